@@ -1,0 +1,59 @@
+# `make help` lists the targets. ARGS goes to the program behind a target: make test ARGS="-k dunning -x"
+
+PYTHON_BIN := .venv/bin/python
+SAMPLE := docs/sample/agency-portal.jsonl
+SOURCE := shared scheduler workers ops
+
+# The payment providers' published API descriptions, if they lie beside the checkout: the gateway tests check against them.
+ifneq ($(wildcard ../shared/contracts),)
+export DUECYCLE_CONTRACTS ?= $(abspath ../shared/contracts)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test bench lint format types contracts check lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make .venv with the locked dependencies (again only after they changed)
+	@deploy/setup.sh
+
+demo: setup ## a summer of recurring billing on a private database, into demo/
+	@.venv/bin/duecycle simulate $(SAMPLE) --until 2026-09-05 --out demo --force
+	@echo
+	@echo "Where to look:"
+	@echo "  demo/report.html    the whole run as one page; open it in a browser"
+	@echo "  demo/mails/         every mail that was sent, as .eml files"
+	@echo "  demo/*.jsonl        orders, invoices, charges, notices, cycles, events and rejected lines"
+	@echo "  $(SAMPLE)    the change messages that made it happen"
+
+test: setup ## the tests, fast ones first
+	@$(PYTHON_BIN) -m pytest $(ARGS)
+
+bench: setup ## cycles per second against hand-written SQL and against a naive writer
+	@$(PYTHON_BIN) -m ops.bench $(ARGS)
+
+lint: setup ## style, by ruff; changes nothing
+	@$(PYTHON_BIN) -m ruff check .
+	@$(PYTHON_BIN) -m ruff format --check .
+
+format: setup ## let ruff repair what it can
+	@$(PYTHON_BIN) -m ruff check --fix .
+	@$(PYTHON_BIN) -m ruff format .
+
+types: setup ## types, by mypy
+	@$(PYTHON_BIN) -m mypy
+
+contracts: setup ## the published schemas say what the code accepts
+	@$(PYTHON_BIN) -m shared.contracts.generate --check
+
+check: ## everything CI checks: test, lint, types, contracts
+	@.ci/run
+
+lock: ## pin the dependencies of pyproject.toml in requirements.lock (ARGS=--upgrade for the newest)
+	@deploy/setup.sh venv
+	@deploy/lock.sh $(ARGS)
+
+clean: ## remove what runs and tests left behind; .venv stays
+	@rm -rf demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find $(SOURCE) tests -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,144 @@
+"""`duecycle simulate`: one file in, a folder with the whole run out."""
+
+import json
+import shutil
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ops.report import write_report
+from ops.simulate.outputs import write_outputs
+from ops.simulate.run import Outage, Ran, run
+from ops.simulate.summary import Summary, summarise
+from ops.simulate.upstream import Upstream
+from ops.simulate.world import World
+from shared.store import migrate
+from shared.store.embedded import EmbeddedPostgres
+from shared.store.invariants import violations
+from shared.store.transaction import FixedClock, Store, make_engine
+
+OWN = ("postgres", "mails", "report.html", "summary.json")
+
+
+class Day(click.ParamType[date]):
+    """A date on the command line."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            found = date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a calendar date; write it as YYYY-MM-DD, for example 2026-09-05", param, ctx)
+        if not 1970 <= found.year <= 2199:
+            self.fail(f"{value} is outside 1970-01-01 … 2199-12-31", param, ctx)
+        return found
+
+
+class Span(click.ParamType[Outage]):
+    """FROM..TO on the command line: a half-open span of dates, as UTC midnights."""
+
+    name = "from..to"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Outage:
+        if isinstance(value, Outage):
+            return value
+        first, dots, last = value.partition("..")
+        if not dots:
+            self.fail(f"{value!r} is not a span; write FROM..TO, for example 2026-07-01..2026-08-01", param, ctx)
+        since, until = (Day().convert(each, param, ctx) for each in (first, last))
+        if since >= until:
+            self.fail(f"{value!r} ends before it begins; FROM must be earlier than TO", param, ctx)
+        return Outage(*(datetime.combine(each, datetime.min.time(), UTC) for each in (since, until)))
+
+
+@click.command("simulate")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
+@click.option("--until", type=Day(), required=True, help="Last day of the run; it is run whole, in each agency's zone.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for what comes out."
+)
+@click.option("--outage", type=Span(), help="Nothing runs in this half-open span of dates (UTC midnights).")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, help="Shuffle the order of work, repeatably. 0: in order."
+)
+@click.option("--force", is_flag=True, help="Write into a folder that is not empty; the last run's files are replaced.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def simulate_command(
+    file: Path, until: date, out: Path, outage: Outage | None, seed: int, *, force: bool, as_json: bool
+) -> None:
+    """Run FILE, a JSON line per change message, through the real scheduler and pools under a virtual clock."""
+    _prepare(out, force=force)
+    console = Console(stderr=True)
+    with EmbeddedPostgres(out / "postgres", durable=False) as server:
+        migrate.upgrade(server.url())
+        clock = FixedClock(datetime(1970, 1, 1, tzinfo=UTC))
+        store = Store(make_engine(server.url()), clock)
+        try:
+            ran = _run(store, clock, World(store, out / "mails", seed), file, until, outage, console)
+            write_outputs(store, out, ran.left)
+            summary = summarise(store, ran)
+            broken = violations(store)
+        finally:
+            store.engine.dispose()
+    shutil.rmtree(out / "postgres", ignore_errors=True)
+    (out / "summary.json").write_text(json.dumps(summary.as_json(), indent=2) + "\n")
+    span = None if outage is None else (outage.since, outage.until)
+    report = write_report(
+        out, title="Duecycle run", since=ran.since, until=ran.until, outage=span, input_name=file.name, seed=seed
+    )
+    _show(summary, report, as_json=as_json)
+    if broken:
+        for violation in broken:
+            click.echo(f"broken: {violation}", err=True)
+        raise SystemExit(1)
+
+
+def _prepare(out: Path, *, force: bool) -> None:
+    if out.exists() and any(out.iterdir()):
+        if not force:
+            raise click.BadParameter(
+                f"{out} is not empty; choose another folder, or add --force to replace the last run", param_hint="--out"
+            )
+        for old in out.iterdir():
+            if old.suffix == ".jsonl" or old.name in OWN:
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _run(
+    store: Store, clock: FixedClock, world: World, file: Path, until: date, outage: Outage | None, console: Console
+) -> Ran:
+    upstream = Upstream(file)
+    first = upstream.at() or datetime(1970, 1, 1, tzinfo=UTC)
+    last = datetime.combine(until, datetime.min.time(), UTC)
+    days = max(1, (last - max(first, datetime(1970, 1, 1, tzinfo=UTC))).days + 1)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[at]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("simulating", total=days, at="")
+
+        def progress(at: datetime, lines: int) -> None:
+            bar.update(task, completed=(at - first).days, at=f"{at:%Y-%m-%d %H:%M}  {lines} messages")
+
+        return run(store, clock, world, upstream, until, outage, progress)
+
+
+def _show(summary: Summary, report: Path, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(summary.as_json()))
+        return
+    table = Table(title="What the run left behind", title_justify="left")
+    table.add_column("What")
+    table.add_column("Count", justify="right")
+    table.add_column("Of these")
+    for what, count, of_these in summary.rows():
+        table.add_row(what, count, of_these)
+    Console().print(table)
+    click.echo(f"The run as a picture: {report}")

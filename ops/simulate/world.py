@@ -1,0 +1,69 @@
+"""Everything that runs, on one database and under one clock: intake, scheduler, pools, sandbox, mail."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+from scheduler.dispatch import dispatch
+from scheduler.plan import plan
+from scheduler.recheck import recheck
+from scheduler.relay import relay
+from shared.broker import EmbeddedBroker
+from shared.documents.sending import EmlWriter
+from shared.gateways.sandbox import SandboxGateway
+from shared.store.events import Unpublished
+from shared.store.sandbox_ledger import SandboxLedger
+from shared.store.transaction import Store
+from workers.charges import actor as charges
+from workers.charges.charge_invoices import Runtime as Charging
+from workers.intake import actor as intake
+from workers.intake.receive_changes import Received, receive_change
+from workers.invoices import actor as invoices
+from workers.notices import actor as notices
+from workers.notices.send_notices import Runtime as Sending
+from workers.orders import actor as orders
+
+ROUNDS_MAX = 100_000
+
+
+class Unsettled(Exception):  # noqa: N818 - it states what was found
+    """The pools kept finding work at one moment: a bug, for time could never go on."""
+
+
+class _Listener:
+    """Nobody listens to the exchange of a simulation; the events are read from their table at the end."""
+
+    def publish(self, batch: Sequence[Unpublished]) -> Sequence[Unpublished]:
+        return batch
+
+
+class World:
+    """The cluster in one process. Without a seed messages are worked off in order; a seed shuffles them, repeatably."""
+
+    def __init__(self, store: Store, mails: Path, seed: int = 0) -> None:
+        self.store = store
+        self._broker = EmbeddedBroker()
+        self._random = Random(seed) if seed else None  # noqa: S311 - a shuffle, not a secret
+        self._listener = _Listener()
+        invoices.declare(self._broker, store)
+        charges.declare(self._broker, Charging(store, {"sandbox": SandboxGateway(SandboxLedger(store))}, concurrency=1))
+        orders.declare(self._broker, store)
+        notices.declare(self._broker, Sending(store, EmlWriter(mails)))
+        intake.declare(self._broker, store)
+
+    def receive(self, raw: bytes) -> Received:
+        """One upstream message arrives."""
+        return receive_change(self.store, raw)
+
+    def settle(self, frozen: Sequence[str] = ()) -> None:
+        """Let everything that is due now happen. Raises Unsettled if it never ends."""
+        for _ in range(ROUNDS_MAX):
+            busy = recheck(self.store, frozen=frozen) + plan(self.store, frozen=frozen)
+            busy += dispatch(self.store, self._broker, frozen=frozen)
+            self._broker.drain(self._random)
+            if not busy:
+                break
+        else:
+            raise Unsettled(f"still busy after {ROUNDS_MAX} rounds at one moment")
+        while relay(self.store, self._listener):
+            pass

@@ -1,0 +1,81 @@
+"""Waking rows → messages. The only valve: how much may be under way in a pool, and how much of it for one agency."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from shared.messages import Due
+from shared.messages.work import Pool
+from shared.store import waking
+from shared.store.transaction import Store
+from shared.store.waking import Woken
+
+LEASE = timedelta(minutes=2)
+IN_FLIGHT_MAX = 64
+FAIR_SHARE = 4  # a quarter of a pool for one agency while others wait
+ALONE_AFTER_TRIES = 3
+BATCHES: Mapping[Pool, int] = {"intake": 50, "invoices": 500, "charges": 20, "orders": 500, "notices": 50}
+
+
+class Bell(Protocol):
+    """Rings pools. A message only says that rows may be due: it may be lost, doubled or reordered without harm."""
+
+    def ring(self, messages: Sequence[Due]) -> None:
+        """Publish; raises OSError if the broker did not take them, which costs nothing but a lease."""
+        ...
+
+    def in_flight(self, pool: Pool) -> int:
+        """How many messages of a pool are published and not yet acknowledged."""
+        ...
+
+
+def dispatch(store: Store, bell: Bell, *, frozen: Sequence[str] = (), lease: timedelta = LEASE) -> int:
+    """One pass over all pools. Returns how many messages it rang."""
+    return sum(dispatch_pool(store, bell, pool, frozen=frozen, lease=lease) for pool in BATCHES)
+
+
+def dispatch_pool(store: Store, bell: Bell, pool: Pool, *, frozen: Sequence[str] = (), lease: timedelta = LEASE) -> int:
+    """Ring one pool for what is due, up to the room it has, and fairly: one agency gets a quarter while others wait."""
+    room = IN_FLIGHT_MAX - bell.in_flight(pool)
+    share = IN_FLIGHT_MAX // FAIR_SHARE
+    served: dict[str, int] = {}
+    rung = 0
+    fair = True
+    while room > 0:
+        full = [agency_id for agency_id, count in served.items() if count >= share] if fair else []
+        messages = _take(store, pool, min(room, share), [*frozen, *full], lease)
+        if not messages:
+            if not full:
+                break
+            fair = False  # nobody else waits: the rest of the room is theirs
+            continue
+        bell.ring(messages)
+        for message in messages:
+            served[message.agency_id] = served.get(message.agency_id, 0) + 1
+        room -= len(messages)
+        rung += len(messages)
+    return rung
+
+
+def _take(store: Store, pool: Pool, room: int, excluded: Sequence[str], lease: timedelta) -> list[Due]:
+    """Move `wake_at` of due rows by the lease and commit; then they may be rung for."""
+    with store.transaction() as tx:
+        woken = waking.wake(tx, pool, room * BATCHES[pool], excluded, lease)
+    return batches(pool, woken)
+
+
+def batches(pool: Pool, woken: Sequence[Woken]) -> list[Due]:
+    """Messages of one agency each, in the order of waking; rows rung before apart from fresh ones, tried ones alone."""
+    groups: dict[tuple[str, bool], dict[str, None]] = {}
+    alone: dict[tuple[str, str], None] = {}
+    for row in woken:
+        if row.tries >= ALONE_AFTER_TRIES:
+            alone[row.agency_id, row.id] = None
+        else:
+            groups.setdefault((row.agency_id, row.rings > 1), {})[row.id] = None
+    size = BATCHES[pool]
+    messages = [Due(pool, agency_id, [id_], again=True) for agency_id, id_ in alone]
+    for (agency_id, again), ids in groups.items():
+        listed = list(ids)
+        messages += [Due(pool, agency_id, listed[at : at + size], again) for at in range(0, len(listed), size)]
+    return messages

@@ -1,0 +1,49 @@
+"""Schedules → cycles: every boundary that has come, each as a row, before anybody works on it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from shared.domain.planning import Planned, Schedule
+from shared.domain.planning import plan as plan_schedule
+from shared.store import cycles, schedules
+from shared.store.locks import lock_subscriptions
+from shared.store.transaction import Store, Tx
+
+SCHEDULES_PER_PASS = 1000
+
+
+def plan(store: Store, *, batch: int = SCHEDULES_PER_PASS, frozen: Sequence[str] = ()) -> int:
+    """One pass over the schedules that are due, in one transaction. Returns how many schedules it moved.
+
+    A schedule far behind is planned in steps of 36 cycles; call again until the answer is 0. Two schedulers at once pass
+    over each other's subscriptions. `frozen` agencies are left alone.
+    """
+    with store.transaction() as tx:
+        locked = lock_subscriptions(tx, schedules.due(tx, batch, frozen), wait=False)
+        if not locked:
+            return 0
+        due = schedules.with_limits(tx, locked, due_only=True)
+        return write(tx, due)
+
+
+def write(tx: Tx, due: Sequence[schedules.Bounded], until: datetime | None = None) -> int:
+    """Plan these schedules of locked subscriptions up to `until` (default: now): insert their cycles, move them on.
+
+    Returns how many schedules it moved.
+    """
+    rows: list[tuple[object, ...]] = []
+    moved: list[Schedule] = []
+    for schedule, limits in due:
+        planned, after = plan_schedule(schedule, limits, until or tx.as_of)
+        rows.extend(_row(tx, schedule, cycle) for cycle in planned)
+        moved.append(after)
+    cycles.insert(tx, rows)
+    schedules.move(tx, moved)
+    return len(moved)
+
+
+def _row(tx: Tx, schedule: Schedule, cycle: Planned) -> tuple[object, ...]:
+    """A cycle's row: due and waking now, or skipped from the start because its period ended before we knew of it."""
+    index, starts_on, ends_on, due_at, skipped = cycle
+    fate = ("skipped", skipped, None, tx.as_of) if skipped else ("due", None, tx.as_of, None)
+    return (schedule.agency_id, schedule.subscription_id, schedule.stream, starts_on, ends_on, index, due_at, *fate)

@@ -1,0 +1,1 @@
+"""What scheduler, pools and operators share: the domain, the store, the messages and the edges."""

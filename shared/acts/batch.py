@@ -1,0 +1,63 @@
+"""Work off a batch of ids: what is free at once, what was locked after one wait, and a bad row alone."""
+
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from shared.store.errors import describe, is_data_error
+from shared.store.transaction import Store, Tx
+
+BAD_ROWS_MAX = 3
+log = structlog.get_logger()
+
+Step = Callable[[Tx, str, Sequence[str], bool], Sequence[str]]
+"""(tx, agency_id, ids, wait) → the ids that another session had locked."""
+Park = Callable[[Tx, str, str, str], None]
+"""(tx, agency_id, id, what went wrong): leave one bad row behind with its reason."""
+
+
+class TooManyBadRows(Exception):
+    """Splitting a batch found several bad rows: likely a bug, not data. What is left stays due and rings again."""
+
+
+def work(store: Store, agency_id: str, ids: Sequence[str], step: Step, park: Park) -> None:
+    """Run `step` over a batch, each time in one transaction.
+
+    Ids that another session had locked get one second try that waits, in a transaction of its own that holds nothing yet.
+    An error of the data (or a bug) splits the batch down to the one bad row, which is parked. Any other error rolls back and
+    is raised: every row stays due. Raises TooManyBadRows after the third bad row.
+    """
+    left = _attempt(store, agency_id, ids, step, park, wait=False)
+    if left:
+        _attempt(store, agency_id, left, step, park, wait=True)
+
+
+def _attempt(store: Store, agency_id: str, ids: Sequence[str], step: Step, park: Park, *, wait: bool) -> list[str]:
+    left: list[str] = []
+    bad = 0
+    halves = [list(ids)]
+    while halves:
+        part = halves.pop()
+        try:
+            with store.transaction() as tx:
+                left += step(tx, agency_id, part, wait)
+        except Exception as error:
+            if not is_data_error(error):
+                raise
+            if len(part) > 1:
+                middle = len(part) // 2
+                halves += [part[middle:], part[:middle]]
+                continue
+            bad += 1
+            if bad > BAD_ROWS_MAX:
+                raise TooManyBadRows(
+                    f"{bad} bad rows in one batch of {agency_id}, the last: {describe(error)}"
+                ) from error
+            _park(store, agency_id, part[0], describe(error), park)
+    return left
+
+
+def _park(store: Store, agency_id: str, id_: str, what: str, park: Park) -> None:
+    log.error("row.parked", agency_id=agency_id, id=id_, error=what)
+    with store.transaction() as tx:
+        park(tx, agency_id, id_, what)

@@ -1,0 +1,233 @@
+"""Issue invoices: number, freeze, write, and say what happens next (collect, ask to pay, or nothing to pay)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+
+from shared.acts.notify import CLIENT, about_invoice, notify
+from shared.acts.receive import receive
+from shared.domain.cycles import local_date
+from shared.domain.facts import Agency, Client, ServiceRevision
+from shared.domain.invoicing import Bill
+from shared.domain.keys import number, subscription_subject
+from shared.store import charges, cycles, inbox, invoices, numbers
+from shared.store.charges import NewCharge
+from shared.store.invoices import Invoice, NewInvoice, NewLine
+from shared.store.payments import Payment
+from shared.store.transaction import Tx
+
+KIND = "invoice"
+_encode = msgspec.json.encode
+
+
+class Draft(NamedTuple):
+    """An invoice to be. `cycle` is (index, starts_on, ends_on), None outside the series; `issued_on` None means today."""
+
+    invoice_id: str
+    subscription_id: str
+    client: Client
+    cycle: tuple[int, date, date] | None
+    bill: Bill
+    service: ServiceRevision
+    quantity: int
+    collection: str
+    origin: str
+    issued_on: date | None = None
+    external_number: str | None = None
+    payments: tuple[Payment, ...] = ()
+    tell: bool = True
+
+
+def waiting_keys(invoice_id: str, number_: str | None, subscription_id: str, starts_on: date | None) -> list[str]:
+    """What a message that speaks of this invoice may be waiting for."""
+    keys = [f"invoice/{invoice_id}"]
+    if number_ is not None:
+        keys.append(f"invoice-number/{number_}")
+    if starts_on is not None:
+        keys.append(f"invoice-period/{subscription_id}/{starts_on.isoformat()}")
+    return keys
+
+
+def issue(tx: Tx, agency: Agency, drafts: Sequence[Draft]) -> None:
+    """Issue invoices of locked subscriptions: numbers, rows, payments taken already, and the next step of each.
+
+    The number series is locked here, as the last lock of the transaction. Dated on the agency's local day, but never
+    before the series' last date. Automatic collection plans the first attempt, manual collection asks the client to pay;
+    a total of 0 is issued as paid.
+    """
+    if not drafts:
+        return
+    rows = _numbered(tx, agency, drafts)
+    lines = [
+        NewLine(draft.invoice_id, position, *line)
+        for draft in drafts
+        for position, line in enumerate(draft.bill.lines, start=1)
+    ]
+    if invoices.insert(tx, agency.agency_id, rows, lines) != len(rows):
+        raise RuntimeError("an invoice of this cycle exists already: its subscription was written without its lock")
+    for draft, row in zip(drafts, rows, strict=True):
+        tx.record(agency.agency_id, "invoice.issued", subscription_subject(row.subscription_id), _told(draft, row))
+    taken = [payment for draft in drafts for payment in draft.payments]
+    if taken:
+        receive(tx, agency, taken)
+    _next_steps(tx, agency, drafts, rows)
+    _wake_messages(tx, agency, rows)
+
+
+def _numbered(tx: Tx, agency: Agency, drafts: Sequence[Draft]) -> list[NewInvoice]:
+    today = local_date(tx.as_of, agency.timezone)
+    ours = sum(draft.external_number is None for draft in drafts)
+    sequence, issue_on = 0, today
+    if ours:
+        ours_today = any(draft.issued_on is None for draft in drafts)
+        sequence, last = numbers.take(tx, agency.agency_id, KIND, ours, today if ours_today else None)
+        issue_on = max(today, last or today)
+    parties = _encode(_party(agency))
+    rows = []
+    for draft in drafts:
+        own = sequence if draft.external_number is None else None
+        rows.append(_row(tx, agency, draft, own, draft.issued_on or issue_on, parties))
+        sequence += draft.external_number is None
+    return rows
+
+
+def _row(tx: Tx, agency: Agency, draft: Draft, own: int | None, issued_on: date, party: bytes) -> NewInvoice:
+    bill = draft.bill
+    index, starts_on, ends_on = draft.cycle or (None, None, None)
+    nothing_to_pay = bill.total_minor == 0
+    return NewInvoice(
+        draft.invoice_id,
+        draft.subscription_id,
+        draft.client.client_id,
+        starts_on,
+        ends_on,
+        index,
+        own,
+        None if own is None else number(agency.invoice_prefix, own),
+        draft.external_number,
+        "paid" if nothing_to_pay else "open",
+        draft.collection,
+        draft.origin,
+        issued_on,
+        tx.as_of,
+        issued_on + timedelta(days=agency.payment_terms_days),
+        bill.currency,
+        bill.subtotal_minor,
+        bill.tax_minor,
+        bill.total_minor,
+        _encode([tax._asdict() for tax in bill.taxes]).decode(),
+        tx.as_of if nothing_to_pay else None,
+        tx.as_of if nothing_to_pay else None,
+        _snapshot(draft, party),
+    )
+
+
+def _party(agency: Agency) -> Mapping[str, Any]:
+    return {
+        "name": agency.name,
+        "address": agency.address,
+        "tax_id": agency.tax_id,
+        "email": agency.email,
+        "timezone": agency.timezone,
+        "locale": agency.locale,
+    }
+
+
+def _snapshot(draft: Draft, party: bytes) -> str:
+    """The parties and the service as they were when the invoice was issued, as JSON: the record of the document."""
+    service = draft.service
+    frozen = {
+        "agency": msgspec.Raw(party),
+        "client": draft.client._asdict(),
+        "service": {
+            "service_id": service.service_id,
+            "revision": service.revision,
+            "name": service.name,
+            "quantity": draft.quantity,
+            "tax_name": service.tax_name,
+            "tax_rate": service.tax_rate,
+            "tax_inclusive": service.tax_inclusive,
+        },
+    }
+    return _encode(frozen).decode()
+
+
+def _told(draft: Draft, row: NewInvoice) -> dict[str, Any]:
+    return {
+        "invoice_id": row.invoice_id,
+        "number": row.number or row.external_number,
+        "subscription_id": row.subscription_id,
+        "client_id": row.client_id,
+        "cycle_index": row.cycle_index,
+        "period_starts_on": row.cycle_starts_on,
+        "period_ends_on": row.cycle_ends_on,
+        "issued_on": row.issued_on,
+        "due_on": row.due_on,
+        "currency": row.currency,
+        "total_minor": row.total_minor,
+        "collection": draft.collection,
+        "origin": row.origin,
+    }
+
+
+def _next_steps(tx: Tx, agency: Agency, drafts: Sequence[Draft], rows: Sequence[NewInvoice]) -> None:
+    planned, asked, settled = [], [], []
+    for draft, row in zip(drafts, rows, strict=True):
+        rest = row.total_minor - sum(payment.amount_minor for payment in draft.payments)
+        if row.status == "paid":
+            settled.append(row)
+        elif rest > 0 and draft.collection == "automatic":
+            planned.append(NewCharge(row.invoice_id, 1, row.subscription_id, row.client_id, row.currency, tx.as_of))
+        elif rest > 0 and draft.tell:
+            asked.append(row)
+    charges.plan(tx, agency.agency_id, planned)
+    if settled:
+        cycles.release(tx, agency.agency_id, {row.subscription_id for row in settled})
+    if asked or settled:
+        clients = {draft.client.client_id: draft.client for draft in drafts}
+        open_ = [about_invoice(_as_read(draft_row), "invoice_open", CLIENT) for draft_row in asked]
+        paid = [about_invoice(_as_read(draft_row), "invoice_paid", CLIENT) for draft_row in settled]
+        notify(tx, agency, open_ + paid, clients)
+
+
+def _as_read(row: NewInvoice) -> Invoice:
+    """An invoice just written, as collection would read it: nothing collected, nothing failing."""
+    return Invoice(
+        row.invoice_id,
+        row.subscription_id,
+        row.client_id,
+        row.cycle_starts_on,
+        row.cycle_ends_on,
+        row.cycle_index,
+        row.number or row.external_number,
+        row.status,
+        row.collection,
+        row.origin,
+        row.issued_on,
+        row.due_on,
+        row.currency,
+        row.total_minor,
+        None,
+        None,
+        0,
+        None,
+        msgspec.json.decode(row.snapshot),
+        0,
+    )
+
+
+def _wake_messages(tx: Tx, agency: Agency, rows: Sequence[NewInvoice]) -> None:
+    """Messages that came before their invoice are applied now, before it is charged."""
+    awaited = inbox.awaited_invoices(tx, agency.agency_id)
+    if not awaited:
+        return
+    keys = {
+        key
+        for row in rows
+        for key in waiting_keys(
+            row.invoice_id, row.number or row.external_number, row.subscription_id, row.cycle_starts_on
+        )
+    }
+    inbox.wake(tx, agency.agency_id, keys & awaited)

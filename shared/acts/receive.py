@@ -1,0 +1,79 @@
+"""Money arrived: record it at once, and let go of whatever waited for it."""
+
+from collections.abc import Sequence
+
+from shared.acts import series
+from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, notify
+from shared.domain.facts import Agency
+from shared.domain.keys import subscription_subject
+from shared.domain.states import SERIES_GOES_ON
+from shared.store import charges, cycles, invoices, payments
+from shared.store.invoices import Invoice
+from shared.store.payments import Payment
+from shared.store.transaction import Tx
+
+
+def receive(tx: Tx, agency: Agency, arrived: Sequence[Payment]) -> list[Invoice]:
+    """Record payments for invoices of locked subscriptions. Returns the invoices that are paid by them.
+
+    An invoice is paid when its payments reach its total; less leaves the rest open; more, or money for a void invoice, is
+    surplus: told to the agency, never refused. A payment told twice (same source and reference) is recorded once.
+    """
+    known = payments.known(tx, agency.agency_id, arrived)
+    fresh = [payment for payment in arrived if (payment.source, payment.reference) not in known]
+    if not fresh:
+        return []
+    payments.insert(tx, agency.agency_id, fresh)
+    received: dict[str, list[Payment]] = {}
+    for payment in fresh:
+        received.setdefault(payment.invoice_id, []).append(payment)
+    found = invoices.load(tx, agency.agency_id, received)
+    drafts: list[Draft] = []
+    paid: list[Invoice] = []
+    for invoice_id, each in received.items():
+        invoice = found[invoice_id]
+        drafts += _record(tx, agency, invoice, each)
+        if invoice.status in ("open", "uncollectible") and invoice.collected_minor >= invoice.total_minor:
+            paid.append(invoice)
+    _close(tx, agency, paid, received)
+    drafts += [about_invoice(invoice, "invoice_paid", CLIENT) for invoice in paid]
+    notify(tx, agency, drafts)
+    return paid
+
+
+def _record(tx: Tx, agency: Agency, invoice: Invoice, arrived: Sequence[Payment]) -> list[Draft]:
+    """Events for what arrived; notices for what is too much."""
+    subject = subscription_subject(invoice.subscription_id)
+    for payment in arrived:
+        tx.record(agency.agency_id, "payment.recorded", subject, {**payment._asdict(), "number": invoice.number})
+    amount = sum(payment.amount_minor for payment in arrived)
+    wanted = 0 if invoice.status == "void" else max(0, invoice.total_minor - (invoice.collected_minor - amount))
+    surplus = amount - wanted
+    if surplus <= 0:
+        return []
+    told = {"invoice_id": invoice.invoice_id, "surplus_minor": surplus, "currency": invoice.currency}
+    tx.record(agency.agency_id, "payment.surplus", subject, told)
+    turn = f"{arrived[-1].source}/{arrived[-1].reference}"
+    return [about_invoice(invoice, "surplus_payment", AGENCY, turn, surplus_minor=surplus, status=invoice.status)]
+
+
+def _close(tx: Tx, agency: Agency, paid: Sequence[Invoice], received: dict[str, list[Payment]]) -> None:
+    """Paid invoices: no further attempt, no hold, and a series that was given up goes on."""
+    if not paid:
+        return
+    ids = [invoice.invoice_id for invoice in paid]
+    paid_at = [max(payment.received_at for payment in received[invoice_id]) for invoice_id in ids]
+    invoices.close(tx, agency.agency_id, ids, "paid", paid_at)
+    charges.end_open(tx, agency.agency_id, ids, "invoice_paid")
+    cycles.release(tx, agency.agency_id, {invoice.subscription_id for invoice in paid})
+    for invoice in paid:
+        data = {
+            "invoice_id": invoice.invoice_id,
+            "number": invoice.number,
+            "total_minor": invoice.total_minor,
+            "currency": invoice.currency,
+            "paid_at": max(payment.received_at for payment in received[invoice.invoice_id]),
+        }
+        tx.record(agency.agency_id, "invoice.paid", subscription_subject(invoice.subscription_id), data)
+        if invoice.status not in SERIES_GOES_ON and invoice.cycle_index is not None:
+            series.resume(tx, agency, invoice.subscription_id, None, tx.as_of)

@@ -1,0 +1,77 @@
+"""A stopped invoice series goes on: what it missed is skipped with that reason, and the anchor stays."""
+
+from datetime import date, datetime
+
+from shared.domain.cycles import Recurrence, due_at, local_date
+from shared.domain.facts import INVOICE, Agency
+from shared.domain.keys import subscription_subject
+from shared.domain.planning import CANCELLED, Schedule
+from shared.store import cycles, schedules
+from shared.store.transaction import Tx
+
+SERIES_STOPPED = "series_stopped"
+
+
+def resume(tx: Tx, agency: Agency, subscription_id: str, from_on: date | None, at: datetime) -> bool:
+    """Let the stopped invoice series of a locked subscription go on. Returns False if it was not stopped.
+
+    It goes on at the first boundary on or after `from_on`; without one, at the first that falls due later than `at`.
+    Cycles missed before that are written as skipped. A series that the subscription's own end stopped stays ended.
+    """
+    bounded = schedules.load(tx, agency.agency_id, subscription_id).get(INVOICE)
+    if bounded is None or bounded.schedule.anchor_on is None:
+        return False
+    schedule = bounded.schedule
+    if schedule.stopped_reason is None or schedule.stopped_reason == CANCELLED:
+        return False
+    index = _first_index(agency, schedule, from_on, at)
+    _skip_missed(tx, agency, schedule, index)
+    starts_on = schedule.boundary(index)
+    resumed = schedule._replace(
+        next_index=index,
+        next_at=due_at(starts_on, agency.timezone, agency.issue_time),
+        planned_until=starts_on,
+        stopped_reason=None,
+        resumed_index=index,
+    )
+    schedules.rewrite(tx, agency.agency_id, [resumed])
+    data = {"subscription_id": subscription_id, "from": starts_on, "was": schedule.stopped_reason}
+    tx.record(agency.agency_id, "series.resumed", subscription_subject(subscription_id), data)
+    cycles.release(tx, agency.agency_id, [subscription_id])
+    return True
+
+
+def _first_index(agency: Agency, schedule: Schedule, from_on: date | None, at: datetime) -> int:
+    """The index the series goes on with, never before the next one it would have had."""
+    if schedule.anchor_on is None:
+        raise ValueError("a series without an anchor can't go on")
+    recurrence = Recurrence(schedule.anchor_on, schedule.unit, schedule.every)
+    if from_on is not None:
+        index = recurrence.first_on_or_after(from_on)
+    else:
+        index = recurrence.first_on_or_after(local_date(at, agency.timezone))
+        if due_at(recurrence.boundary(index), agency.timezone, agency.issue_time) <= at:
+            index += 1
+    return max(schedule.next_index, index + schedule.anchor_index)
+
+
+def _skip_missed(tx: Tx, agency: Agency, schedule: Schedule, index: int) -> None:
+    rows = []
+    for missed in range(schedule.next_index, index):
+        starts_on = schedule.boundary(missed)
+        rows.append(
+            (
+                agency.agency_id,
+                schedule.subscription_id,
+                INVOICE,
+                starts_on,
+                schedule.boundary(missed + 1),
+                missed,
+                due_at(starts_on, agency.timezone, agency.issue_time),
+                "skipped",
+                SERIES_STOPPED,
+                None,
+                tx.as_of,
+            )
+        )
+    cycles.insert(tx, rows)

@@ -1,0 +1,103 @@
+"""The due cycles of a stream: what both pools that work one off do around their own decision."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from shared.acts.batch import Step, work
+from shared.acts.notify import AGENCY, Draft, notify
+from shared.domain.dunning import doubling
+from shared.domain.facts import Agency, Stream
+from shared.domain.invoicing import Blocked
+from shared.domain.keys import subscription_subject
+from shared.store import cycles, facts
+from shared.store.cycles import Cycle, Stuck
+from shared.store.locks import lock_subscriptions
+from shared.store.transaction import Store, Tx
+
+SAFETY_NET = timedelta(hours=6)
+FIRST_RETRY = timedelta(minutes=1)
+ALONE_AFTER_TRIES = 3
+TRIES_MAX = 5
+KILLS_ITS_WORKER = "kills_its_worker"
+DATA_ERROR = "data_error"
+
+
+def net_at(now: datetime) -> datetime:
+    """When the safety net looks at held, waiting and long blocked rows again: the next full six hours of the UTC day."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + ((now - midnight) // SAFETY_NET + 1) * SAFETY_NET
+
+
+def retry_at(blocked_at: datetime, now: datetime) -> datetime:
+    """When a blocked row is tried again: after as long as it has been blocked, from a minute up to the safety net."""
+    at = doubling(blocked_at, now, FIRST_RETRY, SAFETY_NET)
+    return net_at(now) if at >= net_at(now) else at
+
+
+def block(cycle: Cycle, blocked: Blocked, now: datetime) -> Stuck:
+    """The row of a cycle that can't be done yet."""
+    since = cycle.blocked_at or now
+    at = retry_at(since, now)
+    return Stuck(
+        cycle.subscription_id,
+        cycle.starts_on,
+        "blocked",
+        blocked.reason,
+        blocked.detail,
+        None,
+        None,
+        at,
+        cycle.held_at,
+        since,
+    )
+
+
+def tell_blocked(tx: Tx, agency: Agency, stream: Stream, blocked: Sequence[tuple[Cycle, Blocked]]) -> None:
+    """An event and a notice to the agency for each cycle that was not blocked for this reason before."""
+    drafts = []
+    for cycle, why in blocked:
+        if cycle.state == "blocked" and cycle.reason == why.reason:
+            continue
+        data = {"stream": stream, "starts_on": cycle.starts_on, "reason": why.reason, "detail": why.detail}
+        tx.record(agency.agency_id, "cycle.blocked", subscription_subject(cycle.subscription_id), data)
+        about = f"{cycle.subscription_id}:{stream}:{cycle.starts_on.isoformat()}"
+        said = {**data, "ends_on": cycle.ends_on, "subscription_id": cycle.subscription_id}
+        drafts.append(Draft("cycle_blocked", AGENCY, about, cycle.subscription_id, None, None, why.reason, said))
+    notify(tx, agency, drafts)
+
+
+def work_stream(store: Store, agency_id: str, ids: Sequence[str], stream: Stream, step: Step, *, again: bool) -> None:
+    """Work off the due cycles of `stream` for the subscriptions `ids` (hints) of one agency.
+
+    `again`: some were rung before, so a try is committed first; a row that was tried five times without an orderly end is
+    blocked as one that kills its worker.
+    """
+    if again:
+        ids = _count(store, agency_id, ids, stream)
+    work(store, agency_id, ids, step, lambda tx, agency, id_, what: _park(tx, agency, id_, stream, DATA_ERROR, what))
+    if again:
+        with store.transaction() as tx:
+            cycles.forget_tries(tx, agency_id, ids, stream)
+
+
+def _count(store: Store, agency_id: str, ids: Sequence[str], stream: Stream) -> list[str]:
+    with store.transaction() as tx:
+        cycles.count_tries(tx, agency_id, ids, stream)
+        tired = cycles.tired(tx, agency_id, ids, stream, TRIES_MAX)
+    for id_ in sorted(tired):
+        with store.transaction() as tx:
+            _park(tx, agency_id, id_, stream, KILLS_ITS_WORKER, "the worker ended without an answer five times")
+    return [id_ for id_ in ids if id_ not in tired]
+
+
+def _park(tx: Tx, agency_id: str, subscription_id: str, stream: Stream, reason: str, detail: str) -> None:
+    """Block the first unsettled cycle of a subscription's stream; the later ones stay behind it."""
+    lock_subscriptions(tx, [(agency_id, subscription_id)], wait=True)
+    unsettled = cycles.unsettled(tx, agency_id, [subscription_id], stream)
+    if not unsettled:
+        return
+    blocked = Blocked(reason, detail)
+    cycles.stick(tx, agency_id, stream, [block(unsettled[0], blocked, tx.as_of)])
+    tell_blocked(tx, facts.require_agency(tx, agency_id), stream, [(unsettled[0], blocked)])
+    behind = [block(cycle, Blocked("earlier_cycle_blocked", ""), tx.as_of) for cycle in unsettled[1:]]
+    cycles.stick(tx, agency_id, stream, behind)

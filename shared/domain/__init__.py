@@ -1,0 +1,1 @@
+"""The rules of billing: pure calculations on values, without I/O and without a clock."""

@@ -1,0 +1,103 @@
+"""May this order go out? Cleared, waiting for its payment (silent), or held by a failed one (always a problem)."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import NamedTuple
+
+from shared.domain.invoicing import Cancel, Skip
+
+
+class Unresolved(NamedTuple):
+    """An invoice of the subscription that is not paid and not void. Outside the series `starts_on` is None."""
+
+    invoice_id: str
+    starts_on: date | None
+    status: str
+    failing: bool
+    due_on: date
+
+
+class Covering(NamedTuple):
+    """The invoice cycle whose period contains the order's date, with its invoice's status once there is one."""
+
+    starts_on: date
+    state: str
+    reason: str | None
+    invoice_status: str | None
+
+
+class Cleared(NamedTuple):
+    """The order may be created."""
+
+
+class Waiting(NamedTuple):
+    """Not yet, and nothing is wrong: the invoice of the period comes first."""
+
+    reason: str
+    blocking_starts_on: date | None
+
+
+class Held(NamedTuple):
+    """Not before this invoice is resolved."""
+
+    reason: str
+    blocking_starts_on: date | None
+    blocking_invoice_id: str
+
+
+Clearance = Cleared | Waiting | Held | Skip | Cancel
+
+
+def clear(
+    covering: Covering | None,
+    unresolved: Sequence[Unresolved],
+    *,
+    self_checkout: bool,
+    hold_on: str,
+    today: date,
+    series_stopped: bool,
+) -> Clearance:
+    """May the order go out today?
+
+    No open invoice of the subscription is failing (or, with hold_on "overdue", past its due date), and for self-checkout
+    the invoice whose period covers the order's date is paid. The order of a void or skipped period is skipped too.
+    """
+    if self_checkout and covering is not None:
+        ended = _ended_with_its_invoice(covering)
+        if ended is not None:
+            return ended
+    held = _hold(unresolved, hold_on, today)
+    if held is not None:
+        return held
+    if not self_checkout:
+        return Cleared()
+    if covering is None:
+        return Waiting("series_stopped" if series_stopped else "invoice_missing", None)
+    if covering.invoice_status == "paid":
+        return Cleared()
+    return Waiting("invoice_blocked" if covering.state == "blocked" else "invoice_unpaid", covering.starts_on)
+
+
+def _ended_with_its_invoice(covering: Covering) -> Skip | Cancel | None:
+    if covering.state == "skipped":
+        return Skip(covering.reason or "invoice_skipped")
+    if covering.state == "cancelled":
+        return Cancel(covering.reason or "subscription_cancelled")
+    if covering.invoice_status == "void":
+        return Skip("invoice_void")
+    return None
+
+
+def _hold(unresolved: Sequence[Unresolved], hold_on: str, today: date) -> Held | None:
+    """The oldest invoice that holds orders, as a hold."""
+    for invoice in unresolved:
+        if invoice.status == "uncollectible":
+            reason = "invoice_uncollectible"
+        elif invoice.failing:
+            reason = "payment_failed"
+        elif hold_on == "overdue" and today > invoice.due_on:
+            reason = "invoice_overdue"
+        else:
+            continue
+        return Held(reason, invoice.starts_on, invoice.invoice_id)
+    return None

@@ -1,0 +1,54 @@
+"""Money in integer minor units: exact products, one rounding per line, one per tax rate. No float anywhere."""
+
+from typing import NamedTuple
+
+_RATE_DECIMALS = 4
+_RATE_STEP = 10_000
+_RATE_WHOLE = 100 * _RATE_STEP  # 100 per cent, in ten-thousandths of a per cent
+
+
+class Split(NamedTuple):
+    """An amount taken apart: net + tax = gross, all in minor units."""
+
+    net_minor: int
+    tax_minor: int
+
+
+def divide_half_up(numerator: int, denominator: int) -> int:
+    """numerator / denominator, halves away from zero (the commercial rounding of invoices). denominator > 0."""
+    quotient, rest = divmod(abs(numerator), denominator)
+    if 2 * rest >= denominator:
+        quotient += 1
+    return quotient if numerator >= 0 else -quotient
+
+
+def rate_units(rate: str) -> int:
+    """A tax rate such as "19" or "7.7" in ten-thousandths of a per cent.
+
+    Raises ValueError for anything but a plain decimal between 0 and 100 with at most four decimals.
+    """
+    whole, _, fraction = rate.partition(".")
+    if not whole.isdecimal() or (fraction and not fraction.isdecimal()) or len(fraction) > _RATE_DECIMALS:
+        raise ValueError(f"tax rate {rate[:20]!r} is not a decimal such as '19' or '7.7'")
+    units = int(whole) * _RATE_STEP + int(fraction.ljust(_RATE_DECIMALS, "0"))
+    if units > _RATE_WHOLE:
+        raise ValueError(f"tax rate {rate[:20]!r} is above 100")
+    return units
+
+
+def split_tax(amount_minor: int, rate: str, *, inclusive: bool) -> Split:
+    """Net and tax of an amount; `inclusive` says that the tax is inside the amount already. Rounded half-up once."""
+    units = rate_units(rate)
+    if inclusive:
+        net = divide_half_up(amount_minor * _RATE_WHOLE, _RATE_WHOLE + units)
+        return Split(net, amount_minor - net)
+    return Split(amount_minor, divide_half_up(amount_minor * units, _RATE_WHOLE))
+
+
+def display(amount_minor: int, currency: str, exponent: int) -> str:
+    """`119.00 EUR`: the amount with its decimals, then the currency."""
+    sign = "-" if amount_minor < 0 else ""
+    digits = str(abs(amount_minor)).rjust(exponent + 1, "0")
+    if exponent == 0:
+        return f"{sign}{digits} {currency}"
+    return f"{sign}{digits[:-exponent]}.{digits[-exponent:]} {currency}"

@@ -1,0 +1,106 @@
+"""Which cycles a schedule should have by now: every boundary from the next index on, oldest first, none forgotten."""
+
+from datetime import date, datetime, time
+from typing import NamedTuple
+
+from shared.domain.cycles import Recurrence, Unit, due_at
+from shared.domain.facts import Stream
+
+CYCLES_PER_PASS_MAX = 36
+BEFORE_KNOWN = "before_known"
+CANCELLED = "subscription_cancelled"
+
+
+class Schedule(NamedTuple):
+    """The recurrence of one stream of one subscription. `anchor_on` None: not anchored yet (no first invoice)."""
+
+    agency_id: str
+    subscription_id: str
+    stream: Stream
+    anchor_on: date | None
+    anchor_index: int
+    unit: Unit
+    every: int
+    epoch: int
+    next_index: int
+    next_at: datetime | None
+    planned_until: date | None
+    stopped_reason: str | None
+    resumed_index: int
+
+    def boundary(self, index: int) -> date:
+        """The first day of cycle `index`, counted from the anchor."""
+        if self.anchor_on is None:
+            raise ValueError(f"the {self.stream} stream of {self.subscription_id} has no anchor yet")
+        return Recurrence(self.anchor_on, self.unit, self.every).boundary(index - self.anchor_index)
+
+
+class Limits(NamedTuple):
+    """What bounds a series: its agency's local time, since when it is known, and when it ends."""
+
+    timezone: str
+    issue_time: time
+    known_on: date
+    cancel_on: date | None
+    cancel_effective_at: datetime | None
+    ended_at: datetime | None
+
+    def over(self, starts_on: date, falls_due_at: datetime) -> bool:
+        """True if a cycle would start after the subscription's end, judged by what is in force when it falls due."""
+        if self.ended_at is not None and falls_due_at >= self.ended_at:
+            return True
+        return (
+            self.cancel_on is not None
+            and self.cancel_effective_at is not None
+            and starts_on >= self.cancel_on
+            and falls_due_at >= self.cancel_effective_at
+        )
+
+
+class Planned(NamedTuple):
+    """A cycle row to write: `skipped` says that its period ended before we knew the subscription."""
+
+    cycle_index: int
+    starts_on: date
+    ends_on: date
+    due_at: datetime
+    skipped: str | None
+
+
+def plan(
+    schedule: Schedule, limits: Limits, as_of: datetime, cycles_max: int = CYCLES_PER_PASS_MAX
+) -> tuple[list[Planned], Schedule]:
+    """Every cycle from the next index that is due by `as_of`, at most `cycles_max`; and the schedule moved past them.
+
+    A series that is over gets no next instant and says why. The schedule returned never points below `planned_until`.
+    """
+    planned: list[Planned] = []
+    index = schedule.next_index
+    starts_on = schedule.boundary(index)
+    falls_due_at = due_at(starts_on, limits.timezone, limits.issue_time)
+    while True:
+        if limits.over(starts_on, falls_due_at):
+            stopped = schedule._replace(
+                next_index=index, next_at=None, stopped_reason=CANCELLED, planned_until=starts_on
+            )
+            return planned, stopped
+        if falls_due_at > as_of or len(planned) == cycles_max:
+            return planned, schedule._replace(next_index=index, next_at=falls_due_at, planned_until=starts_on)
+        ends_on = schedule.boundary(index + 1)
+        skipped = BEFORE_KNOWN if ends_on <= limits.known_on else None
+        planned.append(Planned(index, starts_on, ends_on, falls_due_at, skipped))
+        index, starts_on = index + 1, ends_on
+        falls_due_at = due_at(starts_on, limits.timezone, limits.issue_time)
+
+
+def change_recurrence(schedule: Schedule, unit: Unit, every: int) -> Schedule:
+    """A new unit or every takes effect at `planned_until`, which becomes the new anchor; the index goes on."""
+    if schedule.anchor_on is None:
+        return schedule._replace(unit=unit, every=every)
+    return schedule._replace(
+        anchor_on=schedule.boundary(schedule.next_index),
+        anchor_index=schedule.next_index,
+        unit=unit,
+        every=every,
+        epoch=schedule.epoch + 1,
+    )

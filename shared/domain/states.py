@@ -1,0 +1,46 @@
+"""Every state, and every legal move between them. What is not listed here never happens."""
+
+from collections.abc import Mapping
+
+CYCLE_MOVES: Mapping[str, frozenset[str]] = {
+    "due": frozenset({"due", "waiting", "held", "blocked", "done", "skipped", "cancelled"}),
+    "waiting": frozenset({"due", "held", "blocked", "done", "skipped", "cancelled"}),
+    "held": frozenset({"due", "waiting", "blocked", "done", "skipped", "cancelled"}),
+    "blocked": frozenset({"due", "waiting", "held", "done", "skipped", "cancelled"}),
+    "done": frozenset(),
+    "skipped": frozenset(),
+    "cancelled": frozenset(),
+}
+CYCLE_UNSETTLED = frozenset({"due", "waiting", "held", "blocked"})
+
+INVOICE_MOVES: Mapping[str, frozenset[str]] = {
+    "open": frozenset({"paid", "void", "uncollectible"}),
+    "uncollectible": frozenset({"paid", "void"}),
+    "paid": frozenset(),
+    "void": frozenset(),
+}
+# An invoice series goes on while its latest invoice is one of these.
+SERIES_GOES_ON = frozenset({"open", "paid"})
+
+CHARGE_MOVES: Mapping[str, frozenset[str]] = {
+    "due": frozenset({"sending", "not_sent"}),
+    "sending": frozenset({"due", "succeeded", "declined", "action_required", "pending", "unknown", "not_sent"}),
+    "unknown": frozenset({"due", "succeeded", "declined", "action_required", "pending"}),
+    "pending": frozenset({"succeeded", "declined", "unknown"}),
+    "action_required": frozenset({"succeeded", "declined", "not_sent"}),
+    "succeeded": frozenset(),
+    "declined": frozenset({"succeeded"}),
+    "not_sent": frozenset(),
+}
+# Money may be on its way: nothing else may happen to that invoice's collection.
+CHARGE_IN_FLIGHT = frozenset({"sending", "unknown", "pending"})
+
+
+class IllegalMove(Exception):
+    """A state machine was asked for a move it does not know."""
+
+
+def check_move(moves: Mapping[str, frozenset[str]], what: str, before: str, after: str) -> None:
+    """Raise IllegalMove unless `before → after` is listed in `moves`."""
+    if after not in moves[before]:
+        raise IllegalMove(f"{what}: {before} → {after} is not a legal move")

@@ -1,0 +1,56 @@
+"""The messages: what upstream systems tell us, what the scheduler tells the pools, what we tell the world."""
+
+from shared.messages.changes import (
+    CHANGE_TYPES,
+    AgencyUpserted,
+    ChangeData,
+    ChargeRequested,
+    ClientUpserted,
+    InvoiceIssued,
+    InvoicePaid,
+    InvoiceSelector,
+    InvoiceVoided,
+    PaymentMethodRemoved,
+    PaymentMethodUpserted,
+    ServiceUpserted,
+    SubscriptionResumed,
+    SubscriptionUpserted,
+)
+from shared.messages.decoding import Change, Envelope, decode_change
+from shared.messages.events import EVENT_TYPES
+from shared.messages.parts import Address, Cycle, Dunning, InitialPayment, MisfitError, Tax, content_digest
+from shared.messages.reading import MESSAGE_BYTES_MAX
+from shared.messages.rejection import Rejected
+from shared.messages.work import Due, Pool
+
+__all__ = [
+    "CHANGE_TYPES",
+    "EVENT_TYPES",
+    "MESSAGE_BYTES_MAX",
+    "Address",
+    "AgencyUpserted",
+    "Change",
+    "ChangeData",
+    "ChargeRequested",
+    "ClientUpserted",
+    "Cycle",
+    "Due",
+    "Dunning",
+    "Envelope",
+    "InitialPayment",
+    "InvoiceIssued",
+    "InvoicePaid",
+    "InvoiceSelector",
+    "InvoiceVoided",
+    "MisfitError",
+    "PaymentMethodRemoved",
+    "PaymentMethodUpserted",
+    "Pool",
+    "Rejected",
+    "ServiceUpserted",
+    "SubscriptionResumed",
+    "SubscriptionUpserted",
+    "Tax",
+    "content_digest",
+    "decode_change",
+]

@@ -1,0 +1,1 @@
+"""PostgreSQL, the truth: tables, the transaction, and one module of statements per aggregate."""

@@ -1,0 +1,181 @@
+"""Charges: one attempt to collect the rest of one invoice, at most one of them open at a time."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from shared.store import bulk, tables
+from shared.store.transaction import Tx
+
+
+class NewCharge(NamedTuple):
+    """An attempt to plan; it goes out at `planned_at`, not before."""
+
+    invoice_id: str
+    attempt: int
+    subscription_id: str
+    client_id: str
+    currency: str
+    planned_at: datetime
+
+
+class Charge(NamedTuple):
+    """An attempt. `fence` grows with each claim: a settlement with an older one comes too late."""
+
+    invoice_id: str
+    attempt: int
+    subscription_id: str
+    client_id: str
+    state: str
+    key: str | None
+    request: str | None
+    amount_minor: int | None
+    currency: str
+    provider: str | None
+    payment_method_id: str | None
+    method_revision: int | None
+    planned_at: datetime
+    wake_at: datetime | None
+    lease_until: datetime | None
+    fence: int
+    sent_at: datetime | None
+    settled_at: datetime | None
+    doubtful_since: datetime | None
+    code: str | None
+    decline_class: str | None
+    reference: str | None
+
+
+_READ = ", ".join(Charge._fields)
+_WRITTEN = tuple(name for name in Charge._fields if name not in NewCharge._fields) + ("planned_at",)
+_OPEN = "state IN ('due', 'sending', 'unknown', 'pending', 'action_required')"
+
+
+def plan(tx: Tx, agency_id: str, planned: Sequence[NewCharge]) -> int:
+    """Write attempts, due. Returns how many were new."""
+    columns = ("agency_id", *NewCharge._fields, "state", "wake_at")
+    rows = [(agency_id, *each, "due", each.planned_at) for each in planned]
+    return bulk.insert(tx, tables.charges, columns, rows)
+
+
+def open_of(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[Charge]:
+    """The open attempt of each invoice that has one, by invoice."""
+    return _read(tx, agency_id, invoice_ids, f"AND {_OPEN} ORDER BY invoice_id")
+
+
+def latest_of(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> dict[str, Charge]:
+    """The latest attempt of each invoice that has one."""
+    found = _read(tx, agency_id, invoice_ids, "ORDER BY invoice_id, attempt")
+    return {charge.invoice_id: charge for charge in found}
+
+
+def _read(tx: Tx, agency_id: str, invoice_ids: Collection[str], rest: str) -> list[Charge]:
+    rows = tx.rows(
+        f"SELECT {_READ} FROM charges WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) {rest}",  # noqa: S608
+        agency_id=agency_id,
+        ids=list(invoice_ids),
+    )
+    return [Charge._make(row) for row in rows]
+
+
+def write(tx: Tx, agency_id: str, charges: Sequence[Charge]) -> None:
+    """Write attempts back whole."""
+    rows = [(charge.invoice_id, charge.attempt, *(getattr(charge, name) for name in _WRITTEN)) for charge in charges]
+    bulk.update(tx, tables.charges, agency_id, ("invoice_id", "attempt"), _WRITTEN, rows)
+
+
+def end_open(tx: Tx, agency_id: str, invoice_ids: Collection[str], code: str) -> None:
+    """The invoices are resolved: attempts that were planned or wait for the customer are not sent any more."""
+    tx.run(
+        """
+        UPDATE charges SET state = 'not_sent', code = :code, wake_at = NULL, settled_at = :as_of
+        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND state IN ('due', 'action_required')
+        """,
+        agency_id=agency_id,
+        ids=list(invoice_ids),
+        code=code,
+        as_of=tx.as_of,
+    )
+
+
+def in_flight(tx: Tx, agency_id: str, invoice_id: str) -> bool:
+    """True while money may be on its way for an invoice."""
+    return bool(
+        tx.scalar(
+            """
+            SELECT true FROM charges WHERE agency_id = :agency_id AND invoice_id = :invoice_id
+              AND state IN ('sending', 'unknown', 'pending')
+            """,
+            agency_id=agency_id,
+            invoice_id=invoice_id,
+        )
+    )
+
+
+class Declines(NamedTuple):
+    """Declined attempts of one method and amount in the window, and when the oldest of them leaves it."""
+
+    declined: int
+    frees_at: datetime
+
+
+def recent_declines(
+    tx: Tx, agency_id: str, method_ids: Collection[str], window: timedelta
+) -> dict[tuple[str, str, int], Declines]:
+    """Declines per (client, method, amount) that were answered inside the window."""
+    rows = tx.rows(
+        """
+        SELECT client_id, payment_method_id, amount_minor, count(*), min(settled_at) FROM charges
+        WHERE agency_id = :agency_id AND state = 'declined' AND payment_method_id = ANY(CAST(:ids AS text[]))
+          AND settled_at > :since AND sent_at IS NOT NULL
+        GROUP BY client_id, payment_method_id, amount_minor
+        """,
+        agency_id=agency_id,
+        ids=list(method_ids),
+        since=tx.as_of - window,
+    )
+    return {(row[0], row[1], row[2]): Declines(row[3], row[4] + window) for row in rows}
+
+
+def failing_of_client(tx: Tx, agency_id: str, client_id: str, subscription_ids: Collection[str]) -> list[str]:
+    """Open failing invoices of a client that were ever charged, oldest first."""
+    rows = tx.rows(
+        """
+        SELECT i.invoice_id FROM invoices AS i
+        WHERE i.agency_id = :agency_id AND i.client_id = :client_id AND i.failing_since IS NOT NULL AND i.status = 'open'
+          AND i.subscription_id = ANY(CAST(:ids AS text[]))
+          AND EXISTS (SELECT 1 FROM charges AS c WHERE c.agency_id = i.agency_id AND c.invoice_id = i.invoice_id)
+        ORDER BY i.issued_at, i.invoice_id
+        """,
+        agency_id=agency_id,
+        client_id=client_id,
+        ids=list(subscription_ids),
+    )
+    return [row[0] for row in rows]
+
+
+def clients_with_failing(tx: Tx, agency_id: str, client_ids: Collection[str]) -> set[str]:
+    """Which of these clients have an open failing invoice."""
+    rows = tx.rows(
+        """
+        SELECT DISTINCT client_id FROM invoices
+        WHERE agency_id = :agency_id AND client_id = ANY(CAST(:ids AS text[])) AND failing_since IS NOT NULL
+          AND status = 'open'
+        """,
+        agency_id=agency_id,
+        ids=list(client_ids),
+    )
+    return {row[0] for row in rows}
+
+
+def wake_open(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> None:
+    """A message about these invoices was applied: attempts that waited for it are looked at now."""
+    tx.run(
+        """
+        UPDATE charges SET wake_at = :as_of
+        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND state = 'due' AND planned_at <= :as_of
+        """,
+        agency_id=agency_id,
+        ids=list(invoice_ids),
+        as_of=tx.as_of,
+    )

@@ -1,0 +1,243 @@
+"""The ledger of cycles: written by plan, worked off by the pools in index order, released when a cause is gone."""
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+from typing import NamedTuple
+
+from shared.domain.facts import Stream
+from shared.domain.invoicing import Period
+from shared.store import bulk, tables
+from shared.store.transaction import Tx
+
+CYCLES_PER_PASS_MAX = 36
+_PLANNED = (
+    "agency_id",
+    "subscription_id",
+    "stream",
+    "starts_on",
+    "ends_on",
+    "cycle_index",
+    "due_at",
+    "state",
+    "reason",
+    "wake_at",
+    "settled_at",
+)
+
+
+class Cycle(NamedTuple):
+    """An unsettled cycle as its pool reads it."""
+
+    subscription_id: str
+    cycle_index: int
+    starts_on: date
+    ends_on: date
+    due_at: datetime
+    state: str
+    reason: str | None
+    blocking_starts_on: date | None
+    blocking_invoice_id: str | None
+    held_at: datetime | None
+    blocked_at: datetime | None
+
+    @property
+    def period(self) -> Period:
+        return Period(self.cycle_index, self.starts_on, self.ends_on, self.due_at)
+
+
+class Settled(NamedTuple):
+    """How a cycle ended: done, skipped or cancelled, with its reason, and the order it stands for."""
+
+    subscription_id: str
+    starts_on: date
+    state: str
+    reason: str | None
+    order_id: str | None = None
+
+
+class Stuck(NamedTuple):
+    """How a cycle goes on unsettled: waiting, held or blocked, why, and when somebody looks again."""
+
+    subscription_id: str
+    starts_on: date
+    state: str
+    reason: str
+    detail: str | None
+    blocking_starts_on: date | None
+    blocking_invoice_id: str | None
+    wake_at: datetime
+    held_at: datetime | None
+    blocked_at: datetime | None
+
+
+def insert(tx: Tx, rows: Sequence[Sequence[object]]) -> int:
+    """Write planned cycles, in the order of `_PLANNED`; one that exists already stays as it is."""
+    return bulk.insert(tx, tables.cycles, _PLANNED, rows)
+
+
+def unsettled(tx: Tx, agency_id: str, ids: Sequence[str], stream: Stream) -> list[Cycle]:
+    """The unsettled cycles of one stream of locked subscriptions, by subscription and index, at most 36 of each."""
+    rows = tx.rows(
+        """
+        SELECT c.subscription_id, c.cycle_index, c.starts_on, c.ends_on, c.due_at, c.state, c.reason,
+               c.blocking_starts_on, c.blocking_invoice_id, c.held_at, c.blocked_at
+        FROM unnest(CAST(:ids AS text[])) AS k(subscription_id)
+        CROSS JOIN LATERAL (
+            SELECT * FROM cycles WHERE agency_id = :agency_id AND subscription_id = k.subscription_id AND stream = :stream
+              AND state IN ('due', 'waiting', 'held', 'blocked') ORDER BY starts_on LIMIT :limit
+        ) AS c
+        """,
+        agency_id=agency_id,
+        ids=sorted(ids),
+        stream=stream,
+        limit=CYCLES_PER_PASS_MAX,
+    )
+    return [Cycle._make(row) for row in rows]
+
+
+def settle(tx: Tx, agency_id: str, stream: Stream, settled: Sequence[Settled]) -> None:
+    """Record how cycles ended; nobody is woken for them any more."""
+    if not settled:
+        return
+    tx.run(
+        """
+        UPDATE cycles AS c SET state = v.state, reason = v.reason, order_id = v.order_id, detail = NULL, wake_at = NULL,
+               settled_at = :as_of, tries = 0
+        FROM unnest(CAST(:ids AS text[]), CAST(:starts AS date[]), CAST(:states AS text[]), CAST(:reasons AS text[]),
+                    CAST(:orders AS text[])) AS v(subscription_id, starts_on, state, reason, order_id)
+        WHERE c.agency_id = :agency_id AND c.subscription_id = v.subscription_id AND c.stream = :stream
+          AND c.starts_on = v.starts_on
+        """,
+        agency_id=agency_id,
+        stream=stream,
+        as_of=tx.as_of,
+        ids=[each.subscription_id for each in settled],
+        starts=[each.starts_on for each in settled],
+        states=[each.state for each in settled],
+        reasons=[each.reason for each in settled],
+        orders=[each.order_id for each in settled],
+    )
+
+
+def stick(tx: Tx, agency_id: str, stream: Stream, stuck: Sequence[Stuck]) -> None:
+    """Record why cycles go on unsettled, and when somebody looks again."""
+    bulk.update(
+        tx,
+        tables.cycles,
+        agency_id,
+        ("subscription_id", "stream", "starts_on"),
+        (
+            "state",
+            "reason",
+            "detail",
+            "blocking_starts_on",
+            "blocking_invoice_id",
+            "wake_at",
+            "held_at",
+            "blocked_at",
+            "tries",
+        ),
+        [(each.subscription_id, stream, each.starts_on, *each[2:], 0) for each in stuck],
+    )
+
+
+def release(tx: Tx, agency_id: str, ids: Collection[str]) -> None:
+    """Let the pools look at the held and waiting orders of these locked subscriptions now: their cause has changed."""
+    if not ids:
+        return
+    tx.run(
+        """
+        UPDATE cycles SET state = 'due', wake_at = :as_of
+        WHERE agency_id = :agency_id AND subscription_id = ANY(CAST(:ids AS text[])) AND stream = 'order'
+          AND state IN ('waiting', 'held')
+        """,
+        agency_id=agency_id,
+        ids=sorted(ids),
+        as_of=tx.as_of,
+    )
+
+
+def wake_blocked(tx: Tx, agency_id: str, ids: Collection[str]) -> None:
+    """Let the pools try the blocked cycles of these locked subscriptions now: a fact they depend on has changed."""
+    if not ids:
+        return
+    tx.run(
+        """
+        UPDATE cycles SET wake_at = :as_of
+        WHERE agency_id = :agency_id AND subscription_id = ANY(CAST(:ids AS text[])) AND state = 'blocked'
+        """,
+        agency_id=agency_id,
+        ids=sorted(ids),
+        as_of=tx.as_of,
+    )
+
+
+def count_tries(tx: Tx, agency_id: str, ids: Sequence[str], stream: Stream) -> None:
+    """A worker got these a second time: count a try before the work, so that one that kills its worker is found."""
+    tx.run(
+        """
+        UPDATE cycles SET tries = tries + 1
+        WHERE agency_id = :agency_id AND subscription_id = ANY(CAST(:ids AS text[])) AND stream = :stream
+          AND state = 'due' AND rings > 1
+        """,
+        agency_id=agency_id,
+        ids=list(ids),
+        stream=stream,
+    )
+
+
+def forget_tries(tx: Tx, agency_id: str, ids: Sequence[str], stream: Stream) -> None:
+    """The worker came to an orderly end: what is still due did not kill it."""
+    tx.run(
+        """
+        UPDATE cycles SET tries = 0
+        WHERE agency_id = :agency_id AND subscription_id = ANY(CAST(:ids AS text[])) AND stream = :stream
+          AND state = 'due' AND tries > 0
+        """,
+        agency_id=agency_id,
+        ids=list(ids),
+        stream=stream,
+    )
+
+
+def tired(tx: Tx, agency_id: str, ids: Sequence[str], stream: Stream, tries_max: int) -> set[str]:
+    """Subscriptions among `ids` with a due cycle that was tried too often."""
+    rows = tx.rows(
+        """
+        SELECT DISTINCT subscription_id FROM cycles
+        WHERE agency_id = :agency_id AND subscription_id = ANY(CAST(:ids AS text[])) AND stream = :stream
+          AND state = 'due' AND tries >= :tries_max
+        """,
+        agency_id=agency_id,
+        ids=list(ids),
+        stream=stream,
+        tries_max=tries_max,
+    )
+    return {row[0] for row in rows}
+
+
+def cut(tx: Tx, agency_id: str, subscription_id: str, starts_on: date) -> bool:
+    """Make room for a period that re-anchors the invoice series of a locked subscription: the running one ends there.
+
+    Returns False if a period that starts then or later is planned already: there is no room.
+    """
+    if tx.scalar(
+        """
+        SELECT true FROM cycles WHERE agency_id = :agency_id AND subscription_id = :subscription_id
+          AND stream = 'invoice' AND starts_on >= :starts_on LIMIT 1
+        """,
+        agency_id=agency_id,
+        subscription_id=subscription_id,
+        starts_on=starts_on,
+    ):
+        return False
+    tx.run(
+        """
+        UPDATE cycles SET ends_on = :starts_on WHERE agency_id = :agency_id AND subscription_id = :subscription_id
+          AND stream = 'invoice' AND ends_on > :starts_on
+        """,
+        agency_id=agency_id,
+        subscription_id=subscription_id,
+        starts_on=starts_on,
+    )
+    return True

@@ -1,0 +1,25 @@
+"""Which database errors speak of the data (bisect to the bad row) and which of the moment (leave every row due)."""
+
+from sqlalchemy.exc import DBAPIError
+
+_DATA_CLASSES = ("22", "23")
+
+
+def is_data_error(error: BaseException) -> bool:
+    """True for SQLSTATE classes 22 (data exception) and 23 (integrity), and for bugs outside the database.
+
+    Connection, deadlock, timeout, resource and schema errors are False: trying again later may work, splitting won't.
+    """
+    if isinstance(error, DBAPIError):
+        sqlstate = getattr(error.orig, "sqlstate", None)
+        return sqlstate is not None and sqlstate.startswith(_DATA_CLASSES)
+    return isinstance(error, Exception) and not isinstance(error, OSError | MemoryError)
+
+
+def describe(error: BaseException) -> str:
+    """One line for the row and the log: the kind and first line, never bound parameters."""
+    if isinstance(error, DBAPIError):
+        text = str(error.orig).strip().splitlines()
+    else:
+        text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0] if text else ''}"[:300]

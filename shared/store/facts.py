@@ -1,0 +1,159 @@
+"""Read what is known: agencies, clients, services and subscriptions with their revisions, payment methods."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from shared.domain.dunning import Method
+from shared.domain.facts import Agency, Client, InitialPayment, ServiceRevision, Subscription, SubscriptionRevision
+from shared.store.transaction import Tx
+
+_SERVICE = (
+    "service_id, revision, effective_at, name, price_minor, currency, tax_name, tax_rate, tax_inclusive,"
+    " unit, every, order_unit, order_every, renewal"
+)
+
+
+def agency(tx: Tx, agency_id: str) -> Agency | None:
+    """The agency as it is now, None while it is unknown."""
+    rows = tx.rows(
+        """
+        SELECT agency_id, name, timezone, currency, email, locale, invoice_prefix, payment_terms_days, issue_time, gateway,
+               address, tax_id, retry_days, on_exhausted, backlog, hold_on
+        FROM agencies WHERE agency_id = :agency_id
+        """,
+        agency_id=agency_id,
+    )
+    if not rows:
+        return None
+    found = Agency._make(rows[0])
+    return found._replace(retry_days=tuple(found.retry_days))
+
+
+def require_agency(tx: Tx, agency_id: str) -> Agency:
+    """The agency of rows that exist. Raises LookupError when it is unknown all the same."""
+    found = agency(tx, agency_id)
+    if found is None:
+        raise LookupError(f"agency {agency_id} has rows but no facts")
+    return found
+
+
+def clients(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str, Client]:
+    """Clients by id, as they are now."""
+    rows = tx.rows(
+        """
+        SELECT client_id, name, email, locale, address, tax_id FROM clients
+        WHERE agency_id = :agency_id AND client_id = ANY(CAST(:ids AS text[]))
+        """,
+        agency_id=agency_id,
+        ids=list(ids),
+    )
+    return {row[0]: Client._make(row) for row in rows}
+
+
+def subscriptions(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str, Subscription]:
+    """Subscriptions by id, as they are now."""
+    rows = tx.rows(
+        """
+        SELECT subscription_id, client_id, service_id, checkout, starts_on, known_since, bill_from, order_id,
+               initial_payment, ended_at, ended_reason
+        FROM subscriptions WHERE agency_id = :agency_id AND subscription_id = ANY(CAST(:ids AS text[]))
+        """,
+        agency_id=agency_id,
+        ids=list(ids),
+    )
+    return {row[0]: _subscription(row) for row in rows}
+
+
+def _subscription(row: Row[*tuple[Any, ...]]) -> Subscription:
+    found = Subscription._make(row)
+    if found.initial_payment is None:
+        return found
+    paid: dict[str, Any] = row[8]
+    payment = InitialPayment(
+        paid["provider"],
+        paid["reference"],
+        paid["amount_minor"],
+        paid["currency"],
+        datetime.fromisoformat(paid["paid_at"]),
+    )
+    return found._replace(initial_payment=payment)
+
+
+def subscription_revisions(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str, list[SubscriptionRevision]]:
+    """Every accepted revision of each subscription, ascending."""
+    rows = tx.rows(
+        """
+        SELECT subscription_id, revision, effective_at, client_id, service_id, status, cancel_on, quantity, collection
+        FROM subscription_revisions WHERE agency_id = :agency_id AND subscription_id = ANY(CAST(:ids AS text[]))
+        ORDER BY subscription_id, revision
+        """,
+        agency_id=agency_id,
+        ids=list(ids),
+    )
+    found: dict[str, list[SubscriptionRevision]] = {}
+    for row in rows:
+        found.setdefault(row[0], []).append(SubscriptionRevision._make(row))
+    return found
+
+
+def service_revisions(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str, list[ServiceRevision]]:
+    """Every accepted revision of each service, ascending."""
+    rows = tx.rows(
+        f"""
+        SELECT {_SERVICE} FROM service_revisions
+        WHERE agency_id = :agency_id AND service_id = ANY(CAST(:ids AS text[])) ORDER BY service_id, revision
+        """,  # noqa: S608
+        agency_id=agency_id,
+        ids=list(ids),
+    )
+    found: dict[str, list[ServiceRevision]] = {}
+    for row in rows:
+        found.setdefault(row[0], []).append(ServiceRevision._make(row))
+    return found
+
+
+def payment_methods(tx: Tx, agency_id: str, client_ids: Collection[str]) -> dict[str, list[Method]]:
+    """The payment methods of each client that were not removed; a client without any is absent."""
+    rows = tx.rows(
+        """
+        SELECT client_id, payment_method_id, revision, provider, token, customer, is_default, effective_at, received_at,
+               unusable_revision
+        FROM payment_methods
+        WHERE agency_id = :agency_id AND client_id = ANY(CAST(:ids AS text[])) AND removed_at IS NULL
+        ORDER BY client_id, payment_method_id
+        """,
+        agency_id=agency_id,
+        ids=list(client_ids),
+    )
+    found: dict[str, list[Method]] = {}
+    for row in rows:
+        found.setdefault(row[0], []).append(Method._make(row[1:]))
+    return found
+
+
+def mark_unusable(tx: Tx, agency_id: str, declined: Sequence[tuple[str, str, int, str]]) -> None:
+    """Record that a method's very revision was declined for good: (client, method, revision, code)."""
+    if not declined:
+        return
+    tx.run(
+        """
+        UPDATE payment_methods AS m SET unusable_revision = v.revision, unusable_code = v.code
+        FROM unnest(CAST(:clients AS text[]), CAST(:methods AS text[]), CAST(:revisions AS bigint[]), CAST(:codes AS text[]))
+             AS v(client_id, payment_method_id, revision, code)
+        WHERE m.agency_id = :agency_id AND m.client_id = v.client_id AND m.payment_method_id = v.payment_method_id
+          AND m.revision = v.revision
+        """,
+        agency_id=agency_id,
+        clients=[row[0] for row in declined],
+        methods=[row[1] for row in declined],
+        revisions=[row[2] for row in declined],
+        codes=[row[3] for row in declined],
+    )
+
+
+def timezones(tx: Tx) -> dict[str, str]:
+    """The zone of every agency."""
+    return {row[0]: row[1] for row in tx.rows("SELECT agency_id, timezone FROM agencies")}

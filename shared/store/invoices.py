@@ -1,0 +1,246 @@
+"""Invoices and their lines: written once, then only their collection moves."""
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from shared.domain.clearance import Covering, Unresolved
+from shared.store import bulk, tables
+from shared.store.transaction import Tx
+
+
+class NewInvoice(NamedTuple):
+    """An invoice to write, in the order of its columns. Outside the series the cycle is None."""
+
+    invoice_id: str
+    subscription_id: str
+    client_id: str
+    cycle_starts_on: date | None
+    cycle_ends_on: date | None
+    cycle_index: int | None
+    sequence: int | None
+    number: str | None
+    external_number: str | None
+    status: str
+    collection: str
+    origin: str
+    issued_on: date
+    issued_at: datetime
+    due_on: date
+    currency: str
+    subtotal_minor: int
+    tax_minor: int
+    total_minor: int
+    taxes: str
+    paid_at: datetime | None
+    settled_at: datetime | None
+    snapshot: str
+
+
+class NewLine(NamedTuple):
+    """A line to write."""
+
+    invoice_id: str
+    line_no: int
+    description: str
+    quantity: int
+    unit_price_minor: int
+    net_minor: int
+    tax_name: str | None
+    tax_rate: str
+
+
+class Invoice(NamedTuple):
+    """An invoice as collection sees it; `collected_minor` is the sum of its payments."""
+
+    invoice_id: str
+    subscription_id: str
+    client_id: str
+    cycle_starts_on: date | None
+    cycle_ends_on: date | None
+    cycle_index: int | None
+    number: str | None
+    status: str
+    collection: str
+    origin: str
+    issued_on: date
+    due_on: date
+    currency: str
+    total_minor: int
+    failing_since: datetime | None
+    ladder_started_at: datetime | None
+    ladder: int
+    exhausted_at: datetime | None
+    snapshot: Any
+    collected_minor: int
+
+    @property
+    def rest_minor(self) -> int:
+        """What is still to be collected; 0 when more than the total came in."""
+        return max(0, self.total_minor - self.collected_minor)
+
+
+_READ = ", ".join(f"i.{name}" for name in Invoice._fields[:-1]).replace(
+    "i.number", "coalesce(i.number, i.external_number)"
+)
+
+
+def insert(tx: Tx, agency_id: str, invoices: Sequence[NewInvoice], lines: Sequence[NewLine]) -> int:
+    """Write invoices with their lines. Returns how many invoices were new."""
+    written = bulk.insert(
+        tx, tables.invoices, ("agency_id", *NewInvoice._fields), [(agency_id, *each) for each in invoices]
+    )
+    bulk.insert(tx, tables.invoice_lines, ("agency_id", *NewLine._fields), [(agency_id, *each) for each in lines])
+    return written
+
+
+def load(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str, Invoice]:
+    """Invoices by id, with what they collected."""
+    rows = tx.rows(
+        f"""
+        SELECT {_READ}, coalesce(p.collected, 0)
+        FROM invoices AS i
+        LEFT JOIN LATERAL (SELECT sum(amount_minor)::bigint AS collected FROM payments
+                           WHERE agency_id = i.agency_id AND invoice_id = i.invoice_id) AS p ON true
+        WHERE i.agency_id = :agency_id AND i.invoice_id = ANY(CAST(:ids AS text[]))
+        """,  # noqa: S608
+        agency_id=agency_id,
+        ids=list(ids),
+    )
+    return {row[0]: Invoice._make(row) for row in rows}
+
+
+def subscriptions_of(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str, str]:
+    """The subscription of each invoice; it never changes, so it may be read before the lock."""
+    rows = tx.rows(
+        """
+        SELECT invoice_id, subscription_id FROM invoices
+        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[]))
+        """,
+        agency_id=agency_id,
+        ids=list(ids),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def latest_statuses(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, tuple[str, int]]:
+    """Of each subscription: the status and index of the latest invoice of its series."""
+    rows = tx.rows(
+        """
+        SELECT k.subscription_id, i.status, i.cycle_index
+        FROM unnest(CAST(:ids AS text[])) AS k(subscription_id)
+        CROSS JOIN LATERAL (
+            SELECT status, cycle_index FROM invoices
+            WHERE agency_id = :agency_id AND subscription_id = k.subscription_id AND cycle_starts_on IS NOT NULL
+            ORDER BY cycle_starts_on DESC LIMIT 1
+        ) AS i
+        """,
+        agency_id=agency_id,
+        ids=list(ids),
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def unresolved(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, list[Unresolved]]:
+    """Of each subscription: its open and uncollectible invoices, oldest first."""
+    rows = tx.rows(
+        """
+        SELECT subscription_id, invoice_id, cycle_starts_on, status, failing_since IS NOT NULL, due_on FROM invoices
+        WHERE agency_id = :agency_id AND subscription_id = ANY(CAST(:ids AS text[]))
+          AND status IN ('open', 'uncollectible')
+        ORDER BY subscription_id, issued_at, invoice_id
+        """,
+        agency_id=agency_id,
+        ids=list(ids),
+    )
+    found: dict[str, list[Unresolved]] = {}
+    for row in rows:
+        found.setdefault(row[0], []).append(Unresolved._make(row[1:]))
+    return found
+
+
+def covering(tx: Tx, agency_id: str, orders: Sequence[tuple[str, date]]) -> dict[tuple[str, date], Covering]:
+    """Of each order cycle, given as (subscription, starts_on): the invoice cycle whose period contains its date."""
+    rows = tx.rows(
+        """
+        SELECT k.subscription_id, k.starts_on, c.starts_on, c.state, c.reason, i.status
+        FROM unnest(CAST(:ids AS text[]), CAST(:starts AS date[])) AS k(subscription_id, starts_on)
+        CROSS JOIN LATERAL (
+            SELECT starts_on, ends_on, state, reason FROM cycles
+            WHERE agency_id = :agency_id AND subscription_id = k.subscription_id AND stream = 'invoice'
+              AND starts_on <= k.starts_on
+            ORDER BY starts_on DESC LIMIT 1
+        ) AS c
+        LEFT JOIN invoices AS i ON i.agency_id = :agency_id AND i.subscription_id = k.subscription_id
+          AND i.cycle_starts_on = c.starts_on
+        WHERE c.ends_on > k.starts_on
+        """,
+        agency_id=agency_id,
+        ids=[each[0] for each in orders],
+        starts=[each[1] for each in orders],
+    )
+    return {(row[0], row[1]): Covering._make(row[2:]) for row in rows}
+
+
+def close(tx: Tx, agency_id: str, ids: Sequence[str], status: str, paid_at: Sequence[datetime | None]) -> None:
+    """Move invoices to a status that resolves or gives up their collection."""
+    tx.run(
+        """
+        UPDATE invoices AS i SET status = :status, paid_at = v.paid_at,
+               settled_at = CASE WHEN :status = 'uncollectible' THEN NULL ELSE CAST(:as_of AS timestamptz) END,
+               failing_since = CASE WHEN :status = 'uncollectible' THEN i.failing_since END,
+               failing_code = CASE WHEN :status = 'uncollectible' THEN i.failing_code END
+        FROM unnest(CAST(:ids AS text[]), CAST(:paid_at AS timestamptz[])) AS v(invoice_id, paid_at)
+        WHERE i.agency_id = :agency_id AND i.invoice_id = v.invoice_id
+        """,
+        agency_id=agency_id,
+        ids=list(ids),
+        status=status,
+        as_of=tx.as_of,
+        paid_at=list(paid_at),
+    )
+
+
+class Failing(NamedTuple):
+    """Where the collection of an open invoice stands after a failure or a new start."""
+
+    invoice_id: str
+    failing_since: datetime | None
+    failing_code: str | None
+    ladder_started_at: datetime | None
+    ladder: int
+    exhausted_at: datetime | None
+
+
+def mark_failing(tx: Tx, agency_id: str, failing: Sequence[Failing]) -> None:
+    """Write where collection stands."""
+    bulk.update(tx, tables.invoices, agency_id, ("invoice_id",), Failing._fields[1:], failing)
+
+
+def by_number(tx: Tx, agency_id: str, number: str, sequence: int | None) -> list[str]:
+    """Ids of the invoices that carry a number: one of ours, or given by upstream, or (rarely) both."""
+    rows = tx.rows(
+        """
+        SELECT invoice_id FROM invoices WHERE agency_id = :agency_id AND sequence = :sequence AND number = :number
+        UNION SELECT invoice_id FROM invoices WHERE agency_id = :agency_id AND external_number = :number
+        ORDER BY 1 LIMIT 2
+        """,
+        agency_id=agency_id,
+        number=number,
+        sequence=sequence,
+    )
+    return [row[0] for row in rows]
+
+
+def by_period(tx: Tx, agency_id: str, subscription_id: str, starts_on: date) -> list[str]:
+    """The id of the invoice of one cycle, if there is one."""
+    rows = tx.rows(
+        """
+        SELECT invoice_id FROM invoices
+        WHERE agency_id = :agency_id AND subscription_id = :subscription_id AND cycle_starts_on = :starts_on
+        """,
+        agency_id=agency_id,
+        subscription_id=subscription_id,
+        starts_on=starts_on,
+    )
+    return [row[0] for row in rows]

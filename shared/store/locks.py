@@ -1,0 +1,46 @@
+"""The one lock. Whoever decides about a subscription's cycles, documents or schedules takes it here, first.
+
+The subscription row is the aggregate's only lock. Facts are read in later statements: under READ COMMITTED a statement
+sees what was committed before it began, so a fact read together with the lock may be older than the lock.
+Lock order: intake's agency lock → subscriptions by id → number series.
+"""
+
+from collections.abc import Iterable
+
+from shared.store.transaction import Tx
+
+_LOCK = """
+SELECT s.agency_id, s.subscription_id FROM subscriptions AS s
+JOIN unnest(CAST(:agencies AS text[]), CAST(:ids AS text[])) AS k(agency_id, subscription_id)
+  ON k.agency_id = s.agency_id AND k.subscription_id = s.subscription_id
+ORDER BY s.agency_id, s.subscription_id FOR NO KEY UPDATE OF s"""
+_LOCK_FREE = _LOCK + " SKIP LOCKED"
+
+Pair = tuple[str, str]
+
+
+def lock_subscriptions(tx: Tx, pairs: Iterable[Pair], *, wait: bool) -> list[Pair]:
+    """Lock subscriptions, given as (agency_id, subscription_id), in the order of their ids, until the transaction ends.
+
+    Returns the pairs that are locked now: without `wait`, those another session holds are left out; unknown ones always.
+    A transaction that holds locks already must not wait for more: two of them would wait for each other.
+    """
+    wanted = sorted(set(pairs))
+    if not wanted:
+        return []
+    rows = tx.rows(
+        _LOCK if wait else _LOCK_FREE, agencies=[pair[0] for pair in wanted], ids=[pair[1] for pair in wanted]
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def lock_agency(tx: Tx, agency_id: str) -> None:
+    """Intake's lock: messages of one agency are applied one after another. Taken before any subscription."""
+    tx.run("SELECT pg_advisory_xact_lock(hashtextextended('duecycle agency ' || :agency_id, 0))", agency_id=agency_id)
+
+
+def try_lock_role(tx: Tx, role: str) -> bool:
+    """True if this transaction is the only one with that role (one relay at a time)."""
+    return bool(
+        tx.scalar("SELECT pg_try_advisory_xact_lock(hashtextextended('duecycle role ' || :role, 0))", role=role)
+    )

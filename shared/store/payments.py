@@ -1,0 +1,45 @@
+"""Payments: money received for an invoice, once per source and reference."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from shared.store import bulk, tables
+from shared.store.transaction import Tx
+
+
+class Payment(NamedTuple):
+    """Money that arrived. (source, reference) says it once, whoever tells it again."""
+
+    source: str
+    reference: str
+    invoice_id: str
+    amount_minor: int
+    currency: str
+    received_at: datetime
+
+
+def known(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> set[tuple[str, str]]:
+    """Which of these payments are recorded already, as (source, reference)."""
+    rows = tx.rows(
+        """
+        SELECT p.source, p.reference FROM payments AS p
+        JOIN unnest(CAST(:sources AS text[]), CAST(:references AS text[])) AS k(source, reference)
+          ON p.source = k.source AND p.reference = k.reference
+        WHERE p.agency_id = :agency_id
+        """,
+        agency_id=agency_id,
+        sources=[each.source for each in payments],
+        references=[each.reference for each in payments],
+    )
+    return {(row[0], row[1]) for row in rows}
+
+
+def insert(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> int:
+    """Record payments. Returns how many were new."""
+    return bulk.insert(
+        tx,
+        tables.payments,
+        ("agency_id", *Payment._fields, "recorded_at"),
+        [(agency_id, *each, tx.as_of) for each in payments],
+    )

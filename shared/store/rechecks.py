@@ -1,0 +1,71 @@
+"""Rechecks: one row per changed fact, worked off by the scheduler in batches of the subscriptions it touches."""
+
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from shared.store.transaction import Tx
+
+Kind = Literal["agency", "service", "subscription", "payment_method", "method_worked"]
+
+
+class Recheck(NamedTuple):
+    """A changed fact: `ref` is the id of the service, subscription or client; `after_id` how far it has come."""
+
+    recheck_id: int
+    agency_id: str
+    kind: Kind
+    ref: str
+    effective_at: datetime
+    after_id: str | None
+
+
+def add(tx: Tx, agency_id: str, kind: Kind, ref: str, effective_at: datetime) -> None:
+    """Say that a fact has changed."""
+    tx.run(
+        "INSERT INTO rechecks (agency_id, kind, ref, effective_at) VALUES (:agency_id, :kind, :ref, :effective_at)",
+        agency_id=agency_id,
+        kind=kind,
+        ref=ref,
+        effective_at=effective_at,
+    )
+
+
+def take(tx: Tx, frozen: list[str]) -> Recheck | None:
+    """The oldest recheck that no other scheduler is working on; kept until `advance` or `finish`."""
+    rows = tx.rows(
+        """
+        SELECT recheck_id, agency_id, kind, ref, effective_at, after_id FROM rechecks
+        WHERE NOT agency_id = ANY(CAST(:frozen AS text[])) ORDER BY recheck_id LIMIT 1 FOR UPDATE SKIP LOCKED
+        """,
+        frozen=frozen,
+    )
+    return Recheck._make(rows[0]) if rows else None
+
+
+def affected(tx: Tx, recheck: Recheck, limit: int) -> list[str]:
+    """The next subscriptions that a recheck touches, by id."""
+    column = {"agency": "agency_id", "service": "service_id", "subscription": "subscription_id"}.get(
+        recheck.kind, "client_id"
+    )
+    rows = tx.rows(
+        f"""
+        SELECT subscription_id FROM subscriptions
+        WHERE agency_id = :agency_id AND {column} = :ref AND subscription_id > :after_id
+        ORDER BY subscription_id LIMIT :limit
+        """,  # noqa: S608
+        agency_id=recheck.agency_id,
+        ref=recheck.ref,
+        after_id=recheck.after_id or "",
+        limit=limit,
+    )
+    return [row[0] for row in rows]
+
+
+def advance(tx: Tx, recheck: Recheck, after_id: str) -> None:
+    """Remember how far a recheck has come."""
+    tx.run("UPDATE rechecks SET after_id = :after_id WHERE recheck_id = :id", after_id=after_id, id=recheck.recheck_id)
+
+
+def finish(tx: Tx, recheck: Recheck) -> None:
+    """Every subscription it touches was looked at."""
+    tx.run("DELETE FROM rechecks WHERE recheck_id = :id", id=recheck.recheck_id)

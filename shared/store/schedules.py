@@ -1,0 +1,174 @@
+"""Schedules: which are due, and how they move on."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, time
+from typing import Any, NamedTuple
+
+from shared.domain.cycles import local_date
+from shared.domain.planning import Limits, Schedule
+from shared.store import bulk, tables
+from shared.store.locks import Pair
+from shared.store.transaction import Tx
+
+_COLUMNS = Schedule._fields
+_SELECT = ", ".join(f"c.{name}" for name in _COLUMNS)
+_KEYS = ("subscription_id", "stream")
+_MOVING = (
+    "anchor_on",
+    "anchor_index",
+    "unit",
+    "every",
+    "epoch",
+    "next_index",
+    "next_at",
+    "planned_until",
+    "stopped_reason",
+    "resumed_index",
+)
+
+
+def due(tx: Tx, limit: int, frozen: Sequence[str]) -> list[Pair]:
+    """Subscriptions with a schedule whose next instant has come, oldest first. A hint: read again under the lock."""
+    rows = tx.rows(
+        """
+        SELECT agency_id, subscription_id FROM schedules
+        WHERE next_at <= :as_of AND NOT agency_id = ANY(CAST(:frozen AS text[])) ORDER BY next_at LIMIT :limit
+        """,
+        as_of=tx.as_of,
+        frozen=list(frozen),
+        limit=limit,
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+class Bounded(NamedTuple):
+    """A schedule with what bounds it."""
+
+    schedule: Schedule
+    limits: Limits
+
+
+def with_limits(tx: Tx, pairs: Sequence[Pair], *, due_only: bool) -> list[Bounded]:
+    """The schedules of locked subscriptions (all, or those due now) with their agency's zone and their own bounds."""
+    rows = tx.rows(
+        f"""
+        SELECT {_SELECT}, a.timezone, a.issue_time, s.known_since, s.bill_from,
+               CASE WHEN s.status = 'cancelled' THEN s.cancel_on END,
+               CASE WHEN s.status = 'cancelled' THEN s.effective_at END, s.ended_at
+        FROM unnest(CAST(:agencies AS text[]), CAST(:ids AS text[])) AS k(agency_id, subscription_id)
+        JOIN schedules AS c ON c.agency_id = k.agency_id AND c.subscription_id = k.subscription_id
+        JOIN subscriptions AS s ON s.agency_id = c.agency_id AND s.subscription_id = c.subscription_id
+        JOIN agencies AS a ON a.agency_id = c.agency_id
+        WHERE NOT :due_only OR c.next_at <= :as_of
+        ORDER BY c.next_at, c.agency_id, c.subscription_id, c.stream
+        """,  # noqa: S608
+        agencies=[pair[0] for pair in pairs],
+        ids=[pair[1] for pair in pairs],
+        as_of=tx.as_of,
+        due_only=due_only,
+    )
+    wide = len(_COLUMNS)
+    return [Bounded(Schedule._make(row[:wide]), _limits(row[wide:])) for row in rows]
+
+
+def _limits(row: Any) -> Limits:
+    timezone: str = row[0]
+    issue_time: time = row[1]
+    known_since: datetime = row[2]
+    bill_from: date | None = row[3]
+    # The zone's rules come from the calendar's own pinned tables, never from the server's.
+    known_on = bill_from or local_date(known_since, timezone)
+    cancel_on: date | None = row[4]
+    cancel_effective_at: datetime | None = row[5]
+    ended_at: datetime | None = row[6]
+    return Limits(timezone, issue_time, known_on, cancel_on, cancel_effective_at, ended_at)
+
+
+def load(tx: Tx, agency_id: str, subscription_id: str) -> dict[str, Bounded]:
+    """The schedules of one locked subscription by stream."""
+    found = with_limits(tx, [(agency_id, subscription_id)], due_only=False)
+    return {bounded.schedule.stream: bounded for bounded in found}
+
+
+def insert(tx: Tx, schedules: Sequence[Schedule]) -> None:
+    """Write the schedules of a new subscription."""
+    bulk.insert(tx, tables.schedules, _COLUMNS, schedules)
+
+
+def move(tx: Tx, schedules: Sequence[Schedule]) -> None:
+    """Write schedules back after planning: only where they stand. `stopped_at` follows the reason."""
+    tx.run(
+        """
+        UPDATE schedules AS c SET next_index = v.next_index, next_at = v.next_at, planned_until = v.planned_until,
+               stopped_reason = v.stopped_reason,
+               stopped_at = CASE WHEN v.stopped_reason IS NULL THEN NULL ELSE coalesce(c.stopped_at, :as_of) END
+        FROM unnest(CAST(:agencies AS text[]), CAST(:ids AS text[]), CAST(:streams AS text[]), CAST(:indexes AS int[]),
+                    CAST(:nexts AS timestamptz[]), CAST(:until AS date[]), CAST(:reasons AS text[]))
+             AS v(agency_id, subscription_id, stream, next_index, next_at, planned_until, stopped_reason)
+        WHERE c.agency_id = v.agency_id AND c.subscription_id = v.subscription_id AND c.stream = v.stream
+        """,
+        as_of=tx.as_of,
+        agencies=[each.agency_id for each in schedules],
+        ids=[each.subscription_id for each in schedules],
+        streams=[each.stream for each in schedules],
+        indexes=[each.next_index for each in schedules],
+        nexts=[each.next_at for each in schedules],
+        until=[each.planned_until for each in schedules],
+        reasons=[each.stopped_reason for each in schedules],
+    )
+
+
+def rewrite(tx: Tx, agency_id: str, schedules: Sequence[Schedule]) -> None:
+    """Write whole schedules of one agency back: anchors and recurrences too."""
+    rows = [
+        (s.subscription_id, s.stream, *(getattr(s, name) for name in _MOVING), tx.as_of if s.stopped_reason else None)
+        for s in schedules
+    ]
+    bulk.update(tx, tables.schedules, agency_id, _KEYS, (*_MOVING, "stopped_at"), rows)
+
+
+def resumed_indexes(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, int]:
+    """Of each subscription's invoice stream: invoices of earlier indexes no longer stop it."""
+    rows = tx.rows(
+        """
+        SELECT subscription_id, resumed_index FROM schedules
+        WHERE agency_id = :agency_id AND stream = 'invoice' AND resumed_index > 0
+          AND subscription_id = ANY(CAST(:ids AS text[]))
+        """,
+        agency_id=agency_id,
+        ids=list(ids),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def stop(tx: Tx, agency_id: str, stopped: Sequence[tuple[str, str]], stream: str) -> list[str]:
+    """Stop series, given as (subscription, reason). Returns the subscriptions that were not stopped before."""
+    rows = tx.rows(
+        """
+        UPDATE schedules AS c SET next_at = NULL, stopped_reason = v.reason, stopped_at = :as_of
+        FROM unnest(CAST(:ids AS text[]), CAST(:reasons AS text[])) AS v(subscription_id, reason)
+        WHERE c.agency_id = :agency_id AND c.subscription_id = v.subscription_id AND c.stream = :stream
+          AND c.stopped_reason IS NULL
+        RETURNING c.subscription_id
+        """,
+        agency_id=agency_id,
+        as_of=tx.as_of,
+        ids=[each[0] for each in stopped],
+        reasons=[each[1] for each in stopped],
+        stream=stream,
+    )
+    return sorted(row[0] for row in rows)
+
+
+def stopped(tx: Tx, agency_id: str, ids: Sequence[str]) -> frozenset[str]:
+    """Which of these subscriptions have a stopped invoice series."""
+    rows = tx.rows(
+        """
+        SELECT subscription_id FROM schedules
+        WHERE agency_id = :agency_id AND stream = 'invoice' AND stopped_reason IS NOT NULL
+          AND subscription_id = ANY(CAST(:ids AS text[]))
+        """,
+        agency_id=agency_id,
+        ids=list(ids),
+    )
+    return frozenset(row[0] for row in rows)

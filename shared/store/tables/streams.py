@@ -1,0 +1,88 @@
+"""What flows in and out: the inbox, the events (audit trail and outbox), and the scheduler's own small rows."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    Identity,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    UniqueConstraint,
+)
+from sqlalchemy import (
+    text as sql,
+)
+
+from shared.store.tables.base import document, instant, key, metadata, minor, one_of, text
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("inbox_id", BigInteger, Identity(), primary_key=True),
+    text("source"),
+    text("id"),
+    text("agency_id"),
+    text("type"),
+    instant("time", null=True),
+    instant("received_at"),
+    Column("raw", LargeBinary, nullable=False),
+    text("state"),
+    text("field", null=True),
+    text("reason", null=True),
+    text("waits_for", null=True),
+    instant("wake_at", null=True),
+    instant("told_waiting_at", null=True),
+    instant("settled_at", null=True),
+    UniqueConstraint("source", "id", name="uq_inbox_message"),
+    one_of("state", "applied", "stale", "waiting", "rejected"),
+)
+Index("ix_inbox_waiting", inbox.c.agency_id, inbox.c.waits_for, postgresql_where=sql("state = 'waiting'"))
+Index("ix_inbox_wake", inbox.c.wake_at, postgresql_where=sql("wake_at IS NOT NULL"))
+
+events = Table(
+    "events",
+    metadata,
+    Column("agency_id", text("agency_id").type, nullable=False),
+    Column("event_id", BigInteger, Identity(), nullable=False),
+    text("type"),
+    text("subject"),
+    Column("subject_seq", BigInteger, nullable=False),
+    instant("at"),
+    document("data"),
+    instant("published_at", null=True),
+    PrimaryKeyConstraint("agency_id", "event_id"),
+    UniqueConstraint("agency_id", "subject", "subject_seq", name="uq_events_subject_seq"),
+)
+Index("ix_events_unpublished", events.c.event_id, postgresql_where=sql("published_at IS NULL"))
+
+rechecks = Table(
+    "rechecks",
+    metadata,
+    Column("recheck_id", BigInteger, Identity(), primary_key=True),
+    text("agency_id"),
+    text("kind"),
+    text("ref"),
+    instant("effective_at"),
+    # How far it has come: the last subscription it looked at.
+    text("after_id", null=True),
+    one_of("kind", "agency", "service", "subscription", "payment_method", "method_worked"),
+)
+
+heartbeats = Table("heartbeats", metadata, key("name"), instant("at"))
+
+sandbox_ledger = Table(
+    "sandbox_ledger",
+    metadata,
+    key("agency_id"),
+    key("key"),
+    minor("amount_minor"),
+    text("currency"),
+    text("token"),
+    text("outcome"),
+    text("code", null=True),
+    text("reference"),
+    Column("settles_on", Date),
+    instant("created_at"),
+)

@@ -1,0 +1,105 @@
+"""What every test may ask for: a real PostgreSQL, a fresh migrated database, the store on it, a clock that stands."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+from sqlalchemy import Engine
+
+from shared.store.embedded import EmbeddedPostgres, PostgresServer
+
+if TYPE_CHECKING:
+    from shared.store.transaction import FixedClock, Store
+
+TEMPLATE = f"duecycle_template_{os.getpid()}"
+START = datetime(2026, 6, 1, tzinfo=UTC)
+PURE = ("domain", "messages")
+_numbers = count(1)
+
+# No deadline: timings never decide a test. The gate always tries the same examples; explore looks for new ones.
+settings.register_profile("gate", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("explore", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast ones first: the pure tests, then those without a database, then those with one, then the slow ones."""
+    items.sort(key=_pace)
+
+
+def _pace(item: pytest.Item) -> int:
+    if item.get_closest_marker("slow"):
+        return 3
+    if item.path.parent.name in PURE:
+        return 0
+    return 2 if "postgres" in getattr(item, "fixturenames", ()) else 1
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """One real PostgreSQL for the whole run, its data thrown away at the end.
+
+    DUECYCLE_TEST_DATABASE_URL names a running server to use instead (its user must be allowed to create databases);
+    DUECYCLE_PG_BIN, the programs of another PostgreSQL version to start.
+    """
+    running = os.environ.get("DUECYCLE_TEST_DATABASE_URL")
+    if running:
+        yield PostgresServer(running)
+        return
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def template(postgres: PostgresServer) -> Iterator[str]:
+    """The name of a migrated, empty database; the tests' databases are copies of it."""
+    from shared.store import migrate
+
+    migrate.upgrade(postgres.create_database(TEMPLATE))
+    yield TEMPLATE
+    postgres.drop_database(TEMPLATE)
+
+
+@pytest.fixture
+def database_url(postgres: PostgresServer, template: str) -> Iterator[str]:
+    """A fresh migrated database of this test's own."""
+    name = f"duecycle_test_{os.getpid()}_{next(_numbers)}"
+    yield postgres.create_database(name, template)
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine on the test's database, made as the product makes it."""
+    from shared.store.transaction import make_engine
+
+    made = make_engine(database_url)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def clock() -> "FixedClock":
+    """The clock behind `store`: stands at 2026-06-01T00:00Z until the test moves its `at`."""
+    from shared.store.transaction import FixedClock
+
+    return FixedClock(START)
+
+
+@pytest.fixture
+def store(engine: Engine, clock: "FixedClock") -> "Store":
+    """The store on the test's database, with the test's `clock`."""
+    from shared.store.transaction import Store
+
+    return Store(engine, clock)
+
+
+@pytest.fixture(scope="session")
+def sample() -> Path:
+    """The change messages of the sample run."""
+    return Path(__file__).parents[1] / "docs" / "sample" / "agency-portal.jsonl"

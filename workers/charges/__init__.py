@@ -1,0 +1,1 @@
+"""The charges pool: collect the rest of open invoices in three short acts: claim, call, settle."""

@@ -1,0 +1,71 @@
+"""Due attempts → money, or a reason. Three short acts: no transaction is open while a gateway is called."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import NamedTuple
+
+import structlog
+
+from shared.acts.batch import work
+from shared.gateways.port import Found, Gateway, Unknown
+from shared.store.locks import lock_subscriptions
+from shared.store.transaction import Store, Tx
+from workers.charges.claim import CHARGE, Call, claim, subscriptions_of
+from workers.charges.park import park
+from workers.charges.settle import Answer, settle
+
+Gateways = Mapping[str, Gateway]
+log = structlog.get_logger()
+
+
+class Runtime(NamedTuple):
+    """What the pool needs besides rows. With `concurrency` 1 calls go out one after another, in order."""
+
+    store: Store
+    gateways: Gateways
+    concurrency: int = 8
+    # Named moments between the acts; tests stop here.
+    between: Callable[[str], None] = lambda _moment: None
+
+
+def charge_invoices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again: bool = False) -> None:
+    """Claim, call and settle the due attempts of the invoices `ids` of one agency.
+
+    A worker that dies in between leaves `sending` behind: after the lease the attempt is looked up before anything else.
+    """
+    calls: list[Call] = []
+
+    def claimed(tx: Tx, agency: str, part: Sequence[str], wait: bool) -> Sequence[str]:
+        of = subscriptions_of(tx, agency, part)
+        locked = {pair[1] for pair in lock_subscriptions(tx, [(agency, id_) for id_ in of.values()], wait=wait)}
+        calls.extend(claim(tx, agency, [id_ for id_ in part if of.get(id_) in locked], runtime.gateways))
+        return [] if wait else [id_ for id_ in part if id_ in of and of[id_] not in locked]
+
+    work(runtime.store, agency_id, ids, claimed, park)
+    runtime.between("claimed")
+    for answer in _answers(runtime, calls):
+        runtime.between("answered")
+        settle(runtime.store, agency_id, [answer])
+        runtime.between("settled")
+
+
+def _answers(runtime: Runtime, calls: Sequence[Call]) -> Iterable[Answer]:
+    """The outcomes, as they come."""
+    if runtime.concurrency <= 1 or len(calls) <= 1:
+        for call in calls:
+            yield _ask(runtime, call)
+        return
+    with ThreadPoolExecutor(max_workers=min(runtime.concurrency, len(calls))) as pool:
+        for future in as_completed([pool.submit(_ask, runtime, call) for call in calls]):
+            yield future.result()
+
+
+def _ask(runtime: Runtime, call: Call) -> Answer:
+    gateway = runtime.gateways[call.provider]
+    ask: Callable[..., Found] = gateway.charge if call.kind == CHARGE else gateway.lookup
+    try:
+        found = ask(call.request, call.today)
+    except Exception as error:  # noqa: BLE001 - whatever an adapter lets slip, money may have moved
+        log.error("gateway.raised", invoice_id=call.invoice_id, attempt=call.attempt, error=type(error).__name__)
+        found = Unknown(f"adapter raised {type(error).__name__}")
+    return Answer(call, found)

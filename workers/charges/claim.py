@@ -1,0 +1,192 @@
+"""First act: under the lock, decide whether an attempt goes out now, and freeze it before anything is sent."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from shared.acts.issue import waiting_keys
+from shared.domain import keys
+from shared.domain.cycles import local_date
+from shared.domain.dunning import DECLINES_MAX, DECLINES_WINDOW, NO_METHOD, Method, choose
+from shared.domain.facts import Agency
+from shared.gateways.port import ChargeRequest, Gateway
+from shared.store import charges, facts, inbox, invoices
+from shared.store.charges import Charge, Declines
+from shared.store.invoices import Invoice
+from shared.store.transaction import Tx
+from workers.charges.dunning import Failure, after_failures
+
+CHARGE, LOOKUP = "charge", "lookup"
+LEASE = timedelta(minutes=2)
+AFTER_MESSAGE = timedelta(minutes=1)
+GATEWAY_MISSING = timedelta(hours=1)
+_encode = msgspec.json.encode
+
+
+class Call(NamedTuple):
+    """A call to make while no transaction is open. `fence` proves, at settlement, that it is still ours."""
+
+    kind: str
+    invoice_id: str
+    attempt: int
+    subscription_id: str
+    fence: int
+    provider: str
+    request: ChargeRequest
+    today: date
+
+
+class _Known(NamedTuple):
+    agency: Agency
+    today: date
+    invoices: Mapping[str, Invoice]
+    methods: Mapping[str, Sequence[Method]]
+    declines: Mapping[tuple[str, str, int], Declines]
+    awaited: Collection[str]
+    gateways: Mapping[str, Gateway]
+
+
+def subscriptions_of(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, str]:
+    """The subscription of each invoice."""
+    return invoices.subscriptions_of(tx, agency_id, ids)
+
+
+def claim(tx: Tx, agency_id: str, ids: Sequence[str], gateways: Mapping[str, Gateway]) -> list[Call]:
+    """Claim what is due of these invoices (their subscriptions are locked) and return the calls to make.
+
+    Rechecked here: the invoice is open and something is left to collect; no message waits for it; a method is usable; the
+    attempt's time has come; the method's declines leave room. Doubtful attempts are looked up, never charged again.
+    """
+    found = charges.open_of(tx, agency_id, ids)
+    if not found:
+        return []
+    known = _read(tx, agency_id, found, gateways)
+    calls: list[Call] = []
+    written: list[Charge] = []
+    failures: list[Failure] = []
+    for charge in found:
+        decided = _decide(tx, known, charge)
+        if isinstance(decided, Call):
+            calls.append(decided)
+            written.append(_claimed(tx, charge, decided, known))
+        elif isinstance(decided, Failure):
+            failures.append(decided)
+        elif decided is not None:
+            written.append(decided)
+    charges.write(tx, agency_id, written)
+    after_failures(tx, known.agency, failures)
+    return calls
+
+
+def _read(tx: Tx, agency_id: str, found: Sequence[Charge], gateways: Mapping[str, Gateway]) -> _Known:
+    agency = facts.require_agency(tx, agency_id)
+    methods = facts.payment_methods(tx, agency_id, {charge.client_id for charge in found})
+    method_ids = {method.payment_method_id for listed in methods.values() for method in listed}
+    return _Known(
+        agency,
+        local_date(tx.as_of, agency.timezone),
+        invoices.load(tx, agency_id, {charge.invoice_id for charge in found}),
+        methods,
+        charges.recent_declines(tx, agency_id, method_ids, DECLINES_WINDOW),
+        inbox.awaited_invoices(tx, agency_id),
+        gateways,
+    )
+
+
+def _decide(tx: Tx, known: _Known, charge: Charge) -> Call | Failure | Charge | None:
+    """A call to make, a failure without a call, the charge as it goes on, or None: nothing to do now."""
+    now = tx.as_of
+    if charge.state == "sending":
+        if charge.lease_until is not None and charge.lease_until > now:
+            return None
+        return _lookup(known, charge)
+    if charge.planned_at > now:
+        return charge._replace(wake_at=charge.planned_at) if charge.wake_at != charge.planned_at else None
+    if charge.state in ("unknown", "pending"):
+        return _lookup(known, charge)
+    if charge.state == "action_required":
+        return Failure(charge._replace(code="action_not_taken"), known.invoices[charge.invoice_id], ends_now=True)
+    return _attempt(tx, known, charge)
+
+
+def _lookup(known: _Known, charge: Charge) -> Call | Charge:
+    if charge.provider is None or charge.provider not in known.gateways or charge.request is None:
+        return charge._replace(code="gateway_missing")
+    request = msgspec.json.decode(charge.request, type=ChargeRequest)
+    fence = charge.fence + 1
+    of = (charge.invoice_id, charge.attempt, charge.subscription_id)
+    return Call(LOOKUP, *of, fence, charge.provider, request, known.today)
+
+
+def _attempt(tx: Tx, known: _Known, charge: Charge) -> Call | Failure | Charge:
+    invoice = known.invoices[charge.invoice_id]
+    now = tx.as_of
+    if invoice.status != "open" or invoice.rest_minor == 0:
+        code = f"invoice_{invoice.status}"
+        return charge._replace(state="not_sent", code=code, wake_at=None, settled_at=now)
+    spoken_of = waiting_keys(invoice.invoice_id, invoice.number, invoice.subscription_id, invoice.cycle_starts_on)
+    if any(key in known.awaited for key in (*spoken_of, f"settlement/{invoice.invoice_id}")):
+        return charge._replace(wake_at=now + AFTER_MESSAGE)
+    if charge.request is not None:
+        return _resend(known, charge)
+    method = choose(known.methods.get(invoice.client_id, ()))
+    if method is None:
+        return Failure(charge._replace(code=NO_METHOD), invoice, ends_now=False)
+    recent = known.declines.get((invoice.client_id, method.payment_method_id, invoice.rest_minor))
+    if recent is not None and recent.declined >= DECLINES_MAX:
+        return charge._replace(planned_at=recent.frees_at, wake_at=recent.frees_at)
+    if method.provider not in known.gateways:
+        later = now + GATEWAY_MISSING
+        return charge._replace(code="gateway_missing", planned_at=later, wake_at=later)
+    request = _request(known.agency, charge, invoice, method)
+    of = (charge.invoice_id, charge.attempt, charge.subscription_id)
+    return Call(CHARGE, *of, charge.fence + 1, method.provider, request, known.today)
+
+
+def _resend(known: _Known, charge: Charge) -> Call | Charge:
+    """The provider never got it: the stored parameters go out again under the same key."""
+    found = _lookup(known, charge)
+    return found._replace(kind=CHARGE) if isinstance(found, Call) else found
+
+
+def _request(agency: Agency, charge: Charge, invoice: Invoice, method: Method) -> ChargeRequest:
+    key = charge.key or keys.charge_key(agency.agency_id, method.provider, invoice.invoice_id, charge.attempt)
+    return ChargeRequest(
+        agency_id=agency.agency_id,
+        invoice_id=invoice.invoice_id,
+        attempt=charge.attempt,
+        key=key,
+        amount_minor=invoice.rest_minor,
+        currency=invoice.currency,
+        payment_method_id=method.payment_method_id,
+        token=method.token,
+        customer=method.customer,
+        description=f"Invoice {invoice.number}",
+    )
+
+
+def _claimed(tx: Tx, charge: Charge, call: Call, known: _Known) -> Charge:
+    """The row as it is committed before the call: state, key, frozen parameters, lease and fence."""
+    until = tx.as_of + LEASE
+    leased = charge._replace(lease_until=until, wake_at=until, fence=call.fence, request=_stored(call.request))
+    if call.kind == LOOKUP:
+        return leased
+    request = call.request
+    methods = known.methods.get(charge.client_id, ())
+    revision = next((m.revision for m in methods if m.payment_method_id == request.payment_method_id), None)
+    return leased._replace(
+        state="sending",
+        key=request.key,
+        amount_minor=request.amount_minor,
+        provider=call.provider,
+        payment_method_id=request.payment_method_id,
+        method_revision=charge.method_revision if charge.request is not None else revision,
+        sent_at=tx.as_of,
+        code=None,
+    )
+
+
+def _stored(request: ChargeRequest) -> str:
+    return _encode(request).decode()

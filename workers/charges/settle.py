@@ -1,0 +1,184 @@
+"""Third act: what a gateway answered, written where the fence still holds."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import structlog
+
+from shared.acts.notify import AGENCY, CLIENT, about_invoice, notify
+from shared.acts.receive import receive
+from shared.acts.stream import net_at
+from shared.domain.dunning import CUSTOMER, Ladder, begin, doubling, ends_at
+from shared.domain.facts import Agency
+from shared.domain.keys import subscription_subject
+from shared.domain.states import CHARGE_MOVES, check_move
+from shared.gateways.port import ActionRequired, Declined, Found, NotFound, NotSent, NotYetKnowable, Pending, Succeeded
+from shared.store import charges, cycles, facts, inbox, invoices, rechecks
+from shared.store.charges import Charge
+from shared.store.invoices import Failing, Invoice
+from shared.store.locks import lock_subscriptions
+from shared.store.payments import Payment
+from shared.store.transaction import Store, Tx
+from workers.charges.claim import LOOKUP, Call
+from workers.charges.dunning import Failure, after_failures, classify
+
+FIRST_LOOK = timedelta(minutes=1)
+LATEST_LOOK = timedelta(hours=6)
+log = structlog.get_logger()
+
+
+class Answer(NamedTuple):
+    """A call and what came of it."""
+
+    call: Call
+    found: Found
+
+
+def settle(store: Store, agency_id: str, answers: Sequence[Answer]) -> None:
+    """Write outcomes. One that comes with an older fence is kept as evidence, and the attempt is looked up."""
+    with store.transaction() as tx:
+        lock_subscriptions(tx, [(agency_id, answer.call.subscription_id) for answer in answers], wait=True)
+        agency = facts.require_agency(tx, agency_id)
+        ids = [answer.call.invoice_id for answer in answers]
+        found = {(charge.invoice_id, charge.attempt): charge for charge in charges.open_of(tx, agency_id, ids)}
+        loaded = invoices.load(tx, agency_id, ids)
+        for answer in answers:
+            charge = found.get((answer.call.invoice_id, answer.call.attempt))
+            if charge is None or charge.fence != answer.call.fence:
+                _keep_evidence(tx, agency_id, answer, charge)
+                continue
+            _settle(tx, agency, charge, loaded[charge.invoice_id], _as_meant(answer, charge))
+
+
+def _keep_evidence(tx: Tx, agency_id: str, answer: Answer, charge: Charge | None) -> None:
+    call = answer.call
+    log.warning("charge.answered_late", invoice_id=call.invoice_id, attempt=call.attempt, fence=call.fence)
+    data = {"invoice_id": call.invoice_id, "attempt": call.attempt, "fence": call.fence, "answer": _said(answer.found)}
+    tx.record(agency_id, "charge.answered_late", subscription_subject(call.subscription_id), data)
+    if charge is not None and charge.state in ("unknown", "pending"):
+        charges.write(tx, agency_id, [charge._replace(planned_at=tx.as_of, wake_at=tx.as_of)])
+
+
+def _as_meant(answer: Answer, charge: Charge) -> Found:
+    """A lookup that did not get through says nothing about the attempt; nor does "never heard of it" about an accepted one."""
+    if answer.call.kind == LOOKUP and isinstance(answer.found, NotSent):
+        return NotYetKnowable()
+    if charge.state == "pending" and isinstance(answer.found, NotFound):
+        return NotYetKnowable()
+    return answer.found
+
+
+def _said(found: Found) -> dict[str, Any]:
+    return {"outcome": type(found).__name__, **found._asdict()}
+
+
+def _settle(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, found: Found) -> None:
+    match found:
+        case Succeeded(reference):
+            _succeed(tx, agency, charge, invoice, reference)
+        case Declined(code):
+            _decline(tx, agency, charge, invoice, code)
+        case ActionRequired(code, url):
+            _require_action(tx, agency, charge, invoice, code, url)
+        case Pending(reference):
+            _wait(tx, agency, charge, "pending", reference)
+        case NotSent(detail):
+            _unsent(tx, agency, charge, detail)
+        case NotFound():
+            # The provider never got it: the same parameters go out again under the same key.
+            check_move(CHARGE_MOVES, "charge", charge.state, "due")
+            _write(tx, agency, charge._replace(state="due", planned_at=tx.as_of, wake_at=tx.as_of, lease_until=None))
+        case _:
+            _wait(tx, agency, charge, "unknown" if charge.state == "sending" else charge.state, charge.reference)
+    if not isinstance(found, NotFound | NotSent):
+        inbox.wake(tx, agency.agency_id, [f"settlement/{charge.invoice_id}"])
+
+
+def _write(tx: Tx, agency: Agency, charge: Charge) -> None:
+    charges.write(tx, agency.agency_id, [charge])
+
+
+def _record(tx: Tx, agency: Agency, charge: Charge, type_: str, **said: Any) -> None:
+    data = {
+        "invoice_id": charge.invoice_id,
+        "attempt": charge.attempt,
+        "key": charge.key,
+        "amount_minor": charge.amount_minor,
+        "currency": charge.currency,
+        **said,
+    }
+    tx.record(agency.agency_id, type_, subscription_subject(charge.subscription_id), data)
+
+
+def _succeed(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, reference: str) -> None:
+    check_move(CHARGE_MOVES, "charge", charge.state, "succeeded")
+    done = charge._replace(
+        state="succeeded", reference=reference, code=None, wake_at=None, lease_until=None, settled_at=tx.as_of
+    )
+    _write(tx, agency, done)
+    _record(tx, agency, charge, "charge.succeeded", reference=reference)
+    amount = charge.amount_minor or 0
+    provider = charge.provider or ""
+    receive(tx, agency, [Payment(provider, reference, invoice.invoice_id, amount, charge.currency, tx.as_of)])
+    if charges.clients_with_failing(tx, agency.agency_id, [charge.client_id]):
+        rechecks.add(tx, agency.agency_id, "method_worked", charge.client_id, tx.as_of)
+
+
+def _decline(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, code: str) -> None:
+    check_move(CHARGE_MOVES, "charge", charge.state, "declined")
+    declined = charge._replace(code=code, decline_class=classify(charge.provider, code))
+    if invoice.status == "open" and invoice.rest_minor > 0:
+        after_failures(tx, agency, [Failure(declined, invoice, ends_now=False)])
+        return
+    _record(tx, agency, declined, "charge.declined", code=code)
+    _write(tx, agency, declined._replace(state="declined", wake_at=None, lease_until=None, settled_at=tx.as_of))
+
+
+def _require_action(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, code: str, url: str | None) -> None:
+    """Only the customer can go on: a link is sent, the rungs make no calls, and the ladder still ends."""
+    check_move(CHARGE_MOVES, "charge", charge.state, "action_required")
+    ladder = begin(
+        Ladder(invoice.invoice_id, invoice.failing_since, invoice.ladder_started_at, invoice.ladder), tx.as_of
+    )
+    end = ends_at(ladder, agency.retry_days, agency.timezone, tx.as_of)
+    waiting = charge._replace(
+        state="action_required", code=code, decline_class=CUSTOMER, planned_at=end, wake_at=end, lease_until=None
+    )
+    _write(tx, agency, waiting)
+    _record(tx, agency, charge, "charge.action_required", code=code)
+    failing = Failing(invoice.invoice_id, ladder.failing_since, code, ladder.started_at, ladder.turn, None)
+    invoices.mark_failing(tx, agency.agency_id, [failing])
+    if invoice.failing_since is None:
+        _record(tx, agency, charge, "invoice.failing", code=code)
+    drafts = [about_invoice(invoice, "action_required", CLIENT, str(charge.attempt), url=url)]
+    if invoice.ladder_started_at is None:
+        drafts.append(about_invoice(invoice, "payment_failed", AGENCY, f"{ladder.turn}/first", code=code))
+    notify(tx, agency, drafts)
+    cycles.release(tx, agency.agency_id, [invoice.subscription_id])
+
+
+def _wait(tx: Tx, agency: Agency, charge: Charge, state: str, reference: str | None) -> None:
+    """The provider has not said, or not finally: look again after as long as it has been so, up to six hours."""
+    since = charge.doubtful_since or tx.as_of
+    at = min(doubling(since, tx.as_of, FIRST_LOOK, LATEST_LOOK), net_at(tx.as_of))
+    if state != charge.state:
+        check_move(CHARGE_MOVES, "charge", charge.state, state)
+        _record(tx, agency, charge, f"charge.{state}")
+    waiting = charge._replace(
+        state=state, reference=reference, doubtful_since=since, planned_at=at, wake_at=at, lease_until=None
+    )
+    _write(tx, agency, waiting)
+
+
+def _unsent(tx: Tx, agency: Agency, charge: Charge, detail: str) -> None:
+    """Certainly not sent: the same attempt with the same key again. No failure, and nobody is told."""
+    check_move(CHARGE_MOVES, "charge", charge.state, "due")
+    since = charge.doubtful_since or tx.as_of
+    if charge.doubtful_since is None:
+        _record(tx, agency, charge, "charge.not_sent", detail=detail)
+    at = min(doubling(since, tx.as_of, FIRST_LOOK, LATEST_LOOK), net_at(tx.as_of))
+    again = charge._replace(
+        state="due", request=None, code=None, doubtful_since=since, planned_at=at, wake_at=at, lease_until=None
+    )
+    _write(tx, agency, again)

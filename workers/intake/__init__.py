@@ -1,0 +1,1 @@
+"""Intake: upstream messages, stored first, then applied; one agency's messages one after another."""

@@ -1,0 +1,78 @@
+"""What upstream says about one invoice: paid, voided, or to be charged now."""
+
+from shared.acts.receive import receive
+from shared.domain.facts import Agency
+from shared.domain.keys import subscription_subject
+from shared.domain.states import INVOICE_MOVES, check_move
+from shared.messages import Change, ChargeRequested, InvoicePaid, InvoiceVoided
+from shared.store import charges, cycles, facts, invoices
+from shared.store.charges import NewCharge
+from shared.store.invoices import Invoice
+from shared.store.payments import Payment
+from shared.store.transaction import Tx
+from workers.intake.selecting import select
+from workers.intake.verdicts import Applied, Refused, Verdict, Waits
+
+UPSTREAM = "upstream"
+
+
+def paid(tx: Tx, change: Change, data: InvoicePaid) -> Verdict:
+    """Money arrived outside the gateways: recorded at once, even while a charge is in flight. Default: the rest."""
+    invoice = select(tx, data)
+    if not isinstance(invoice, Invoice):
+        return invoice
+    amount = data.amount_minor if data.amount_minor is not None else invoice.rest_minor
+    if data.amount_minor is None and invoice.status == "void":
+        return Refused("data.amount_minor", "the invoice is void, so it has no rest; say how much money arrived")
+    if amount > 0:
+        reference = data.reference or f"{change.source}/{change.id}"
+        arrived_at = data.paid_at or change.time
+        payment = Payment(UPSTREAM, reference, invoice.invoice_id, amount, invoice.currency, arrived_at)
+        receive(tx, facts.require_agency(tx, data.agency_id), [payment])
+        charges.wake_open(tx, data.agency_id, [invoice.invoice_id])
+    return Applied()
+
+
+def voided(tx: Tx, _change: Change, data: InvoiceVoided) -> Verdict:
+    """The invoice is void: what it held goes on. A paid one is refunded instead; one in flight is settled first."""
+    invoice = select(tx, data)
+    if not isinstance(invoice, Invoice):
+        return invoice
+    if invoice.status == "void":
+        return Applied()
+    if invoice.status == "paid":
+        return Refused("data.invoice_id", "the invoice is paid; refund it instead")
+    if charges.in_flight(tx, data.agency_id, invoice.invoice_id):
+        return Waits(f"settlement/{invoice.invoice_id}")
+    _void(tx, facts.require_agency(tx, data.agency_id), invoice, data.reason)
+    return Applied()
+
+
+def _void(tx: Tx, agency: Agency, invoice: Invoice, reason: str | None) -> None:
+    check_move(INVOICE_MOVES, "invoice", invoice.status, "void")
+    invoices.close(tx, agency.agency_id, [invoice.invoice_id], "void", [None])
+    charges.end_open(tx, agency.agency_id, [invoice.invoice_id], "invoice_void")
+    cycles.release(tx, agency.agency_id, [invoice.subscription_id])
+    data = {"invoice_id": invoice.invoice_id, "number": invoice.number, "reason": reason}
+    tx.record(agency.agency_id, "invoice.voided", subscription_subject(invoice.subscription_id), data)
+
+
+def charge_requested(tx: Tx, _change: Change, data: ChargeRequested) -> Verdict:
+    """The planned attempt goes out now; without one, a new attempt does. On a paid invoice nothing happens."""
+    invoice = select(tx, data)
+    if not isinstance(invoice, Invoice):
+        return invoice
+    if invoice.status in ("void", "uncollectible"):
+        return Refused("data.invoice_id", f"the invoice is {invoice.status}, so nothing can be collected")
+    if invoice.status == "paid" or invoice.rest_minor == 0:
+        return Applied()
+    latest = charges.latest_of(tx, data.agency_id, [invoice.invoice_id]).get(invoice.invoice_id)
+    if latest is not None and latest.state == "due":
+        charges.write(tx, data.agency_id, [latest._replace(planned_at=tx.as_of, wake_at=tx.as_of)])
+    elif latest is None or latest.state in ("succeeded", "declined", "not_sent"):
+        attempt = 1 if latest is None else latest.attempt + 1
+        new = NewCharge(
+            invoice.invoice_id, attempt, invoice.subscription_id, invoice.client_id, invoice.currency, tx.as_of
+        )
+        charges.plan(tx, data.agency_id, [new])
+    return Applied()

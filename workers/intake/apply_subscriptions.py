@@ -1,0 +1,171 @@
+"""Subscriptions: their state by revision, their two streams, and the resumption of a stopped series."""
+
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+
+from shared.acts import series
+from shared.domain.cycles import Unit, due_at, local_date
+from shared.domain.facts import INVOICE, ORDER, Agency, Stream
+from shared.domain.planning import CANCELLED, Schedule
+from shared.messages import Change, SubscriptionResumed, SubscriptionUpserted
+from shared.store import cycles, facts, rechecks, schedules, tables, upserts
+from shared.store.locks import lock_subscriptions
+from shared.store.transaction import Tx
+from workers.intake.verdicts import Accepted, Applied, Refused, Stale, Verdict, Waits, compare
+
+
+def subscription(tx: Tx, change: Change, data: SubscriptionUpserted) -> Verdict:
+    """The whole state of a subscription. What it refers to must be known; else it waits for that."""
+    agency = facts.agency(tx, data.agency_id)
+    if agency is None:
+        return Waits(f"agency/{data.agency_id}")
+    missing = _missing(tx, data)
+    if missing is not None:
+        return Waits(missing)
+    lock_subscriptions(tx, [(data.agency_id, data.subscription_id)], wait=True)
+    stored = upserts.standing(tx, tables.subscriptions, _keys(data))
+    accepted = compare(change, data.revision, stored)
+    if isinstance(accepted, Stale):
+        upserts.known_earlier(tx, data.agency_id, data.subscription_id, change.time)
+    if not isinstance(accepted, Accepted):
+        return accepted
+    refused = _refused(tx, data)
+    if refused is not None:
+        return refused
+    if stored is None:
+        _write(tx, agency, data, accepted, known_since=change.time)
+        _plan_streams(tx, agency, data, (ORDER, INVOICE))
+    else:
+        _update(tx, agency, data, accepted)
+    return Applied((f"subscription/{data.subscription_id}",))
+
+
+def _keys(data: SubscriptionUpserted) -> dict[str, str]:
+    return {"agency_id": data.agency_id, "subscription_id": data.subscription_id}
+
+
+def _missing(tx: Tx, data: SubscriptionUpserted) -> str | None:
+    if not upserts.known(tx, tables.clients, {"agency_id": data.agency_id, "client_id": data.client_id}):
+        return f"client/{data.client_id}"
+    if not upserts.known(tx, tables.services, {"agency_id": data.agency_id, "service_id": data.service_id}):
+        return f"service/{data.service_id}"
+    return None
+
+
+def _refused(tx: Tx, data: SubscriptionUpserted) -> Refused | None:
+    """What can't change once it is written, and ids that belong to another subscription."""
+    if data.order_id and upserts.order_id_taken(tx, data.agency_id, data.order_id, data.subscription_id):
+        return Refused("data.order_id", "another subscription has this order; send an id of its own")
+    stored = facts.subscriptions(tx, data.agency_id, [data.subscription_id]).get(data.subscription_id)
+    if stored is None:
+        return None
+    if stored.checkout != data.checkout:
+        return Refused("data.checkout", f"is {stored.checkout} and can't change; cancel and send a new subscription")
+    if stored.starts_on != data.starts_on and upserts.has_document(tx, data.agency_id, data.subscription_id):
+        return Refused(
+            "data.starts_on",
+            f"is fixed at {stored.starts_on} since the first cycle has a document; cancel and send a new subscription",
+        )
+    return None
+
+
+def _write(
+    tx: Tx, agency: Agency, data: SubscriptionUpserted, accepted: Accepted, known_since: datetime | None
+) -> None:
+    over = data.status == "cancelled"
+    cancel_on = (data.cancel_on or local_date(accepted.effective_at, agency.timezone)) if over else None
+    history = {
+        "client_id": data.client_id,
+        "service_id": data.service_id,
+        "status": data.status,
+        "cancel_on": cancel_on,
+        "quantity": data.quantity,
+        "collection": data.collection_or_default,
+        "digest": accepted.digest,
+        "revision": data.revision,
+        "effective_at": accepted.effective_at,
+    }
+    paid = None if data.initial_payment is None else msgspec.json.encode(data.initial_payment).decode()
+    values: dict[str, Any] = {
+        **history,
+        "checkout": data.checkout,
+        "starts_on": data.starts_on,
+        "order_id": data.order_id,
+        "bill_from": data.bill_from,
+        "initial_payment": paid,
+    }
+    if known_since is None:
+        upserts.change(tx, tables.subscriptions, _keys(data), values)
+    else:
+        upserts.insert(tx, tables.subscriptions, {**_keys(data), **values, "known_since": known_since})
+    upserts.insert(tx, tables.subscription_revisions, {**_keys(data), **history})
+
+
+def _plan_streams(tx: Tx, agency: Agency, data: SubscriptionUpserted, streams: tuple[Stream, ...]) -> None:
+    """Both streams are anchored at the start date; a manual order's invoices wait for their first one as an anchor."""
+    service = facts.service_revisions(tx, data.agency_id, [data.service_id])[data.service_id][-1]
+    planned = []
+    for stream in streams:
+        anchored = stream == ORDER or data.checkout == "self_checkout"
+        recurs: tuple[Unit, int] = (
+            (service.order_unit, service.order_every) if stream == ORDER else (service.unit, service.every)
+        )
+        planned.append(_schedule(agency, data, stream, data.starts_on if anchored else None, recurs))
+    schedules.insert(tx, planned)
+
+
+def _schedule(
+    agency: Agency, data: SubscriptionUpserted, stream: Stream, anchor_on: date | None, recurs: tuple[Unit, int]
+) -> Schedule:
+    return Schedule(
+        agency_id=data.agency_id,
+        subscription_id=data.subscription_id,
+        stream=stream,
+        anchor_on=anchor_on,
+        anchor_index=0,
+        unit=recurs[0],
+        every=recurs[1],
+        epoch=0,
+        next_index=0,
+        next_at=None if anchor_on is None else due_at(anchor_on, agency.timezone, agency.issue_time),
+        planned_until=anchor_on,
+        stopped_reason=None,
+        resumed_index=0,
+    )
+
+
+def _update(tx: Tx, agency: Agency, data: SubscriptionUpserted, accepted: Accepted) -> None:
+    before = facts.subscriptions(tx, data.agency_id, [data.subscription_id])[data.subscription_id]
+    _write(tx, agency, data, accepted, known_since=None)
+    if before.starts_on != data.starts_on:
+        upserts.forget_cycles(tx, data.agency_id, data.subscription_id)
+        _plan_streams(tx, agency, data, (ORDER, INVOICE))
+    elif before.ended_at is None:
+        _restart(tx, agency, data)
+    # A hold, an error or a recurrence may look different by this revision.
+    rechecks.add(tx, data.agency_id, "subscription", data.subscription_id, accepted.effective_at)
+
+
+def _restart(tx: Tx, agency: Agency, data: SubscriptionUpserted) -> None:
+    """A cancellation was taken back or moved: plan decides anew from the next boundary on."""
+    again = []
+    for bounded in schedules.load(tx, data.agency_id, data.subscription_id).values():
+        schedule = bounded.schedule
+        if schedule.stopped_reason == CANCELLED:
+            at = due_at(schedule.boundary(schedule.next_index), agency.timezone, agency.issue_time)
+            again.append(schedule._replace(next_at=at, stopped_reason=None))
+    schedules.rewrite(tx, data.agency_id, again)
+
+
+def resumed(tx: Tx, change: Change, data: SubscriptionResumed) -> Verdict:
+    """A stopped invoice series goes on; on a series that runs nothing happens."""
+    agency = facts.agency(tx, data.agency_id)
+    locked = lock_subscriptions(tx, [(data.agency_id, data.subscription_id)], wait=True)
+    if agency is None or not locked:
+        return Waits(f"subscription/{data.subscription_id}")
+    from_on = data.from_ if isinstance(data.from_, date) else None
+    series.resume(tx, agency, data.subscription_id, from_on, change.time)
+    cycles.wake_blocked(tx, data.agency_id, [data.subscription_id])
+    return Applied()

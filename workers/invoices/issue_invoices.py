@@ -1,0 +1,148 @@
+"""Due invoice cycles → issued invoices; or skipped, cancelled, blocked, with the reason."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from shared.acts.issue import Draft, issue
+from shared.acts.notify import AGENCY, notify
+from shared.acts.notify import Draft as Told
+from shared.acts.stream import block, tell_blocked, work_stream
+from shared.domain import keys
+from shared.domain.facts import INVOICE, Agency, Client, ServiceRevision, Subscription, SubscriptionRevision
+from shared.domain.invoicing import Blocked, Cancel, Issue, Skip, decide
+from shared.store import cycles, facts, invoices, schedules
+from shared.store.cycles import Cycle, Settled, Stuck
+from shared.store.locks import lock_subscriptions
+from shared.store.payments import Payment
+from shared.store.transaction import Store, Tx
+
+EARLIER_BLOCKED = Blocked("earlier_cycle_blocked", "an earlier cycle of this series is blocked")
+
+
+def issue_invoices(store: Store, agency_id: str, ids: Sequence[str], *, again: bool = False) -> None:
+    """Work off all due invoice cycles of the subscriptions `ids` of one agency."""
+    work_stream(store, agency_id, ids, INVOICE, _step, again=again)
+
+
+class _Known(NamedTuple):
+    """Everything a batch's decisions look at, read under the locks."""
+
+    agency: Agency
+    subscriptions: Mapping[str, Subscription]
+    revisions: Mapping[str, Sequence[SubscriptionRevision]]
+    services: Mapping[str, Sequence[ServiceRevision]]
+    clients: Mapping[str, Client]
+    statuses: dict[str, str | None]
+
+
+class _Decided(NamedTuple):
+    """What a batch comes to."""
+
+    drafts: list[Draft]
+    settled: list[Settled]
+    stuck: list[Stuck]
+    blocked: list[tuple[Cycle, Blocked]]
+    stopped: dict[str, str]
+
+
+def _step(tx: Tx, agency_id: str, ids: Sequence[str], wait: bool) -> list[str]:
+    locked = {pair[1] for pair in lock_subscriptions(tx, [(agency_id, id_) for id_ in ids], wait=wait)}
+    due = cycles.unsettled(tx, agency_id, sorted(locked), INVOICE)
+    if due:
+        known = _read(tx, agency_id, sorted({cycle.subscription_id for cycle in due}))
+        _write(tx, known.agency, _decide(tx, known, due))
+    return [] if wait else [id_ for id_ in ids if id_ not in locked]
+
+
+def _read(tx: Tx, agency_id: str, ids: Sequence[str]) -> _Known:
+    revisions = facts.subscription_revisions(tx, agency_id, ids)
+    resumed = schedules.resumed_indexes(tx, agency_id, ids)
+    latest = invoices.latest_statuses(tx, agency_id, ids)
+    each = [revision for listed in revisions.values() for revision in listed]
+    return _Known(
+        facts.require_agency(tx, agency_id),
+        facts.subscriptions(tx, agency_id, ids),
+        revisions,
+        facts.service_revisions(tx, agency_id, {revision.service_id for revision in each}),
+        facts.clients(tx, agency_id, {revision.client_id for revision in each}),
+        {id_: status for id_, (status, index) in latest.items() if index >= resumed.get(id_, 0)},
+    )
+
+
+def _decide(tx: Tx, known: _Known, due: Sequence[Cycle]) -> _Decided:
+    decided = _Decided([], [], [], [], {})
+    blocked_series: set[str] = set()
+    for cycle in due:
+        id_ = cycle.subscription_id
+        subscription = known.subscriptions[id_]
+        outcome = decide(cycle.period, subscription, known.revisions[id_], known.services, known.statuses.get(id_))
+        if id_ in blocked_series and not isinstance(outcome, Blocked):
+            outcome = EARLIER_BLOCKED
+        if isinstance(outcome, Issue):
+            draft = _draft(known, subscription, cycle, outcome)
+            decided.drafts.append(draft)
+            decided.settled.append(Settled(id_, cycle.starts_on, "done", None))
+            known.statuses[id_] = "open"
+        elif isinstance(outcome, Blocked):
+            blocked_series.add(id_)
+            decided.blocked.append((cycle, outcome))
+            decided.stuck.append(block(cycle, outcome, tx.as_of))
+        else:
+            state = "cancelled" if isinstance(outcome, Cancel) else "skipped"
+            decided.settled.append(Settled(id_, cycle.starts_on, state, outcome.reason))
+            if isinstance(outcome, Skip) and outcome.stops_series:
+                decided.stopped.setdefault(id_, outcome.reason)
+    return decided
+
+
+def _draft(known: _Known, subscription: Subscription, cycle: Cycle, outcome: Issue) -> Draft:
+    invoice_id = keys.invoice_id(cycle.subscription_id, cycle.starts_on)
+    return Draft(
+        invoice_id,
+        cycle.subscription_id,
+        known.clients[outcome.client_id],
+        (cycle.cycle_index, cycle.starts_on, cycle.ends_on),
+        outcome.bill,
+        outcome.service,
+        outcome.quantity,
+        outcome.collection,
+        "automatic",
+        payments=_taken_at_checkout(subscription, cycle, invoice_id),
+    )
+
+
+def _taken_at_checkout(subscription: Subscription, cycle: Cycle, invoice_id: str) -> tuple[Payment, ...]:
+    """The checkout's payment belongs to cycle 0; an amount below the total leaves the rest to be charged."""
+    paid = subscription.initial_payment
+    if paid is None or cycle.cycle_index != 0 or paid.amount_minor == 0:
+        return ()
+    return (Payment(paid.provider, paid.reference, invoice_id, paid.amount_minor, paid.currency, paid.paid_at),)
+
+
+def _write(tx: Tx, agency: Agency, decided: _Decided) -> None:
+    agency_id = agency.agency_id
+    cycles.settle(tx, agency_id, INVOICE, decided.settled)
+    cycles.stick(tx, agency_id, INVOICE, decided.stuck)
+    tell_blocked(tx, agency, INVOICE, [each for each in decided.blocked if each[1] is not EARLIER_BLOCKED])
+    ended = [each for each in decided.settled if each.state != "done"]
+    for each in ended:
+        data = {"stream": INVOICE, "starts_on": each.starts_on, "reason": each.reason}
+        tx.record(agency_id, f"cycle.{each.state}", keys.subscription_subject(each.subscription_id), data)
+    # A cycle that ended without an invoice resolves what waited for it.
+    cycles.release(tx, agency_id, {each.subscription_id for each in ended})
+    _stop(tx, agency, decided.stopped)
+    issue(tx, agency, decided.drafts)
+
+
+def _stop(tx: Tx, agency: Agency, stopped: Mapping[str, str]) -> None:
+    """The latest invoice was voided or given up: the series ends here, and the agency is told."""
+    if not stopped:
+        return
+    newly = schedules.stop(tx, agency.agency_id, sorted(stopped.items()), INVOICE)
+    drafts = []
+    for id_ in newly:
+        data = {"subscription_id": id_, "reason": stopped[id_]}
+        tx.record(agency.agency_id, "series.stopped", keys.subscription_subject(id_), data)
+        turn = tx.as_of.date().isoformat()
+        drafts.append(Told("series_stopped", AGENCY, id_, id_, None, None, turn, data))
+    notify(tx, agency, drafts)

@@ -1,0 +1,65 @@
+"""Due notices → mails. Claimed first, sent without an open transaction, then recorded."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import structlog
+
+from shared.documents.mail import render
+from shared.documents.sending import Envelope, Sender, message_id
+from shared.store import notices
+from shared.store.notices import Notice, Sending
+from shared.store.transaction import Store
+
+LEASE = timedelta(minutes=2)
+TRIES_MAX = 10
+FIRST_RETRY = timedelta(minutes=1)
+LATEST_RETRY = timedelta(hours=6)
+log = structlog.get_logger()
+
+
+class Runtime(NamedTuple):
+    """What the pool needs besides rows."""
+
+    store: Store
+    sender: Sender
+
+
+def send_notices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again: bool = False) -> None:
+    """Send the due notices `ids` of one agency. `again` changes nothing here: a claim counts its try by itself."""
+    del again
+    with runtime.store.transaction() as tx:
+        claimed = notices.claim(tx, agency_id, ids, LEASE)
+        now = tx.as_of
+    sendings = [_send(runtime.sender, agency_id, notice, now) for notice in claimed]
+    with runtime.store.transaction() as tx:
+        notices.settle(tx, agency_id, sendings)
+
+
+def _send(sender: Sender, agency_id: str, notice: Notice, now: datetime) -> Sending:
+    id_ = message_id(agency_id, notice.key)
+    subject = None
+    try:
+        mail = render(notice.occasion, notice.audience, notice.context)
+        subject = mail.subject
+        context = notice.context
+        sender.send(
+            Envelope(context["agency"], context["agency_email"], notice.recipient, notice.created_at, id_), mail
+        )
+    except OSError as error:
+        return _again(notice, subject, id_, error, now)
+    except (ValueError, KeyError, TypeError) as error:
+        log.error("notice.failed", key=notice.key, error=f"{type(error).__name__}: {error}")
+        return Sending(notice.key, "failed", subject, id_, f"{type(error).__name__}: {error}"[:300], None, None, None)
+    return Sending(notice.key, "sent", subject, id_, None, None, now, None)
+
+
+def _again(notice: Notice, subject: str | None, id_: str, error: OSError, now: datetime) -> Sending:
+    """Later, with waits that double; after ten tries it has failed and says so."""
+    reason = f"{type(error).__name__}: {error}"[:300]
+    if notice.tries >= TRIES_MAX:
+        log.error("notice.failed", key=notice.key, error=reason)
+        return Sending(notice.key, "failed", subject, id_, reason, None, None, None)
+    at = now + min(FIRST_RETRY * 2 ** (notice.tries - 1), LATEST_RETRY)
+    return Sending(notice.key, "due", subject, id_, reason, at, None, at)

@@ -1,0 +1,100 @@
+"""Due order cycles → orders, once they are cleared; or waiting, held, skipped, cancelled, with the reason."""
+
+from collections.abc import Sequence
+
+from shared.acts.notify import AGENCY, Draft, notify
+from shared.acts.stream import work_stream
+from shared.domain.backlog import SUPERSEDED, superseded
+from shared.domain.facts import ORDER, in_force
+from shared.domain.invoicing import Period, Skip
+from shared.domain.keys import subscription_subject
+from shared.store import cycles, orders
+from shared.store.cycles import Cycle, Settled
+from shared.store.locks import lock_subscriptions
+from shared.store.transaction import Store, Tx
+from workers.orders.decisions import Create, Decision, Known, Stays, decide, read
+from workers.orders.making import make, stay
+
+RELEASED_LATE = "cycle.released_late"
+
+
+def create_orders(store: Store, agency_id: str, ids: Sequence[str], *, again: bool = False) -> None:
+    """Work off all due order cycles of the subscriptions `ids` of one agency."""
+    work_stream(store, agency_id, ids, ORDER, _step, again=again)
+
+
+def _step(tx: Tx, agency_id: str, ids: Sequence[str], wait: bool) -> list[str]:
+    locked = {pair[1] for pair in lock_subscriptions(tx, [(agency_id, id_) for id_ in ids], wait=wait)}
+    due = cycles.unsettled(tx, agency_id, sorted(locked), ORDER)
+    if due:
+        known = read(tx, agency_id, due)
+        decided = [(cycle, decide(known, cycle)) for cycle in due]
+        _write(tx, known, _with_backlog_policy(known, decided))
+    return [] if wait else [id_ for id_ in ids if id_ not in locked]
+
+
+def _with_backlog_policy(known: Known, decided: Sequence[tuple[Cycle, Decision]]) -> list[tuple[Cycle, Decision]]:
+    """Where a hold has ended, the agency's policy says which of the held orders are still wanted."""
+    released: dict[str, list[Period]] = {}
+    for cycle, decision in decided:
+        if isinstance(decision, Create) and cycle.held_at is not None:
+            released.setdefault(cycle.subscription_id, []).append(cycle.period)
+    dropped = {
+        (id_, index)
+        for id_, periods in released.items()
+        for index in superseded(periods, known.agency.backlog, known.today)
+    }
+    return [
+        (cycle, Skip(SUPERSEDED) if (cycle.subscription_id, cycle.cycle_index) in dropped else decision)
+        for cycle, decision in decided
+    ]
+
+
+def _write(tx: Tx, known: Known, decided: Sequence[tuple[Cycle, Decision]]) -> None:
+    agency_id = known.agency.agency_id
+    created = make(tx, known, [(cycle, each) for cycle, each in decided if isinstance(each, Create)])
+    ended = [
+        Settled(
+            cycle.subscription_id, cycle.starts_on, "skipped" if isinstance(each, Skip) else "cancelled", each.reason
+        )
+        for cycle, each in decided
+        if not isinstance(each, Create | Stays)
+    ]
+    cycles.settle(tx, agency_id, ORDER, [*created, *ended])
+    for each in ended:
+        data = {"stream": ORDER, "starts_on": each.starts_on, "reason": each.reason}
+        tx.record(agency_id, f"cycle.{each.state}", subscription_subject(each.subscription_id), data)
+    stay(tx, known, [(cycle, each) for cycle, each in decided if isinstance(each, Stays)])
+    _count_late_releases(tx, known, decided)
+    _ask_for_first_invoices(tx, known, decided)
+
+
+def _count_late_releases(tx: Tx, known: Known, decided: Sequence[tuple[Cycle, Decision]]) -> None:
+    """Whoever resolves an invoice releases what it held. A release found only by the safety net means that one forgot."""
+    for cycle, decision in decided:
+        if cycle.state not in ("held", "waiting") or isinstance(decision, Stays):
+            continue
+        revision = in_force(known.revisions[cycle.subscription_id], cycle.due_at)
+        if isinstance(decision, Create) or (isinstance(decision, Skip) and revision.status == "active"):
+            data = {"stream": ORDER, "starts_on": cycle.starts_on, "was": cycle.state}
+            tx.record(known.agency.agency_id, RELEASED_LATE, subscription_subject(cycle.subscription_id), data)
+
+
+def _ask_for_first_invoices(tx: Tx, known: Known, decided: Sequence[tuple[Cycle, Decision]]) -> None:
+    """A manual subscription still without its first invoice after its first order cycle: the agency is asked, once."""
+    later = {
+        cycle.subscription_id
+        for cycle, decision in decided
+        if cycle.cycle_index > 0
+        and known.subscriptions[cycle.subscription_id].by_hand
+        and isinstance(decision, Create | Stays)
+    }
+    if not later:
+        return
+    missing = orders.without_first_invoice(tx, known.agency.agency_id, sorted(later))
+    drafts = []
+    for id_ in sorted(missing):
+        subscription = known.subscriptions[id_]
+        said = {"subscription_id": id_, "starts_on": subscription.starts_on, "order_id": subscription.order_id}
+        drafts.append(Draft("first_invoice_missing", AGENCY, id_, id_, subscription.client_id, None, "", said))
+    notify(tx, known.agency, drafts)

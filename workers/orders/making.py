@@ -1,0 +1,103 @@
+"""Write what was decided: new and renewed orders, and the cycles that stay."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from shared.acts.stream import net_at
+from shared.domain import keys
+from shared.domain.facts import ORDER
+from shared.store import cycles, orders
+from shared.store.cycles import Cycle, Settled, Stuck
+from shared.store.orders import NewOrder, Renewal
+from shared.store.transaction import Tx
+from workers.orders.decisions import Create, Known, Stays
+
+_encode = msgspec.json.encode
+
+
+def make(tx: Tx, known: Known, wanted: Sequence[tuple[Cycle, Create]]) -> list[Settled]:
+    """Create orders, or renew the latest one by the service's rule. Returns how their cycles end."""
+    made: list[NewOrder] = []
+    renewals: list[Renewal] = []
+    settled: list[Settled] = []
+    agency_id = known.agency.agency_id
+    for cycle, create in wanted:
+        id_ = cycle.subscription_id
+        latest = known.latest_orders.get(id_)
+        renewal = create.service.renewal
+        if latest is None or renewal == "new_order":
+            order = _order(tx, known, cycle, create)
+            made.append(order)
+            known.latest_orders[id_] = latest = order.order_id
+            tx.record(agency_id, "order.created", keys.subscription_subject(id_), _told(order))
+        elif renewal == "update_order":
+            renewals.append(Renewal(latest, cycle.starts_on, cycle.ends_on, tx.as_of))
+            data = {"order_id": latest, "starts_on": cycle.starts_on, "ends_on": cycle.ends_on}
+            tx.record(agency_id, "order.renewed", keys.subscription_subject(id_), data)
+        settled.append(Settled(id_, cycle.starts_on, "done", None, latest))
+    if orders.insert(tx, agency_id, made) != len(made):
+        raise RuntimeError("an order of this cycle exists already: its subscription was written without its lock")
+    orders.renew(tx, agency_id, list({renewal.order_id: renewal for renewal in renewals}.values()))
+    return settled
+
+
+def _order(tx: Tx, known: Known, cycle: Cycle, create: Create) -> NewOrder:
+    subscription = known.subscriptions[cycle.subscription_id]
+    given = subscription.order_id if create.by_hand else None
+    return NewOrder(
+        given or keys.order_id(cycle.subscription_id, cycle.starts_on),
+        cycle.subscription_id,
+        cycle.starts_on,
+        cycle.ends_on,
+        create.revision.client_id,
+        create.service.service_id,
+        create.revision.quantity,
+        "manual" if create.by_hand else "automatic",
+        tx.as_of,
+        _encode({"service": {"name": create.service.name, "revision": create.service.revision}}).decode(),
+    )
+
+
+def _told(order: NewOrder) -> dict[str, object]:
+    return {
+        "order_id": order.order_id,
+        "subscription_id": order.subscription_id,
+        "client_id": order.client_id,
+        "service_id": order.service_id,
+        "quantity": order.quantity,
+        "starts_on": order.cycle_starts_on,
+        "ends_on": order.cycle_ends_on,
+        "origin": order.origin,
+    }
+
+
+def stay(tx: Tx, known: Known, staying: Sequence[tuple[Cycle, Stays]]) -> None:
+    """Cycles that wait or are held; an event when that is new, or another invoice holds them now."""
+    stuck = []
+    for cycle, stays in staying:
+        held = stays.state == "held"
+        stuck.append(
+            Stuck(
+                cycle.subscription_id,
+                cycle.starts_on,
+                stays.state,
+                stays.reason,
+                None,
+                stays.blocking_starts_on,
+                stays.blocking_invoice_id,
+                net_at(tx.as_of),
+                cycle.held_at or (tx.as_of if held else None),
+                None,
+            )
+        )
+        if (cycle.reason, cycle.blocking_invoice_id) != (stays.reason, stays.blocking_invoice_id) and held:
+            data = {
+                "stream": ORDER,
+                "starts_on": cycle.starts_on,
+                "reason": stays.reason,
+                "blocking_starts_on": stays.blocking_starts_on,
+                "blocking_invoice_id": stays.blocking_invoice_id,
+            }
+            tx.record(known.agency.agency_id, "cycle.held", keys.subscription_subject(cycle.subscription_id), data)
+    cycles.stick(tx, known.agency.agency_id, ORDER, stuck)
