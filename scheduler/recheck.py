@@ -6,6 +6,7 @@ from scheduler.collect_again import collect_again
 from scheduler.plan import write
 from shared.domain.cycles import Unit, due_at
 from shared.domain.facts import ORDER, ServiceRevision
+from shared.domain.keys import subscription_subject
 from shared.domain.planning import Schedule, change_recurrence
 from shared.store import cycles, facts, rechecks, schedules
 from shared.store.locks import lock_subscriptions
@@ -81,7 +82,11 @@ def _change_recurrences(tx: Tx, found: Recheck, bounded: Sequence[Bounded]) -> N
     rewritten = []
     for each in changed:
         service = services[newest[each.schedule.subscription_id].service_id][-1]
-        rewritten.append(change_recurrence(each.schedule, *_recurs(service, each.schedule)))
+        changed_to = change_recurrence(each.schedule, *_recurs(service, each.schedule))
+        rewritten.append(changed_to)
+        told = {"stream": changed_to.stream, "unit": changed_to.unit, "every": changed_to.every}
+        subject = subscription_subject(changed_to.subscription_id)
+        tx.record(agency_id, "schedule.changed", subject, {**told, "anchor_on": changed_to.anchor_on})
     schedules.rewrite(tx, agency_id, rewritten)
 
 

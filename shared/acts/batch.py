@@ -10,13 +10,14 @@ from shared.store.transaction import Store, Tx
 BAD_ROWS_MAX = 3
 log = structlog.get_logger()
 
-Step = Callable[[Tx, str, Sequence[str], bool], Sequence[str]]
-"""(tx, agency_id, ids, wait) → the ids that another session had locked."""
+Committed = Callable[[], None]
+Step = Callable[[Tx, str, Sequence[str], bool], tuple[Sequence[str], Committed | None]]
+"""(tx, agency_id, ids, wait) → the ids that another session had locked, and what to do once this is committed."""
 Park = Callable[[Tx, str, str, str], None]
 """(tx, agency_id, id, what went wrong): leave one bad row behind with its reason."""
 
 
-class TooManyBadRows(Exception):
+class TooManyBadRowsError(Exception):
     """Splitting a batch found several bad rows: likely a bug, not data. What is left stays due and rings again."""
 
 
@@ -25,7 +26,7 @@ def work(store: Store, agency_id: str, ids: Sequence[str], step: Step, park: Par
 
     Ids that another session had locked get one second try that waits, in a transaction of its own that holds nothing yet.
     An error of the data (or a bug) splits the batch down to the one bad row, which is parked. Any other error rolls back and
-    is raised: every row stays due. Raises TooManyBadRows after the third bad row.
+    is raised: every row stays due. Raises TooManyBadRowsError after the third bad row.
     """
     left = _attempt(store, agency_id, ids, step, park, wait=False)
     if left:
@@ -40,7 +41,10 @@ def _attempt(store: Store, agency_id: str, ids: Sequence[str], step: Step, park:
         part = halves.pop()
         try:
             with store.transaction() as tx:
-                left += step(tx, agency_id, part, wait)
+                locked, committed = step(tx, agency_id, part, wait)
+            left += locked
+            if committed is not None:
+                committed()
         except Exception as error:
             if not is_data_error(error):
                 raise
@@ -50,7 +54,7 @@ def _attempt(store: Store, agency_id: str, ids: Sequence[str], step: Step, park:
                 continue
             bad += 1
             if bad > BAD_ROWS_MAX:
-                raise TooManyBadRows(
+                raise TooManyBadRowsError(
                     f"{bad} bad rows in one batch of {agency_id}, the last: {describe(error)}"
                 ) from error
             _park(store, agency_id, part[0], describe(error), park)

@@ -1,16 +1,18 @@
 """The due cycles of a stream: what both pools that work one off do around their own decision."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+
+import structlog
 
 from shared.acts.batch import Step, work
 from shared.acts.notify import AGENCY, Draft, notify
 from shared.domain.dunning import doubling
-from shared.domain.facts import Agency, Stream
+from shared.domain.facts import ORDER, Agency, Stream
 from shared.domain.invoicing import Blocked
 from shared.domain.keys import subscription_subject
 from shared.store import cycles, facts
-from shared.store.cycles import Cycle, Stuck
+from shared.store.cycles import Cycle, Settled, Stuck
 from shared.store.locks import lock_subscriptions
 from shared.store.transaction import Store, Tx
 
@@ -20,6 +22,7 @@ ALONE_AFTER_TRIES = 3
 TRIES_MAX = 5
 KILLS_ITS_WORKER = "kills_its_worker"
 DATA_ERROR = "data_error"
+log = structlog.get_logger()
 
 
 def net_at(now: datetime) -> datetime:
@@ -96,8 +99,26 @@ def _park(tx: Tx, agency_id: str, subscription_id: str, stream: Stream, reason: 
     unsettled = cycles.unsettled(tx, agency_id, [subscription_id], stream)
     if not unsettled:
         return
+    made = cycles.with_document(tx, agency_id, stream, subscription_id)
+    repeated = [cycle for cycle in unsettled if cycle.starts_on in made]
+    if repeated:
+        _settle_repeated(tx, agency_id, stream, repeated, made)
+        return
     blocked = Blocked(reason, detail)
     cycles.stick(tx, agency_id, stream, [block(unsettled[0], blocked, tx.as_of)])
     tell_blocked(tx, facts.require_agency(tx, agency_id), stream, [(unsettled[0], blocked)])
     behind = [block(cycle, Blocked("earlier_cycle_blocked", ""), tx.as_of) for cycle in unsettled[1:]]
     cycles.stick(tx, agency_id, stream, behind)
+
+
+def _settle_repeated(
+    tx: Tx, agency_id: str, stream: Stream, repeated: Sequence[Cycle], made: Mapping[date, str]
+) -> None:
+    """A document was refused because its cycle has one: that is success, and an alarm that a lock was forgotten."""
+    for cycle in repeated:
+        data = {"stream": stream, "starts_on": cycle.starts_on, "document": made[cycle.starts_on]}
+        log.error("duplicate.refused", agency_id=agency_id, subscription_id=cycle.subscription_id, **data)
+        tx.record(agency_id, "cycle.repeated", subscription_subject(cycle.subscription_id), data)
+    orders = made if stream == ORDER else {}
+    settled = [Settled(c.subscription_id, c.starts_on, "done", None, orders.get(c.starts_on)) for c in repeated]
+    cycles.settle(tx, agency_id, stream, settled)

@@ -72,7 +72,7 @@ _REASONS = {
 
 def _invoice_open(context: Context) -> Text:
     said = f"please find below {_invoice(context)} over {_money(context)}. Please pay it by {context['due_on']}."
-    return f"{_invoice(context)} from {context['agency']}".capitalize(), [_first_upper(said), _facts(context)]
+    return _first_upper(f"{_invoice(context)} from {context['agency']}"), [_first_upper(said), _facts(context)]
 
 
 def _invoice_paid(context: Context) -> Text:

@@ -36,11 +36,11 @@ CHARGE_MOVES: Mapping[str, frozenset[str]] = {
 CHARGE_IN_FLIGHT = frozenset({"sending", "unknown", "pending"})
 
 
-class IllegalMove(Exception):
+class IllegalMoveError(Exception):
     """A state machine was asked for a move it does not know."""
 
 
 def check_move(moves: Mapping[str, frozenset[str]], what: str, before: str, after: str) -> None:
-    """Raise IllegalMove unless `before → after` is listed in `moves`."""
+    """Raise IllegalMoveError unless `before → after` is listed in `moves`."""
     if after not in moves[before]:
-        raise IllegalMove(f"{what}: {before} → {after} is not a legal move")
+        raise IllegalMoveError(f"{what}: {before} → {after} is not a legal move")

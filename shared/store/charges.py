@@ -47,7 +47,7 @@ class Charge(NamedTuple):
 
 
 _READ = ", ".join(Charge._fields)
-_WRITTEN = tuple(name for name in Charge._fields if name not in NewCharge._fields) + ("planned_at",)
+_WRITTEN = (*(name for name in Charge._fields if name not in NewCharge._fields), "planned_at")
 _OPEN = "state IN ('due', 'sending', 'unknown', 'pending', 'action_required')"
 
 
@@ -79,9 +79,9 @@ def _read(tx: Tx, agency_id: str, invoice_ids: Collection[str], rest: str) -> li
 
 
 def write(tx: Tx, agency_id: str, charges: Sequence[Charge]) -> None:
-    """Write attempts back whole."""
-    rows = [(charge.invoice_id, charge.attempt, *(getattr(charge, name) for name in _WRITTEN)) for charge in charges]
-    bulk.update(tx, tables.charges, agency_id, ("invoice_id", "attempt"), _WRITTEN, rows)
+    """Write attempts back whole; coming to a decision is an orderly end, so tries are forgotten."""
+    rows = [(charge.invoice_id, charge.attempt, *(getattr(charge, name) for name in _WRITTEN), 0) for charge in charges]
+    bulk.update(tx, tables.charges, agency_id, ("invoice_id", "attempt"), (*_WRITTEN, "tries"), rows)
 
 
 def end_open(tx: Tx, agency_id: str, invoice_ids: Collection[str], code: str) -> None:
@@ -179,3 +179,22 @@ def wake_open(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> None:
         ids=list(invoice_ids),
         as_of=tx.as_of,
     )
+
+
+def count_tries(tx: Tx, agency_id: str, invoice_ids: Collection[str], tries_max: int) -> set[str]:
+    """A worker got these attempts a second time: count a try before the work. Returns those tried too often.
+
+    Only planned attempts count: a claim resets the count, and what is in flight has its lease.
+    """
+    rows = tx.rows(
+        """
+        UPDATE charges SET tries = tries + 1
+        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND state = 'due' AND rings > 1
+          AND planned_at <= :as_of
+        RETURNING invoice_id, tries
+        """,
+        agency_id=agency_id,
+        ids=list(invoice_ids),
+        as_of=tx.as_of,
+    )
+    return {row[0] for row in rows if row[1] >= tries_max}

@@ -141,7 +141,7 @@ def stick(tx: Tx, agency_id: str, stream: Stream, stuck: Sequence[Stuck]) -> Non
     )
 
 
-def release(tx: Tx, agency_id: str, ids: Collection[str]) -> None:
+def release(tx: Tx, agency_id: str, ids: Collection[str], states: Sequence[str] = ("waiting", "held")) -> None:
     """Let the pools look at the held and waiting orders of these locked subscriptions now: their cause has changed."""
     if not ids:
         return
@@ -149,10 +149,11 @@ def release(tx: Tx, agency_id: str, ids: Collection[str]) -> None:
         """
         UPDATE cycles SET state = 'due', wake_at = :as_of
         WHERE agency_id = :agency_id AND subscription_id = ANY(CAST(:ids AS text[])) AND stream = 'order'
-          AND state IN ('waiting', 'held')
+          AND state IN ('waiting', 'held') AND state = ANY(CAST(:states AS text[]))
         """,
         agency_id=agency_id,
         ids=sorted(ids),
+        states=list(states),
         as_of=tx.as_of,
     )
 
@@ -241,3 +242,17 @@ def cut(tx: Tx, agency_id: str, subscription_id: str, starts_on: date) -> bool:
         starts_on=starts_on,
     )
     return True
+
+
+def with_document(tx: Tx, agency_id: str, stream: Stream, subscription_id: str) -> dict[date, str]:
+    """The documents that cycles of a stream have already: their ids by the start of the cycle."""
+    table, id_ = ("orders", "order_id") if stream == "order" else ("invoices", "invoice_id")
+    rows = tx.rows(
+        f"""
+        SELECT cycle_starts_on, {id_} FROM {table}
+        WHERE agency_id = :agency_id AND subscription_id = :subscription_id AND cycle_starts_on IS NOT NULL
+        """,  # noqa: S608
+        agency_id=agency_id,
+        subscription_id=subscription_id,
+    )
+    return {row[0]: row[1] for row in rows}

@@ -18,8 +18,5 @@ def is_data_error(error: BaseException) -> bool:
 
 def describe(error: BaseException) -> str:
     """One line for the row and the log: the kind and first line, never bound parameters."""
-    if isinstance(error, DBAPIError):
-        text = str(error.orig).strip().splitlines()
-    else:
-        text = str(error).strip().splitlines()
+    text = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()
     return f"{type(error).__name__}: {text[0] if text else ''}"[:300]

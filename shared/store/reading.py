@@ -54,5 +54,4 @@ FILES = ("orders", "invoices", "charges", "notices", "cycles", "events")
 
 def stream(tx: Tx, name: str) -> Iterator[Mapping[str, Any]]:
     """The rows of one of the tables above, fetched in portions, so that memory stays flat however many there are."""
-    for row in tx.portions(_SQL[name]):
-        yield row
+    yield from tx.portions(_SQL[name])

@@ -82,7 +82,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
-        """Everything inside commits together, or not at all.
+        """Everything inside commits together, or not at all. A commit that leaves events behind wakes the scheduler.
 
         Raises whatever the block or the database raises; nothing of the block is then kept.
         """
@@ -93,6 +93,8 @@ class Store:
             yield tx
             for agency_id, recorded in tx.events.items():
                 events.write(tx, agency_id, recorded)
+            if tx.events:
+                tx.run("SELECT pg_notify('duecycle', '')")
 
     def _as_of(self, connection: Connection) -> datetime:
         if self.clock is not None:

@@ -8,6 +8,7 @@ import structlog
 
 from shared.acts.batch import work
 from shared.gateways.port import Found, Gateway, Unknown
+from shared.store import charges
 from shared.store.locks import lock_subscriptions
 from shared.store.transaction import Store, Tx
 from workers.charges.claim import CHARGE, Call, claim, subscriptions_of
@@ -15,6 +16,7 @@ from workers.charges.park import park
 from workers.charges.settle import Answer, settle
 
 Gateways = Mapping[str, Gateway]
+TRIES_MAX = 5
 log = structlog.get_logger()
 
 
@@ -32,21 +34,40 @@ def charge_invoices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, aga
     """Claim, call and settle the due attempts of the invoices `ids` of one agency.
 
     A worker that dies in between leaves `sending` behind: after the lease the attempt is looked up before anything else.
+    `again`: some were rung before, so a try is committed first, and an attempt whose claim was tried too often is parked.
     """
-    calls: list[Call] = []
-
-    def claimed(tx: Tx, agency: str, part: Sequence[str], wait: bool) -> Sequence[str]:
-        of = subscriptions_of(tx, agency, part)
-        locked = {pair[1] for pair in lock_subscriptions(tx, [(agency, id_) for id_ in of.values()], wait=wait)}
-        calls.extend(claim(tx, agency, [id_ for id_ in part if of.get(id_) in locked], runtime.gateways))
-        return [] if wait else [id_ for id_ in part if id_ in of and of[id_] not in locked]
-
-    work(runtime.store, agency_id, ids, claimed, park)
+    if again:
+        ids = _count(runtime.store, agency_id, ids)
+    calls = _claim(runtime, agency_id, ids)
     runtime.between("claimed")
     for answer in _answers(runtime, calls):
         runtime.between("answered")
         settle(runtime.store, agency_id, [answer])
         runtime.between("settled")
+
+
+def _claim(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> list[Call]:
+    """The calls whose claims are committed: one that was rolled back must never go out."""
+    calls: list[Call] = []
+
+    def step(tx: Tx, agency: str, part: Sequence[str], wait: bool) -> tuple[list[str], Callable[[], None]]:
+        of = subscriptions_of(tx, agency, part)
+        locked = {pair[1] for pair in lock_subscriptions(tx, [(agency, id_) for id_ in of.values()], wait=wait)}
+        claimed = claim(tx, agency, [id_ for id_ in part if of.get(id_) in locked], runtime.gateways)
+        left = [] if wait else [id_ for id_ in part if id_ in of and of[id_] not in locked]
+        return left, lambda: calls.extend(claimed)
+
+    work(runtime.store, agency_id, ids, step, park)
+    return calls
+
+
+def _count(store: Store, agency_id: str, ids: Sequence[str]) -> list[str]:
+    with store.transaction() as tx:
+        tired = charges.count_tries(tx, agency_id, ids, TRIES_MAX)
+    for id_ in sorted(tired):
+        with store.transaction() as tx:
+            park(tx, agency_id, id_, "the worker ended without an answer five times")
+    return [id_ for id_ in ids if id_ not in tired]
 
 
 def _answers(runtime: Runtime, calls: Sequence[Call]) -> Iterable[Answer]:

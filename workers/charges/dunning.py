@@ -53,7 +53,8 @@ def after_failures(tx: Tx, agency: Agency, failures: Sequence[Failure]) -> None:
     for outcome in outcomes:
         _record(tx, agency_id, outcome)
     notify(tx, agency, [draft for outcome in outcomes for draft in _drafts(agency, outcome)])
-    cycles.release(tx, agency_id, {outcome.failure.invoice.subscription_id for outcome in outcomes})
+    # What waited for a payment is held by its failure from now on.
+    cycles.release(tx, agency_id, {outcome.failure.invoice.subscription_id for outcome in outcomes}, ["waiting"])
     give_up(tx, agency, [outcome.failure.invoice for outcome in outcomes if outcome.step.exhausted])
 
 

@@ -155,7 +155,7 @@ def _require_action(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, co
     if invoice.ladder_started_at is None:
         drafts.append(about_invoice(invoice, "payment_failed", AGENCY, f"{ladder.turn}/first", code=code))
     notify(tx, agency, drafts)
-    cycles.release(tx, agency.agency_id, [invoice.subscription_id])
+    cycles.release(tx, agency.agency_id, [invoice.subscription_id], ["waiting"])
 
 
 def _wait(tx: Tx, agency: Agency, charge: Charge, state: str, reference: str | None) -> None:

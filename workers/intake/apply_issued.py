@@ -39,7 +39,7 @@ def issued(tx: Tx, change: Change, data: InvoiceIssued) -> Verdict:
     if invoices.subscriptions_of(tx, data.agency_id, [data.invoice_id]):
         return Refused("data.invoice_id", "this invoice exists already; send an id of its own")
     known = _read(tx, agency, change, data)
-    bill = _bill(known, change, data)
+    bill = _bill(known, data)
     if isinstance(bill, Refused):
         return bill
     cycle = _anchor(tx, known, data)
@@ -73,7 +73,7 @@ def _read(tx: Tx, agency: Agency, change: Change, data: InvoiceIssued) -> _Known
     return _Known(agency, subscription, revision, service._replace(price_minor=price), schedule)
 
 
-def _bill(known: _Known, change: Change, data: InvoiceIssued) -> Bill | Refused:
+def _bill(known: _Known, data: InvoiceIssued) -> Bill | Refused:
     """As told, its tax taken out of the total by the service's rate; else the service's price and tax."""
     service = known.service
     name = describe(service.name, data.issued_on, _ends_on(known, data))

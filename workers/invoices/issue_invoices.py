@@ -45,13 +45,13 @@ class _Decided(NamedTuple):
     stopped: dict[str, str]
 
 
-def _step(tx: Tx, agency_id: str, ids: Sequence[str], wait: bool) -> list[str]:
+def _step(tx: Tx, agency_id: str, ids: Sequence[str], wait: bool) -> tuple[list[str], None]:
     locked = {pair[1] for pair in lock_subscriptions(tx, [(agency_id, id_) for id_ in ids], wait=wait)}
     due = cycles.unsettled(tx, agency_id, sorted(locked), INVOICE)
     if due:
         known = _read(tx, agency_id, sorted({cycle.subscription_id for cycle in due}))
         _write(tx, known.agency, _decide(tx, known, due))
-    return [] if wait else [id_ for id_ in ids if id_ not in locked]
+    return ([] if wait else [id_ for id_ in ids if id_ not in locked]), None
 
 
 def _read(tx: Tx, agency_id: str, ids: Sequence[str]) -> _Known:

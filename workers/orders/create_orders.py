@@ -23,14 +23,14 @@ def create_orders(store: Store, agency_id: str, ids: Sequence[str], *, again: bo
     work_stream(store, agency_id, ids, ORDER, _step, again=again)
 
 
-def _step(tx: Tx, agency_id: str, ids: Sequence[str], wait: bool) -> list[str]:
+def _step(tx: Tx, agency_id: str, ids: Sequence[str], wait: bool) -> tuple[list[str], None]:
     locked = {pair[1] for pair in lock_subscriptions(tx, [(agency_id, id_) for id_ in ids], wait=wait)}
     due = cycles.unsettled(tx, agency_id, sorted(locked), ORDER)
     if due:
         known = read(tx, agency_id, due)
         decided = [(cycle, decide(known, cycle)) for cycle in due]
         _write(tx, known, _with_backlog_policy(known, decided))
-    return [] if wait else [id_ for id_ in ids if id_ not in locked]
+    return ([] if wait else [id_ for id_ in ids if id_ not in locked]), None
 
 
 def _with_backlog_policy(known: Known, decided: Sequence[tuple[Cycle, Decision]]) -> list[tuple[Cycle, Decision]]:

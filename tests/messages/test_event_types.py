@@ -1,0 +1,38 @@
+"""The events that the code leaves behind and the list that upstream systems are told of are the same."""
+
+import re
+from pathlib import Path
+
+from shared.domain.states import CYCLE_MOVES
+from shared.messages import EVENT_TYPES
+
+ROOT = Path(__file__).parents[2]
+NAMES = re.compile(r'"((?:change|invoice|order|cycle|charge|dunning|series|schedule|payment|subscription)\.[a-z_]+)"')
+PARTS = re.compile(r'f"(change|cycle|charge)\.\{')
+LOGGED = {"change.failed"}  # a line in the log, not an event
+BUILT = {
+    "change": {"change.applied", "change.rejected", "change.waiting"},
+    "cycle": {f"cycle.{state}" for state in ("skipped", "cancelled")},
+    "charge": {"charge.pending", "charge.unknown"},
+}
+
+
+def _recorded() -> set[str]:
+    names: set[str] = set()
+    for folder in ("shared/acts", "scheduler", "workers"):
+        for path in (ROOT / folder).rglob("*.py"):
+            source = path.read_text()
+            names.update(NAMES.findall(source))
+            for part in PARTS.findall(source):
+                names.update(BUILT[part])
+    return names
+
+
+def test_every_event_that_is_recorded_is_in_the_published_list() -> None:
+    """An upstream system can trust the list: nothing else is ever sent, and nothing in it is never sent."""
+    assert _recorded() - LOGGED == set(EVENT_TYPES)
+
+
+def test_the_states_behind_built_event_names_exist() -> None:
+    """The names that are put together from states can't drift from the state machine."""
+    assert {"skipped", "cancelled"} <= set(CYCLE_MOVES)
