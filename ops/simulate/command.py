@@ -117,9 +117,9 @@ def _run(
     store: Store, clock: FixedClock, world: World, file: Path, until: date, outage: Outage | None, console: Console
 ) -> Ran:
     upstream = Upstream(file)
-    first = upstream.at() or datetime(1970, 1, 1, tzinfo=UTC)
     last = datetime.combine(until, datetime.min.time(), UTC)
-    days = max(1, (last - max(first, datetime(1970, 1, 1, tzinfo=UTC))).days + 1)
+    first = upstream.start or last
+    days = max(1, (last - first).days + 1)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[at]}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("simulating", total=days, at="")

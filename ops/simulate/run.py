@@ -69,8 +69,7 @@ class _Run:
         self._left: list[Seen] = []
 
     def go(self) -> Ran:
-        first = self._upstream.at()
-        since = min(max(first, datetime(1970, 1, 1, tzinfo=UTC)), self._end) if first else self._end
+        since = min(self._upstream.start or self._end, self._end)
         self._clock.at = self._awake(since)
         while True:
             self._deliver()

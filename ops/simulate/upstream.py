@@ -10,6 +10,9 @@ import msgspec
 from shared.messages import MESSAGE_BYTES_MAX
 
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 class Line(NamedTuple):
     """A line of the file: its number, from 1, its bytes, its own time and its agency, as far as they can be read."""
 
@@ -31,14 +34,16 @@ class Upstream:
     """Hands out lines in file order, one lookahead at a time, so that a file of any size is read once."""
 
     def __init__(self, path: Path) -> None:
+        # Lines before it that can't be read happen then too, not at the beginning of time.
+        self.start = next((line.time for line in _read(path) if line.time is not None), None)
         self._lines = _read(path)
         self._ahead = next(self._lines, None)
 
     def at(self) -> datetime | None:
-        """When the next line happens; datetime.min (UTC) for one without a readable time; None at the end."""
+        """When the next line happens; one without a readable time happens at once, at the start; None at the end."""
         if self._ahead is None:
             return None
-        return self._ahead.time or datetime.min.replace(tzinfo=UTC)
+        return self._ahead.time or self.start or EPOCH
 
     def take(self, until: datetime) -> Iterator[Line]:
         """The next lines, as long as they have happened by `until`."""

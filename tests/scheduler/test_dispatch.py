@@ -1,0 +1,114 @@
+"""Dispatch is the only valve: how much is under way, for whom, and that a lost message costs nothing but a lease."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from scheduler.dispatch import BATCHES, IN_FLIGHT_MAX, LEASE, batches, dispatch_pool
+from shared.messages import Due
+from shared.messages.work import Pool
+from shared.store.transaction import FixedClock, Store
+from shared.store.waking import Woken
+from tests.scheduler.rows import due_cycles
+
+
+class Belfry:
+    """A bell that remembers what it rang, with so many messages under way already."""
+
+    def __init__(self, under_way: int = 0) -> None:
+        self.under_way = under_way
+        self.rung: list[Due] = []
+
+    def ring(self, messages: Sequence[Due]) -> None:
+        self.rung += messages
+
+    def in_flight(self, pool: Pool) -> int:
+        return self.under_way
+
+    def rung_for(self, agency_id: str) -> int:
+        return sum(message.agency_id == agency_id for message in self.rung)
+
+
+def test_what_is_due_is_rung_once_and_again_only_after_the_lease(store: Store, clock: FixedClock) -> None:
+    """A message that is lost is rung again when its lease ends, and says that it was rung before."""
+    due_cycles(store, "a", 3)
+    bell = Belfry()
+
+    assert dispatch_pool(store, bell, "invoices") == 1
+    assert dispatch_pool(store, bell, "invoices") == 0
+    clock.at += LEASE
+    assert dispatch_pool(store, bell, "invoices") == 1
+
+    assert [message.again for message in bell.rung] == [False, True]
+    assert bell.rung[0].ids == ["s000001", "s000002", "s000003"]
+
+
+def test_rows_of_another_stream_are_not_rung_for_this_pool(store: Store) -> None:
+    """Orders are rung for the orders pool alone."""
+    due_cycles(store, "a", 2, stream="order")
+    bell = Belfry()
+
+    assert dispatch_pool(store, bell, "invoices") == 0
+    assert dispatch_pool(store, bell, "orders") == 1
+
+
+def test_a_full_pool_gets_nothing_more(store: Store) -> None:
+    """At most 64 messages of a pool are under way; rows that find no room keep waking."""
+    due_cycles(store, "a", 5)
+    bell = Belfry(under_way=IN_FLIGHT_MAX)
+
+    assert dispatch_pool(store, bell, "invoices") == 0
+    with store.transaction() as tx:
+        assert tx.scalar("SELECT count(*) FROM cycles WHERE wake_at <= :at AND rings = 0", at=tx.as_of) == 5
+
+
+def test_a_giant_agency_leaves_room_for_a_small_one(store: Store, monkeypatch) -> None:
+    """While others wait, one agency gets a quarter of the pool, though all its rows are older."""
+    monkeypatch.setitem(BATCHES, "invoices", 2)
+    due_cycles(store, "giant", 400)
+    due_cycles(store, "small", 6)
+    bell = Belfry()
+
+    dispatch_pool(store, bell, "invoices")
+
+    assert bell.rung_for("small") == 3
+    assert bell.rung[16 + 2].agency_id == "small"  # served right after the giant's quarter of 16 messages
+    assert len(bell.rung) == IN_FLIGHT_MAX  # nobody else waits: the rest of the room is the giant's again
+
+
+def test_frozen_agencies_are_left_alone(store: Store) -> None:
+    """An agency that is excluded keeps its rows as they are."""
+    due_cycles(store, "a", 1)
+    due_cycles(store, "b", 1)
+    bell = Belfry()
+
+    dispatch_pool(store, bell, "invoices", frozen=["a"])
+
+    assert [message.agency_id for message in bell.rung] == ["b"]
+
+
+def test_a_row_that_was_tried_three_times_is_rung_alone(store: Store) -> None:
+    """A row that may be killing its worker shares its message with nobody."""
+    due_cycles(store, "a", 2)
+    due_cycles(store, "suspect", 2, tries=3)
+    bell = Belfry()
+
+    dispatch_pool(store, bell, "invoices")
+
+    assert sorted(len(message.ids) for message in bell.rung) == [1, 1, 2]
+    assert all(message.again for message in bell.rung if message.agency_id == "suspect")
+
+
+def test_batches_hold_one_agency_and_keep_fresh_rows_apart_from_those_rung_before() -> None:
+    """A message names one agency; only a message with rows rung before makes its worker count tries."""
+    woken = [Woken("a", "1", 1, 0), Woken("b", "2", 1, 0), Woken("a", "3", 2, 0), Woken("a", "1", 1, 0)]
+
+    assert batches("orders", woken) == [
+        Due("orders", "a", ["1"], again=False),
+        Due("orders", "b", ["2"], again=False),
+        Due("orders", "a", ["3"], again=True),
+    ]
+
+
+def test_a_lease_is_longer_than_a_worker_may_take() -> None:
+    """Ringing again before a worker could be done would only double its work."""
+    assert timedelta(minutes=2) == LEASE
