@@ -1,6 +1,7 @@
 """The `duecycle` command."""
 
 import logging
+import os
 import sys
 
 import click
@@ -9,6 +10,7 @@ import structlog
 from ops.cycles import cycles_command
 from ops.simulate.command import simulate_command
 from shared.store.embedded import EmbeddedPostgresError
+from shared.store.errors import describe
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,4 +33,9 @@ def main() -> None:
         commands()
     except EmbeddedPostgresError as error:
         click.echo(f"Error: {error}", err=True)
+        raise SystemExit(1) from error
+    except Exception as error:
+        if os.environ.get("DUECYCLE_DEBUG"):
+            raise
+        click.echo(f"Error: the run failed: {describe(error)} (DUECYCLE_DEBUG=1 shows where)", err=True)
         raise SystemExit(1) from error

@@ -52,12 +52,11 @@ def _attempt(store: Store, agency_id: str, ids: Sequence[str], step: Step, park:
                 middle = len(part) // 2
                 halves += [part[middle:], part[:middle]]
                 continue
-            bad += 1
-            if bad > BAD_ROWS_MAX:
-                raise TooManyBadRowsError(
-                    f"{bad} bad rows in one batch of {agency_id}, the last: {describe(error)}"
-                ) from error
             _park(store, agency_id, part[0], describe(error), park)
+            bad += 1
+            if bad == BAD_ROWS_MAX and halves:
+                what = f"{bad} bad rows in one batch of {agency_id}, the last: {describe(error)}"
+                raise TooManyBadRowsError(what) from error
     return left
 
 

@@ -71,7 +71,7 @@ def issue(tx: Tx, agency: Agency, drafts: Sequence[Draft]) -> None:
         tx.record(agency.agency_id, "invoice.issued", subscription_subject(row.subscription_id), _told(draft, row))
     taken = [payment for draft in drafts for payment in draft.payments]
     if taken:
-        receive(tx, agency, taken)
+        receive(tx, agency, taken, unsent={draft.invoice_id for draft in drafts if not draft.tell})
     _next_steps(tx, agency, drafts, rows)
     _wake_messages(tx, agency, rows)
 
@@ -188,7 +188,9 @@ def _next_steps(tx: Tx, agency: Agency, drafts: Sequence[Draft], rows: Sequence[
     if asked or settled:
         clients = {draft.client.client_id: draft.client for draft in drafts}
         open_ = [about_invoice(_as_read(draft_row), "invoice_open", CLIENT) for draft_row in asked]
-        paid = [about_invoice(_as_read(draft_row), "invoice_paid", CLIENT) for draft_row in settled]
+        untold = {draft.invoice_id for draft in drafts if not draft.tell}
+        sent = [row for row in settled if row.invoice_id not in untold]
+        paid = [about_invoice(_as_read(draft_row), "invoice_paid", CLIENT) for draft_row in sent]
         notify(tx, agency, open_ + paid, clients)
 
 

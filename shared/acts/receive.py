@@ -1,6 +1,6 @@
 """Money arrived: record it at once, and let go of whatever waited for it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from shared.acts import series
 from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, notify
@@ -13,11 +13,12 @@ from shared.store.payments import Payment
 from shared.store.transaction import Tx
 
 
-def receive(tx: Tx, agency: Agency, arrived: Sequence[Payment]) -> list[Invoice]:
+def receive(tx: Tx, agency: Agency, arrived: Sequence[Payment], unsent: Collection[str] = ()) -> list[Invoice]:
     """Record payments for invoices of locked subscriptions. Returns the invoices that are paid by them.
 
     An invoice is paid when its payments reach its total; less leaves the rest open; more, or money for a void invoice, is
     surplus: told to the agency, never refused. A payment told twice (same source and reference) is recorded once.
+    The client is told of a paid invoice, except of the `unsent` ones, whose sending is not our business.
     """
     known = payments.known(tx, agency.agency_id, arrived)
     fresh = [payment for payment in arrived if (payment.source, payment.reference) not in known]
@@ -36,7 +37,7 @@ def receive(tx: Tx, agency: Agency, arrived: Sequence[Payment]) -> list[Invoice]
         if invoice.status in ("open", "uncollectible") and invoice.collected_minor >= invoice.total_minor:
             paid.append(invoice)
     _close(tx, agency, paid, received)
-    drafts += [about_invoice(invoice, "invoice_paid", CLIENT) for invoice in paid]
+    drafts += [about_invoice(invoice, "invoice_paid", CLIENT) for invoice in paid if invoice.invoice_id not in unsent]
     notify(tx, agency, drafts)
     return paid
 

@@ -37,7 +37,7 @@ def message_id(agency_id: str, key: str) -> str:
 def compose(envelope: Envelope, mail: Mail) -> EmailMessage:
     """The message as it goes over the wire. Raises ValueError for a header that can't be sent."""
     message = EmailMessage(policy=SMTP)
-    message["From"] = f'"{envelope.sender_name.replace(chr(34), "")}" <{envelope.sender}>'
+    message["From"] = f"{_quoted(envelope.sender_name)} <{envelope.sender}>"
     message["To"] = envelope.recipient
     message["Subject"] = mail.subject
     message["Date"] = format_datetime(envelope.at)
@@ -45,6 +45,12 @@ def compose(envelope: Envelope, mail: Mail) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.body, cte="quoted-printable")
     return message
+
+
+def _quoted(name: str) -> str:
+    """A display name as a quoted string on one line, whatever characters it holds."""
+    escaped = " ".join(name.split()).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 class EmlWriter:

@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Connection, CursorResult, Engine, Row, create_engine, text
+from sqlalchemy import Connection, CursorResult, Engine, Row, create_engine, event, text
 from sqlalchemy.sql.elements import TextClause
+
+from shared.store import arrays
 
 _STATEMENTS: dict[str, TextClause] = {}
 
@@ -62,6 +64,17 @@ class Tx:
         for row in result.mappings():
             yield dict(row)
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Everything inside counts together, or not at all, while the transaction goes on either way."""
+        kept = {agency_id: len(recorded) for agency_id, recorded in self.events.items()}
+        try:
+            with self.connection.begin_nested():
+                yield
+        except BaseException:
+            self.events = {agency_id: self.events[agency_id][:count] for agency_id, count in kept.items()}
+            raise
+
     def record(self, agency_id: str, type_: str, subject: str, data: Mapping[str, Any]) -> None:
         """Leave an event behind; it is written, numbered within its subject, when the transaction ends."""
         self.events.setdefault(agency_id, []).append(Event(type_, subject, data))
@@ -109,10 +122,11 @@ def make_engine(url: str, *, pool_size: int = 5, statement_timeout_ms: int = 30_
         f"-c timezone=UTC -c statement_timeout={statement_timeout_ms} -c lock_timeout={statement_timeout_ms // 2}"
         f" -c idle_in_transaction_session_timeout={statement_timeout_ms * 2} -c jit=off"
     )
-    return create_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=pool_size,
-        pool_pre_ping=True,
-        connect_args={"options": options, "connect_timeout": 5, "application_name": "duecycle", **connect_args},
+    plain: dict[str, Any] = {"options": options, "connect_timeout": 5, "application_name": "duecycle"}
+    # Never prepared: a plan made while a table was small would be kept while it grows.
+    plain["prepare_threshold"] = None
+    engine = create_engine(
+        url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, connect_args={**plain, **connect_args}
     )
+    event.listen(engine, "connect", lambda connection, _record: arrays.register(connection))
+    return engine

@@ -1,4 +1,4 @@
-"""Orders and invoices of one subscription each have an anchor and a cycle of their own; manual orders and their first invoice."""
+"""Orders and invoices of one subscription each have an anchor and a cycle of their own; the first invoice of a manual order."""
 
 from tests.journeys.diary import Diary, told
 from tests.journeys.portal import MONTHLY, WEEKLY

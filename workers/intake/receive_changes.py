@@ -75,8 +75,7 @@ def receive_change(store: Store, raw: bytes) -> Received:
         except Exception as error:
             if is_data_error(error):
                 log.exception("change.failed", source=change.source, id=change.id, type=change.type)
-                reason = f"could not be applied ({describe(error)}); please report this message"
-                failed = Rejected("", reason, change.source, change.id, change.type, change.data.agency_id)
+                failed = Rejected("", _broken(error), change.source, change.id, change.type, change.data.agency_id)
                 return _keep_rejected(store, raw, failed)
             if attempt == TRIES_MAX:
                 raise
@@ -108,7 +107,7 @@ def _apply(tx: Tx, change: Change, inbox_id: int, *, tell_later: bool) -> Receiv
             inbox.settle(tx, inbox_id, "applied")
             _answer(tx, change, "applied")
             for waiting in inbox.waiting_for(tx, agency_id, arrived) if arrived else ():
-                _apply(tx, decode_change(waiting.raw), waiting.inbox_id, tell_later=False)
+                _apply_waiting(tx, waiting)
             return Received(change.source, change.id, "applied")
         case Stale():
             inbox.settle(tx, inbox_id, "stale")
@@ -123,6 +122,26 @@ def _apply(tx: Tx, change: Change, inbox_id: int, *, tell_later: bool) -> Receiv
             return Received(change.source, change.id, "waiting", "", f"waits for {waits_for}")
 
 
+def _apply_waiting(tx: Tx, waiting: Waiting) -> tuple[Change, Received]:
+    """Apply a message that waited. What breaks it is its own: it is rejected, and nothing else is undone."""
+    change = decode_change(waiting.raw)
+    try:
+        with tx.savepoint():
+            return change, _apply(tx, change, waiting.inbox_id, tell_later=False)
+    except Exception as error:
+        if not is_data_error(error):
+            raise
+        log.exception("change.failed", source=change.source, id=change.id, type=change.type)
+        reason = _broken(error)
+        inbox.settle(tx, waiting.inbox_id, "rejected", "", reason)
+        _answer(tx, change, "rejected", field="", reason=reason)
+        return change, Received(change.source, change.id, "rejected", "", reason)
+
+
+def _broken(error: BaseException) -> str:
+    return f"could not be applied ({describe(error)}); please report this message"
+
+
 def replay_waiting(store: Store, agency_id: str, ids: Sequence[str]) -> None:
     """Look again at messages that wait: apply what can be applied, and tell upstream once of what still can't."""
     with store.transaction() as tx:
@@ -132,8 +151,7 @@ def replay_waiting(store: Store, agency_id: str, ids: Sequence[str]) -> None:
 
 
 def _look_again(tx: Tx, waiting: Waiting) -> None:
-    change = decode_change(waiting.raw)
-    received = _apply(tx, change, waiting.inbox_id, tell_later=False)
+    change, received = _apply_waiting(tx, waiting)
     if received.state != "waiting" or waiting.told_waiting_at is not None:
         return
     if tx.as_of >= waiting.received_at + TELL_WAITING_AFTER:

@@ -1,0 +1,71 @@
+"""Promises about money: nobody is charged twice, and what an invoice says of itself is what was received for it."""
+
+from shared.store.invariants.invariant import Invariant
+
+INVARIANTS = (
+    Invariant(
+        "paid_means_payments_reach_the_total",
+        "an invoice is paid exactly when its payments, in its currency, reach its total; a void one is neither",
+        """
+        SELECT i.agency_id, i.invoice_id, i.status, i.total_minor, coalesce(p.received_minor, 0) AS received_minor
+        FROM invoices AS i
+        LEFT JOIN (SELECT agency_id, invoice_id, currency, sum(amount_minor) AS received_minor FROM payments
+                   GROUP BY agency_id, invoice_id, currency) AS p
+          ON p.agency_id = i.agency_id AND p.invoice_id = i.invoice_id AND p.currency = i.currency
+        WHERE i.status <> 'void' AND (i.status = 'paid') <> (coalesce(p.received_minor, 0) >= i.total_minor)
+        """,
+    ),
+    # Money from elsewhere may make a surplus, charges alone never. An earlier attempt that first failed (it has a decline
+    # class) and succeeded only after this one went out is the provider's change of mind, recorded as it happened.
+    Invariant(
+        "nobody_is_charged_twice",
+        "an invoice is charged only for what its earlier successful charges left of its total",
+        """
+        WITH succeeded AS (
+            SELECT c.agency_id, c.invoice_id, c.attempt, c.amount_minor, c.sent_at, c.settled_at, c.decline_class,
+                   i.total_minor,
+                   sum(c.amount_minor) OVER (PARTITION BY c.agency_id, c.invoice_id) AS charged_minor
+            FROM charges AS c JOIN invoices AS i ON i.agency_id = c.agency_id AND i.invoice_id = c.invoice_id
+            WHERE c.state = 'succeeded'
+        ), suspect AS (
+            SELECT * FROM succeeded WHERE charged_minor > total_minor
+        )
+        SELECT c.agency_id, c.invoice_id, c.attempt, c.amount_minor, coalesce(sum(e.amount_minor), 0) AS earlier_minor,
+               c.total_minor
+        FROM suspect AS c
+        LEFT JOIN suspect AS e ON e.agency_id = c.agency_id AND e.invoice_id = c.invoice_id AND e.attempt < c.attempt
+          AND NOT (e.decline_class IS NOT NULL AND e.settled_at > c.sent_at)
+        GROUP BY c.agency_id, c.invoice_id, c.attempt, c.amount_minor, c.total_minor
+        HAVING c.amount_minor + coalesce(sum(e.amount_minor), 0) > c.total_minor
+        """,
+    ),
+    Invariant(
+        "every_success_is_a_payment",
+        "a charge that succeeded is recorded as a payment of that invoice and amount",
+        """
+        SELECT c.agency_id, c.invoice_id, c.attempt, c.provider, c.reference, c.amount_minor FROM charges AS c
+        WHERE c.state = 'succeeded' AND NOT EXISTS (
+            SELECT 1 FROM payments AS p
+            WHERE p.agency_id = c.agency_id AND p.source = c.provider AND p.reference = c.reference
+              AND p.invoice_id = c.invoice_id AND p.amount_minor = c.amount_minor AND p.currency = c.currency)
+        """,
+    ),
+    # An attempt in flight is settled first, whatever became of the invoice meanwhile.
+    Invariant(
+        "nothing_is_collected_after_the_end",
+        "no attempt is planned, or waits for the customer, for an invoice that is not open any more",
+        """
+        SELECT c.agency_id, c.invoice_id, c.attempt, c.state, i.status
+        FROM charges AS c JOIN invoices AS i ON i.agency_id = c.agency_id AND i.invoice_id = c.invoice_id
+        WHERE c.state IN ('due', 'action_required') AND i.status <> 'open'
+        """,
+    ),
+    Invariant(
+        "resolved_invoices_do_not_fail",
+        "an invoice that is paid or void is not failing",
+        """
+        SELECT agency_id, invoice_id, status, failing_since FROM invoices
+        WHERE failing_since IS NOT NULL AND status IN ('paid', 'void')
+        """,
+    ),
+)

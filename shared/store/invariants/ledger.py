@@ -1,0 +1,108 @@
+"""Promises about cycles, schedules and events: nothing is missing, nothing is silent, nothing is forgotten."""
+
+from shared.store.invariants.invariant import Invariant
+
+INVARIANTS = (
+    Invariant(
+        "periods_do_not_overlap",
+        "the periods of a stream follow each other without overlapping",
+        """
+        SELECT agency_id, subscription_id, stream, starts_on, ends_on, previous_ends_on
+        FROM (SELECT agency_id, subscription_id, stream, starts_on, ends_on,
+                     lag(ends_on) OVER (PARTITION BY agency_id, subscription_id, stream ORDER BY starts_on)
+                       AS previous_ends_on
+              FROM cycles) AS followed
+        WHERE previous_ends_on > starts_on OR ends_on <= starts_on
+        """,
+    ),
+    # Counted in the order of dates: a gap, a repeated index and a late cycle with an early index all show.
+    Invariant(
+        "no_missing_cycle",
+        "every index of a stream from 0 up to the schedule's next one has its cycle",
+        """
+        WITH placed AS (
+            SELECT agency_id, subscription_id, stream, cycle_index,
+                   row_number() OVER (PARTITION BY agency_id, subscription_id, stream ORDER BY starts_on) - 1 AS place
+            FROM cycles
+        ), counted AS (
+            SELECT agency_id, subscription_id, stream, count(*) AS cycles,
+                   min(place) FILTER (WHERE cycle_index <> place) AS first_wrong_index
+            FROM placed GROUP BY agency_id, subscription_id, stream
+        )
+        SELECT agency_id, subscription_id, stream, s.next_index, coalesce(c.cycles, 0) AS cycles, c.first_wrong_index
+        FROM schedules AS s FULL JOIN counted AS c USING (agency_id, subscription_id, stream)
+        WHERE c.first_wrong_index IS NOT NULL OR s.next_index IS DISTINCT FROM coalesce(c.cycles, 0)
+        """,
+    ),
+    Invariant(
+        "due_rows_wake",
+        "whatever is still to be done wakes somebody",
+        """
+        SELECT 'cycle' AS kind, agency_id, concat_ws(' ', subscription_id, stream, starts_on) AS id, state
+        FROM cycles WHERE wake_at IS NULL AND state IN ('due', 'waiting', 'held', 'blocked')
+        UNION ALL
+        SELECT 'charge', agency_id, concat_ws(' ', invoice_id, attempt), state
+        FROM charges WHERE wake_at IS NULL AND state IN ('due', 'sending', 'unknown', 'pending', 'action_required')
+        UNION ALL
+        SELECT 'notice', agency_id, key, state FROM notices WHERE wake_at IS NULL AND state = 'due'
+        """,
+    ),
+    Invariant(
+        "ended_rows_sleep",
+        "whatever has come to its end wakes nobody",
+        """
+        SELECT 'cycle' AS kind, agency_id, concat_ws(' ', subscription_id, stream, starts_on) AS id, state
+        FROM cycles WHERE wake_at IS NOT NULL AND state IN ('done', 'skipped', 'cancelled')
+        UNION ALL
+        SELECT 'charge', agency_id, concat_ws(' ', invoice_id, attempt), state
+        FROM charges WHERE wake_at IS NOT NULL AND state IN ('succeeded', 'declined', 'not_sent')
+        UNION ALL
+        SELECT 'notice', agency_id, key, state FROM notices WHERE wake_at IS NOT NULL AND state <> 'due'
+        UNION ALL
+        SELECT 'message', agency_id, concat_ws(' ', source, id), state
+        FROM inbox WHERE wake_at IS NOT NULL AND state <> 'waiting'
+        """,
+    ),
+    Invariant(
+        "ends_say_why",
+        "every cycle that is skipped, cancelled, blocked, held or waiting says why",
+        """
+        SELECT agency_id, subscription_id, stream, starts_on, state FROM cycles
+        WHERE state IN ('skipped', 'cancelled', 'blocked', 'held', 'waiting') AND coalesce(reason, '') = ''
+        """,
+    ),
+    # In the series the invoice's cycle is named; outside of it only the invoice itself can be.
+    Invariant(
+        "held_by_an_unresolved_invoice",
+        "every held cycle names the invoice that holds it, and that one is open or uncollectible",
+        """
+        SELECT agency_id, subscription_id, stream, starts_on, reason, blocking_starts_on, blocking_invoice_id
+        FROM cycles AS c
+        WHERE state = 'held' AND NOT EXISTS (
+            SELECT 1 FROM invoices AS i
+            WHERE i.agency_id = c.agency_id AND i.subscription_id = c.subscription_id
+              AND i.status IN ('open', 'uncollectible')
+              AND (c.blocking_starts_on IS NOT NULL OR c.blocking_invoice_id IS NOT NULL)
+              AND (c.blocking_invoice_id IS NULL OR i.invoice_id = c.blocking_invoice_id)
+              AND (c.blocking_starts_on IS NULL AND i.cycle_starts_on IS NULL
+                   OR i.cycle_starts_on = c.blocking_starts_on)
+        )
+        """,
+    ),
+    Invariant(
+        "no_late_release",
+        "whoever resolves an invoice releases what it held; the safety net finds nothing left to release",
+        "SELECT agency_id, subject, subject_seq, at, data FROM events WHERE type = 'cycle.released_late'",
+    ),
+    Invariant(
+        "events_without_gap",
+        "the events of a subject are numbered 1, 2, 3 and so on without a gap",
+        """
+        SELECT agency_id, subject, min(place) AS first_wrong_seq, count(*) AS events_after_it
+        FROM (SELECT agency_id, subject, subject_seq,
+                     row_number() OVER (PARTITION BY agency_id, subject ORDER BY subject_seq) AS place
+              FROM events) AS placed
+        WHERE subject_seq <> place GROUP BY agency_id, subject
+        """,
+    ),
+)

@@ -1,0 +1,182 @@
+"""The ladder of retries: rungs by local days, missed ones as one, one end; and what a decline means."""
+
+from datetime import date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.dunning import (
+    DECLINE_CLASSES,
+    DECLINES_MAX,
+    DECLINES_WINDOW,
+    Ladder,
+    Method,
+    Step,
+    after_failure,
+    begin,
+    choose,
+    decline_class,
+    doubling,
+    ends_at,
+    rung_at,
+)
+from tests.domain.facts_of import at
+
+DAYS = (1, 3, 5, 7, 10, 14)
+BERLIN = "Europe/Berlin"
+FIRST = at("2026-06-30T22:05")  # 1 July in Berlin
+NEW = Ladder("inv-1", None, None, 0)
+BEGUN = Ladder("inv-1", FIRST, FIRST, 0)
+# "inv-1" is spread by 59 min 18 s (its CRC-32, 3558 modulo 3600).
+
+
+def failed(ladder: Ladder, now: datetime, *, callable_method: bool = True, newer_method: bool = False) -> Step:
+    return after_failure(ladder, DAYS, BERLIN, now, callable_method=callable_method, newer_method=newer_method)
+
+
+def test_the_rungs_of_the_default_ladder() -> None:
+    """+1 +3 +5 +7 +10 +14 local days from the first failure, at 09:00 local and within the hour."""
+    rungs, now = [], FIRST
+    while (step := failed(BEGUN, now)).plan_at is not None:
+        rungs.append((f"{step.plan_at:%Y-%m-%dT%H:%M:%S}", step.last_call))
+        now = step.plan_at
+    assert rungs == [
+        ("2026-07-02T07:59:18", False),
+        ("2026-07-04T07:59:18", False),
+        ("2026-07-06T07:59:18", False),
+        ("2026-07-08T07:59:18", False),
+        ("2026-07-11T07:59:18", False),
+        ("2026-07-15T07:59:18", True),
+    ]
+    assert step == Step(BEGUN, False, None, False, True)
+
+
+@pytest.mark.parametrize(
+    ("started_on", "rung"),
+    [
+        (date(2026, 3, 27), "2026-03-28T08:59:18"),  # winter time, UTC+1
+        (date(2026, 3, 28), "2026-03-29T07:59:18"),  # the night of the change, UTC+2 by 09:00
+        (date(2026, 10, 24), "2026-10-25T08:59:18"),
+    ],
+)
+def test_a_rung_is_at_nine_local_on_both_sides_of_a_time_change(started_on: date, rung: str) -> None:
+    assert f"{rung_at(started_on, 1, BERLIN, 'inv-1'):%Y-%m-%dT%H:%M:%S}" == rung
+
+
+@given(st.text(min_size=1, max_size=40))
+def test_rungs_are_spread_within_the_hour_and_always_alike(invoice_id: str) -> None:
+    """Whatever the invoice, its rung lies in 09:00 … 09:59:59 local, and at the same second each time."""
+    rung = rung_at(date(2026, 7, 1), 1, BERLIN, invoice_id)
+    assert at("2026-07-02T07:00") <= rung < at("2026-07-02T08:00")
+    assert rung == rung_at(date(2026, 7, 1), 1, BERLIN, invoice_id)
+
+
+def test_rungs_are_spread_at_all() -> None:
+    minutes = {rung_at(date(2026, 7, 1), 1, BERLIN, f"inv:{n}").minute for n in range(1000)}
+    assert len(minutes) == 60
+
+
+def test_missed_rungs_collapse_into_the_next_one() -> None:
+    """After an outage over three rungs the next attempt is the fourth, not three at once."""
+    step = failed(BEGUN, at("2026-07-07T12:00"))
+    assert step.plan_at is not None
+    assert f"{step.plan_at:%Y-%m-%d}" == "2026-07-08"
+
+
+def test_a_rung_at_this_very_moment_is_past() -> None:
+    step = failed(BEGUN, at("2026-07-02T07:59:18"))
+    assert f"{step.plan_at:%Y-%m-%d}" == "2026-07-04"
+
+
+def test_the_first_failure_begins_the_ladder() -> None:
+    step = failed(NEW, FIRST)
+    assert step.first_failure
+    assert step.ladder == BEGUN
+    assert not failed(BEGUN, FIRST + timedelta(days=1)).first_failure
+
+
+def test_the_second_ladder_keeps_since_when_the_invoice_fails() -> None:
+    later = at("2026-07-20T10:00")
+    assert begin(Ladder("inv-1", FIRST, None, 1), later) == Ladder("inv-1", FIRST, later, 1)
+
+
+def test_without_a_method_to_call_the_ladder_ends_at_nine_on_its_last_rungs_day() -> None:
+    """No spread: nobody is called. The end is over once that moment has come."""
+    step = failed(NEW, FIRST, callable_method=False)
+    assert (step.plan_at, step.exhausted, step.last_call) == (at("2026-07-15T07:00"), False, False)
+    over = failed(BEGUN, at("2026-07-15T07:00"), callable_method=False)
+    assert (over.plan_at, over.exhausted) == (None, True)
+
+
+def test_without_rungs_the_first_failure_is_the_end() -> None:
+    for callable_method in (True, False):
+        step = after_failure(NEW, (), BERLIN, FIRST, callable_method=callable_method, newer_method=False)
+        assert (step.first_failure, step.exhausted, step.plan_at) == (True, True, None)
+    assert ends_at(BEGUN, (), BERLIN, at("2026-07-09")) == FIRST
+
+
+def test_a_method_that_came_meanwhile_is_tried_at_once_on_a_new_ladder() -> None:
+    step = failed(BEGUN, at("2026-07-20"), newer_method=True)
+    assert step == Step(Ladder("inv-1", FIRST, None, 1), False, at("2026-07-20"), False, False)
+
+
+def method(
+    id_: str, *, default: bool = False, since: str = "2026-06-01", revision: int = 1, unusable: int | None = None
+) -> Method:
+    return Method(id_, revision, "sandbox", "ok", None, default, at(since), at(since), unusable)
+
+
+@pytest.mark.parametrize(
+    ("methods", "chosen"),
+    [
+        ([], None),
+        ([method("a")], "a"),
+        ([method("a", default=True), method("b", since="2026-07-01")], "a"),
+        ([method("a", default=True), method("b", default=True, since="2026-07-01")], "b"),
+        ([method("a", default=True, unusable=1), method("b"), method("c", since="2026-07-01")], "c"),
+        ([method("a", default=True, unusable=1)], None),
+        ([method("a", default=True, revision=2, unusable=1), method("b", since="2026-07-01")], "a"),
+    ],
+    ids=["none", "one", "default", "newest default", "newest other", "all unusable", "newer revision is new"],
+)
+def test_which_method_is_taken(methods: list[Method], chosen: str | None) -> None:
+    """The default; if that revision is unusable, the newest other usable one."""
+    found = choose(methods)
+    assert (None if found is None else found.payment_method_id) == chosen
+    assert choose(methods[::-1]) == found
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [
+        ("insufficient_funds", "retryable"),
+        ("processing_error", "retryable"),
+        ("lost_card", "final"),
+        ("stolen_card", "final"),
+        ("expired_card", "customer"),
+        ("never_heard_of", "retryable"),
+    ],
+)
+def test_what_the_sandboxs_codes_mean(code: str, meaning: str) -> None:
+    assert decline_class("sandbox", code) == meaning
+
+
+def test_the_classes_are_a_table_of_known_words() -> None:
+    """Data, not code: every provider's table maps codes to one of three classes. An unknown provider's codes are retried."""
+    assert {word for table in DECLINE_CLASSES.values() for word in table.values()} <= {"retryable", "final", "customer"}
+    assert decline_class("unheard_of", "lost_card") == "retryable"
+
+
+def test_the_limit_of_declined_attempts() -> None:
+    assert (15, timedelta(days=30)) == (DECLINES_MAX, DECLINES_WINDOW)
+
+
+def test_waits_double_with_age_between_first_and_cap() -> None:
+    since, minute, cap = at("2026-07-01T00:00"), timedelta(minutes=1), timedelta(hours=6)
+    seen, now = [], since
+    for _ in range(6):
+        now = doubling(since, now, minute, cap)
+        seen.append(int((now - since).total_seconds() // 60))
+    assert seen == [1, 2, 4, 8, 16, 32]
+    assert doubling(since, at("2026-07-03T00:00"), minute, cap) == at("2026-07-03T06:00")

@@ -1,0 +1,133 @@
+"""Which cycles a schedule should have by now."""
+
+from datetime import date, time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.planning import Limits, Planned, Schedule, change_recurrence, plan
+from tests.domain.facts_of import at, on
+
+
+def schedule(**changes: Any) -> Schedule:
+    """Monthly from 31 January, nothing planned yet."""
+    base = Schedule(
+        "ag", "sub", "invoice", on("2026-01-31"), 0, "month", 1, 0, 0, at("2026-01-31"), on("2026-01-31"), None, 0
+    )
+    return base._replace(**changes)
+
+
+def limits(**changes: Any) -> Limits:
+    return Limits("UTC", time(0), on("2026-01-01"), None, None, None)._replace(**changes)
+
+
+def test_every_boundary_that_has_come_is_a_cycle_with_its_own_period() -> None:
+    """A gap of three months gives three cycles, counted from the anchor."""
+    planned, after = plan(schedule(), limits(), at("2026-04-29"))
+    assert planned == [
+        Planned(0, on("2026-01-31"), on("2026-02-28"), at("2026-01-31"), None),
+        Planned(1, on("2026-02-28"), on("2026-03-31"), at("2026-02-28"), None),
+        Planned(2, on("2026-03-31"), on("2026-04-30"), at("2026-03-31"), None),
+    ]
+    assert (after.next_index, after.next_at, after.planned_until) == (3, at("2026-04-30"), on("2026-04-30"))
+
+
+def test_nothing_is_planned_before_its_instant() -> None:
+    planned, after = plan(schedule(), limits(), at("2026-01-30T23:59"))
+    assert planned == []
+    assert after == schedule()
+
+
+def test_a_boundary_is_due_at_the_agencys_own_hour() -> None:
+    planned, _ = plan(schedule(), limits(timezone="Europe/Berlin", issue_time=time(9)), at("2026-02-28T07:59"))
+    assert [each.due_at for each in planned] == [at("2026-01-31T08:00")]
+
+
+def test_far_behind_it_plans_36_a_pass_oldest_first_and_goes_on_where_it_stopped() -> None:
+    daily = schedule(anchor_on=on("2026-01-01"), unit="day", planned_until=on("2026-01-01"), next_at=at("2026-01-01"))
+    first, after = plan(daily, limits(), at("2026-03-01"))
+    second, done = plan(after, limits(), at("2026-03-01"))
+    assert [len(first), len(second)] == [36, 24]
+    assert first[0].starts_on == on("2026-01-01")
+    assert second[0].starts_on == first[-1].ends_on == on("2026-02-06")
+    assert (after.next_at, done.next_at) == (at("2026-02-06"), at("2026-03-02"))
+
+
+def test_a_series_ends_at_its_cancel_date_and_says_why() -> None:
+    """Cycles that start on or after it never come to be; the schedule stops."""
+    over = limits(cancel_on=on("2026-03-31"), cancel_effective_at=at("2026-02-01"))
+    planned, after = plan(schedule(), over, at("2026-12-01"))
+    assert [each.starts_on for each in planned] == [on("2026-01-31"), on("2026-02-28")]
+    assert (after.next_at, after.stopped_reason, after.next_index) == (None, "subscription_cancelled", 2)
+    assert after.planned_until == on("2026-03-31")
+
+
+def test_a_cancellation_that_became_true_later_leaves_what_fell_due_before() -> None:
+    over = limits(cancel_on=on("2026-02-28"), cancel_effective_at=at("2026-03-15"))
+    planned, after = plan(schedule(), over, at("2026-12-01"))
+    assert [each.starts_on for each in planned] == [on("2026-01-31"), on("2026-02-28")]
+    assert after.stopped_reason == "subscription_cancelled"
+
+
+def test_an_ended_subscription_gets_no_cycle_from_that_moment_on() -> None:
+    planned, after = plan(schedule(), limits(ended_at=at("2026-02-28")), at("2026-12-01"))
+    assert [each.starts_on for each in planned] == [on("2026-01-31")]
+    assert after.next_at is None
+
+
+@pytest.mark.parametrize(
+    ("known_on", "skipped"),
+    [
+        ("2026-01-01", [None, None, None]),
+        ("2026-02-27", [None, None, None]),  # the running period is billed
+        ("2026-02-28", ["before_known", None, None]),  # ended exactly when we learned of it
+        ("2026-03-30", ["before_known", None, None]),
+        ("2026-03-31", ["before_known", "before_known", None]),
+    ],
+)
+def test_periods_that_ended_before_we_knew_are_skipped(known_on: str, skipped: list[str | None]) -> None:
+    planned, _ = plan(schedule(), limits(known_on=on(known_on)), at("2026-04-01"))
+    assert [each.skipped for each in planned] == skipped
+
+
+def test_a_new_recurrence_begins_at_the_next_boundary_which_becomes_the_anchor() -> None:
+    _, after = plan(schedule(), limits(), at("2026-03-15"))
+    weekly = change_recurrence(after, "week", 2)
+    assert (weekly.anchor_on, weekly.anchor_index, weekly.epoch) == (on("2026-03-31"), 2, 1)
+    planned, _ = plan(weekly, limits(), at("2026-04-20"))
+    assert [(each.cycle_index, each.starts_on, each.ends_on) for each in planned] == [
+        (2, on("2026-03-31"), on("2026-04-14")),
+        (3, on("2026-04-14"), on("2026-04-28")),
+    ]
+
+
+def test_a_stream_without_an_anchor_takes_a_new_recurrence_as_it_is() -> None:
+    waiting = schedule(anchor_on=None, next_at=None, planned_until=None)
+    assert change_recurrence(waiting, "year", 1) == waiting._replace(unit="year", every=1)
+    with pytest.raises(ValueError, match="no anchor"):
+        waiting.boundary(0)
+
+
+@given(
+    st.dates(date(2000, 1, 1), date(2030, 12, 31)),
+    st.sampled_from(["day", "week", "month", "year"]),
+    st.integers(1, 5),
+    st.lists(st.integers(0, 400), min_size=1, max_size=5),
+)
+def test_however_often_it_is_asked_periods_neither_overlap_nor_leave_a_gap(
+    anchor: date, unit: Any, every: int, pauses: list[int]
+) -> None:
+    """Planned in any number of passes at any moments, the cycles follow each other from the anchor on."""
+    moment = at(anchor.isoformat())
+    current = schedule(anchor_on=anchor, unit=unit, every=every, next_at=moment, planned_until=anchor)
+    ends_on, index = anchor, 0
+    for days in pauses:
+        moment = at(date.fromordinal(moment.date().toordinal() + days).isoformat())
+        planned, current = plan(current, limits(), moment)
+        for each in planned:
+            assert (each.cycle_index, each.starts_on) == (index, ends_on)
+            assert each.due_at <= moment
+            ends_on, index = each.ends_on, index + 1
+        assert (current.next_index, current.planned_until) == (index, ends_on)

@@ -1,0 +1,65 @@
+"""A healthy ledger: some weeks of real billing, brought about once, of which every test gets a copy of its own."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import count
+
+import pytest
+
+from shared.store.embedded import PostgresServer
+from shared.store.transaction import FixedClock, Store, make_engine
+from tests.journeys.diary import Diary
+
+HEALTHY = f"duecycle_healthy_{os.getpid()}"
+_numbers = count(1)
+
+
+def live(diary: Diary) -> None:
+    """Two agencies until 10 July 2026; every state that a row can rest in is there.
+
+    `sub` pays by card. `poor` has a card without money: its orders are held. `hand` was ordered by hand, its first invoice
+    has the number H-1 and is paid by transfer, the second is open. `audit` has no price: blocked, its orders wait. `calm`
+    is paused. `mild` has a void invoice. `other`, of the second agency, is held by an overdue invoice outside its series.
+    """
+    diary.open("2026-05-20")
+    diary.say("client.upserted", client_id="poor")
+    diary.say("payment_method.upserted", client_id="poor", token="decline:insufficient_funds")
+    diary.say("service.upserted", service_id="audit", price_minor=None)
+    diary.say("agency.upserted", agency_id="b", hold_on="overdue", payment_terms_days=1)
+    for name in ("client", "service", "payment_method"):
+        diary.say(f"{name}.upserted", agency_id="b")
+    diary.say("subscription.upserted", "2026-05-25", subscription_id="sub")
+    diary.say("subscription.upserted", subscription_id="poor", client_id="poor")
+    diary.say("subscription.upserted", subscription_id="audit", service_id="audit")
+    diary.say("subscription.upserted", subscription_id="calm", status="paused")
+    diary.say("subscription.upserted", subscription_id="mild", collection="manual")
+    diary.say("subscription.upserted", subscription_id="other", agency_id="b")
+    diary.say("subscription.upserted", "2026-06-01", subscription_id="hand", checkout="manual")
+    by_hand = {"subscription_id": "hand", "invoice_id": "hand-1", "number": "H-1", "issued_on": "2026-06-03"}
+    diary.say("invoice.issued", "2026-06-03", **by_hand)
+    diary.say("invoice.issued", agency_id="b", subscription_id="other", invoice_id="extra", issued_on="2026-06-03")
+    diary.say("invoice.paid", "2026-06-05", invoice_id="hand-1", reference="transfer-1")
+    diary.say("invoice.voided", "2026-06-06", subscription_id="mild", period_starts_on="2026-06-01")
+    diary.go("2026-07-10")
+
+
+@pytest.fixture(scope="session")
+def healthy(postgres: PostgresServer, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of the database in which all that happened."""
+    clock = FixedClock(datetime(2026, 5, 20, tzinfo=UTC))
+    engine = make_engine(postgres.create_database(HEALTHY, template))
+    live(Diary(Store(engine, clock), clock, tmp_path_factory.mktemp("healthy")))
+    engine.dispose()
+    yield HEALTHY
+    postgres.drop_database(HEALTHY)
+
+
+@pytest.fixture
+def ledger(postgres: PostgresServer, healthy: str) -> Iterator[Store]:
+    """A store on a copy of the healthy ledger, at 2026-07-11T00:00Z."""
+    name = f"{healthy}_{next(_numbers)}"
+    engine = make_engine(postgres.create_database(name, healthy))
+    yield Store(engine, FixedClock(datetime(2026, 7, 11, tzinfo=UTC)))
+    engine.dispose()
+    postgres.drop_database(name)
