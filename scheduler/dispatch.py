@@ -12,6 +12,7 @@ from shared.store.waking import Woken
 
 LEASE = timedelta(minutes=2)
 IN_FLIGHT_MAX = 64
+REFILL_BELOW = 16  # a pool that has enough to do is left alone: rows that gather meanwhile make fuller messages
 FAIR_SHARE = 4  # a quarter of a pool for one agency while others wait
 ALONE_AFTER_TRIES = 3
 BATCHES: Mapping[Pool, int] = {"intake": 50, "invoices": 500, "charges": 20, "orders": 500, "notices": 50}
@@ -36,7 +37,10 @@ def dispatch(store: Store, bell: Bell, *, frozen: Sequence[str] = (), lease: tim
 
 def dispatch_pool(store: Store, bell: Bell, pool: Pool, *, frozen: Sequence[str] = (), lease: timedelta = LEASE) -> int:
     """Ring one pool for what is due, up to the room it has, and fairly: one agency gets a quarter while others wait."""
-    room = IN_FLIGHT_MAX - bell.in_flight(pool)
+    under_way = bell.in_flight(pool)
+    if under_way > REFILL_BELOW:
+        return 0
+    room = IN_FLIGHT_MAX - under_way
     share = IN_FLIGHT_MAX // FAIR_SHARE
     served: dict[str, int] = {}
     rung = 0

@@ -1,11 +1,12 @@
 """A fact has changed: whoever it touches is looked at now, in batches, under the same lock as everybody else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from scheduler.collect_again import collect_again
 from scheduler.plan import write
 from shared.domain.cycles import Unit, due_at
-from shared.domain.facts import ORDER, ServiceRevision
+from shared.domain.facts import ORDER, ServiceRevision, SubscriptionRevision, in_force
 from shared.domain.keys import subscription_subject
 from shared.domain.planning import Schedule, change_recurrence
 from shared.store import cycles, facts, rechecks, schedules
@@ -62,32 +63,60 @@ def _realign(tx: Tx, agency_id: str, bounded: Sequence[Bounded]) -> None:
 
 
 def _change_recurrences(tx: Tx, found: Recheck, bounded: Sequence[Bounded]) -> None:
-    """A new unit or every counts from the first boundary after the change became true; until then the old one does."""
+    """A new unit or every counts from the first boundary after the change became true; until then the old one does.
+
+    Several changes that are found at once, after an outage, are gone through one after another, each at its own moment.
+    """
     agency_id = found.agency_id
-    newest = facts.subscriptions(tx, agency_id, {each.schedule.subscription_id for each in bounded})
-    services = facts.service_revisions(tx, agency_id, {each.service_id for each in newest.values()})
-    changed: list[Bounded] = []
-    for each in bounded:
-        service = services[newest[each.schedule.subscription_id].service_id][-1]
-        unit, every = _recurs(service, each.schedule)
-        if (unit, every) != (each.schedule.unit, each.schedule.every):
-            changed.append(each)
-    true_since = min(found.effective_at, tx.as_of)
+    ids = sorted({each.schedule.subscription_id for each in bounded})
+    revisions = facts.subscription_revisions(tx, agency_id, ids)
+    service_id = found.ref if found.kind == "service" else _new_service(revisions[found.ref], found.effective_at)
+    if service_id is None:
+        return
+    services = facts.service_revisions(tx, agency_id, [service_id])[service_id]
+    later = [each.effective_at for each in services if each.effective_at > found.effective_at]
+    for moment in dict.fromkeys([found.effective_at, *later]):
+        service = in_force(services, moment)
+        on_it = [each for each in bounded if _service_at(revisions, each, moment) == service_id]
+        if _change_at(tx, agency_id, [each for each in on_it if _differs(service, each.schedule)], service, moment):
+            bounded = schedules.with_limits(tx, [(agency_id, id_) for id_ in ids], due_only=False)
+
+
+def _new_service(revisions: Sequence[SubscriptionRevision], at: datetime) -> str | None:
+    """The service that a subscription changed to at a moment, None if it kept the one it had."""
+    before = [each.service_id for each in revisions if each.effective_at < at][-1:]
+    changed = {each.service_id for each in revisions if each.effective_at == at} - set(before)
+    return in_force(revisions, at).service_id if changed else None
+
+
+def _service_at(revisions: Mapping[str, Sequence[SubscriptionRevision]], each: Bounded, at: datetime) -> str:
+    return in_force(revisions[each.schedule.subscription_id], at).service_id
+
+
+def _change_at(tx: Tx, agency_id: str, changed: list[Bounded], service: ServiceRevision, moment: datetime) -> bool:
+    """Let these schedules recur as the service says from a moment on. Returns False if there are none."""
+    if not changed:
+        return False
+    true_since = min(moment, tx.as_of)
+    wanted = {(each.schedule.subscription_id, each.schedule.stream) for each in changed}
+    pairs = sorted({(agency_id, id_) for id_, _ in wanted})
     while behind := [each for each in changed if each.schedule.next_at and each.schedule.next_at <= true_since]:
         write(tx, behind, until=true_since)
-        wanted = {(each.schedule.subscription_id, each.schedule.stream) for each in changed}
-        pairs = sorted({(agency_id, id_) for id_, _ in wanted})
         again = schedules.with_limits(tx, pairs, due_only=False)
         changed = [each for each in again if (each.schedule.subscription_id, each.schedule.stream) in wanted]
     rewritten = []
     for each in changed:
-        service = services[newest[each.schedule.subscription_id].service_id][-1]
         changed_to = change_recurrence(each.schedule, *_recurs(service, each.schedule))
         rewritten.append(changed_to)
         told = {"stream": changed_to.stream, "unit": changed_to.unit, "every": changed_to.every}
         subject = subscription_subject(changed_to.subscription_id)
         tx.record(agency_id, "schedule.changed", subject, {**told, "anchor_on": changed_to.anchor_on})
     schedules.rewrite(tx, agency_id, rewritten)
+    return True
+
+
+def _differs(service: ServiceRevision, schedule: Schedule) -> bool:
+    return _recurs(service, schedule) != (schedule.unit, schedule.every)
 
 
 def _recurs(service: ServiceRevision, schedule: Schedule) -> tuple[Unit, int]:

@@ -132,6 +132,29 @@ def imports_point_one_way(source: Source) -> Iterator[Violation]:
             yield Violation(source.path, f"imports {name}, another pool")
 
 
+FLOORS = {  # inside shared: a floor -> what it may build on, besides itself
+    "domain": [],
+    "messages": ["domain"],
+    "contracts": ["messages", "domain"],
+    "gateways": ["domain"],
+    "documents": ["domain"],
+    "store": ["gateways.sandbox", "domain"],  # the sandbox keeps its books in a table
+    "acts": ["store", "documents", "gateways", "messages", "domain"],
+    "broker": ["messages", "domain"],
+}
+
+
+def floors_of_shared(source: Source) -> Iterator[Violation]:
+    """Inside shared: acts -> the edges (store, gateways, documents, broker) -> domain; edges know only the domain."""
+    if not source.under("shared"):
+        return
+    floor = PurePosixPath(source.path).parts[1].removesuffix(".py")
+    allowed = [f"shared.{name}" for name in (floor, *FLOORS.get(floor, []))]
+    for name in imports(source):
+        if within(name, "shared") and not within(name, *allowed):
+            yield Violation(source.path, f"imports {name}")
+
+
 def is_pool(name: str) -> bool:
     """Whether a dotted name lies in a pool, not in a module that all pools share."""
     first = name.split(".")[1:2]
@@ -219,6 +242,7 @@ def functions_are_short(source: Source) -> Iterator[Violation]:
 RULES: tuple[Rule, ...] = (
     domain_is_pure,
     imports_point_one_way,
+    floors_of_shared,
     packages_stay_home,
     time_is_a_parameter,
     one_commit,

@@ -25,7 +25,8 @@ FROM agencies"""  # noqa: S608
 _MEMBERS = """
 CREATE TEMPORARY TABLE member ON COMMIT PRESERVE ROWS AS
 SELECT 'agency-' || lpad((g %% %(agencies)s + 1)::text, 3, '0') AS agency_id, lpad(g::text, 8, '0') AS no,
-       now() - interval '30 days' AS since, (now() AT TIME ZONE %(zone)s)::date + %(days)s::int AS starts_on
+       now() - interval '60 days' AS since,
+       ((now() AT TIME ZONE %(zone)s)::date + %(days)s::int - make_interval(months => %(months)s))::date AS starts_on
 FROM generate_series(%(first)s::int, %(last)s::int) AS g"""
 _CLIENTS = """
 INSERT INTO clients (agency_id, client_id, revision, effective_at, name, email, address, digest)
@@ -63,26 +64,36 @@ def connect(url: str) -> psycopg.Connection:
     return psycopg.connect(url.replace("postgresql+psycopg://", "postgresql://", 1), autocommit=True)
 
 
-def seed(url: str, subscriptions: int, *, agencies: int = AGENCIES, days: int = -1) -> None:
+def seed(url: str, subscriptions: int, *, agencies: int = AGENCIES, days: int = -1, months: int = 0) -> None:
     """Subscriptions of self-checkout, each with an invoice schedule whose first cycle starts `days` from today.
 
-    With the default each has exactly one due cycle. Automatic collection, one service with tax per agency.
+    With the default each has exactly one due cycle; `months` puts the start that many months earlier, which makes as many
+    more due. Automatic collection, one service with tax per agency.
     """
     with connect(url) as session:
         session.execute(_AGENCIES, {"zone": ZONE, "agencies": agencies})
         for table in ("services", "service_revisions"):
             session.execute(_SERVICES.format(table=table))
-    add(url, 1, subscriptions, agencies=agencies, days=days)
+    add(url, 1, subscriptions, agencies=agencies, days=days, months=months)
 
 
-def add(url: str, first: int, last: int, *, agencies: int = AGENCIES, days: int = -1, rung: int = 0) -> None:
+def add(
+    url: str, first: int, last: int, *, agencies: int = AGENCIES, days: int = -1, months: int = 0, rung: int = 0
+) -> None:
     """More subscriptions, numbered from `first` to `last`; `rung` of them with a cycle that was rung and is leased."""
     with connect(url) as session:
-        session.execute(_MEMBERS, {"agencies": agencies, "zone": ZONE, "first": first, "last": last, "days": days})
+        of = {"agencies": agencies, "zone": ZONE, "first": first, "last": last, "days": days, "months": months}
+        session.execute(_MEMBERS, of)
         for statement in (_CLIENTS, _METHODS, _SUBSCRIPTIONS, _REVISIONS):
             session.execute(statement)
         session.execute(_SCHEDULES, {"streams": ["invoice"]})
         session.execute(_RUNG, {"rows": rung})
+        session.execute("VACUUM (ANALYZE)")
+
+
+def tidy(url: str) -> None:
+    """What autovacuum would have done by now."""
+    with connect(url) as session:
         session.execute("VACUUM (ANALYZE)")
 
 
@@ -102,7 +113,9 @@ def seed_moments(url: str, moments: int, seconds: float) -> None:
         )
         for table in ("services", "service_revisions"):
             session.execute(_SERVICES.format(table=table))
-        session.execute(_MEMBERS, {"agencies": moments, "zone": "UTC", "first": 1, "last": moments, "days": 0})
+        session.execute(
+            _MEMBERS, {"agencies": moments, "zone": "UTC", "first": 1, "last": moments, "days": 0, "months": 0}
+        )
         # An instant past midnight lies on the next day.
         session.execute(
             """

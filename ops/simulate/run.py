@@ -34,6 +34,7 @@ class Ran(NamedTuple):
     moments: int
     lines: int
     after_end: int
+    repeated: int
     left: list[Seen]
 
 
@@ -65,7 +66,7 @@ class _Run:
         self._until_on, self._outage, self._progress = until_on, outage, progress
         self._end = datetime.combine(until_on, datetime.min.time(), UTC) + timedelta(days=1)
         self._ends: Mapping[str, datetime] = {}
-        self._moments = self._lines = self._after_end = 0
+        self._moments = self._lines = self._after_end = self._repeated = 0
         self._left: list[Seen] = []
 
     def go(self) -> Ran:
@@ -84,7 +85,7 @@ class _Run:
         for _ in iter(self._upstream.skip, None):
             self._after_end += 1
         last = max(self._ends.values(), default=self._end)
-        return Ran(since, last, self._moments, self._lines, self._after_end, self._left)
+        return Ran(since, last, self._moments, self._lines, self._after_end, self._repeated, self._left)
 
     def _awake(self, at: datetime) -> datetime:
         """The moment itself, or the end of the outage it lies in."""
@@ -99,6 +100,7 @@ class _Run:
                 continue
             self._lines += 1
             received = self._world.receive(line.raw)
+            self._repeated += received.state == "repeated"
             if received.state in ("rejected", "waiting"):
                 self._left.append(Seen(line, received))
             if line.agency_id not in self._ends:

@@ -24,9 +24,9 @@ class Summary(NamedTuple):
         names = ("invoiced_minor", "collected_minor", "open_minor")
         money = {currency: dict(zip(names, amounts, strict=True)) for currency, amounts in self.money.items()}
         return {
-            "messages": {"read": self.lines, "after_the_end": self.after_end},
             "moments": self.moments,
             **{what: dict(counts) for what, counts in self.counts.items()},
+            "messages": {"read": self.lines, "after_the_end": self.after_end, **self.counts["messages"]},
             "money": money,
         }
 
@@ -51,4 +51,6 @@ def summarise(store: Store, ran: Ran) -> Summary:
     with store.transaction() as tx:
         counts = counting.by_state(tx)
         money = counting.money(tx)
+    if ran.repeated:  # a message told twice leaves one row
+        counts["messages"]["repeated"] = ran.repeated
     return Summary(counts, money, ran.lines, ran.moments, ran.after_end)

@@ -9,7 +9,6 @@ import msgspec
 
 from shared.messages import MESSAGE_BYTES_MAX
 
-
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

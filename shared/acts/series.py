@@ -25,8 +25,8 @@ def resume(tx: Tx, agency: Agency, subscription_id: str, from_on: date | None, a
     if schedule.stopped_reason is None or schedule.stopped_reason == CANCELLED:
         return False
     index = _first_index(agency, schedule, from_on, at)
-    _skip_missed(tx, agency, schedule, index)
     starts_on = schedule.boundary(index)
+    skip_missed(tx, agency, schedule, starts_on)
     resumed = schedule._replace(
         next_index=index,
         next_at=due_at(starts_on, agency.timezone, agency.issue_time),
@@ -55,18 +55,22 @@ def _first_index(agency: Agency, schedule: Schedule, from_on: date | None, at: d
     return max(schedule.next_index, index + schedule.anchor_index)
 
 
-def _skip_missed(tx: Tx, agency: Agency, schedule: Schedule, index: int) -> None:
+def skip_missed(tx: Tx, agency: Agency, schedule: Schedule, before: date) -> int:
+    """Write every cycle of a stopped series that would have started before a date as skipped; the last one ends there.
+
+    Returns the index of the first cycle on or after that date.
+    """
     rows = []
-    for missed in range(schedule.next_index, index):
-        starts_on = schedule.boundary(missed)
+    index = schedule.next_index
+    while (starts_on := schedule.boundary(index)) < before:
         rows.append(
             (
                 agency.agency_id,
                 schedule.subscription_id,
                 INVOICE,
                 starts_on,
-                schedule.boundary(missed + 1),
-                missed,
+                min(schedule.boundary(index + 1), before),
+                index,
                 due_at(starts_on, agency.timezone, agency.issue_time),
                 "skipped",
                 SERIES_STOPPED,
@@ -74,4 +78,6 @@ def _skip_missed(tx: Tx, agency: Agency, schedule: Schedule, index: int) -> None
                 tx.as_of,
             )
         )
+        index += 1
     cycles.insert(tx, rows)
+    return index

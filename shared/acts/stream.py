@@ -11,7 +11,7 @@ from shared.domain.dunning import doubling
 from shared.domain.facts import ORDER, Agency, Stream
 from shared.domain.invoicing import Blocked
 from shared.domain.keys import subscription_subject
-from shared.store import cycles, facts
+from shared.store import cycles, facts, tries
 from shared.store.cycles import Cycle, Settled, Stuck
 from shared.store.locks import lock_subscriptions
 from shared.store.transaction import Store, Tx
@@ -75,18 +75,48 @@ def work_stream(store: Store, agency_id: str, ids: Sequence[str], stream: Stream
     `again`: some were rung before, so a try is committed first; a row that was tried five times without an orderly end is
     blocked as one that kills its worker.
     """
+    ids = _without_deadly(store, agency_id, ids, stream)
     if again:
         ids = _count(store, agency_id, ids, stream)
-    work(store, agency_id, ids, step, lambda tx, agency, id_, what: _park(tx, agency, id_, stream, DATA_ERROR, what))
+    try:
+        work(
+            store, agency_id, ids, step, lambda tx, agency, id_, what: _park(tx, agency, id_, stream, DATA_ERROR, what)
+        )
+    except Exception:
+        _forget(store, agency_id, ids, stream, again=again)  # an error of the moment is an orderly end too
+        raise
+    _forget(store, agency_id, ids, stream, again=again)
+
+
+def _forget(store: Store, agency_id: str, ids: Sequence[str], stream: Stream, *, again: bool) -> None:
     if again:
         with store.transaction() as tx:
-            cycles.forget_tries(tx, agency_id, ids, stream)
+            tries.forget(tx, agency_id, ids, stream)
+
+
+def _without_deadly(store: Store, agency_id: str, ids: Sequence[str], stream: Stream) -> Sequence[str]:
+    """Whose cycle killed its worker before is left to a message of its own, and put off before it is tried again.
+
+    If it kills again, nothing rung beside it suffers, and the next try comes after twice the wait, not with the next lease.
+    """
+    with store.transaction() as tx:
+        found = tries.deadly(tx, agency_id, ids, stream, KILLS_ITS_WORKER)
+        if not found:
+            return ids
+        alone = len(ids) == 1
+        free = {pair[1] for pair in lock_subscriptions(tx, [(agency_id, each[0]) for each in found], wait=False)}
+        until = [
+            (each.subscription_id, retry_at(each.blocked_at, tx.as_of) if alone else each.wake_at) for each in found
+        ]
+        tries.put_off(tx, agency_id, stream, [each for each in until if each[0] in free])
+    dropped = set() if alone else {each.subscription_id for each in found}
+    return [id_ for id_ in ids if id_ not in dropped]
 
 
 def _count(store: Store, agency_id: str, ids: Sequence[str], stream: Stream) -> list[str]:
     with store.transaction() as tx:
-        cycles.count_tries(tx, agency_id, ids, stream)
-        tired = cycles.tired(tx, agency_id, ids, stream, TRIES_MAX)
+        tries.count(tx, agency_id, ids, stream)
+        tired = tries.tired(tx, agency_id, ids, stream, TRIES_MAX)
     for id_ in sorted(tired):
         with store.transaction() as tx:
             _park(tx, agency_id, id_, stream, KILLS_ITS_WORKER, "the worker ended without an answer five times")
@@ -105,7 +135,9 @@ def _park(tx: Tx, agency_id: str, subscription_id: str, stream: Stream, reason: 
         _settle_repeated(tx, agency_id, stream, repeated, made)
         return
     blocked = Blocked(reason, detail)
-    cycles.stick(tx, agency_id, stream, [block(unsettled[0], blocked, tx.as_of)])
+    # With that many tries behind it, it is rung alone.
+    tried = TRIES_MAX if reason == KILLS_ITS_WORKER else 0
+    cycles.stick(tx, agency_id, stream, [block(unsettled[0], blocked, tx.as_of)], tried)
     tell_blocked(tx, facts.require_agency(tx, agency_id), stream, [(unsettled[0], blocked)])
     behind = [block(cycle, Blocked("earlier_cycle_blocked", ""), tx.as_of) for cycle in unsettled[1:]]
     cycles.stick(tx, agency_id, stream, behind)

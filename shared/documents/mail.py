@@ -82,7 +82,8 @@ def _invoice_paid(context: Context) -> Text:
 
 def _payment_failed_client(context: Context) -> Text:
     said = f"we could not collect {_money(context)} for {_invoice(context)}. {_REASONS[context['reason']]}"
-    again = f"We will try again on {context['next_on']}." if context.get("next_on") else ""
+    when = "Our last attempt will be on" if context.get("last") else "We will try again on"
+    again = f"{when} {context['next_on']}." if context.get("next_on") else ""
     if context["reason"] in ("no_payment_method", "needs_another_method"):
         again = "As soon as you do, we try again at once."
     return f"Payment failed: {_invoice(context)}", [_first_upper(said), again, _facts(context)]

@@ -76,7 +76,28 @@ def decline_class(provider: str, code: str) -> str:
 def choose(methods: Sequence[Method]) -> Method | None:
     """The client's default method, or if that is unusable the newest other usable one; None when there is none."""
     usable = [method for method in methods if method.usable]
-    return max(usable, key=lambda m: (m.is_default, m.effective_at, m.payment_method_id), default=None)
+    return max(usable, key=_rank, default=None)
+
+
+def _rank(method: Method) -> tuple[bool, datetime, str]:
+    return method.is_default, method.effective_at, method.payment_method_id
+
+
+def newer_than_used(
+    methods: Sequence[Method], used_id: str | None, used_revision: int | None, sent_at: datetime
+) -> bool:
+    """True if the method to use now was not known when an attempt went out at `sent_at` with another one.
+
+    A newer revision of the method used, and one that would have been taken in its place, can't have been known then. That
+    is asked first, for the moments of two transactions don't say which of them saw the other.
+    """
+    method = choose(methods)
+    if method is None or (method.payment_method_id, method.revision) == (used_id, used_revision):
+        return False
+    used = next((each for each in methods if each.payment_method_id == used_id), None)
+    if used is not None and (used is method or _rank(method) > _rank(used)):
+        return True
+    return method.received_at > sent_at
 
 
 def rung_at(ladder_started_on: date, day: int, zone: str, invoice_id: str) -> datetime:

@@ -3,6 +3,9 @@
 import hashlib
 from datetime import date
 
+_DIGITS = "0123456789"
+_DIGITS_MIN, _DIGITS_MAX = 5, 18
+
 
 def invoice_id(subscription_id: str, period_starts_on: date) -> str:
     """The id of a generated invoice: one per subscription and period start."""
@@ -31,17 +34,17 @@ def notice_key(occasion: str, audience: str, about: str, turn: str = "") -> str:
 
 def number(prefix: str, sequence: int) -> str:
     """The printed invoice number: the agency's prefix and the sequence, at least five digits."""
-    return f"{prefix}{sequence:05d}"
+    return f"{prefix}{sequence:0{_DIGITS_MIN}d}"
 
 
-def sequence_of(prefixed: str) -> int | None:
-    """The sequence that a printed number ends in, None when it ends in no digits or too many."""
-    digits = ""
-    for character in reversed(prefixed):
-        if not ("0" <= character <= "9"):
-            break
-        digits = character + digits
-    return int(digits) if digits and len(digits) <= 18 else None
+def sequences_of(printed: str) -> list[int]:
+    """The sequences that a printed number may end in, shortest first; the prefix may end in digits too.
+
+    None of our numbers ends in fewer than five digits, or has a needless zero in front of more.
+    """
+    digits = len(printed) - len(printed.rstrip(_DIGITS))
+    ends = [printed[-length:] for length in range(_DIGITS_MIN, min(digits, _DIGITS_MAX) + 1)]
+    return [int(end) for end in ends if len(end) == _DIGITS_MIN or end[0] != "0"]
 
 
 def subscription_subject(subscription_id: str) -> str:

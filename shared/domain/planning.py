@@ -30,9 +30,13 @@ class Schedule(NamedTuple):
 
     def boundary(self, index: int) -> date:
         """The first day of cycle `index`, counted from the anchor."""
+        return self.recurrence().boundary(index - self.anchor_index)
+
+    def recurrence(self) -> Recurrence:
+        """The recurrence from the anchor on, which is cycle `anchor_index`."""
         if self.anchor_on is None:
             raise ValueError(f"the {self.stream} stream of {self.subscription_id} has no anchor yet")
-        return Recurrence(self.anchor_on, self.unit, self.every).boundary(index - self.anchor_index)
+        return Recurrence(self.anchor_on, self.unit, self.every)
 
 
 class Limits(NamedTuple):
@@ -75,8 +79,9 @@ def plan(
     A series that is over gets no next instant and says why. The schedule returned never points below `planned_until`.
     """
     planned: list[Planned] = []
+    recurrence, first = schedule.recurrence(), schedule.anchor_index
     index = schedule.next_index
-    starts_on = schedule.boundary(index)
+    starts_on = recurrence.boundary(index - first)
     falls_due_at = due_at(starts_on, limits.timezone, limits.issue_time)
     while True:
         if limits.over(starts_on, falls_due_at):
@@ -86,7 +91,7 @@ def plan(
             return planned, stopped
         if falls_due_at > as_of or len(planned) == cycles_max:
             return planned, schedule._replace(next_index=index, next_at=falls_due_at, planned_until=starts_on)
-        ends_on = schedule.boundary(index + 1)
+        ends_on = recurrence.boundary(index + 1 - first)
         skipped = BEFORE_KNOWN if ends_on <= limits.known_on else None
         planned.append(Planned(index, starts_on, ends_on, falls_due_at, skipped))
         index, starts_on = index + 1, ends_on

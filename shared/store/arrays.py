@@ -1,4 +1,5 @@
-"""Python lists as PostgreSQL arrays, fast: psycopg's own dumper spends more time on a batch than the server does.
+"""Python lists as PostgreSQL arrays, and its JSON as Python values, fast: on a whole batch psycopg's own way takes longer
+than the server does.
 
 Each array is sent as text of unknown type, so a statement must say what it is: `CAST(:ids AS text[])`.
 """
@@ -6,8 +7,10 @@ Each array is sent as text of unknown type, so a statement must say what it is: 
 from datetime import date, datetime
 from typing import Any
 
+import msgspec
 from psycopg import Connection, DataError
 from psycopg.adapt import Dumper
+from psycopg.types.json import set_json_loads
 
 _NUL = "\0"
 _PLAIN = (int, date, datetime)
@@ -25,8 +28,9 @@ class ArrayDumper(Dumper):
 
 
 def register(connection: Connection[Any]) -> None:
-    """Let a connection send lists this way."""
+    """Let a connection send lists, and read JSON, this way."""
     connection.adapters.register_dumper(list, ArrayDumper)
+    set_json_loads(msgspec.json.decode, connection)
 
 
 def _literal(values: list[Any]) -> str:

@@ -20,7 +20,8 @@ def insert(tx: Tx, table: Table, columns: tuple[str, ...], rows: Sequence[Sequen
     """
     if not rows:
         return 0
-    return tx.run(_insert_sql(table, columns), **_arrays(rows))
+    shared, values = _columns(rows)
+    return tx.run(_insert_sql(table, columns, shared), **values)
 
 
 def update(
@@ -32,27 +33,48 @@ def update(
     """
     if not rows:
         return 0
-    return tx.run(_update_sql(table, keys, columns), agency_id=agency_id, **_arrays(rows))
+    shared, values = _columns(rows)
+    return tx.run(_update_sql(table, keys, columns, shared), agency_id=agency_id, **values)
 
 
-def _arrays(rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
-    return {f"c{position}": list(values) for position, values in enumerate(zip(*rows, strict=True))}
+def _columns(rows: Sequence[Sequence[Any]]) -> tuple[frozenset[int], dict[str, Any]]:
+    """Which columns have one value in all rows, and the values to send: those once, the other columns as arrays.
+
+    One row is sent as arrays of one, so that small batches share few statements.
+    """
+    values: dict[str, Any] = {}
+    shared = set()
+    for position, column in enumerate(zip(*rows, strict=True)):
+        if 1 < len(rows) == column.count(column[0]):
+            shared.add(position)
+            values[f"c{position}"] = column[0]
+        else:
+            values[f"c{position}"] = list(column)
+    if len(shared) == len(values):  # rows that are all the same: one array says how many
+        shared.discard(0)
+        values["c0"] = [values["c0"]] * len(rows)
+    return frozenset(shared), values
 
 
-def _source(table: Table, columns: tuple[str, ...]) -> tuple[str, list[str]]:
-    """The unnest call, and the expression of each column in it."""
-    arrays, expressions = [], []
+def _source(table: Table, columns: tuple[str, ...], shared: frozenset[int]) -> tuple[str, list[str]]:
+    """The unnest call of the columns that differ, and the expression of each column."""
+    names, arrays, expressions = [], [], []
     for position, name in enumerate(columns):
-        kind = table.c[name].type
-        json = isinstance(kind, JSONB)
-        arrays.append(f"CAST(:c{position} AS {'text' if json else kind.compile(_DIALECT)}[])")
-        expressions.append(f"v.{name}::jsonb" if json else f"v.{name}")
-    return f"unnest({', '.join(arrays)}) AS v({', '.join(columns)})", expressions
+        column = table.c[name].type
+        kind = "text" if isinstance(column, JSONB) else column.compile(_DIALECT)
+        if position in shared:
+            value = f"CAST(:c{position} AS {kind})"
+        else:
+            names.append(name)
+            arrays.append(f"CAST(:c{position} AS {kind}[])")
+            value = f"v.{name}"
+        expressions.append(f"{value}::jsonb" if isinstance(column, JSONB) else value)
+    return f"unnest({', '.join(arrays)}) AS v({', '.join(names)})", expressions
 
 
 @cache
-def _insert_sql(table: Table, columns: tuple[str, ...]) -> str:
-    source, expressions = _source(table, columns)
+def _insert_sql(table: Table, columns: tuple[str, ...], shared: frozenset[int]) -> str:
+    source, expressions = _source(table, columns, shared)
     return (
         f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT {', '.join(expressions)} FROM {source}"  # noqa: S608
         " ON CONFLICT DO NOTHING"
@@ -60,8 +82,8 @@ def _insert_sql(table: Table, columns: tuple[str, ...]) -> str:
 
 
 @cache
-def _update_sql(table: Table, keys: tuple[str, ...], columns: tuple[str, ...]) -> str:
-    source, expressions = _source(table, keys + columns)
+def _update_sql(table: Table, keys: tuple[str, ...], columns: tuple[str, ...], shared: frozenset[int]) -> str:
+    source, expressions = _source(table, keys + columns, shared)
     sets = ", ".join(f"{name} = {value}" for name, value in zip(columns, expressions[len(keys) :], strict=True))
-    found = " AND ".join(f"t.{name} = v.{name}" for name in keys)
+    found = " AND ".join(f"t.{name} = {value}" for name, value in zip(keys, expressions, strict=False))
     return f"UPDATE {table.name} AS t SET {sets} FROM {source} WHERE t.agency_id = :agency_id AND {found}"  # noqa: S608

@@ -184,17 +184,35 @@ def wake_open(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> None:
 def count_tries(tx: Tx, agency_id: str, invoice_ids: Collection[str], tries_max: int) -> set[str]:
     """A worker got these attempts a second time: count a try before the work. Returns those tried too often.
 
-    Only planned attempts count: a claim resets the count, and what is in flight has its lease.
+    Only planned attempts count: a claim resets the count, and what is in flight has its lease. Takes no subscription's
+    lock, so it must never wait: rows that somebody is writing right now are passed over.
     """
     rows = tx.rows(
         """
-        UPDATE charges SET tries = tries + 1
-        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND state = 'due' AND rings > 1
-          AND planned_at <= :as_of
-        RETURNING invoice_id, tries
+        UPDATE charges AS c SET tries = c.tries + 1
+        FROM (SELECT agency_id, invoice_id, attempt FROM charges
+              WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND state = 'due' AND rings > 1
+                AND planned_at <= :as_of FOR NO KEY UPDATE SKIP LOCKED) AS k
+        WHERE c.agency_id = k.agency_id AND c.invoice_id = k.invoice_id AND c.attempt = k.attempt
+        RETURNING c.invoice_id, c.tries
         """,
         agency_id=agency_id,
         ids=list(invoice_ids),
         as_of=tx.as_of,
     )
     return {row[0] for row in rows if row[1] >= tries_max}
+
+
+def forget_tries(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> None:
+    """The worker came to an orderly end without claiming these; rows that somebody is writing are passed over."""
+    tx.run(
+        """
+        UPDATE charges AS c SET tries = 0
+        FROM (SELECT agency_id, invoice_id, attempt FROM charges
+              WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND state = 'due' AND tries > 0
+              FOR NO KEY UPDATE SKIP LOCKED) AS k
+        WHERE c.agency_id = k.agency_id AND c.invoice_id = k.invoice_id AND c.attempt = k.attempt
+        """,
+        agency_id=agency_id,
+        ids=list(invoice_ids),
+    )

@@ -119,8 +119,8 @@ def settle(tx: Tx, agency_id: str, stream: Stream, settled: Sequence[Settled]) -
     )
 
 
-def stick(tx: Tx, agency_id: str, stream: Stream, stuck: Sequence[Stuck]) -> None:
-    """Record why cycles go on unsettled, and when somebody looks again."""
+def stick(tx: Tx, agency_id: str, stream: Stream, stuck: Sequence[Stuck], tries: int = 0) -> None:
+    """Record why cycles go on unsettled, and when somebody looks again; with `tries`, they are rung alone from now on."""
     bulk.update(
         tx,
         tables.cycles,
@@ -137,7 +137,7 @@ def stick(tx: Tx, agency_id: str, stream: Stream, stuck: Sequence[Stuck]) -> Non
             "blocked_at",
             "tries",
         ),
-        [(each.subscription_id, stream, each.starts_on, *each[2:], 0) for each in stuck],
+        [(each.subscription_id, stream, each.starts_on, *each[2:], tries) for each in stuck],
     )
 
 
@@ -171,50 +171,6 @@ def wake_blocked(tx: Tx, agency_id: str, ids: Collection[str]) -> None:
         ids=sorted(ids),
         as_of=tx.as_of,
     )
-
-
-def count_tries(tx: Tx, agency_id: str, ids: Sequence[str], stream: Stream) -> None:
-    """A worker got these a second time: count a try before the work, so that one that kills its worker is found."""
-    tx.run(
-        """
-        UPDATE cycles SET tries = tries + 1
-        WHERE agency_id = :agency_id AND subscription_id = ANY(CAST(:ids AS text[])) AND stream = :stream
-          AND state = 'due' AND rings > 1
-        """,
-        agency_id=agency_id,
-        ids=list(ids),
-        stream=stream,
-    )
-
-
-def forget_tries(tx: Tx, agency_id: str, ids: Sequence[str], stream: Stream) -> None:
-    """The worker came to an orderly end: what is still due did not kill it."""
-    tx.run(
-        """
-        UPDATE cycles SET tries = 0
-        WHERE agency_id = :agency_id AND subscription_id = ANY(CAST(:ids AS text[])) AND stream = :stream
-          AND state = 'due' AND tries > 0
-        """,
-        agency_id=agency_id,
-        ids=list(ids),
-        stream=stream,
-    )
-
-
-def tired(tx: Tx, agency_id: str, ids: Sequence[str], stream: Stream, tries_max: int) -> set[str]:
-    """Subscriptions among `ids` with a due cycle that was tried too often."""
-    rows = tx.rows(
-        """
-        SELECT DISTINCT subscription_id FROM cycles
-        WHERE agency_id = :agency_id AND subscription_id = ANY(CAST(:ids AS text[])) AND stream = :stream
-          AND state = 'due' AND tries >= :tries_max
-        """,
-        agency_id=agency_id,
-        ids=list(ids),
-        stream=stream,
-        tries_max=tries_max,
-    )
-    return {row[0] for row in rows}
 
 
 def cut(tx: Tx, agency_id: str, subscription_id: str, starts_on: date) -> bool:

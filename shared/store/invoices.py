@@ -217,17 +217,21 @@ def mark_failing(tx: Tx, agency_id: str, failing: Sequence[Failing]) -> None:
     bulk.update(tx, tables.invoices, agency_id, ("invoice_id",), Failing._fields[1:], failing)
 
 
-def by_number(tx: Tx, agency_id: str, number: str, sequence: int | None) -> list[str]:
-    """Ids of the invoices that carry a number: one of ours, or given by upstream, or (rarely) both."""
+def by_number(tx: Tx, agency_id: str, number: str, sequences: Sequence[int]) -> list[str]:
+    """Ids of the invoices that carry a number: one of ours, or given by upstream, or (rarely) both.
+
+    `sequences`: those that the number may end in; there is no index on numbers.
+    """
     rows = tx.rows(
         """
-        SELECT invoice_id FROM invoices WHERE agency_id = :agency_id AND sequence = :sequence AND number = :number
+        SELECT invoice_id FROM invoices
+        WHERE agency_id = :agency_id AND sequence = ANY(CAST(:sequences AS bigint[])) AND number = :number
         UNION SELECT invoice_id FROM invoices WHERE agency_id = :agency_id AND external_number = :number
         ORDER BY 1 LIMIT 2
         """,
         agency_id=agency_id,
         number=number,
-        sequence=sequence,
+        sequences=list(sequences),
     )
     return [row[0] for row in rows]
 

@@ -53,15 +53,29 @@ def test_a_notice_is_named_by_occasion_audience_and_what_it_is_about() -> None:
 )
 def test_a_number_is_prefix_and_at_least_five_digits(prefix: str, sequence: int, shown: str) -> None:
     assert keys.number(prefix, sequence) == shown
-    assert keys.sequence_of(shown) == sequence
+    assert keys.sequences_of(shown)[-1] == sequence
 
 
 @pytest.mark.parametrize(
-    ("number", "sequence"),
-    [("2026/7", 7), ("A-", None), ("", None), ("٣", None), ("9" * 18, int("9" * 18)), ("9" * 19, None)],
+    ("number", "sequences"),
+    [
+        ("NL-00001", [1]),
+        ("NL700001", [1, 700001]),
+        ("2026100000", [0, 100000, 6100000, 26100000, 2026100000]),
+        ("NL-000001", [1]),
+        ("2026/7", []),
+        ("A-", []),
+        ("", []),
+        ("٣00001", [1]),
+    ],
 )
-def test_the_sequence_a_number_ends_in(number: str, sequence: int | None) -> None:
-    assert keys.sequence_of(number) == sequence
+def test_the_sequences_a_number_may_end_in(number: str, sequences: list[int]) -> None:
+    """At least five digits; the prefix may end in digits too, so a longer sequence may be meant as well."""
+    assert keys.sequences_of(number) == sequences
+
+
+def test_no_sequence_is_longer_than_the_database_can_hold() -> None:
+    assert keys.sequences_of("9" * 30)[-1] == 999_999_999_999_999_999
 
 
 def test_everything_about_a_subscription_has_one_subject() -> None:

@@ -31,7 +31,7 @@ class Diary:
         self._messages = 0
         self._unsettled = False
 
-    def say(self, name: str, at: str | datetime | None = None, *, id: str | None = None, **data: Any) -> Received:  # noqa: A002
+    def say(self, name: str, /, at: str | datetime | None = None, *, id: str | None = None, **data: Any) -> Received:  # noqa: A002
         """Upstream says `duecycle.<name>.v1` at `at` (default: now; earlier than the clock: it comes late, now).
 
         Upserts repeat what was last said of the same thing, with `data` changed and the next revision. Whatever falls due
@@ -64,7 +64,11 @@ class Diary:
         self.say("client.upserted", at, **of.get("client", {}))
         self.say("service.upserted", at, **of.get("service", {}))
         if card is not None:
-            self.say("payment_method.upserted", at, token=card)
+            self.new_card(at, card)
+
+    def new_card(self, at: str | datetime, card: str = "ok", **of: Any) -> Received:
+        """A client's card changes to the token `card`; `of` may say whose."""
+        return self.say("payment_method.upserted", at, token=card, **of)
 
     def go(self, until: str | datetime) -> None:
         """Move from event to event up to and including `until` (a date: that whole local day); the clock stands there."""

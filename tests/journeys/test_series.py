@@ -55,7 +55,7 @@ def test_a_void_invoice_stops_the_series_at_its_next_cycle_and_tells_the_agency(
 
 def test_a_stopped_series_resumes_at_the_next_boundary_and_what_it_missed_is_skipped(diary: Diary) -> None:
     voided_in_june(diary)
-    diary.say("payment_method.upserted", "2026-06-21", token="ok")
+    diary.new_card("2026-06-21")
     diary.say("subscription.resumed", "2026-09-15")
     diary.go("2026-10-02")
     assert told(diary.cycles(stream="invoice"), "starts_on ends_on state reason") == [
@@ -75,7 +75,7 @@ def test_a_stopped_series_resumes_at_the_next_boundary_and_what_it_missed_is_ski
 
 def test_a_stopped_series_resumed_from_a_date_issues_from_there_on(diary: Diary) -> None:
     voided_in_june(diary)
-    diary.say("payment_method.upserted", "2026-06-21", token="ok")
+    diary.new_card("2026-06-21")
     diary.say("subscription.resumed", "2026-09-15", **{"from": "2026-08-15"})
     assert told(diary.cycles(stream="invoice"), "starts_on state reason") == [
         ("2026-06-01", "done", None),
@@ -119,7 +119,7 @@ def test_an_uncollectible_invoice_stops_the_series_and_keeps_its_order_held(diar
 
 def test_an_uncollectible_invoice_that_gets_paid_resumes_the_series_by_itself(diary: Diary) -> None:
     written_off_in_june(diary)
-    diary.say("payment_method.upserted", "2026-07-19", token="ok")
+    diary.new_card("2026-07-19")
     diary.say("invoice.paid", "2026-07-20", number="00001", reference="bank 9")
     diary.go("2026-08-02")
     assert told(diary.invoices(), "period_starts_on status") == [("2026-06-01", "paid"), ("2026-08-01", "paid")]

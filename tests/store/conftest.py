@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from itertools import count
 
 import pytest
+from sqlalchemy import Engine
 
 from shared.store.embedded import PostgresServer
-from shared.store.transaction import FixedClock, Store, make_engine
+from shared.store.transaction import FixedClock, Store, Tx, make_engine
 from tests.journeys.diary import Diary
 
 HEALTHY = f"duecycle_healthy_{os.getpid()}"
+NOW = datetime(2026, 7, 11, tzinfo=UTC)
 _numbers = count(1)
 
 
@@ -24,7 +26,7 @@ def live(diary: Diary) -> None:
     """
     diary.open("2026-05-20")
     diary.say("client.upserted", client_id="poor")
-    diary.say("payment_method.upserted", client_id="poor", token="decline:insufficient_funds")
+    diary.say("payment_method.upserted", client_id="poor", token="decline:insufficient_funds")  # noqa: S106 - it scripts the sandbox
     diary.say("service.upserted", service_id="audit", price_minor=None)
     diary.say("agency.upserted", agency_id="b", hold_on="overdue", payment_terms_days=1)
     for name in ("client", "service", "payment_method"):
@@ -60,6 +62,24 @@ def ledger(postgres: PostgresServer, healthy: str) -> Iterator[Store]:
     """A store on a copy of the healthy ledger, at 2026-07-11T00:00Z."""
     name = f"{healthy}_{next(_numbers)}"
     engine = make_engine(postgres.create_database(name, healthy))
-    yield Store(engine, FixedClock(datetime(2026, 7, 11, tzinfo=UTC)))
+    yield Store(engine, FixedClock(NOW))
     engine.dispose()
     postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def trials(postgres: PostgresServer, healthy: str) -> Iterator[Engine]:
+    """An engine on a copy of the healthy ledger, for transactions that are all rolled back."""
+    name = f"{healthy}_trials"
+    engine = make_engine(postgres.create_database(name, healthy))
+    yield engine
+    engine.dispose()
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def trial(trials: Engine) -> Iterator[Tx]:
+    """A transaction on the healthy ledger in which anything may be tried: nothing of it is kept."""
+    with trials.connect() as connection, connection.begin() as transaction:
+        yield Tx(connection, NOW)
+        transaction.rollback()

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from time import monotonic
 from typing import NamedTuple
 
 import structlog
 
 from shared.acts.batch import work
-from shared.gateways.port import Found, Gateway, Unknown
+from shared.gateways.port import Found, Gateway, NotSent, Unknown
 from shared.store import charges
 from shared.store.locks import lock_subscriptions
 from shared.store.transaction import Store, Tx
-from workers.charges.claim import CHARGE, Call, claim, subscriptions_of
+from workers.charges.claim import CHARGE, LEASE, Call, claim, subscriptions_of
 from workers.charges.park import park
 from workers.charges.settle import Answer, settle
 
@@ -28,6 +29,8 @@ class Runtime(NamedTuple):
     concurrency: int = 8
     # Named moments between the acts; tests stop here.
     between: Callable[[str], None] = lambda _moment: None
+    # Seconds that only ever grow: they measure a span, and say nothing of the time.
+    monotonic: Callable[[], float] = monotonic
 
 
 def charge_invoices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again: bool = False) -> None:
@@ -36,11 +39,17 @@ def charge_invoices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, aga
     A worker that dies in between leaves `sending` behind: after the lease the attempt is looked up before anything else.
     `again`: some were rung before, so a try is committed first, and an attempt whose claim was tried too often is parked.
     """
+    began = runtime.monotonic()
     if again:
         ids = _count(runtime.store, agency_id, ids)
-    calls = _claim(runtime, agency_id, ids)
+    try:
+        calls = _claim(runtime, agency_id, ids)
+    except Exception:
+        if again:
+            _forget(runtime.store, agency_id, ids)
+        raise
     runtime.between("claimed")
-    for answer in _answers(runtime, calls):
+    for answer in _answers(runtime, calls, began + LEASE.total_seconds() / 2):
         runtime.between("answered")
         settle(runtime.store, agency_id, [answer])
         runtime.between("settled")
@@ -70,18 +79,26 @@ def _count(store: Store, agency_id: str, ids: Sequence[str]) -> list[str]:
     return [id_ for id_ in ids if id_ not in tired]
 
 
-def _answers(runtime: Runtime, calls: Sequence[Call]) -> Iterable[Answer]:
-    """The outcomes, as they come."""
+def _forget(store: Store, agency_id: str, ids: Sequence[str]) -> None:
+    """An error of the moment is an orderly end: nothing killed this worker."""
+    with store.transaction() as tx:
+        charges.forget_tries(tx, agency_id, ids)
+
+
+def _answers(runtime: Runtime, calls: Sequence[Call], until: float) -> Iterable[Answer]:
+    """The outcomes, as they come. After half the lease no call goes out any more: its answer might come too late."""
     if runtime.concurrency <= 1 or len(calls) <= 1:
         for call in calls:
-            yield _ask(runtime, call)
+            yield _ask(runtime, call, until)
         return
     with ThreadPoolExecutor(max_workers=min(runtime.concurrency, len(calls))) as pool:
-        for future in as_completed([pool.submit(_ask, runtime, call) for call in calls]):
+        for future in as_completed([pool.submit(_ask, runtime, call, until) for call in calls]):
             yield future.result()
 
 
-def _ask(runtime: Runtime, call: Call) -> Answer:
+def _ask(runtime: Runtime, call: Call, until: float) -> Answer:
+    if runtime.monotonic() > until:
+        return Answer(call, NotSent("half the lease was over before its turn came"))
     gateway = runtime.gateways[call.provider]
     ask: Callable[..., Found] = gateway.charge if call.kind == CHARGE else gateway.lookup
     try:

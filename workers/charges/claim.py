@@ -66,7 +66,7 @@ def claim(tx: Tx, agency_id: str, ids: Sequence[str], gateways: Mapping[str, Gat
     calls: list[Call] = []
     written: list[Charge] = []
     failures: list[Failure] = []
-    for charge in found:
+    for charge in sorted(found, key=lambda each: _age(known.invoices[each.invoice_id])):
         decided = _decide(tx, known, charge)
         if isinstance(decided, Call):
             calls.append(decided)
@@ -78,6 +78,11 @@ def claim(tx: Tx, agency_id: str, ids: Sequence[str], gateways: Mapping[str, Gat
     charges.write(tx, agency_id, written)
     after_failures(tx, known.agency, failures)
     return calls
+
+
+def _age(invoice: Invoice) -> tuple[date, date, str]:
+    """Oldest first: a card that covers only a part of what is open pays what is open longest."""
+    return invoice.issued_on, invoice.cycle_starts_on or invoice.issued_on, invoice.invoice_id
 
 
 def _read(tx: Tx, agency_id: str, found: Sequence[Charge], gateways: Mapping[str, Gateway]) -> _Known:
@@ -98,9 +103,9 @@ def _read(tx: Tx, agency_id: str, found: Sequence[Charge], gateways: Mapping[str
 def _decide(tx: Tx, known: _Known, charge: Charge) -> Call | Failure | Charge | None:
     """A call to make, a failure without a call, the charge as it goes on, or None: nothing to do now."""
     now = tx.as_of
+    if charge.lease_until is not None and charge.lease_until > now:
+        return None  # another worker is asking the provider
     if charge.state == "sending":
-        if charge.lease_until is not None and charge.lease_until > now:
-            return None
         return _lookup(known, charge)
     if charge.planned_at > now:
         return charge._replace(wake_at=charge.planned_at) if charge.wake_at != charge.planned_at else None

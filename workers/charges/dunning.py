@@ -16,6 +16,7 @@ from shared.domain.dunning import (
     after_failure,
     choose,
     decline_class,
+    newer_than_used,
 )
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
@@ -96,12 +97,10 @@ def _follow(tx: Tx, agency: Agency, failure: Failure, methods: Sequence[Method])
 
 
 def _newer_method(charge: Charge, methods: Sequence[Method]) -> bool:
-    """True if the client gave a usable method, or a newer revision of one, after this attempt was sent."""
-    method = choose(methods)
-    if method is None or charge.sent_at is None:
+    """True if the client gave a usable method, or a newer revision of one, after this attempt was claimed."""
+    if charge.sent_at is None:
         return False
-    used = (charge.payment_method_id, charge.method_revision)
-    return method.received_at > charge.sent_at and (method.payment_method_id, method.revision) != used
+    return newer_than_used(methods, charge.payment_method_id, charge.method_revision, charge.sent_at)
 
 
 def _stays_planned(outcome: _Outcome) -> bool:
@@ -168,7 +167,7 @@ def _drafts(agency: Agency, outcome: _Outcome) -> list[Draft]:
             about_invoice(invoice, "payment_failed", AGENCY, f"{turn}/first", **inside),
         ]
     if step.last_call:
-        return [about_invoice(invoice, "payment_failed", CLIENT, f"{turn}/last", **said)]
+        return [about_invoice(invoice, "payment_failed", CLIENT, f"{turn}/last", last=True, **said)]
     return []
 
 

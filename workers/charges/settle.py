@@ -1,7 +1,7 @@
 """Third act: what a gateway answered, written where the fence still holds."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import structlog
@@ -13,7 +13,17 @@ from shared.domain.dunning import CUSTOMER, Ladder, begin, doubling, ends_at
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
 from shared.domain.states import CHARGE_MOVES, check_move
-from shared.gateways.port import ActionRequired, Declined, Found, NotFound, NotSent, NotYetKnowable, Pending, Succeeded
+from shared.gateways.port import (
+    ActionRequired,
+    Declined,
+    Found,
+    NotFound,
+    NotSent,
+    NotYetKnowable,
+    Pending,
+    Succeeded,
+    Unknown,
+)
 from shared.store import charges, cycles, facts, inbox, invoices, rechecks
 from shared.store.charges import Charge
 from shared.store.invoices import Failing, Invoice
@@ -84,14 +94,14 @@ def _settle(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, found: Fou
         case Pending(reference):
             _wait(tx, agency, charge, "pending", reference)
         case NotSent(detail):
-            _unsent(tx, agency, charge, detail)
+            _unsent(tx, agency, charge, invoice, detail)
         case NotFound():
             # The provider never got it: the same parameters go out again under the same key.
-            check_move(CHARGE_MOVES, "charge", charge.state, "due")
-            _write(tx, agency, charge._replace(state="due", planned_at=tx.as_of, wake_at=tx.as_of, lease_until=None))
+            _plan_again(tx, agency, charge, invoice, tx.as_of)
         case _:
             _wait(tx, agency, charge, "unknown" if charge.state == "sending" else charge.state, charge.reference)
-    if not isinstance(found, NotFound | NotSent):
+    if not isinstance(found, Pending | Unknown | NotYetKnowable):
+        # Nothing is on its way any more: a void that waited for this is looked at.
         inbox.wake(tx, agency.agency_id, [f"settlement/{charge.invoice_id}"])
 
 
@@ -128,16 +138,29 @@ def _succeed(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, reference
 def _decline(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, code: str) -> None:
     check_move(CHARGE_MOVES, "charge", charge.state, "declined")
     declined = charge._replace(code=code, decline_class=classify(charge.provider, code))
-    if invoice.status == "open" and invoice.rest_minor > 0:
+    if _collects(invoice):
         after_failures(tx, agency, [Failure(declined, invoice, ends_now=False)])
-        return
-    _record(tx, agency, declined, "charge.declined", code=code)
+    else:
+        _decline_silently(tx, agency, declined)
+
+
+def _collects(invoice: Invoice) -> bool:
+    """False once it was paid (or given up) some other way while the attempt was in flight."""
+    return invoice.status == "open" and invoice.rest_minor > 0
+
+
+def _decline_silently(tx: Tx, agency: Agency, declined: Charge) -> None:
+    """Nothing is left to collect: the answer is recorded, and nobody has to do anything about it."""
+    _record(tx, agency, declined, "charge.declined", code=declined.code)
     _write(tx, agency, declined._replace(state="declined", wake_at=None, lease_until=None, settled_at=tx.as_of))
 
 
 def _require_action(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, code: str, url: str | None) -> None:
     """Only the customer can go on: a link is sent, the rungs make no calls, and the ladder still ends."""
     check_move(CHARGE_MOVES, "charge", charge.state, "action_required")
+    if not _collects(invoice):
+        _decline_silently(tx, agency, charge._replace(code=code, decline_class=CUSTOMER))
+        return
     ladder = begin(
         Ladder(invoice.invoice_id, invoice.failing_since, invoice.ladder_started_at, invoice.ladder), tx.as_of
     )
@@ -171,14 +194,21 @@ def _wait(tx: Tx, agency: Agency, charge: Charge, state: str, reference: str | N
     _write(tx, agency, waiting)
 
 
-def _unsent(tx: Tx, agency: Agency, charge: Charge, detail: str) -> None:
+def _unsent(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, detail: str) -> None:
     """Certainly not sent: the same attempt with the same key again. No failure, and nobody is told."""
-    check_move(CHARGE_MOVES, "charge", charge.state, "due")
     since = charge.doubtful_since or tx.as_of
     if charge.doubtful_since is None:
         _record(tx, agency, charge, "charge.not_sent", detail=detail)
     at = min(doubling(since, tx.as_of, FIRST_LOOK, LATEST_LOOK), net_at(tx.as_of))
-    again = charge._replace(
-        state="due", request=None, code=None, doubtful_since=since, planned_at=at, wake_at=at, lease_until=None
-    )
-    _write(tx, agency, again)
+    _plan_again(tx, agency, charge._replace(request=None, code=None, doubtful_since=since), invoice, at)
+
+
+def _plan_again(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, at: datetime) -> None:
+    """The attempt goes out again at `at`; or it ends unsent, because nothing is left to collect any more."""
+    check_move(CHARGE_MOVES, "charge", charge.state, "due")
+    if _collects(invoice):
+        planned = charge._replace(state="due", planned_at=at, wake_at=at, lease_until=None)
+    else:
+        code = f"invoice_{invoice.status}"
+        planned = charge._replace(state="not_sent", code=code, wake_at=None, lease_until=None, settled_at=tx.as_of)
+    _write(tx, agency, planned)

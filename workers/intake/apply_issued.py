@@ -3,6 +3,7 @@
 from datetime import date
 from typing import NamedTuple
 
+from shared.acts import series
 from shared.acts.issue import Draft, issue
 from shared.domain.cycles import Recurrence, due_at
 from shared.domain.facts import INVOICE, Agency, ServiceRevision, Subscription, SubscriptionRevision, in_force
@@ -103,6 +104,8 @@ def _anchor(tx: Tx, known: _Known, data: InvoiceIssued) -> tuple[int, date, date
     if schedule.anchor_on is not None and not cycles.cut(tx, data.agency_id, data.subscription_id, data.issued_on):
         return None
     index, ends_on = schedule.next_index, _ends_on(known, data)
+    if stopped:
+        index = series.skip_missed(tx, known.agency, schedule, data.issued_on)
     row = (
         data.agency_id,
         data.subscription_id,

@@ -107,7 +107,7 @@ def _apply(tx: Tx, change: Change, inbox_id: int, *, tell_later: bool) -> Receiv
             inbox.settle(tx, inbox_id, "applied")
             _answer(tx, change, "applied")
             for waiting in inbox.waiting_for(tx, agency_id, arrived) if arrived else ():
-                _apply_waiting(tx, waiting)
+                _look_again(tx, waiting)
             return Received(change.source, change.id, "applied")
         case Stale():
             inbox.settle(tx, inbox_id, "stale")
@@ -143,11 +143,16 @@ def _broken(error: BaseException) -> str:
 
 
 def replay_waiting(store: Store, agency_id: str, ids: Sequence[str]) -> None:
-    """Look again at messages that wait: apply what can be applied, and tell upstream once of what still can't."""
-    with store.transaction() as tx:
-        lock_agency(tx, agency_id)
-        for waiting in inbox.waiting_rows(tx, agency_id, [int(id_) for id_ in ids]):
-            _look_again(tx, waiting)
+    """Look again at messages that wait: apply what can be applied, and tell upstream once of what still can't.
+
+    Each in a transaction of its own: a second message may speak of another subscription, and nobody who holds one may wait
+    for the next.
+    """
+    for inbox_id in sorted(map(int, ids)):
+        with store.transaction() as tx:
+            lock_agency(tx, agency_id)
+            for waiting in inbox.waiting_rows(tx, agency_id, [inbox_id]):
+                _look_again(tx, waiting)
 
 
 def _look_again(tx: Tx, waiting: Waiting) -> None:

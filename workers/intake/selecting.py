@@ -1,6 +1,6 @@
 """Which invoice a message speaks of."""
 
-from shared.domain.keys import sequence_of
+from shared.domain.keys import sequences_of
 from shared.messages import InvoiceSelector
 from shared.store import invoices
 from shared.store.invoices import Invoice
@@ -18,7 +18,7 @@ def select(tx: Tx, data: InvoiceSelector) -> Invoice | Waits | Refused:
     if data.invoice_id is not None:
         ids, awaited = [data.invoice_id], f"invoice/{data.invoice_id}"
     elif data.number is not None:
-        ids = invoices.by_number(tx, agency_id, data.number, sequence_of(data.number))
+        ids = invoices.by_number(tx, agency_id, data.number, sequences_of(data.number))
         awaited = f"invoice-number/{data.number}"
     elif data.subscription_id is not None and data.period_starts_on is not None:
         ids = invoices.by_period(tx, agency_id, data.subscription_id, data.period_starts_on)

@@ -9,7 +9,7 @@ from shared.store.invariants import collection, documents, ledger
 from shared.store.invariants.invariant import Invariant, Violation
 from shared.store.transaction import Store, Tx
 
-__all__ = ["INVARIANTS", "Invariant", "Violation", "check", "violations"]
+__all__ = ["INVARIANTS", "Invariant", "Violation", "check", "find", "violations"]
 
 INVARIANTS: tuple[Invariant, ...] = (*ledger.INVARIANTS, *documents.INVARIANTS, *collection.INVARIANTS)
 # Reading whole tables takes longer, and sorts more, than anything else that is ever asked.
@@ -28,7 +28,12 @@ def check(store: Store, limit: int = 20) -> list[Violation]:
     with store.transaction() as tx:
         for setting in _AT_LEISURE:
             tx.run(setting)
-        return [violation for invariant in INVARIANTS for violation in _broken(tx, invariant, limit)]
+        return find(tx, limit)
+
+
+def find(tx: Tx, limit: int = 20) -> list[Violation]:
+    """What `check` finds, as an open transaction sees the database."""
+    return [violation for invariant in INVARIANTS for violation in _broken(tx, invariant, limit)]
 
 
 def violations(store: Store, limit: int = 20) -> list[str]:

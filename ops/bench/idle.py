@@ -1,0 +1,111 @@
+"""An idle cluster: what a tick costs when nothing is due, and how long something that falls due takes."""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median, quantiles
+from typing import NamedTuple
+
+from ops.bench import seed
+from ops.simulate.world import World
+from scheduler.dispatch import dispatch
+from scheduler.plan import plan
+from shared.messages import Due
+from shared.messages.work import Pool
+from shared.store.transaction import Store, make_engine
+
+TICKS = 60
+TICK_SECONDS = 1.0
+
+
+class Silent:
+    """A bell with nothing under way. Raises AssertionError when rung: nothing is due here."""
+
+    def ring(self, messages: Sequence[Due]) -> None:
+        raise AssertionError(f"{len(messages)} messages rung on an idle engine")
+
+    def in_flight(self, _pool: Pool) -> int:
+        return 0
+
+
+class Ticks(NamedTuple):
+    """Median milliseconds of an idle tick, by how much there is that is not due."""
+
+    few_ms: float
+    many_ms: float
+    rung_ms: float
+
+
+def ticks(url: str, few: int, many: int, rung: int) -> Ticks:
+    """Plan and dispatch with `few` schedules, then `many`, then also `rung` cycles that were rung and are leased."""
+    seed.seed(url, few, days=10)
+    store = Store(make_engine(url))
+    try:
+        few_ms = _tick_ms(store)
+        seed.add(url, few + 1, many, days=10)
+        many_ms = _tick_ms(store)
+        seed.add(url, many + 1, many + rung, days=10, rung=rung)
+        return Ticks(few_ms, many_ms, _tick_ms(store))
+    finally:
+        store.engine.dispose()
+
+
+def _tick_ms(store: Store) -> float:
+    spent = []
+    for _ in range(TICKS):
+        began = time.perf_counter()
+        if plan(store) + dispatch(store, Silent()):
+            raise RuntimeError("something fell due on an idle engine")
+        spent.append(1000 * (time.perf_counter() - began))
+    return median(spent)
+
+
+class Latency(NamedTuple):
+    """Seconds from the due instant until the row is committed, over `samples` instants."""
+
+    samples: int
+    p50: float
+    p95: float
+
+
+def latencies(url: str, mails: Path, samples: int, seconds: float) -> dict[str, Latency]:
+    """Due → issued and due → order of self-checkout cycles that fall due one after another on an otherwise idle engine.
+
+    All pools run in this process, ticked once a second; within a tick every pool is rung until nothing is left to do.
+    The order comes after its invoice, the charge at the sandbox and the payment. A row counts when it is seen committed.
+    """
+    seed.seed_moments(url, samples, seconds)
+    store = Store(make_engine(url))
+    world = World(store, mails)
+    found: dict[str, dict[str, float]] = {"issued": {}, "order": {}}
+    deadline = time.perf_counter() + seconds + 30
+    try:
+        while len(found["order"]) < samples and time.perf_counter() < deadline:
+            began = time.perf_counter()
+            world.settle()
+            _look(store, found)
+            time.sleep(max(0.0, TICK_SECONDS - (time.perf_counter() - began)))
+    finally:
+        store.engine.dispose()
+    if len(found["order"]) < samples:
+        raise RuntimeError(f"only {len(found['order'])} of {samples} orders appeared")
+    return {what: _summarised(list(each.values())) for what, each in found.items()}
+
+
+def _look(store: Store, found: dict[str, dict[str, float]]) -> None:
+    """Note what has appeared since the last look, and how long after its due instant."""
+    with store.transaction() as tx:
+        rows = tx.rows(
+            """
+            SELECT c.subscription_id, c.due_at, CASE c.stream WHEN 'invoice' THEN 'issued' ELSE 'order' END
+            FROM cycles AS c WHERE c.state = 'done'
+            """
+        )
+        now: datetime = tx.scalar("SELECT clock_timestamp()").astimezone(UTC)
+    for subscription_id, due_at, what in rows:
+        found[what].setdefault(subscription_id, (now - due_at).total_seconds())
+
+
+def _summarised(seconds: list[float]) -> Latency:
+    return Latency(len(seconds), median(seconds), quantiles(seconds, n=20, method="inclusive")[-1])

@@ -1,0 +1,245 @@
+"""The mails: every occasion has its text, clients never read why a card is dead, and one notice is one message."""
+
+import email
+from datetime import UTC, datetime
+from email import policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.documents.mail import Mail, render
+from shared.documents.sending import EmlWriter, Envelope, compose, message_id
+from shared.store.charges import Charge
+from workers.charges.dunning import classify, client_reason
+
+AT = datetime(2026, 7, 1, 7, 30, tzinfo=UTC)
+INVOICE: dict[str, Any] = {
+    "agency": "Northlight",
+    "client": "Kanzlei Brandt",
+    "number": "NL-00001",
+    "service": "SEO care",
+    "period_starts_on": "2026-07-01",
+    "period_ends_on": "2026-08-01",
+    "issued_on": "2026-07-01",
+    "due_on": "2026-07-15",
+    "currency": "EUR",
+    "total_minor": 178500,
+    "rest_minor": 178500,
+    "reason": "insufficient_funds",
+    "code": "insufficient_funds",
+    "next_on": "2026-07-02",
+    "on_exhausted": "leave_open",
+    "url": "https://pay.example/1",
+    "surplus_minor": 500,
+}
+SERIES: dict[str, Any] = {
+    "agency": "Northlight",
+    "client": None,
+    "subscription_id": "sub",
+    "stream": "invoice",
+    "starts_on": "2026-07-01",
+    "reason": "price_missing",
+    "detail": "service seo has no price",
+}
+OCCASIONS = [
+    ("invoice_open", "client", INVOICE, "Invoice NL-00001 from Northlight"),
+    ("invoice_paid", "client", INVOICE, "Paid: invoice NL-00001 from Northlight"),
+    ("payment_failed", "client", INVOICE, "Payment failed: invoice NL-00001"),
+    ("payment_failed", "agency", INVOICE, "Payment failed: Kanzlei Brandt, invoice NL-00001"),
+    ("action_required", "client", INVOICE, "Please confirm: invoice NL-00001"),
+    ("dunning_exhausted", "client", INVOICE, "Unpaid: invoice NL-00001"),
+    ("dunning_exhausted", "agency", INVOICE, "Dunning ended: Kanzlei Brandt, invoice NL-00001"),
+    ("surplus_payment", "agency", INVOICE, "Surplus payment: invoice NL-00001"),
+    ("cycle_blocked", "agency", SERIES, "Blocked: sub"),
+    ("series_stopped", "agency", SERIES, "Invoices stopped: sub"),
+    ("first_invoice_missing", "agency", SERIES, "First invoice missing: sub"),
+]
+
+PLEASE_PAY = """\
+Dear Kanzlei Brandt,
+
+Please find below invoice NL-00001 over 1785.00 EUR. Please pay it by 2026-07-15.
+
+  Invoice:    NL-00001
+  For:        SEO care
+  Period:     2026-07-01 to 2026-07-31
+  Issued on:  2026-07-01
+  Due on:     2026-07-15
+  Total:      1785.00 EUR
+
+Kind regards
+Northlight
+"""
+FAILED = """\
+Hello Northlight,
+
+The payment of invoice NL-00001 by Kanzlei Brandt over 1785.00 EUR failed (insufficient_funds). New orders of this \
+subscription are held until it is resolved.
+
+Next attempt: 2026-07-02.
+
+  Invoice:    NL-00001
+  For:        SEO care
+  Period:     2026-07-01 to 2026-07-31
+  Issued on:  2026-07-01
+  Due on:     2026-07-15
+  Total:      1785.00 EUR
+  Still open: 1000.00 EUR
+
+Your Duecycle
+"""
+
+
+@pytest.mark.parametrize(("occasion", "audience", "context", "subject"), OCCASIONS)
+def test_every_occasion_has_a_text(occasion: str, audience: str, context: dict[str, Any], subject: str) -> None:
+    """With a subject, somebody addressed, and no hole left where a value should stand."""
+    mail = render(occasion, audience, context)
+    assert mail.subject == subject
+    assert mail.body.startswith("Dear Kanzlei Brandt," if audience == "client" else "Hello Northlight,")
+    assert "None" not in mail.body
+    assert "{" not in mail.body
+
+
+def test_the_request_to_pay_word_by_word() -> None:
+    assert render("invoice_open", "client", INVOICE) == Mail("Invoice NL-00001 from Northlight", PLEASE_PAY)
+
+
+def test_the_failure_as_the_agency_reads_it_word_by_word() -> None:
+    mail = render("payment_failed", "agency", {**INVOICE, "rest_minor": 100000})
+    assert mail == Mail("Payment failed: Kanzlei Brandt, invoice NL-00001", FAILED)
+
+
+def test_an_invoice_without_number_or_period_reads_well() -> None:
+    bare = {**INVOICE, "number": None, "period_starts_on": None, "period_ends_on": None}
+    mail = render("invoice_open", "client", bare)
+    assert mail.subject == "Your invoice from Northlight"
+    assert "Invoice:" not in mail.body
+    assert "Period:" not in mail.body
+
+
+@pytest.mark.parametrize(("currency", "total", "shown"), [("JPY", 1785, "1785 JPY"), ("KWD", 1785, "1.785 KWD")])
+def test_amounts_have_their_currencys_decimals(currency: str, total: int, shown: str) -> None:
+    mail = render(
+        "invoice_open", "client", {**INVOICE, "currency": currency, "total_minor": total, "rest_minor": total}
+    )
+    assert f"over {shown}." in mail.body
+
+
+@pytest.mark.parametrize(
+    ("occasion", "audience"), [("invoice_open", "agency"), ("cycle_blocked", "client"), ("x", "client")]
+)
+def test_a_text_that_does_not_exist_is_an_error(occasion: str, audience: str) -> None:
+    with pytest.raises(KeyError):
+        render(occasion, audience, INVOICE)
+
+
+def attempt(code: str) -> Charge:
+    found = classify("sandbox", code)
+    blank = dict.fromkeys(Charge._fields)
+    return Charge(**{**blank, "provider": "sandbox", "code": code, "decline_class": found})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "said"),
+    [
+        ("insufficient_funds", "insufficient_funds", "Your bank reported insufficient funds."),
+        ("processing_error", "declined", "Your bank declined the payment."),
+        ("lost_card", "needs_another_method", "Please give us another payment method."),
+        ("stolen_card", "needs_another_method", "Please give us another payment method."),
+        ("expired_card", "needs_another_method", "Please give us another payment method."),
+        ("fraudulent", "declined", "Your bank declined the payment."),
+        ("pickup_card_stolen_fraud_suspected", "declined", "Your bank declined the payment."),
+        ("no_payment_method", "no_payment_method", "We have no payment method of yours that we can use."),
+        ("action_not_taken", "not_confirmed", "The payment was not confirmed in time."),
+    ],
+)
+def test_a_client_never_reads_lost_stolen_or_fraud(code: str, reason: str, said: str) -> None:
+    """Whatever the bank's code is, the words are ours."""
+    assert client_reason(attempt(code)) == reason
+    for occasion in ("payment_failed", "action_required", "dunning_exhausted"):
+        mail = render(occasion, "client", {**INVOICE, "reason": reason, "code": code})
+        text = (mail.subject + mail.body).lower()
+        assert not [word for word in ("lost", "stolen", "fraud", "pickup", code) if word in text]
+        assert occasion != "payment_failed" or said in mail.body
+
+
+def envelope(**changes: Any) -> Envelope:
+    base = Envelope("Northlight", "office@agency.example", "accounts@law.example", AT, message_id("ag", "n-1"))
+    return base._replace(**changes)
+
+
+def parsed(message: EmailMessage) -> EmailMessage:
+    found = email.message_from_bytes(message.as_bytes(), policy=policy.default)
+    assert isinstance(found, EmailMessage)
+    return found
+
+
+def test_a_notice_has_one_message_id_for_ever() -> None:
+    """SHA-256 of agency and key, joined by a unit separator: a mail sent twice is seen as one."""
+    assert message_id("ag", "n-1") == "<4a82d6d187b0330412afe8eda82ed01c@duecycle.invalid>"
+    assert len({message_id("ag", "n-1"), message_id("ag", "n-2"), message_id("ah", "n-1")}) == 3
+
+
+INJECTIONS = [
+    "\nBcc: evil@x.example",
+    "\r\nBcc: evil@x.example",
+    "\r\n\r\nbody",
+    "\x85Bcc: x",
+    "\u2028Bcc: x",
+    '" <evil@x.example>, "',
+    "\\",
+    '\\"',
+]
+
+
+@pytest.mark.parametrize("bad", INJECTIONS)
+def test_no_name_can_add_a_header_or_a_recipient(bad: str) -> None:
+    name = f"North{bad}light"
+    mail = render("invoice_paid", "client", {**INVOICE, "agency": name, "number": f"N{bad}1"})
+    found = parsed(compose(envelope(sender_name=name), mail))
+    assert sorted(found.keys()) == sorted(
+        [
+            "From",
+            "To",
+            "Subject",
+            "Date",
+            "Message-ID",
+            "Auto-Submitted",
+            "Content-Type",
+            "Content-Transfer-Encoding",
+            "MIME-Version",
+        ]
+    )
+    assert [each.addr_spec for each in found["From"].addresses] == ["office@agency.example"]
+    assert [each.addr_spec for each in found["To"].addresses] == ["accounts@law.example"]
+
+
+def test_a_recipient_with_a_line_break_is_refused() -> None:
+    with pytest.raises(ValueError, match="linefeed"):
+        compose(envelope(recipient="a@x.example\nBcc: evil@x.example"), Mail("s", "b\n"))
+
+
+def test_an_eml_file_is_the_mail(tmp_path: Path) -> None:
+    """Readable by any mail program, with its sender's name, umlauts and all; sent twice it is one file."""
+    writer = EmlWriter(tmp_path / "mails")
+    mail = render("invoice_open", "client", {**INVOICE, "client": "Bäckerei Öztürk"})
+    for _ in range(2):
+        writer.send(envelope(sender_name="Studio Ü & Co."), mail)
+    (file,) = (tmp_path / "mails").iterdir()
+    assert file.name.startswith("2026-07-01T073000Z-accounts@law.example-")
+    assert file.suffix == ".eml"
+    found = email.message_from_bytes(file.read_bytes(), policy=policy.default)
+    assert isinstance(found, EmailMessage)
+    assert found["From"].addresses[0].display_name == "Studio Ü & Co."
+    assert found["Subject"] == "Invoice NL-00001 from Northlight"
+    assert found["Date"].datetime == AT
+    assert found["Message-ID"] == message_id("ag", "n-1")
+    assert found["Auto-Submitted"] == "auto-generated"
+    assert found.get_content().replace("\r\n", "\n") == PLEASE_PAY.replace("Kanzlei Brandt", "Bäckerei Öztürk")
+
+
+def test_a_recipient_names_no_file_outside_the_folder(tmp_path: Path) -> None:
+    EmlWriter(tmp_path / "mails").send(envelope(recipient="../../x/y@z.example"), Mail("s", "b\n"))
+    assert [path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*.eml")] == ["mails"]

@@ -1,0 +1,192 @@
+"""Every guard of the schema is a real constraint: the database refuses what breaks it, and says by which name."""
+
+# ruff: noqa: S608 - every part of every statement is a literal of the tests
+
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from shared.store.tables import metadata
+from shared.store.transaction import Tx
+
+SUB = "agency_id = 'ag' AND subscription_id = 'sub'"
+JUNE = "agency_id = 'ag' AND invoice_id = 'inv:sub:2026-06-01'"
+FAILING = "agency_id = 'ag' AND invoice_id = 'inv:poor:2026-07-01' AND attempt = 6"
+OPEN_STATES = ("due", "sending", "unknown", "pending", "action_required")
+CLOSED_STATES = ("succeeded", "declined", "not_sent")
+
+
+def again(table: str, where: str, **changed: str) -> str:
+    """A statement: the one row that is found once more, some columns as other SQL says, generated ids new."""
+    columns = [column.name for column in metadata.tables[table].columns if column.identity is None]
+    values = ", ".join(changed.get(name, name) for name in columns)
+    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {table} WHERE {where} LIMIT 1"
+
+
+def refused(tx: Tx, sql: str) -> str | None:
+    """The constraint that refuses a statement."""
+    with pytest.raises(IntegrityError) as caught:
+        tx.run(sql.replace(":", r"\:"))
+    assert isinstance(caught.value.orig, psycopg.IntegrityError)
+    return caught.value.orig.diag.constraint_name
+
+
+KEYS = [
+    # The newest fact, and every accepted revision, once.
+    ("pk_agencies", again("agencies", "agency_id = 'ag'", revision="99")),
+    ("pk_clients", again("clients", "agency_id = 'ag' AND client_id = 'law'", revision="99")),
+    ("pk_services", again("services", "agency_id = 'ag' AND service_id = 'seo'", revision="99")),
+    ("pk_payment_methods", again("payment_methods", "agency_id = 'ag' AND client_id = 'law'", revision="99")),
+    ("pk_subscriptions", again("subscriptions", SUB, revision="99")),
+    ("pk_service_revisions", again("service_revisions", "agency_id = 'ag' AND service_id = 'seo'", digest="'other'")),
+    ("pk_subscription_revisions", again("subscription_revisions", SUB, digest="'other'")),
+    # One schedule per stream, one cycle per start, one document per cycle.
+    ("pk_schedules", again("schedules", f"{SUB} AND stream = 'order'", epoch="1")),
+    ("pk_cycles", again("cycles", f"{SUB} AND stream = 'order'", cycle_index="99", ends_on="ends_on + 1")),
+    ("pk_orders", again("orders", "order_id = 'ord:sub:2026-06-01'", cycle_starts_on="'2026-07-01'")),
+    ("uq_orders_cycle", again("orders", "order_id = 'ord:sub:2026-06-01'", order_id="'second'")),
+    ("pk_invoices", again("invoices", JUNE, cycle_starts_on="NULL", sequence="NULL", number="NULL")),
+    ("uq_invoices_cycle", again("invoices", JUNE, invoice_id="'second'", sequence="NULL", number="NULL")),
+    ("uq_invoices_sequence", again("invoices", JUNE, invoice_id="'second'", cycle_starts_on="NULL")),
+    ("pk_invoice_lines", again("invoice_lines", JUNE, description="'once more'")),
+    ("pk_number_series", again("number_series", "agency_id = 'ag'", next_sequence="1")),
+    # Money and messages, once.
+    ("pk_payments", again("payments", JUNE, invoice_id="'inv:poor:2026-06-01'", amount_minor="1")),
+    ("pk_charges", again("charges", JUNE, key="'other'", state="'declined'")),
+    ("uq_charges_key", again("charges", JUNE, attempt="2")),
+    ("pk_notices", again("notices", "key LIKE 'series_stopped:%'", recipient="'somebody@else.example'")),
+    ("uq_events_subject_seq", again("events", "subject = 'subscription/sub' AND subject_seq = 1", type="'other'")),
+    ("uq_inbox_message", again("inbox", "id = 'm1'", raw="''")),
+]
+
+OWNERS = [
+    # subscription → schedule, cycle → order, invoice → line, payment, charge
+    ("fk_schedules_subscriptions", "UPDATE schedules SET subscription_id = 'nobody' WHERE subscription_id = 'sub'"),
+    ("fk_cycles_subscriptions", again("cycles", f"{SUB} AND stream = 'order'", subscription_id="'nobody'")),
+    ("fk_orders_cycles", "UPDATE orders SET cycle_starts_on = '2026-06-02' WHERE order_id = 'ord:sub:2026-06-01'"),
+    ("fk_invoices_cycles", f"UPDATE invoices SET cycle_starts_on = '2026-06-02' WHERE {JUNE}"),
+    ("fk_invoices_subscriptions", "UPDATE invoices SET subscription_id = 'nobody' WHERE invoice_id = 'extra'"),
+    ("fk_invoice_lines_invoices", again("invoice_lines", JUNE, invoice_id="'nothing'")),
+    ("fk_payments_invoices", again("payments", JUNE, invoice_id="'nothing'", reference="'other'")),
+    ("fk_charges_invoices", again("charges", JUNE, invoice_id="'nothing'", key="'other'")),
+    # Nor does an owner go while it owns something.
+    ("fk_cycles_subscriptions", f"DELETE FROM subscriptions WHERE {SUB}"),
+    ("fk_invoices_cycles", f"DELETE FROM cycles WHERE {SUB} AND stream = 'invoice'"),
+    ("fk_orders_cycles", f"DELETE FROM cycles WHERE {SUB} AND stream = 'order'"),
+    ("fk_charges_invoices", "DELETE FROM invoices WHERE invoice_id = 'inv:poor:2026-06-01'"),
+]
+
+# (constraint, table, column): a word that no state machine and no message knows.
+WORDS = [
+    ("ck_agencies_backlog_known", "agencies", "backlog"),
+    ("ck_agencies_hold_on_known", "agencies", "hold_on"),
+    ("ck_agencies_on_exhausted_known", "agencies", "on_exhausted"),
+    ("ck_services_unit_known", "services", "unit"),
+    ("ck_services_order_unit_known", "services", "order_unit"),
+    ("ck_services_renewal_known", "services", "renewal"),
+    ("ck_subscriptions_checkout_known", "subscriptions", "checkout"),
+    ("ck_subscriptions_status_known", "subscriptions", "status"),
+    ("ck_subscriptions_collection_known", "subscriptions", "collection"),
+    ("ck_schedules_stream_known", "schedules", "stream"),
+    ("ck_schedules_unit_known", "schedules", "unit"),
+    ("ck_cycles_state_known", "cycles", "state"),
+    ("ck_orders_origin_known", "orders", "origin"),
+    ("ck_invoices_status_known", "invoices", "status"),
+    ("ck_invoices_collection_known", "invoices", "collection"),
+    ("ck_invoices_origin_known", "invoices", "origin"),
+    ("ck_charges_state_known", "charges", "state"),
+    ("ck_charges_decline_class_known", "charges", "decline_class"),
+    ("ck_notices_state_known", "notices", "state"),
+    ("ck_notices_audience_known", "notices", "audience"),
+    ("ck_inbox_state_known", "inbox", "state"),
+]
+
+SENSE = [
+    ("ck_subscriptions_quantity_not_negative", f"UPDATE subscriptions SET quantity = -1 WHERE {SUB}"),
+    ("ck_schedules_every_positive", f"UPDATE schedules SET every = 0 WHERE {SUB}"),
+    ("ck_schedules_planned_from_an_anchor", f"UPDATE schedules SET anchor_on = NULL WHERE {SUB}"),
+    ("ck_cycles_stream_known", again("cycles", SUB, stream="'shipment'")),
+    ("ck_cycles_period_not_empty", f"UPDATE cycles SET ends_on = starts_on WHERE {SUB}"),
+    ("ck_cycles_period_not_empty", f"UPDATE cycles SET ends_on = starts_on - 1 WHERE {SUB}"),
+    ("ck_orders_stream_of_orders", "UPDATE orders SET stream = 'invoice' WHERE order_id = 'ord:sub:2026-06-01'"),
+    ("ck_invoices_stream_of_invoices", f"UPDATE invoices SET stream = 'order' WHERE {JUNE}"),
+    ("ck_invoices_total_is_subtotal_and_tax", f"UPDATE invoices SET total_minor = total_minor + 1 WHERE {JUNE}"),
+    ("ck_invoices_number_has_sequence", f"UPDATE invoices SET sequence = NULL WHERE {JUNE}"),
+    ("ck_invoices_number_has_sequence", f"UPDATE invoices SET number = NULL WHERE {JUNE}"),
+    ("ck_payments_amount_positive", f"UPDATE payments SET amount_minor = 0 WHERE {JUNE}"),
+    ("ck_payments_amount_positive", f"UPDATE payments SET amount_minor = -1 WHERE {JUNE}"),
+    ("ck_charges_sent_with_a_key", f"UPDATE charges SET key = NULL WHERE {JUNE}"),
+    (
+        "ck_rechecks_kind_known",
+        "INSERT INTO rechecks (agency_id, kind, ref, effective_at) VALUES ('ag', 'x', '', now())",
+    ),
+]
+
+
+def named(case: Any) -> str:
+    return case if isinstance(case, str) and case.split("_")[0] in ("pk", "uq", "fk", "ck") else ""
+
+
+@pytest.mark.parametrize(("constraint", "sql"), KEYS, ids=named)
+def test_nothing_is_there_twice(trial: Tx, constraint: str, sql: str) -> None:
+    assert refused(trial, sql) == constraint
+
+
+@pytest.mark.parametrize(("constraint", "sql"), OWNERS, ids=named)
+def test_nothing_is_there_without_its_owner(trial: Tx, constraint: str, sql: str) -> None:
+    assert refused(trial, sql) == constraint
+
+
+@pytest.mark.parametrize(("constraint", "table", "column"), WORDS, ids=named)
+def test_an_unknown_word_is_refused(trial: Tx, constraint: str, table: str, column: str) -> None:
+    assert refused(trial, f"UPDATE {table} SET {column} = 'nonsense'") == constraint
+
+
+@pytest.mark.parametrize(("constraint", "sql"), SENSE, ids=named)
+def test_nonsense_is_refused(trial: Tx, constraint: str, sql: str) -> None:
+    assert refused(trial, sql) == constraint
+
+
+def test_every_constraint_of_the_schema_is_tried_here() -> None:
+    """A new constraint comes with a statement that it refuses; tables that only the program's own workings use are left."""
+    tried = {case[0] for case in (*KEYS, *OWNERS, *WORDS, *SENSE)}
+    inner = {"pk_events", "pk_inbox", "pk_rechecks", "pk_heartbeats", "pk_sandbox_ledger"}
+    schema = {str(constraint.name) for table in metadata.tables.values() for constraint in table.constraints}
+    assert schema - tried - inner == set()
+
+
+@pytest.mark.parametrize("state", OPEN_STATES)
+@pytest.mark.parametrize("second", OPEN_STATES)
+def test_an_invoice_has_one_open_charge(trial: Tx, state: str, second: str) -> None:
+    """Whatever the open one is doing, no other attempt is planned or under way."""
+    trial.run(f"UPDATE charges SET state = '{state}', key = 'first' WHERE {FAILING}".replace(":", r"\:"))
+    sql = again("charges", FAILING, attempt="7", state=f"'{second}'", key="'second'")
+    assert refused(trial, sql) == "uq_charges_one_open"
+
+
+@pytest.mark.parametrize("state", CLOSED_STATES)
+def test_what_happened_is_recorded_beside_the_open_charge(trial: Tx, state: str) -> None:
+    """The guard restricts intent, not the record: a closed attempt beside the open one is accepted."""
+    sql = again("charges", FAILING, attempt="7", state=f"'{state}'", key="'second'")
+    assert trial.run(sql.replace(":", r"\:")) == 1
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        again(
+            "orders", "order_id = 'ord:sub:2026-06-01'", agency_id="'b'", subscription_id="'other'", order_id="'mine'"
+        ),
+        again("payments", JUNE, agency_id="'b'", invoice_id="'extra'"),
+        again("charges", JUNE, agency_id="'b'", invoice_id="'extra'"),
+        again("invoices", JUNE, invoice_id="'x'", cycle_starts_on="NULL", sequence="8", number="'00008'"),
+        again("payments", JUNE, source="'upstream'"),
+        again("payments", JUNE, reference="'other'"),
+    ],
+)
+def test_keys_are_no_wider_than_they_say(trial: Tx, sql: str) -> None:
+    """Another agency may use the same ids, and an invoice outside the series is no second one of its cycle."""
+    trial.run("DELETE FROM orders WHERE agency_id = 'b'")
+    assert trial.run(sql.replace(":", r"\:")) == 1

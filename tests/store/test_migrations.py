@@ -1,0 +1,81 @@
+"""Migrations make the schema that the code believes in, from nothing, and leave one that is there alone."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, create_engine, text
+
+from shared.store import migrate
+from shared.store.embedded import PostgresServer
+from shared.store.tables import metadata
+from shared.store.transaction import Store
+
+# Everything that a comparison of tables and columns alone does not see: checks, predicates, orders, storage.
+CATALOG = {
+    "columns": """SELECT table_name, column_name, data_type, is_nullable, column_default, is_identity
+                  FROM information_schema.columns WHERE table_schema = 'public'""",
+    "constraints": """SELECT conrelid::regclass::text, conname::text, pg_get_constraintdef(oid) FROM pg_constraint
+                      WHERE connamespace = 'public'::regnamespace""",
+    "indexes": "SELECT tablename::text, indexname::text, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+    "storage": """SELECT relname::text, reloptions FROM pg_class
+                  WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'""",
+}
+
+
+@pytest.fixture
+def empty_url(postgres: PostgresServer) -> Iterator[str]:
+    """A database with nothing in it."""
+    name = f"duecycle_empty_{os.getpid()}"
+    yield postgres.create_database(name)
+    postgres.drop_database(name)
+
+
+def catalog(engine: Engine, what: str) -> list[tuple[object, ...]]:
+    """The schema as PostgreSQL itself tells it, without the table in which the migrations keep their own place."""
+    with engine.connect() as connection:
+        rows = [tuple(row) for row in connection.execute(text(CATALOG[what].replace("::", r"\:\:")))]
+    return sorted((row for row in rows if row[0] != "alembic_version"), key=str)
+
+
+def test_the_migrated_schema_has_the_tables_of_the_code(engine: Engine) -> None:
+    """Generating another migration would find nothing to do."""
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+
+
+@pytest.mark.parametrize("what", CATALOG)
+def test_the_migrated_schema_is_the_same_to_the_letter(engine: Engine, empty_url: str, what: str) -> None:
+    """Migrating and creating the tables from the code come to the same, as the database's own catalog says."""
+    created = create_engine(empty_url)
+    try:
+        metadata.create_all(created)
+        expected = catalog(created, what)
+    finally:
+        created.dispose()
+    assert len(expected) >= 15
+    assert catalog(engine, what) == expected
+
+
+def test_migrations_apply_to_an_empty_database(empty_url: str) -> None:
+    assert migrate.current_revision(empty_url) is None
+    migrate.upgrade(empty_url)
+    assert migrate.current_revision(empty_url) == migrate.expected_revision()
+
+
+def test_migrating_twice_is_harmless(ledger: Store) -> None:
+    """What is in the database stays, and so does its schema."""
+    url = ledger.engine.url.render_as_string(hide_password=False)
+    count = "SELECT (SELECT count(*) FROM cycles), (SELECT count(*) FROM events), (SELECT count(*) FROM inbox)"
+    before = [catalog(ledger.engine, what) for what in CATALOG]
+    with ledger.transaction() as tx:
+        rows = tx.rows(count)
+    assert rows[0][0] == 28
+    migrate.upgrade(url)
+    migrate.upgrade(url)
+    with ledger.transaction() as tx:
+        assert tx.rows(count) == rows
+    assert [catalog(ledger.engine, what) for what in CATALOG] == before

@@ -1,0 +1,118 @@
+"""The newest fact counts: a lower revision never overwrites, and an equal one with other content is a conflict."""
+
+import json
+from typing import Any
+
+import pytest
+
+from shared.store.transaction import Store
+from workers.intake.receive_changes import Received, receive_change
+
+# What each fact says at revision 2, what an equal and a lower revision try to say instead, and where it is kept.
+FACTS: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
+    "agency": (
+        {"name": "Studio", "timezone": "Europe/Berlin", "currency": "EUR", "email": "office@studio.example"},
+        {"name": "Other"},
+        "agencies",
+        "name",
+    ),
+    "client": ({"client_id": "c", "name": "Bakery", "email": "c@client.example"}, {"name": "Other"}, "clients", "name"),
+    "service": (
+        {
+            "service_id": "s",
+            "name": "Care",
+            "price_minor": 10000,
+            "currency": "EUR",
+            "billing_cycle": {"unit": "month", "every": 1},
+        },
+        {"price_minor": 1},
+        "services",
+        "price_minor",
+    ),
+    "payment_method": (
+        {"client_id": "c", "payment_method_id": "m", "provider": "sandbox", "token": "ok"},
+        {"token": "decline:lost_card"},
+        "payment_methods",
+        "token",
+    ),
+    "subscription": (
+        {
+            "subscription_id": "u",
+            "client_id": "c",
+            "service_id": "s",
+            "checkout": "self_checkout",
+            "starts_on": "2026-06-01",
+            "quantity": 2,
+        },
+        {"quantity": 9},
+        "subscriptions",
+        "quantity",
+    ),
+}
+HISTORY = {"service": ("service_revisions", "price_minor"), "subscription": ("subscription_revisions", "quantity")}
+
+
+def say(store: Store, kind: str, id_: str, revision: int, **other: Any) -> Received:
+    message = {
+        "specversion": "1.0",
+        "id": id_,
+        "source": "/portal",
+        "type": f"duecycle.{kind}.upserted.v1",
+        "time": "2026-06-01T00:00:00Z",
+        "data": {"agency_id": "a", "revision": revision, **FACTS[kind][0], **other},
+    }
+    return receive_change(store, json.dumps(message).encode())
+
+
+def kept(store: Store, table: str, column: str) -> list[tuple[Any, ...]]:
+    with store.transaction() as tx:
+        return [tuple(row) for row in tx.rows(f"SELECT revision, {column} FROM {table} ORDER BY revision")]  # noqa: S608
+
+
+@pytest.fixture
+def known(store: Store) -> Store:
+    """A store that knows each fact at revision 2."""
+    for kind in FACTS:
+        assert say(store, kind, f"first-{kind}", 2).state == "applied"
+    return store
+
+
+@pytest.mark.parametrize("kind", FACTS)
+def test_a_lower_revision_never_overwrites(known: Store, kind: str) -> None:
+    """It is kept as stale: what is stored stays as it is, and no history is written for it."""
+    said, other, table, column = FACTS[kind]
+    assert say(known, kind, "late", 1, **other).state == "stale"
+    assert kept(known, table, column) == [(2, said[column])]
+    if kind in HISTORY:
+        assert kept(known, *HISTORY[kind]) == [(2, said[column])]
+
+
+@pytest.mark.parametrize("kind", FACTS)
+def test_an_equal_revision_with_other_content_is_a_conflict(known: Store, kind: str) -> None:
+    said, other, table, column = FACTS[kind]
+    received = say(known, kind, "conflict", 2, **other)
+    assert (received.state, received.field) == ("rejected", "data.revision")
+    assert received.reason == (
+        "revision 2 is stored already with other content; send the new state with a higher revision"
+    )
+    assert kept(known, table, column) == [(2, said[column])]
+
+
+@pytest.mark.parametrize("kind", FACTS)
+def test_an_equal_revision_with_the_same_content_is_a_repeat(known: Store, kind: str) -> None:
+    assert say(known, kind, "again", 2).state == "applied"
+
+
+@pytest.mark.parametrize("kind", FACTS)
+def test_a_higher_revision_counts_from_then_on(known: Store, kind: str) -> None:
+    said, other, table, column = FACTS[kind]
+    assert say(known, kind, "newer", 5, **other).state == "applied"
+    assert kept(known, table, column) == [(5, other[column])]
+    if kind in HISTORY:
+        assert kept(known, *HISTORY[kind]) == [(2, said[column]), (5, other[column])]
+
+
+def test_a_message_that_comes_twice_counts_once(known: Store) -> None:
+    """Source and id say that it is the same, whatever else it says."""
+    assert say(known, "client", "first-client", 7, name="Other").state == "repeated"
+    assert kept(known, "clients", "name") == [(2, "Bakery")]
