@@ -32,7 +32,9 @@ class Bell(Protocol):
 
 def dispatch(store: Store, bell: Bell, *, frozen: Sequence[str] = (), lease: timedelta = LEASE) -> int:
     """One pass over all pools. Returns how many messages it rang."""
-    return sum(dispatch_pool(store, bell, pool, frozen=frozen, lease=lease) for pool in BATCHES)
+    with store.transaction() as tx:
+        due = waking.due_pools(tx, frozen)
+    return sum(dispatch_pool(store, bell, pool, frozen=frozen, lease=lease) for pool in BATCHES if pool in due)
 
 
 def dispatch_pool(store: Store, bell: Bell, pool: Pool, *, frozen: Sequence[str] = (), lease: timedelta = LEASE) -> int:
@@ -47,25 +49,26 @@ def dispatch_pool(store: Store, bell: Bell, pool: Pool, *, frozen: Sequence[str]
     fair = True
     while room > 0:
         full = [agency_id for agency_id, count in served.items() if count >= share] if fair else []
-        messages = _take(store, pool, min(room, share), [*frozen, *full], lease)
-        if not messages:
-            if not full:
-                break
-            fair = False  # nobody else waits: the rest of the room is theirs
-            continue
-        bell.ring(messages)
+        messages, more = _take(store, pool, min(room, share), [*frozen, *full], lease)
+        if messages:
+            bell.ring(messages)
         for message in messages:
             served[message.agency_id] = served.get(message.agency_id, 0) + 1
         room -= len(messages)
         rung += len(messages)
+        if not more:
+            if not full:
+                break
+            fair = False  # nobody else waits: the rest of the room is theirs
     return rung
 
 
-def _take(store: Store, pool: Pool, room: int, excluded: Sequence[str], lease: timedelta) -> list[Due]:
-    """Move `wake_at` of due rows by the lease and commit; then they may be rung for."""
+def _take(store: Store, pool: Pool, room: int, excluded: Sequence[str], lease: timedelta) -> tuple[list[Due], bool]:
+    """Move `wake_at` of due rows by the lease and commit; then they may be rung for. Also says if more may be due."""
+    limit = room * BATCHES[pool]
     with store.transaction() as tx:
-        woken = waking.wake(tx, pool, room * BATCHES[pool], excluded, lease)
-    return batches(pool, woken)
+        woken = waking.wake(tx, pool, limit, excluded, lease)
+    return batches(pool, woken), len(woken) == limit
 
 
 def batches(pool: Pool, woken: Sequence[Woken]) -> list[Due]:

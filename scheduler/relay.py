@@ -29,5 +29,6 @@ def relay(store: Store, exchange: Exchange, *, batch: int = EVENTS_PER_PASS) -> 
             return 0
         waiting = events.unpublished(tx, batch)
         confirmed = exchange.publish(waiting) if waiting else ()
-        events.mark_published(tx, confirmed)
+        if confirmed:
+            events.mark_published(tx, confirmed)
         return len(confirmed)

@@ -29,36 +29,21 @@ class Silent:
         return 0
 
 
-class Ticks(NamedTuple):
-    """Median milliseconds of an idle tick, by how much there is that is not due."""
-
-    few_ms: float
-    many_ms: float
-    rung_ms: float
-
-
-def ticks(url: str, few: int, many: int, rung: int) -> Ticks:
-    """Plan and dispatch with `few` schedules, then `many`, then also `rung` cycles that were rung and are leased."""
-    seed.seed(url, few, days=10)
-    store = Store(make_engine(url))
+def tick_ms(urls: Sequence[str]) -> list[float]:
+    """Median milliseconds of an idle tick (plan and dispatch) on each database; turn by turn, so that noise hits all."""
+    stores = [Store(make_engine(url)) for url in urls]
+    spent: list[list[float]] = [[] for _ in stores]
     try:
-        few_ms = _tick_ms(store)
-        seed.add(url, few + 1, many, days=10)
-        many_ms = _tick_ms(store)
-        seed.add(url, many + 1, many + rung, days=10, rung=rung)
-        return Ticks(few_ms, many_ms, _tick_ms(store))
+        for _ in range(TICKS):
+            for store, each in zip(stores, spent, strict=True):
+                began = time.perf_counter()
+                if plan(store) + dispatch(store, Silent()):
+                    raise RuntimeError("something fell due on an idle engine")
+                each.append(1000 * (time.perf_counter() - began))
+        return [median(each) for each in spent]
     finally:
-        store.engine.dispose()
-
-
-def _tick_ms(store: Store) -> float:
-    spent = []
-    for _ in range(TICKS):
-        began = time.perf_counter()
-        if plan(store) + dispatch(store, Silent()):
-            raise RuntimeError("something fell due on an idle engine")
-        spent.append(1000 * (time.perf_counter() - began))
-    return median(spent)
+        for store in stores:
+            store.engine.dispose()
 
 
 class Latency(NamedTuple):

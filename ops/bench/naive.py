@@ -201,7 +201,11 @@ def _invoice(
         taxes=[{"name": service.tax_name, "rate": service.tax_rate, "net_minor": net, "tax_minor": tax}],
         snapshot=_snapshot(agency, client, service, subscription),
     )
-    line = Line(
+    return invoice, _line(service, subscription, cycle, of, net)
+
+
+def _line(service: Service, subscription: Subscription, cycle: Cycle, of: dict[str, str], net: int) -> Line:
+    return Line(
         **of,
         line_no=1,
         description=describe(service.name, cycle.starts_on, cycle.ends_on),
@@ -211,7 +215,6 @@ def _invoice(
         tax_name=service.tax_name,
         tax_rate=service.tax_rate,
     )
-    return invoice, line
 
 
 def _snapshot(agency: Agency, client: Client, service: Service, subscription: Subscription) -> dict[str, Any]:

@@ -56,7 +56,7 @@ _RUNG = """
 INSERT INTO cycles (agency_id, subscription_id, stream, starts_on, ends_on, cycle_index, due_at, state, rings, wake_at)
 SELECT agency_id, 'sub-' || no, 'invoice', starts_on - 1, starts_on, 0, now() - interval '1 minute', 'due', 1,
        now() + interval '1 day'
-FROM member ORDER BY no LIMIT %(rows)s"""
+FROM member"""
 
 
 def connect(url: str) -> psycopg.Connection:
@@ -64,30 +64,36 @@ def connect(url: str) -> psycopg.Connection:
     return psycopg.connect(url.replace("postgresql+psycopg://", "postgresql://", 1), autocommit=True)
 
 
-def seed(url: str, subscriptions: int, *, agencies: int = AGENCIES, days: int = -1, months: int = 0) -> None:
-    """Subscriptions of self-checkout, each with an invoice schedule whose first cycle starts `days` from today.
+def seed(url: str, subscriptions: int, *, agencies: int = AGENCIES, months: int = 0) -> None:
+    """Subscriptions of self-checkout, each with an invoice schedule whose first cycle started yesterday and is due.
 
-    With the default each has exactly one due cycle; `months` puts the start that many months earlier, which makes as many
-    more due. Automatic collection, one service with tax per agency.
+    `months` puts the start that many months earlier, which makes as many more cycles due. Automatic collection, one
+    service with tax per agency.
     """
     with connect(url) as session:
         session.execute(_AGENCIES, {"zone": ZONE, "agencies": agencies})
         for table in ("services", "service_revisions"):
             session.execute(_SERVICES.format(table=table))
-    add(url, 1, subscriptions, agencies=agencies, days=days, months=months)
-
-
-def add(
-    url: str, first: int, last: int, *, agencies: int = AGENCIES, days: int = -1, months: int = 0, rung: int = 0
-) -> None:
-    """More subscriptions, numbered from `first` to `last`; `rung` of them with a cycle that was rung and is leased."""
-    with connect(url) as session:
-        of = {"agencies": agencies, "zone": ZONE, "first": first, "last": last, "days": days, "months": months}
-        session.execute(_MEMBERS, of)
+        of = {"agencies": agencies, "zone": ZONE, "days": -1, "months": months}
+        session.execute(_MEMBERS, {**of, "first": 1, "last": subscriptions})
         for statement in (_CLIENTS, _METHODS, _SUBSCRIPTIONS, _REVISIONS):
             session.execute(statement)
         session.execute(_SCHEDULES, {"streams": ["invoice"]})
-        session.execute(_RUNG, {"rows": rung})
+        session.execute("VACUUM (ANALYZE)")
+
+
+def seed_idle(url: str, schedules: int, rung: int) -> None:
+    """Nothing due: `schedules` that come in ten days, and beside them `rung` cycles that were rung and are leased."""
+    with connect(url) as session:
+        session.execute(_AGENCIES, {"zone": ZONE, "agencies": AGENCIES})
+        of = {"agencies": AGENCIES, "zone": ZONE, "days": 10, "months": 0}
+        session.execute(_MEMBERS, {**of, "first": 1, "last": schedules})
+        session.execute(_SUBSCRIPTIONS)
+        session.execute(_SCHEDULES, {"streams": ["invoice"]})
+        session.execute("DROP TABLE member")
+        session.execute(_MEMBERS, {**of, "first": schedules + 1, "last": schedules + rung})
+        session.execute(_SUBSCRIPTIONS)
+        session.execute(_RUNG)
         session.execute("VACUUM (ANALYZE)")
 
 
@@ -106,7 +112,7 @@ def seed_moments(url: str, moments: int, seconds: float) -> None:
         session.execute(_AGENCIES, {"zone": "UTC", "agencies": moments})
         session.execute(
             """
-            UPDATE agencies SET effective_at = effective_at,
+            UPDATE agencies SET
               issue_time = ((now() + make_interval(secs => 1 + %(step)s * right(agency_id, 3)::int)) AT TIME ZONE 'UTC')::time
             """,
             {"step": seconds / moments},

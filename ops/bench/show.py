@@ -60,7 +60,10 @@ def _rest(found: Mapping[str, Any]) -> Table:
     few, many = tick["schedules"]
     table.add_row(f"idle tick, {few:,} schedules", f"{tick['few_ms']} ms")
     table.add_row(f"idle tick, {many:,} schedules", f"{tick['many_ms']} ms, {tick['many_vs_few']} ×")
-    table.add_row(f"idle tick, {tick['rung_rows']:,} rung rows too", f"{tick['rung_ms']} ms, {tick['rung_vs_few']} ×")
+    table.add_row(
+        f"idle tick, {few:,} schedules and {tick['rung_rows']:,} rung rows",
+        f"{tick['rung_ms']} ms, {tick['rung_vs_few']} ×",
+    )
     if "memory_mb" in found:
         memory = found["memory_mb"]
         small, large = memory["cycles"]

@@ -73,8 +73,8 @@ class _Run:
         since = min(self._upstream.start or self._end, self._end)
         self._clock.at = self._awake(since)
         while True:
-            self._deliver()
-            self._ends = self._agency_ends()
+            if self._deliver():
+                self._ends = self._agency_ends()
             self._world.settle(self._frozen())
             self._moments += 1
             self._progress(self._clock.at, self._lines)
@@ -92,8 +92,9 @@ class _Run:
         outage = self._outage
         return outage.until if outage is not None and outage.since <= at < outage.until else at
 
-    def _deliver(self) -> None:
-        """All messages of this moment are applied before the clock moves on."""
+    def _deliver(self) -> int:
+        """All messages of this moment are applied before the clock moves on. Returns how many were."""
+        before = self._lines
         for line in self._upstream.take(self._clock.at):
             if line.time is not None and line.time >= self._ends.get(line.agency_id, self._end):
                 self._after_end += 1
@@ -105,6 +106,7 @@ class _Run:
                 self._left.append(Seen(line, received))
             if line.agency_id not in self._ends:
                 self._ends = self._agency_ends()
+        return self._lines - before
 
     def _agency_ends(self) -> Mapping[str, datetime]:
         """When the last local day is over in each agency's zone."""

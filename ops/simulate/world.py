@@ -7,7 +7,7 @@ from random import Random
 from scheduler.dispatch import dispatch
 from scheduler.plan import plan
 from scheduler.recheck import recheck
-from scheduler.relay import relay
+from scheduler.relay import EVENTS_PER_PASS, relay
 from shared.broker import EmbeddedBroker
 from shared.documents.sending import EmlWriter
 from shared.gateways.sandbox import SandboxGateway
@@ -65,5 +65,5 @@ class World:
                 break
         else:
             raise Unsettled(f"still busy after {ROUNDS_MAX} rounds at one moment")
-        while relay(self.store, self._listener):
+        while relay(self.store, self._listener) == EVENTS_PER_PASS:
             pass

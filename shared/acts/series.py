@@ -6,25 +6,29 @@ from shared.domain.cycles import Recurrence, due_at, local_date
 from shared.domain.facts import INVOICE, Agency
 from shared.domain.keys import subscription_subject
 from shared.domain.planning import CANCELLED, Schedule
-from shared.store import cycles, schedules
+from shared.domain.states import SERIES_GOES_ON
+from shared.store import cycles, invoices, schedules
 from shared.store.transaction import Tx
 
 SERIES_STOPPED = "series_stopped"
 
 
 def resume(tx: Tx, agency: Agency, subscription_id: str, from_on: date | None, at: datetime) -> bool:
-    """Let the stopped invoice series of a locked subscription go on. Returns False if it was not stopped.
+    """Let the stopped invoice series of a locked subscription go on. Returns False if nothing stops it.
 
     It goes on at the first boundary on or after `from_on`; without one, at the first that falls due later than `at`.
-    Cycles missed before that are written as skipped. A series that the subscription's own end stopped stays ended.
+    Cycles missed before that are written as skipped. A series that the subscription's own end stopped stays ended. Where the
+    stop was not found yet, because its next cycle is still to come or to be planned, it is lifted before it is found.
     """
     bounded = schedules.load(tx, agency.agency_id, subscription_id).get(INVOICE)
     if bounded is None or bounded.schedule.anchor_on is None:
         return False
     schedule = bounded.schedule
-    if schedule.stopped_reason is None or schedule.stopped_reason == CANCELLED:
+    if schedule.stopped_reason == CANCELLED:
         return False
     index = _first_index(agency, schedule, from_on, at)
+    if schedule.stopped_reason is None:
+        return _lift(tx, agency, schedule, index)
     starts_on = schedule.boundary(index)
     skip_missed(tx, agency, schedule, starts_on)
     resumed = schedule._replace(
@@ -38,6 +42,17 @@ def resume(tx: Tx, agency: Agency, subscription_id: str, from_on: date | None, a
     data = {"subscription_id": subscription_id, "from": starts_on, "was": schedule.stopped_reason}
     tx.record(agency.agency_id, "series.resumed", subscription_subject(subscription_id), data)
     cycles.release(tx, agency.agency_id, [subscription_id])
+    return True
+
+
+def _lift(tx: Tx, agency: Agency, schedule: Schedule, index: int) -> bool:
+    """Of a series that would stop at its next cycle: what was voided or given up no longer stops it from `index` on."""
+    latest = invoices.latest_statuses(tx, agency.agency_id, [schedule.subscription_id]).get(schedule.subscription_id)
+    if latest is None or latest[0] in SERIES_GOES_ON:
+        return False
+    schedules.rewrite(tx, agency.agency_id, [schedule._replace(resumed_index=index)])
+    data = {"subscription_id": schedule.subscription_id, "from": schedule.boundary(index), "was": None}
+    tx.record(agency.agency_id, "series.resumed", subscription_subject(schedule.subscription_id), data)
     return True
 
 

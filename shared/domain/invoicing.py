@@ -85,12 +85,12 @@ Ended = Skip | Cancel
 def ended_before(subscription: Subscription, revision: SubscriptionRevision, period: Period) -> Ended | None:
     """Why a cycle has no document by the subscription's own state in force at its due instant; None if it has one.
 
-    Cancelled: cycles that start on or after `cancel_on`. Paused: skipped, and the series goes on from the anchor.
+    Cancelled: cycles that start on or after `cancel_on`, which may be set ahead while the status is still active. Paused: skipped, and the series goes on from the anchor.
     A subscription that dunning ended stays ended, whatever upstream says later.
     """
     if subscription.ended_at is not None and period.due_at >= subscription.ended_at:
         return Cancel(subscription.ended_reason or "subscription_ended")
-    if revision.status == "cancelled" and (revision.cancel_on is None or period.starts_on >= revision.cancel_on):
+    if revision.cancel_on is not None and period.starts_on >= revision.cancel_on:
         return Cancel("subscription_cancelled")
     if revision.status == "paused":
         return Skip("paused")

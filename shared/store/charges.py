@@ -121,20 +121,23 @@ class Declines(NamedTuple):
 
 def recent_declines(
     tx: Tx, agency_id: str, method_ids: Collection[str], window: timedelta
-) -> dict[tuple[str, str, int], Declines]:
-    """Declines per (client, method, amount) that were answered inside the window."""
+) -> dict[tuple[str, str, int, int], Declines]:
+    """Declines per (client, method, its revision, amount) that were answered inside the window.
+
+    Any newer revision of a method counts as a new method.
+    """
     rows = tx.rows(
         """
-        SELECT client_id, payment_method_id, amount_minor, count(*), min(settled_at) FROM charges
+        SELECT client_id, payment_method_id, method_revision, amount_minor, count(*), min(settled_at) FROM charges
         WHERE agency_id = :agency_id AND state = 'declined' AND payment_method_id = ANY(CAST(:ids AS text[]))
           AND settled_at > :since AND sent_at IS NOT NULL
-        GROUP BY client_id, payment_method_id, amount_minor
+        GROUP BY client_id, payment_method_id, method_revision, amount_minor
         """,
         agency_id=agency_id,
         ids=list(method_ids),
         since=tx.as_of - window,
     )
-    return {(row[0], row[1], row[2]): Declines(row[3], row[4] + window) for row in rows}
+    return {(row[0], row[1], row[2], row[3]): Declines(row[4], row[5] + window) for row in rows}
 
 
 def failing_of_client(tx: Tx, agency_id: str, client_id: str, subscription_ids: Collection[str]) -> list[str]:

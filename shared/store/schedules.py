@@ -28,11 +28,23 @@ _MOVING = (
 
 
 def due(tx: Tx, limit: int, frozen: Sequence[str]) -> list[Pair]:
-    """Subscriptions with a schedule whose next instant has come, oldest first. A hint: read again under the lock."""
+    """Subscriptions with a schedule whose next instant has come, oldest first. A hint: read again under the lock.
+
+    One whose own facts or service have changed is left out until its recheck is done: the change may count from an
+    earlier boundary than those that would be planned now.
+    """
     rows = tx.rows(
         """
-        SELECT agency_id, subscription_id FROM schedules
-        WHERE next_at <= :as_of AND NOT agency_id = ANY(CAST(:frozen AS text[])) ORDER BY next_at LIMIT :limit
+        SELECT c.agency_id, c.subscription_id FROM schedules AS c
+        WHERE c.next_at <= :as_of AND NOT c.agency_id = ANY(CAST(:frozen AS text[]))
+          AND NOT EXISTS (
+            SELECT 1 FROM rechecks AS r
+            WHERE r.agency_id = c.agency_id AND (
+                (r.kind = 'subscription' AND r.ref = c.subscription_id)
+                OR (r.kind = 'service' AND r.ref = (
+                    SELECT s.service_id FROM subscriptions AS s
+                    WHERE s.agency_id = c.agency_id AND s.subscription_id = c.subscription_id))))
+        ORDER BY c.next_at LIMIT :limit
         """,
         as_of=tx.as_of,
         frozen=list(frozen),
@@ -53,8 +65,7 @@ def with_limits(tx: Tx, pairs: Sequence[Pair], *, due_only: bool) -> list[Bounde
     rows = tx.rows(
         f"""
         SELECT {_SELECT}, a.timezone, a.issue_time, s.known_since, s.bill_from,
-               CASE WHEN s.status = 'cancelled' THEN s.cancel_on END,
-               CASE WHEN s.status = 'cancelled' THEN s.effective_at END, s.ended_at
+               s.cancel_on, CASE WHEN s.cancel_on IS NOT NULL THEN s.effective_at END, s.ended_at
         FROM unnest(CAST(:agencies AS text[]), CAST(:ids AS text[])) AS k(agency_id, subscription_id)
         JOIN schedules AS c ON c.agency_id = k.agency_id AND c.subscription_id = k.subscription_id
         JOIN subscriptions AS s ON s.agency_id = c.agency_id AND s.subscription_id = c.subscription_id

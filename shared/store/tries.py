@@ -1,6 +1,6 @@
 """Tries of due cycles: counted before the work, forgotten after an orderly end, so that a row that kills its worker is found.
 
-Nothing here takes a subscription's lock but what says so; rows that somebody is writing are passed over, never waited for.
+Counting and forgetting need no subscription's lock: rows that somebody is writing are passed over, never waited for.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,7 @@ WHERE c.agency_id = k.agency_id AND c.subscription_id = k.subscription_id AND c.
 
 
 def count(tx: Tx, agency_id: str, ids: Sequence[str], stream: Stream) -> None:
-    """A worker got these a second time: count a try before the work, so that one that kills its worker is found.
-
-    Takes no subscription's lock, so it must never wait: rows that somebody is writing right now are passed over.
-    """
+    """A worker got these a second time: count a try before the work, so that one that kills its worker is found."""
     tx.run(
         f"UPDATE cycles AS c SET tries = c.tries + 1 {_FREE.format('rings > 1')}",  # noqa: S608
         agency_id=agency_id,

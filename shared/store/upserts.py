@@ -74,6 +74,33 @@ def remove_method(tx: Tx, keys: Mapping[str, str], revision: int, effective_at: 
     )
 
 
+def keep_late(tx: Tx, table: Table, keys: Mapping[str, str], values: Mapping[str, Any]) -> None:
+    """Add a revision that came after a later one to the history: what fell due in between was true by it.
+
+    Effective instants never go back from revision to revision: the late one counts from the latest before it, and later
+    ones count no earlier than it. A revision that is there already stays.
+    """
+    found = " AND ".join(f"{name} = :{name}" for name in keys)
+    at = {**keys, "revision": values["revision"]}
+    before = tx.scalar(
+        f"SELECT max(effective_at) FROM {table.name} WHERE {found} AND revision < :revision",  # noqa: S608
+        **at,
+    )
+    effective_at = max(values["effective_at"], before or values["effective_at"])
+    columns = {**keys, **values, "effective_at": effective_at}
+    given = ", ".join(_expression(table, name) for name in columns)
+    tx.run(
+        f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({given}) ON CONFLICT DO NOTHING",  # noqa: S608
+        **columns,
+    )
+    tx.run(
+        f"UPDATE {table.name} SET effective_at = greatest(effective_at, :effective_at)"  # noqa: S608
+        f" WHERE {found} AND revision > :revision",
+        effective_at=effective_at,
+        **at,
+    )
+
+
 def known_earlier(tx: Tx, agency_id: str, subscription_id: str, at: datetime) -> None:
     """A late message of an older revision says that the subscription was known earlier."""
     tx.run(

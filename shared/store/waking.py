@@ -33,6 +33,17 @@ _SOURCES = {
     "intake": Source("inbox", "inbox_id::text", "true", "wake_at"),
 }
 POOLS = tuple(_SOURCES)
+_DUE_POOLS = " UNION ALL ".join(
+    f"SELECT '{pool}' WHERE EXISTS (SELECT 1 FROM {source.table} WHERE {source.where} AND wake_at <= :as_of"  # noqa: S608
+    " AND NOT agency_id = ANY(CAST(:excluded AS text[])))"
+    for pool, source in _SOURCES.items()
+)
+
+
+def due_pools(tx: Tx, excluded: Collection[str]) -> set[str]:
+    """Which pools have a due row of an agency that is not excluded: one statement, so that an idle tick is one."""
+    rows = tx.rows(_DUE_POOLS, as_of=tx.as_of, excluded=list(excluded))
+    return {row[0] for row in rows}
 
 
 def wake(tx: Tx, pool: str, limit: int, excluded: Collection[str], lease: timedelta) -> list[Woken]:

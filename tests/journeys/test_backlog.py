@@ -176,3 +176,15 @@ def test_dates_of_issue_never_run_backwards_within_a_number_series(diary: Diary)
         (2, "sub", "2026-07-01"),
         (3, "three", "2026-07-01"),
     ]
+
+
+def test_a_new_card_releases_everything_at_once_however_often_the_old_one_was_declined(diary: Diary) -> None:
+    """Fifteen declines of one method and amount in 30 days pause that method; a newer revision is a new method."""
+    diary.open(card=BROKE)
+    for id_ in ("one", "two", "three"):
+        diary.say("subscription.upserted", "2026-05-25", subscription_id=id_)
+    diary.go("2026-06-16")
+    assert told(diary.charges(), "outcome").count("declined") == 15
+    diary.new_card("2026-06-17")
+    assert told(diary.rows("invoices"), "status") == ["paid", "paid", "paid"]
+    assert told(diary.rows("orders"), "cycle_starts_on created_at") == [("2026-06-01", "2026-06-17T10:00Z")] * 3

@@ -61,7 +61,7 @@ def test_currencies_keep_their_own_decimals(
 
 
 @pytest.mark.parametrize("of", [{"quantity": 0}, {"price_minor": 0}])
-def test_nothing_to_pay_is_issued_as_paid_without_a_charge_and_ordered(diary: Diary, of: dict[str, int]) -> None:
+def test_nothing_to_pay_is_issued_as_paid_without_a_charge_and_ordered(diary: Diary, of: dict[str, Any]) -> None:
     diary.open(card=None, service={key: value for key, value in of.items() if key == "price_minor"})
     diary.say("subscription.upserted", "2026-06-01", **{k: v for k, v in of.items() if k == "quantity"})
     assert told(diary.invoices(), "status total_minor paid_at") == [("paid", 0, "2026-06-01T10:00Z")]
@@ -73,7 +73,7 @@ def test_nothing_to_pay_is_issued_as_paid_without_a_charge_and_ordered(diary: Di
 def test_an_invoice_by_hand_in_another_currency_than_the_service_is_refused(diary: Diary) -> None:
     diary.open()
     diary.say("subscription.upserted", "2026-06-01", checkout="manual")
-    usd = {"issued_on": "2026-06-03", "total_minor": 11900, "currency": "USD"}
+    usd: dict[str, Any] = {"issued_on": "2026-06-03", "total_minor": 11900, "currency": "USD"}
     received = diary.say("invoice.issued", "2026-06-03", **usd)
     assert (received.state, received.field) == ("rejected", "data.currency")
     assert "USD" in received.reason

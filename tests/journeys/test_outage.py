@@ -151,7 +151,11 @@ def script(random: Random) -> Write:
     def write(diary: Diary) -> None:
         diary.open()
         for index in range(3):
-            service = {"service_id": f"s{index}", "billing_cycle": cycles[index], "price_minor": 1000 + 37 * index}
+            service: dict[str, Any] = {
+                "service_id": f"s{index}",
+                "billing_cycle": cycles[index],
+                "price_minor": 1000 + 37 * index,
+            }
             diary.say("service.upserted", "2026-05-21", **service)
             of = {"subscription_id": f"sub{index}", "service_id": f"s{index}", "starts_on": starts[index]}
             diary.say("subscription.upserted", "2026-05-25", **of)

@@ -1,5 +1,7 @@
 """Orders and invoices of one subscription each have an anchor and a cycle of their own; the first invoice of a manual order."""
 
+from typing import Any
+
 from tests.journeys.diary import Diary, told
 from tests.journeys.portal import MONTHLY, WEEKLY
 
@@ -50,7 +52,7 @@ def test_the_first_invoice_by_hand_keeps_its_number_total_and_paid_state_and_lat
 ) -> None:
     diary.open()
     diary.say("subscription.upserted", "2026-06-01", checkout="manual")
-    first = {"number": "2026/17", "total_minor": 5950, "currency": "EUR", "status": "paid"}
+    first: dict[str, Any] = {"number": "2026/17", "total_minor": 5950, "currency": "EUR", "status": "paid"}
     diary.say("invoice.issued", "2026-06-03", issued_on="2026-06-03", **first)
     diary.go("2026-07-03")
     assert told(diary.invoices(), "number status subtotal_minor tax_minor total_minor") == [

@@ -21,6 +21,9 @@ from workers.intake import receive_changes
 
 PATIENCE = 60.0  # how long a broken test hangs before it fails; no result depends on it
 LOOK_EVERY = 0.005
+BLOCKED = """
+SELECT count(*) FROM pg_stat_activity AS w JOIN pg_stat_activity AS h ON h.pid = ANY(pg_blocking_pids(w.pid))
+WHERE w.application_name = :name AND h.application_name LIKE :behind"""
 
 
 class Session(threading.Thread):
@@ -122,20 +125,19 @@ class Stage:
         self.monkeypatch.setattr(owner, function, standing)
         return stop
 
-    def waits(self, session: Session) -> bool:
-        """Watch a session until it waits for a lock (True) or has ended (False). It must wait where locks are in place."""
+    def waits(self, session: Session, behind: str = "%") -> bool:
+        """Watch a session until it waits for a lock of another one (`behind`: its name) or has ended. True if it waits."""
         until = time.monotonic() + PATIENCE
         while session.is_alive():
-            if self._blocked(session.name):
+            if self._blocked(session.name, behind):
                 return True
             assert time.monotonic() < until, f"{session.name} neither waits nor ends"
             session.join(LOOK_EVERY)
         return False
 
-    def _blocked(self, name: str) -> bool:
-        asked = "SELECT count(*) FROM pg_stat_activity WHERE application_name = :name AND wait_event_type = 'Lock'"
+    def _blocked(self, name: str, behind: str) -> bool:
         with self._watch.connect() as connection:
-            return bool(connection.execute(text(asked), {"name": name}).scalar_one())
+            return bool(connection.execute(text(BLOCKED), {"name": name, "behind": behind}).scalar_one())
 
     def end(self, *sessions: Session) -> None:
         """Join sessions. An error is the test's own failure, unless the locks are away: then it is harm done."""

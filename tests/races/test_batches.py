@@ -90,6 +90,7 @@ def test_a_deadlock_leaves_every_row_due(stage: Stage) -> None:
         lock_subscriptions(tx, [("ag", "sub-000")], wait=True)
         pool = stage.start("pool", lambda store: issue_invoices.issue_invoices(store, "ag", ids))
         assert stage.waits(pool)
+    assert stage.waits(pool, behind="other")
     held.go()
     pool.join()
     stage.end(other)

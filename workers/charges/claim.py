@@ -20,6 +20,7 @@ from workers.charges.dunning import Failure, after_failures
 
 CHARGE, LOOKUP = "charge", "lookup"
 LEASE = timedelta(minutes=2)
+TOO_MANY_DECLINES = "too_many_declines"
 AFTER_MESSAGE = timedelta(minutes=1)
 GATEWAY_MISSING = timedelta(hours=1)
 _encode = msgspec.json.encode
@@ -43,7 +44,7 @@ class _Known(NamedTuple):
     today: date
     invoices: Mapping[str, Invoice]
     methods: Mapping[str, Sequence[Method]]
-    declines: Mapping[tuple[str, str, int], Declines]
+    declines: Mapping[tuple[str, str, int, int], Declines]
     awaited: Collection[str]
     gateways: Mapping[str, Gateway]
 
@@ -139,9 +140,9 @@ def _attempt(tx: Tx, known: _Known, charge: Charge) -> Call | Failure | Charge:
     method = choose(known.methods.get(invoice.client_id, ()))
     if method is None:
         return Failure(charge._replace(code=NO_METHOD), invoice, ends_now=False)
-    recent = known.declines.get((invoice.client_id, method.payment_method_id, invoice.rest_minor))
+    recent = known.declines.get((invoice.client_id, method.payment_method_id, method.revision, invoice.rest_minor))
     if recent is not None and recent.declined >= DECLINES_MAX:
-        return charge._replace(planned_at=recent.frees_at, wake_at=recent.frees_at)
+        return Failure(charge._replace(code=TOO_MANY_DECLINES), invoice, ends_now=False, retry_at=recent.frees_at)
     if method.provider not in known.gateways:
         later = now + GATEWAY_MISSING
         return charge._replace(code="gateway_missing", planned_at=later, wake_at=later)

@@ -1,6 +1,7 @@
 """What follows failed attempts: the next one, notices in one coherent message each, or the end of the ladder."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, notify
@@ -27,11 +28,16 @@ from shared.store.transaction import Tx
 
 
 class Failure(NamedTuple):
-    """An attempt that failed, with its code set. `ends_now`: an open action ran out, no call was made."""
+    """An attempt that failed, with its code set.
+
+    `ends_now`: an open action ran out, no call was made. `retry_at`: no call may be made before then, for the method was
+    declined too often; the ladder goes on and ends all the same.
+    """
 
     charge: Charge
     invoice: Invoice
     ends_now: bool
+    retry_at: datetime | None = None
 
 
 class _Outcome(NamedTuple):
@@ -88,7 +94,7 @@ def _follow(tx: Tx, agency: Agency, failure: Failure, methods: Sequence[Method])
         agency.retry_days,
         agency.timezone,
         tx.as_of,
-        callable_method=choose(methods) is not None and not failure.ends_now,
+        callable_method=choose(methods) is not None and not failure.ends_now and failure.retry_at is None,
         newer_method=newer,
     )
     if failure.ends_now:
@@ -104,14 +110,15 @@ def _newer_method(charge: Charge, methods: Sequence[Method]) -> bool:
 
 
 def _stays_planned(outcome: _Outcome) -> bool:
-    """Without a usable method the planned attempt is not used up: it waits for one, or for the ladder's end."""
-    return not _called(outcome.failure) and not outcome.step.exhausted
+    """Without a call the planned attempt is not used up: it waits for a usable method, or until a call may be made again."""
+    return not _called(outcome.failure) and (not outcome.step.exhausted or outcome.failure.retry_at is not None)
 
 
 def _ended(tx: Tx, outcome: _Outcome) -> Charge:
     charge, step = outcome.failure.charge, outcome.step
     if _stays_planned(outcome):
-        return charge._replace(planned_at=step.plan_at or tx.as_of, wake_at=step.plan_at)
+        at = min(each for each in (step.plan_at, outcome.failure.retry_at) if each is not None)
+        return charge._replace(planned_at=at, wake_at=at)
     state = "declined" if _called(outcome.failure) else "not_sent"
     return charge._replace(state=state, wake_at=None, lease_until=None, settled_at=tx.as_of)
 

@@ -183,7 +183,8 @@ def _require_action(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, co
 
 def _wait(tx: Tx, agency: Agency, charge: Charge, state: str, reference: str | None) -> None:
     """The provider has not said, or not finally: look again after as long as it has been so, up to six hours."""
-    since = charge.doubtful_since or tx.as_of
+    still = charge.doubtful_since if state == charge.state else None
+    since = still or tx.as_of
     at = min(doubling(since, tx.as_of, FIRST_LOOK, LATEST_LOOK), net_at(tx.as_of))
     if state != charge.state:
         check_move(CHARGE_MOVES, "charge", charge.state, state)

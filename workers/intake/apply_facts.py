@@ -1,5 +1,6 @@
 """Agencies, clients, services and payment methods: whole-state upserts by revision."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -11,10 +12,11 @@ from shared.messages import (
     PaymentMethodRemoved,
     PaymentMethodUpserted,
     ServiceUpserted,
+    content_digest,
 )
 from shared.store import rechecks, tables, upserts
 from shared.store.transaction import Tx
-from workers.intake.verdicts import Accepted, Applied, Verdict, Waits, compare
+from workers.intake.verdicts import Accepted, Applied, Stale, Verdict, Waits, compare
 
 
 def _json(value: Any) -> str | None:
@@ -76,17 +78,29 @@ def client(tx: Tx, change: Change, data: ClientUpserted) -> Verdict:
 
 
 def service(tx: Tx, change: Change, data: ServiceUpserted) -> Verdict:
-    """A service; every accepted revision is kept, for a cycle is priced by the one in force when it fell due."""
+    """A service; every revision is kept, for a cycle is priced by the one in force when it fell due."""
     if not upserts.known(tx, tables.agencies, {"agency_id": data.agency_id}):
         return Waits(f"agency/{data.agency_id}")
     keys = {"agency_id": data.agency_id, "service_id": data.service_id}
     accepted = compare(change, data.revision, upserts.standing(tx, tables.services, keys))
+    if isinstance(accepted, Stale):
+        late = _service_values(data, change.time, content_digest(data))
+        upserts.keep_late(tx, tables.service_revisions, keys, late)
     if not isinstance(accepted, Accepted):
         return accepted
+    values = _service_values(data, accepted.effective_at, accepted.digest)
+    upserts.upsert(tx, tables.services, keys, values)
+    upserts.insert(tx, tables.service_revisions, {**keys, **values})
+    if not accepted.first:
+        rechecks.add(tx, data.agency_id, "service", data.service_id, accepted.effective_at)
+    return Applied((f"service/{data.service_id}",))
+
+
+def _service_values(data: ServiceUpserted, effective_at: datetime, digest: str) -> dict[str, Any]:
     order_cycle = data.order_cycle or data.billing_cycle
-    values = {
+    return {
         "revision": data.revision,
-        "effective_at": accepted.effective_at,
+        "effective_at": effective_at,
         "name": data.name,
         "price_minor": data.price_minor,
         "currency": data.currency,
@@ -98,13 +112,8 @@ def service(tx: Tx, change: Change, data: ServiceUpserted) -> Verdict:
         "order_unit": order_cycle.unit,
         "order_every": order_cycle.every,
         "renewal": data.renewal,
-        "digest": accepted.digest,
+        "digest": digest,
     }
-    upserts.upsert(tx, tables.services, keys, values)
-    upserts.insert(tx, tables.service_revisions, {**keys, **values})
-    if not accepted.first:
-        rechecks.add(tx, data.agency_id, "service", data.service_id, accepted.effective_at)
-    return Applied((f"service/{data.service_id}",))
 
 
 def payment_method(tx: Tx, change: Change, data: PaymentMethodUpserted) -> Verdict:

@@ -106,20 +106,9 @@ def _anchor(tx: Tx, known: _Known, data: InvoiceIssued) -> tuple[int, date, date
     index, ends_on = schedule.next_index, _ends_on(known, data)
     if stopped:
         index = series.skip_missed(tx, known.agency, schedule, data.issued_on)
-    row = (
-        data.agency_id,
-        data.subscription_id,
-        INVOICE,
-        data.issued_on,
-        ends_on,
-        index,
-        due_at(data.issued_on, known.agency.timezone, known.agency.issue_time),
-        "done",
-        None,
-        None,
-        tx.as_of,
-    )
-    cycles.insert(tx, [row])
+    at = due_at(data.issued_on, known.agency.timezone, known.agency.issue_time)
+    place = (data.agency_id, data.subscription_id, INVOICE, data.issued_on, ends_on, index, at)
+    cycles.insert(tx, [(*place, "done", None, None, tx.as_of)])
     anchored = schedule._replace(
         anchor_on=data.issued_on,
         anchor_index=index,

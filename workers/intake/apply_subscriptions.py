@@ -9,7 +9,7 @@ from shared.acts import series
 from shared.domain.cycles import Unit, due_at, local_date
 from shared.domain.facts import INVOICE, ORDER, Agency, Stream
 from shared.domain.planning import CANCELLED, Schedule
-from shared.messages import Change, SubscriptionResumed, SubscriptionUpserted
+from shared.messages import Change, SubscriptionResumed, SubscriptionUpserted, content_digest
 from shared.store import cycles, facts, rechecks, schedules, tables, upserts
 from shared.store.locks import lock_subscriptions
 from shared.store.transaction import Tx
@@ -29,6 +29,8 @@ def subscription(tx: Tx, change: Change, data: SubscriptionUpserted) -> Verdict:
     accepted = compare(change, data.revision, stored)
     if isinstance(accepted, Stale):
         upserts.known_earlier(tx, data.agency_id, data.subscription_id, change.time)
+        late = _history(agency, data, change.time, content_digest(data))
+        upserts.keep_late(tx, tables.subscription_revisions, _keys(data), late)
     if not isinstance(accepted, Accepted):
         return accepted
     refused = _refused(tx, data)
@@ -71,22 +73,26 @@ def _refused(tx: Tx, data: SubscriptionUpserted) -> Refused | None:
     return None
 
 
-def _write(
-    tx: Tx, agency: Agency, data: SubscriptionUpserted, accepted: Accepted, known_since: datetime | None
-) -> None:
-    over = data.status == "cancelled"
-    cancel_on = (data.cancel_on or local_date(accepted.effective_at, agency.timezone)) if over else None
-    history = {
+def _history(agency: Agency, data: SubscriptionUpserted, effective_at: datetime, digest: str) -> dict[str, Any]:
+    """What may change over time; a cancellation without a date counts from the agency's local day."""
+    today = local_date(effective_at, agency.timezone) if data.status == "cancelled" else None
+    return {
         "client_id": data.client_id,
         "service_id": data.service_id,
         "status": data.status,
-        "cancel_on": cancel_on,
+        "cancel_on": data.cancel_on or today,
         "quantity": data.quantity,
         "collection": data.collection_or_default,
-        "digest": accepted.digest,
+        "digest": digest,
         "revision": data.revision,
-        "effective_at": accepted.effective_at,
+        "effective_at": effective_at,
     }
+
+
+def _write(
+    tx: Tx, agency: Agency, data: SubscriptionUpserted, accepted: Accepted, known_since: datetime | None
+) -> None:
+    history = _history(agency, data, accepted.effective_at, accepted.digest)
     paid = None if data.initial_payment is None else msgspec.json.encode(data.initial_payment).decode()
     values: dict[str, Any] = {
         **history,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from shared.acts.issue import Draft, issue
 from shared.acts.notify import AGENCY, notify
 from shared.acts.notify import Draft as Told
+from shared.acts.series import SERIES_STOPPED
 from shared.acts.stream import block, tell_blocked, work_stream
 from shared.domain import keys
 from shared.domain.facts import INVOICE, Agency, Client, ServiceRevision, Subscription, SubscriptionRevision
@@ -32,7 +33,8 @@ class _Known(NamedTuple):
     revisions: Mapping[str, Sequence[SubscriptionRevision]]
     services: Mapping[str, Sequence[ServiceRevision]]
     clients: Mapping[str, Client]
-    statuses: dict[str, str | None]
+    latest: dict[str, tuple[str, int]]  # status and index of the latest invoice of each series
+    resumed: Mapping[str, int]
 
 
 class _Decided(NamedTuple):
@@ -43,6 +45,7 @@ class _Decided(NamedTuple):
     stuck: list[Stuck]
     blocked: list[tuple[Cycle, Blocked]]
     stopped: dict[str, str]
+    halted: set[str]
 
 
 def _step(tx: Tx, agency_id: str, ids: Sequence[str], wait: bool) -> tuple[list[str], None]:
@@ -56,8 +59,6 @@ def _step(tx: Tx, agency_id: str, ids: Sequence[str], wait: bool) -> tuple[list[
 
 def _read(tx: Tx, agency_id: str, ids: Sequence[str]) -> _Known:
     revisions = facts.subscription_revisions(tx, agency_id, ids)
-    resumed = schedules.resumed_indexes(tx, agency_id, ids)
-    latest = invoices.latest_statuses(tx, agency_id, ids)
     each = [revision for listed in revisions.values() for revision in listed]
     return _Known(
         facts.require_agency(tx, agency_id),
@@ -65,34 +66,52 @@ def _read(tx: Tx, agency_id: str, ids: Sequence[str]) -> _Known:
         revisions,
         facts.service_revisions(tx, agency_id, {revision.service_id for revision in each}),
         facts.clients(tx, agency_id, {revision.client_id for revision in each}),
-        {id_: status for id_, (status, index) in latest.items() if index >= resumed.get(id_, 0)},
+        invoices.latest_statuses(tx, agency_id, ids),
+        schedules.resumed_indexes(tx, agency_id, ids),
     )
 
 
 def _decide(tx: Tx, known: _Known, due: Sequence[Cycle]) -> _Decided:
-    decided = _Decided([], [], [], [], {})
+    decided = _Decided([], [], [], [], {}, set())
     blocked_series: set[str] = set()
     for cycle in due:
         id_ = cycle.subscription_id
         subscription = known.subscriptions[id_]
-        outcome = decide(cycle.period, subscription, known.revisions[id_], known.services, known.statuses.get(id_))
+        outcome = decide(cycle.period, subscription, known.revisions[id_], known.services, _previous(known, cycle))
         if id_ in blocked_series and not isinstance(outcome, Blocked):
             outcome = EARLIER_BLOCKED
         if isinstance(outcome, Issue):
             draft = _draft(known, subscription, cycle, outcome)
             decided.drafts.append(draft)
             decided.settled.append(Settled(id_, cycle.starts_on, "done", None))
-            known.statuses[id_] = "open"
+            known.latest[id_] = ("open", cycle.cycle_index)
         elif isinstance(outcome, Blocked):
             blocked_series.add(id_)
             decided.blocked.append((cycle, outcome))
             decided.stuck.append(block(cycle, outcome, tx.as_of))
         else:
-            state = "cancelled" if isinstance(outcome, Cancel) else "skipped"
-            decided.settled.append(Settled(id_, cycle.starts_on, state, outcome.reason))
-            if isinstance(outcome, Skip) and outcome.stops_series:
-                decided.stopped.setdefault(id_, outcome.reason)
+            _end(known, decided, cycle, outcome)
     return decided
+
+
+def _previous(known: _Known, cycle: Cycle) -> str | None:
+    """The status of the series' latest invoice, None if the series was resumed between that invoice and this cycle."""
+    status, index = known.latest.get(cycle.subscription_id, (None, 0))
+    return None if index < known.resumed.get(cycle.subscription_id, 0) <= cycle.cycle_index else status
+
+
+def _end(known: _Known, decided: _Decided, cycle: Cycle, outcome: Skip | Cancel) -> None:
+    """A cycle without an invoice. The first that finds the latest one void or given up stops the series, unless resumed."""
+    id_ = cycle.subscription_id
+    reason = outcome.reason
+    if isinstance(outcome, Skip) and outcome.stops_series:
+        if cycle.cycle_index >= known.resumed.get(id_, 0):
+            decided.stopped.setdefault(id_, reason)
+        if id_ in decided.halted:
+            reason = SERIES_STOPPED
+        decided.halted.add(id_)
+    state = "cancelled" if isinstance(outcome, Cancel) else "skipped"
+    decided.settled.append(Settled(id_, cycle.starts_on, state, reason))
 
 
 def _draft(known: _Known, subscription: Subscription, cycle: Cycle, outcome: Issue) -> Draft:
