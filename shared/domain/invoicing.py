@@ -85,8 +85,8 @@ Ended = Skip | Cancel
 def ended_before(subscription: Subscription, revision: SubscriptionRevision, period: Period) -> Ended | None:
     """Why a cycle has no document by the subscription's own state in force at its due instant; None if it has one.
 
-    Cancelled: cycles that start on or after `cancel_on`, which may be set ahead while the status is still active. Paused: skipped, and the series goes on from the anchor.
-    A subscription that dunning ended stays ended, whatever upstream says later.
+    Cancelled: cycles that start on or after `cancel_on`, which may be set ahead while the status is still active. Paused:
+    skipped, and the series goes on from the anchor. A subscription that dunning ended stays ended, whatever upstream says.
     """
     if subscription.ended_at is not None and period.due_at >= subscription.ended_at:
         return Cancel(subscription.ended_reason or "subscription_ended")
