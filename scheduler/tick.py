@@ -10,7 +10,7 @@ from scheduler.dispatch import Bell, dispatch
 from scheduler.plan import plan
 from scheduler.recheck import recheck
 from scheduler.relay import Exchange, relay
-from shared.store import heartbeats
+from shared.store import heartbeats, waking
 from shared.store.transaction import Store
 
 HEARTBEAT = "scheduler"
@@ -33,21 +33,27 @@ class Scheduler(NamedTuple):
         After a gap in the heartbeat of all schedulers, cycles are planned only once intake has caught up: what changed
         during the gap counts from when it became true, and it is still waiting in intake's queue.
         """
-        done = _passes(lambda: recheck(self.store, frozen=frozen))
-        if self._may_plan():
+        may_plan, due = self._look(frozen)
+        done = 0
+        if waking.RECHECK in due:
+            done += _passes(lambda: recheck(self.store, frozen=frozen))
+        if waking.PLAN in due and may_plan:
             done += _passes(lambda: plan(self.store, frozen=frozen))
-        done += dispatch(self.store, self.bell, frozen=frozen)
+        # What was just planned or woken is due too.
+        done += dispatch(self.store, self.bell, waking.POOLS if done else due, frozen=frozen)
         return done + _passes(lambda: relay(self.store, self.exchange))
 
-    def _may_plan(self) -> bool:
+    def _look(self, frozen: Sequence[str]) -> tuple[bool, set[str]]:
+        """Whether cycles may be planned, and what is due, seen in one transaction."""
         with self.store.transaction() as tx:
+            due = waking.due_work(tx, frozen)
             before = heartbeats.last(tx, HEARTBEAT)
             behind = before is not None and tx.as_of - before > GAP and self.intake_waiting() > 0
             if not behind:
                 heartbeats.beat(tx, HEARTBEAT)
         if behind:
             log.info("plan.postponed", last_beat=str(before), reason="intake has not caught up")
-        return not behind
+        return not behind, due
 
 
 def _passes(stage: Callable[[], int]) -> int:

@@ -78,7 +78,7 @@ def engine(database_url: str) -> Iterator[Engine]:
     """An engine on the test's database, made as the product makes it."""
     from shared.store.transaction import make_engine
 
-    made = make_engine(database_url)
+    made = make_engine(database_url, ping=False)
     yield made
     made.dispose()
 

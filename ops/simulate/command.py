@@ -80,7 +80,7 @@ def simulate_command(
     with EmbeddedPostgres(out / "postgres", durable=False) as server:
         migrate.upgrade(server.url())
         clock = FixedClock(datetime(1970, 1, 1, tzinfo=UTC))
-        store = Store(make_engine(server.url()), clock)
+        store = Store(make_engine(server.url(), ping=False, prepare_threshold=5), clock)
         try:
             ran = _run(store, clock, World(store, out / "mails", seed), file, until, outage, console)
             write_outputs(store, out, ran.left)

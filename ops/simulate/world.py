@@ -11,6 +11,7 @@ from scheduler.relay import EVENTS_PER_PASS, relay
 from shared.broker import EmbeddedBroker
 from shared.documents.sending import EmlWriter
 from shared.gateways.sandbox import SandboxGateway
+from shared.store import waking
 from shared.store.events import Unpublished
 from shared.store.sandbox_ledger import SandboxLedger
 from shared.store.transaction import Store
@@ -58,11 +59,16 @@ class World:
     def settle(self, frozen: Sequence[str] = ()) -> None:
         """Let everything that is due now happen. Raises Unsettled if it never ends."""
         for _ in range(ROUNDS_MAX):
-            busy = recheck(self.store, frozen=frozen) + plan(self.store, frozen=frozen)
-            busy += dispatch(self.store, self._broker, frozen=frozen)
-            self._broker.drain(self._random)
-            if not busy:
+            with self.store.transaction() as tx:
+                due = waking.due_work(tx, frozen)
+            if not due:
                 break
+            if waking.RECHECK in due:
+                recheck(self.store, frozen=frozen)
+            if waking.PLAN in due:
+                plan(self.store, frozen=frozen)
+            dispatch(self.store, self._broker, due, frozen=frozen)
+            self._broker.drain(self._random)
         else:
             raise Unsettled(f"still busy after {ROUNDS_MAX} rounds at one moment")
         while relay(self.store, self._listener) == EVENTS_PER_PASS:

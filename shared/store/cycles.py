@@ -120,7 +120,10 @@ def settle(tx: Tx, agency_id: str, stream: Stream, settled: Sequence[Settled]) -
 
 
 def stick(tx: Tx, agency_id: str, stream: Stream, stuck: Sequence[Stuck], tries: int = 0) -> None:
-    """Record why cycles go on unsettled, and when somebody looks again; with `tries`, they are rung alone from now on."""
+    """Record why cycles go on unsettled, and when somebody looks again: their rings are answered.
+
+    With `tries`, they are rung alone from now on.
+    """
     bulk.update(
         tx,
         tables.cycles,
@@ -136,8 +139,9 @@ def stick(tx: Tx, agency_id: str, stream: Stream, stuck: Sequence[Stuck], tries:
             "held_at",
             "blocked_at",
             "tries",
+            "rings",
         ),
-        [(each.subscription_id, stream, each.starts_on, *each[2:], tries) for each in stuck],
+        [(each.subscription_id, stream, each.starts_on, *each[2:], tries, 0) for each in stuck],
     )
 
 

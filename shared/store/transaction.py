@@ -116,8 +116,13 @@ class Store:
         return now.astimezone(UTC)
 
 
-def make_engine(url: str, *, pool_size: int = 5, statement_timeout_ms: int = 30_000, **connect_args: Any) -> Engine:
-    """An engine whose sessions speak UTC and give up: a statement after 30 s, a lock and an idle transaction earlier."""
+def make_engine(
+    url: str, *, pool_size: int = 5, statement_timeout_ms: int = 30_000, ping: bool = True, **connect_args: Any
+) -> Engine:
+    """An engine whose sessions speak UTC and give up: a statement after 30 s, a lock and an idle transaction earlier.
+
+    `ping` asks a session whether it still lives before each transaction; a private server that ends with us needs none.
+    """
     options = (
         f"-c timezone=UTC -c statement_timeout={statement_timeout_ms} -c lock_timeout={statement_timeout_ms // 2}"
         f" -c idle_in_transaction_session_timeout={statement_timeout_ms * 2} -c jit=off"
@@ -126,7 +131,7 @@ def make_engine(url: str, *, pool_size: int = 5, statement_timeout_ms: int = 30_
     # Never prepared: a plan made while a table was small would be kept while it grows.
     plain["prepare_threshold"] = None
     engine = create_engine(
-        url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, connect_args={**plain, **connect_args}
+        url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=ping, connect_args={**plain, **connect_args}
     )
     event.listen(engine, "connect", lambda connection, _record: arrays.register(connection))
     return engine

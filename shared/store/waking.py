@@ -33,17 +33,24 @@ _SOURCES = {
     "intake": Source("inbox", "inbox_id::text", "true", "wake_at"),
 }
 POOLS = tuple(_SOURCES)
-_DUE_POOLS = " UNION ALL ".join(
-    f"SELECT '{pool}' WHERE EXISTS (SELECT 1 FROM {source.table} WHERE {source.where} AND wake_at <= :as_of"  # noqa: S608
-    " AND NOT agency_id = ANY(CAST(:excluded AS text[])))"
-    for pool, source in _SOURCES.items()
+PLAN, RECHECK = "plan", "recheck"
+_SERVED = "NOT agency_id = ANY(CAST(:excluded AS text[]))"
+_DUE_WORK = " UNION ALL ".join(
+    f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {table} WHERE {where} AND {_SERVED})"  # noqa: S608
+    for name, table, where in (
+        *((pool, source.table, f"{source.where} AND wake_at <= :as_of") for pool, source in _SOURCES.items()),
+        (PLAN, "schedules", "next_at <= :as_of"),
+        (RECHECK, "rechecks", "true"),
+    )
 )
 
 
-def due_pools(tx: Tx, excluded: Collection[str]) -> set[str]:
-    """Which pools have a due row of an agency that is not excluded: one statement, so that an idle tick is one."""
-    rows = tx.rows(_DUE_POOLS, as_of=tx.as_of, excluded=list(excluded))
-    return {row[0] for row in rows}
+def due_work(tx: Tx, excluded: Collection[str]) -> set[str]:
+    """Which pools have a due row, and whether there is something to plan or to recheck, without the excluded agencies.
+
+    One statement, so that an idle look at everything is one.
+    """
+    return {row[0] for row in tx.rows(_DUE_WORK, as_of=tx.as_of, excluded=list(excluded))}
 
 
 def wake(tx: Tx, pool: str, limit: int, excluded: Collection[str], lease: timedelta) -> list[Woken]:

@@ -190,6 +190,7 @@ def test_an_attempt_in_doubt_is_asked_about_once_a_moment(diary: Diary) -> None:
 def test_what_a_dead_worker_left_behind_stays_until_its_lease_is_over(diary: Diary) -> None:
     """Claimed and perhaps sent: nobody touches it for the lease; then it is looked up, not charged again."""
     fill(diary)
+    until_idle(lambda: recheck(diary.store))
     until_idle(lambda: plan(diary.store))
     issue_invoices(diary.store, "ag", ["due"])
 
