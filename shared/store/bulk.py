@@ -8,7 +8,7 @@ from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.store.transaction import Tx
+from shared.store.tx import Tx
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from shared.store import bulk, tables
-from shared.store.transaction import Event, Tx
+from shared.store.tx import Event, Tx
 
 _COLUMNS = ("agency_id", "type", "subject", "subject_seq", "at", "data")
 _encode = msgspec.json.encode

@@ -1,16 +1,16 @@
-"""One transaction: as_of, statements, and the events it leaves behind. The only commit of the code base."""
+"""The store and its transactions: where they begin, which moment they are judged at, and the only commit there is."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, CursorResult, Engine, Row, create_engine, event, text
-from sqlalchemy.sql.elements import TextClause
+from sqlalchemy import Connection, Engine, create_engine, event, text
 
-from shared.store import arrays
+from shared.store import arrays, events
+from shared.store.tx import Event, Tx
 
-_STATEMENTS: dict[str, TextClause] = {}
+__all__ = ["Clock", "Event", "FixedClock", "Store", "Tx", "make_engine"]
 
 
 class Clock(Protocol):
@@ -29,63 +29,6 @@ class FixedClock:
         return self.at
 
 
-class Event(NamedTuple):
-    """A business fact about one subject: audit trail and outbox in one row."""
-
-    type: str
-    subject: str
-    data: Mapping[str, Any]
-
-
-class Tx:
-    """An open transaction. `as_of` is the one moment that everything in it is judged at (aware, UTC)."""
-
-    def __init__(self, connection: Connection, as_of: datetime) -> None:
-        self.connection = connection
-        self.as_of = as_of
-        self.events: dict[str, list[Event]] = {}
-
-    def rows(self, sql: str, **params: Any) -> Sequence[Row[*tuple[Any, ...]]]:
-        """Run one statement and return all its rows."""
-        return self._execute(sql, params).fetchall()
-
-    def run(self, sql: str, **params: Any) -> int:
-        """Run one statement and return how many rows it touched."""
-        return self._execute(sql, params).rowcount
-
-    def scalar(self, sql: str, **params: Any) -> Any:
-        """Run one statement and return the first column of its first row, None without rows."""
-        row = self._execute(sql, params).first()
-        return None if row is None else row[0]
-
-    def portions(self, sql: str) -> Iterator[Mapping[str, Any]]:
-        """Run one statement and hand out its rows as mappings, fetched 2,000 at a time by a cursor of the server."""
-        result = self.connection.execution_options(yield_per=2000).execute(text(sql))
-        for row in result.mappings():
-            yield dict(row)
-
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """Everything inside counts together, or not at all, while the transaction goes on either way."""
-        kept = {agency_id: len(recorded) for agency_id, recorded in self.events.items()}
-        try:
-            with self.connection.begin_nested():
-                yield
-        except BaseException:
-            self.events = {agency_id: self.events[agency_id][:count] for agency_id, count in kept.items()}
-            raise
-
-    def record(self, agency_id: str, type_: str, subject: str, data: Mapping[str, Any]) -> None:
-        """Leave an event behind; it is written, numbered within its subject, when the transaction ends."""
-        self.events.setdefault(agency_id, []).append(Event(type_, subject, data))
-
-    def _execute(self, sql: str, params: Mapping[str, Any]) -> CursorResult[*tuple[Any, ...]]:
-        statement = _STATEMENTS.get(sql)
-        if statement is None:
-            statement = _STATEMENTS[sql] = text(sql)
-        return self.connection.execute(statement, params)
-
-
 class Store:
     """PostgreSQL behind one engine. Without a clock, `as_of` is the database's clock, read once per transaction."""
 
@@ -99,8 +42,6 @@ class Store:
 
         Raises whatever the block or the database raises; nothing of the block is then kept.
         """
-        from shared.store import events
-
         with self.engine.begin() as connection:
             tx = Tx(connection, self._as_of(connection))
             yield tx

@@ -1,10 +1,13 @@
 """The newest fact counts: a lower revision never overwrites, and an equal one with other content is a conflict."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from shared.domain.facts import in_force
+from shared.store import facts
 from shared.store.transaction import Store
 from workers.intake.receive_changes import Received, receive_change
 
@@ -52,13 +55,15 @@ FACTS: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
 HISTORY = {"service": ("service_revisions", "price_minor"), "subscription": ("subscription_revisions", "quantity")}
 
 
-def say(store: Store, kind: str, id_: str, revision: int, **other: Any) -> Received:
+def say(
+    store: Store, kind: str, id_: str, revision: int, *, time: str = "2026-06-01T00:00:00Z", **other: Any
+) -> Received:
     message = {
         "specversion": "1.0",
         "id": id_,
         "source": "/portal",
         "type": f"duecycle.{kind}.upserted.v1",
-        "time": "2026-06-01T00:00:00Z",
+        "time": time,
         "data": {"agency_id": "a", "revision": revision, **FACTS[kind][0], **other},
     }
     return receive_change(store, json.dumps(message).encode())
@@ -79,12 +84,28 @@ def known(store: Store) -> Store:
 
 @pytest.mark.parametrize("kind", FACTS)
 def test_a_lower_revision_never_overwrites(known: Store, kind: str) -> None:
-    """It is kept as stale: what is stored stays as it is, and no history is written for it."""
+    """It is stale: what is stored stays as it is. The history takes it in at its place, and the later one stays the last."""
     said, other, table, column = FACTS[kind]
     assert say(known, kind, "late", 1, **other).state == "stale"
     assert kept(known, table, column) == [(2, said[column])]
     if kind in HISTORY:
-        assert kept(known, *HISTORY[kind]) == [(2, said[column])]
+        assert kept(known, *HISTORY[kind]) == [(1, other[column]), (2, said[column])]
+
+
+def test_a_price_that_arrives_late_still_counts_for_its_time(store: Store) -> None:
+    """Revision 3 came first; revision 2, true from noon on, prices what fell due between them, not what came before."""
+    for kind in ("agency", "service"):
+        assert say(store, kind, f"first-{kind}", 1).state == "applied"
+    third = {"time": "2026-06-01T18:00:00Z", "price_minor": 300}
+    second = {"time": "2026-06-01T12:00:00Z", "price_minor": 200}
+    assert say(store, "service", "third", 3, **third).state == "applied"
+    assert say(store, "service", "second", 2, **second).state == "stale"
+    with store.transaction() as tx:
+        revisions = facts.service_revisions(tx, "a", [FACTS["service"][0]["service_id"]])
+    (listed,) = revisions.values()
+    prices = [in_force(listed, datetime(2026, 6, 1, hour, tzinfo=UTC)).price_minor for hour in (11, 12, 17, 18)]
+    assert prices == [listed[0].price_minor, 200, 200, 300]
+    assert prices[0] not in (200, 300)
 
 
 @pytest.mark.parametrize("kind", FACTS)
