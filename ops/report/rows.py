@@ -91,13 +91,13 @@ class Charge(msgspec.Struct, frozen=True, gc=False):
     invoice_number: str | None = None
     outcome: str | None = None
     code: str | None = None
-    amount_minor: int = 0
     currency: str = ""
 
     @property
     def is_failure(self) -> bool:
-        """True if the attempt brought no money and is not simply under way."""
-        return self.outcome not in (None, "succeeded", "pending", "due", "sending")
+        """True if the attempt brought no money and is not simply under way, nor dropped because none was needed any more."""
+        dropped = self.outcome == "not_sent" and (self.code or "").startswith("invoice_")
+        return not dropped and self.outcome not in (None, "succeeded", "pending", "due", "sending")
 
 
 class Notice(msgspec.Struct, frozen=True, gc=False):
