@@ -145,6 +145,57 @@ def stick(tx: Tx, agency_id: str, stream: Stream, stuck: Sequence[Stuck], tries:
     )
 
 
+def follow(tx: Tx, agency_id: str, stream: Stream, last: Sequence[Stuck]) -> None:
+    """A whole pass of a stream got stuck: the cycles behind it are stuck in the same way, without being read one by one."""
+    if not last:
+        return
+    tx.run(
+        """
+        UPDATE cycles AS c SET wake_at = v.wake_at, rings = 0, tries = 0,
+               state = CASE WHEN c.state = 'due' THEN v.state ELSE c.state END,
+               reason = CASE WHEN c.state = 'due' THEN v.reason ELSE c.reason END,
+               blocking_starts_on = CASE WHEN c.state = 'due' THEN v.starts ELSE c.blocking_starts_on END,
+               blocking_invoice_id = CASE WHEN c.state = 'due' THEN v.invoice ELSE c.blocking_invoice_id END,
+               held_at = coalesce(c.held_at, CASE WHEN v.state = 'held' THEN CAST(:as_of AS timestamptz) END),
+               blocked_at = coalesce(c.blocked_at, CASE WHEN v.state = 'blocked' THEN CAST(:as_of AS timestamptz) END)
+        FROM unnest(CAST(:ids AS text[]), CAST(:after AS date[]), CAST(:states AS text[]), CAST(:reasons AS text[]),
+                    CAST(:starts AS date[]), CAST(:invoices AS text[]), CAST(:wakes AS timestamptz[]))
+             AS v(subscription_id, after_on, state, reason, starts, invoice, wake_at)
+        WHERE c.agency_id = :agency_id AND c.subscription_id = v.subscription_id AND c.stream = :stream
+          AND c.starts_on > v.after_on AND c.state IN ('due', 'waiting', 'held', 'blocked')
+        """,
+        agency_id=agency_id,
+        stream=stream,
+        as_of=tx.as_of,
+        ids=[each.subscription_id for each in last],
+        after=[each.starts_on for each in last],
+        states=[each.state for each in last],
+        reasons=[each.reason for each in last],
+        starts=[each.blocking_starts_on for each in last],
+        invoices=[each.blocking_invoice_id for each in last],
+        wakes=[each.wake_at for each in last],
+    )
+
+
+def go_on(tx: Tx, agency_id: str, stream: Stream, after: Sequence[tuple[str, date]]) -> None:
+    """A pass came further than the last one, and there may be more behind it, given as (subscription, last start): now."""
+    if not after:
+        return
+    tx.run(
+        """
+        UPDATE cycles AS c SET wake_at = :as_of
+        FROM unnest(CAST(:ids AS text[]), CAST(:after AS date[])) AS v(subscription_id, after_on)
+        WHERE c.agency_id = :agency_id AND c.subscription_id = v.subscription_id AND c.stream = :stream
+          AND c.starts_on > v.after_on AND c.state IN ('due', 'waiting', 'held', 'blocked')
+        """,
+        agency_id=agency_id,
+        stream=stream,
+        as_of=tx.as_of,
+        ids=[each[0] for each in after],
+        after=[each[1] for each in after],
+    )
+
+
 def release(tx: Tx, agency_id: str, ids: Collection[str], states: Sequence[str] = ("waiting", "held")) -> None:
     """Let the pools look at the held and waiting orders of these locked subscriptions now: their cause has changed."""
     if not ids:

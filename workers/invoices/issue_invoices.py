@@ -7,7 +7,7 @@ from shared.acts.issue import Draft, issue
 from shared.acts.notify import AGENCY, notify
 from shared.acts.notify import Draft as Told
 from shared.acts.series import SERIES_STOPPED
-from shared.acts.stream import block, tell_blocked, work_stream
+from shared.acts.stream import block, look_behind, tell_blocked, work_stream
 from shared.domain import keys
 from shared.domain.facts import INVOICE, Agency, Client, ServiceRevision, Subscription, SubscriptionRevision
 from shared.domain.invoicing import Blocked, Cancel, Issue, Skip, decide
@@ -53,7 +53,9 @@ def _step(tx: Tx, agency_id: str, ids: Sequence[str], wait: bool) -> tuple[list[
     due = cycles.unsettled(tx, agency_id, sorted(locked), INVOICE)
     if due:
         known = _read(tx, agency_id, sorted({cycle.subscription_id for cycle in due}))
-        _write(tx, known.agency, _decide(tx, known, due))
+        decided = _decide(tx, known, due)
+        _write(tx, known.agency, decided)
+        look_behind(tx, agency_id, INVOICE, due, decided.stuck)
     return ([] if wait else [id_ for id_ in ids if id_ not in locked]), None
 
 

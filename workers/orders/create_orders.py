@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from shared.acts.notify import AGENCY, Draft, notify
-from shared.acts.stream import work_stream
+from shared.acts.stream import look_behind, work_stream
 from shared.domain.backlog import SUPERSEDED, superseded
 from shared.domain.facts import ORDER, in_force
 from shared.domain.invoicing import Period, Skip
@@ -64,7 +64,8 @@ def _write(tx: Tx, known: Known, decided: Sequence[tuple[Cycle, Decision]]) -> N
     for each in ended:
         data = {"stream": ORDER, "starts_on": each.starts_on, "reason": each.reason}
         tx.record(agency_id, f"cycle.{each.state}", subscription_subject(each.subscription_id), data)
-    stay(tx, known, [(cycle, each) for cycle, each in decided if isinstance(each, Stays)])
+    stuck = stay(tx, known, [(cycle, each) for cycle, each in decided if isinstance(each, Stays)])
+    look_behind(tx, agency_id, ORDER, [cycle for cycle, _ in decided], stuck)
     _count_late_releases(tx, known, decided)
     _ask_for_first_invoices(tx, known, decided)
 

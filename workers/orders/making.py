@@ -72,8 +72,8 @@ def _told(order: NewOrder) -> dict[str, object]:
     }
 
 
-def stay(tx: Tx, known: Known, staying: Sequence[tuple[Cycle, Stays]]) -> None:
-    """Cycles that wait or are held; an event when that is new, or another invoice holds them now."""
+def stay(tx: Tx, known: Known, staying: Sequence[tuple[Cycle, Stays]]) -> list[Stuck]:
+    """Cycles that wait or are held; an event when that is new, or another invoice holds them now. Returns their rows."""
     stuck = []
     for cycle, stays in staying:
         held = stays.state == "held"
@@ -101,3 +101,4 @@ def stay(tx: Tx, known: Known, staying: Sequence[tuple[Cycle, Stays]]) -> None:
             }
             tx.record(known.agency.agency_id, "cycle.held", keys.subscription_subject(cycle.subscription_id), data)
     cycles.stick(tx, known.agency.agency_id, ORDER, stuck)
+    return stuck
