@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from shared.messages import Due
-from shared.messages.work import Pool
+from shared.messages.work import Load, Pool
 from shared.store import waking
 from shared.store.transaction import Store
 from shared.store.waking import Woken
@@ -25,8 +25,8 @@ class Bell(Protocol):
         """Publish; raises OSError if the broker did not take them, which costs nothing but a lease."""
         ...
 
-    def in_flight(self, pool: Pool) -> int:
-        """How many messages of a pool are published and not yet acknowledged."""
+    def load(self, pool: Pool) -> Load:
+        """What a pool has to do already; raises OSError if the broker can't be asked."""
         ...
 
 
@@ -44,10 +44,10 @@ def dispatch(
 
 def dispatch_pool(store: Store, bell: Bell, pool: Pool, *, frozen: Sequence[str] = (), lease: timedelta = LEASE) -> int:
     """Ring one pool for what is due, up to the room it has, and fairly: one agency gets a quarter while others wait."""
-    under_way = bell.in_flight(pool)
-    if under_way > REFILL_BELOW:
+    waiting, held = bell.load(pool)
+    if waiting > REFILL_BELOW:
         return 0
-    room = IN_FLIGHT_MAX - under_way
+    room = max(IN_FLIGHT_MAX - held, REFILL_BELOW) - waiting
     share = IN_FLIGHT_MAX // FAIR_SHARE
     served: dict[str, int] = {}
     rung = 0

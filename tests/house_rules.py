@@ -23,6 +23,8 @@ HOMES = {  # package -> the only files that may import it
     "pika": ("shared/broker*",),
     "dramatiq": ("shared/broker*", "workers/*/actor.py"),
     "sqlalchemy": ("shared/store/*",),
+    "prometheus_client": ("shared/telemetry/*",),
+    "smtplib": ("shared/documents/smtp.py",),
 }
 CLOCKS = {
     f"{module}.{call}"
@@ -141,6 +143,8 @@ FLOORS = {  # inside shared: a floor -> what it may build on, besides itself
     "store": ["gateways.sandbox", "domain"],  # the sandbox keeps its books in a table
     "acts": ["store", "documents", "gateways", "messages", "domain"],
     "broker": ["messages", "domain"],
+    "telemetry": ["domain"],
+    "settings": [],
 }
 
 

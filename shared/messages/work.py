@@ -1,10 +1,11 @@
 """What the scheduler tells the pools."""
 
-from typing import Literal
+from typing import Literal, NamedTuple, get_args
 
 import msgspec
 
 Pool = Literal["orders", "invoices", "charges", "notices", "intake"]
+POOLS: tuple[Pool, ...] = get_args(Pool)
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -17,3 +18,10 @@ class Due(msgspec.Struct, frozen=True):
     agency_id: str
     ids: list[str]
     again: bool = False
+
+
+class Load(NamedTuple):
+    """What a pool has to do: messages that wait in its queue, and how many its workers may have in hand at most."""
+
+    waiting: int
+    held: int

@@ -1,8 +1,10 @@
 """Which database errors speak of the data (bisect to the bad row) and which of the moment (leave every row due)."""
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 _DATA_CLASSES = ("22", "23")
+# Connection exceptions, the server going down or starting up, and a wrong user, password (28) or database (3D).
+_CONNECTION_CLASSES = ("08", "57P", "28", "3D")
 
 
 def is_data_error(error: BaseException) -> bool:
@@ -20,3 +22,12 @@ def describe(error: BaseException) -> str:
     """One line for the row and the log: the kind and first line, never bound parameters."""
     text = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()
     return f"{type(error).__name__}: {text[0] if text else ''}"[:300]
+
+
+def is_connection_error(error: BaseException) -> bool:
+    """True if the database could not be reached, or ended the connection: later it may be there again."""
+    if isinstance(error, DBAPIError):
+        sqlstate = getattr(error.orig, "sqlstate", None) or ""
+        refused = isinstance(error, OperationalError) and not sqlstate
+        return error.connection_invalidated or refused or sqlstate.startswith(_CONNECTION_CLASSES)
+    return False

@@ -6,7 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 
 _FOLDER = Path(__file__).parent / "migrations"
 
@@ -39,3 +39,17 @@ def current_revision(url: str) -> str | None:
             return MigrationContext.configure(connection).get_current_revision()
     finally:
         engine.dispose()
+
+
+def mismatch(engine: Engine) -> str | None:
+    """What is wrong with the schema of a database, in words that say what to do; None if it is the one for this code."""
+    wanted = expected_revision()
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    if found == wanted:
+        return None
+    known = {script.revision for script in ScriptDirectory.from_config(_config("")).walk_revisions()}
+    if found is not None and found not in known:
+        return f"the database has schema {found}, newer than this program knows ({wanted}); run the newer program"
+    stands = "has no schema yet" if found is None else f"has schema {found}"
+    return f"the database {stands}, this program needs {wanted}; run: duecycle migrate"

@@ -1,7 +1,7 @@
 """Every table of Duecycle, with each promise that the database itself keeps as a named constraint.
 
 `facts`: what upstream told us. `ledger`: schedules and cycles. `documents`: orders, invoices, payments, charges and
-notices. `streams`: inbox, events, rechecks and the heartbeat.
+notices. `streams`: inbox, events, rechecks and the heartbeat. `operations`: pauses and the pacing of gateway accounts.
 """
 
 from shared.store.tables.base import metadata
@@ -16,6 +16,7 @@ from shared.store.tables.facts import (
     subscriptions,
 )
 from shared.store.tables.ledger import cycles, schedules
+from shared.store.tables.operations import gateway_accounts, pauses
 from shared.store.tables.streams import events, heartbeats, inbox, rechecks, sandbox_ledger
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "clients",
     "cycles",
     "events",
+    "gateway_accounts",
     "heartbeats",
     "inbox",
     "invoice_lines",
@@ -32,6 +34,7 @@ __all__ = [
     "notices",
     "number_series",
     "orders",
+    "pauses",
     "payment_methods",
     "payments",
     "rechecks",

@@ -39,6 +39,7 @@ inbox = Table(
     one_of("state", "applied", "stale", "waiting", "rejected"),
 )
 Index("ix_inbox_waiting", inbox.c.agency_id, inbox.c.waits_for, postgresql_where=sql("state = 'waiting'"))
+Index("ix_inbox_rejected", inbox.c.inbox_id, postgresql_where=sql("state = 'rejected'"))
 Index("ix_inbox_wake", inbox.c.wake_at, postgresql_where=sql("wake_at IS NOT NULL"))
 
 events = Table(
@@ -56,6 +57,12 @@ events = Table(
     UniqueConstraint("agency_id", "subject", "subject_seq", name="uq_events_subject_seq"),
 )
 Index("ix_events_unpublished", events.c.event_id, postgresql_where=sql("published_at IS NULL"))
+# Alarms, which must stay 0: counted every few seconds, so never by reading the whole table.
+Index(
+    "ix_events_alarms",
+    events.c.type,
+    postgresql_where=sql("type IN ('cycle.released_late', 'cycle.repeated')"),
+)
 
 rechecks = Table(
     "rechecks",

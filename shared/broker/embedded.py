@@ -6,26 +6,9 @@ from random import Random
 import dramatiq
 from dramatiq.brokers.stub import StubBroker
 
+from shared.broker.names import message_of, queue_of
 from shared.messages import Due
-from shared.messages.work import Pool
-
-
-def queue_of(pool: Pool) -> str:
-    """The queue a pool consumes; the version is part of the name, for a queue's arguments can't change."""
-    return f"duecycle.{pool}.v1"
-
-
-def actor_of(pool: Pool) -> str:
-    """The actor that works off a pool's messages."""
-    return f"{pool}.work"
-
-
-def message_of(due: Due) -> dramatiq.Message[None]:
-    """The work message as dramatiq carries it."""
-    kwargs = {"agency_id": due.agency_id, "ids": due.ids, "again": due.again}
-    return dramatiq.Message(
-        queue_name=queue_of(due.pool), actor_name=actor_of(due.pool), args=(), kwargs=kwargs, options={}
-    )
+from shared.messages.work import Load, Pool
 
 
 class EmbeddedBroker(StubBroker):
@@ -39,10 +22,10 @@ class EmbeddedBroker(StubBroker):
         for due in messages:
             self.enqueue(message_of(due))
 
-    def in_flight(self, pool: Pool) -> int:
-        """How many messages of a pool wait."""
+    def load(self, pool: Pool) -> Load:
+        """How many messages of a pool wait; nobody holds any, for they are worked off in this thread."""
         queue = self.queues.get(queue_of(pool))
-        return 0 if queue is None else queue.qsize()
+        return Load(waiting=0 if queue is None else queue.qsize(), held=0)
 
     def drain(self, random: Random | None = None) -> int:
         """Run every waiting message, without a random source in the order of queues and arrival. Returns how many.

@@ -1,0 +1,185 @@
+"""The environment → one frozen, validated object. Secrets come from a variable or from the file that `…_FILE` names.
+
+Every process reads its settings once, at its start. A wrong one is told with its name and what to write instead; all of
+them at once, never one after another.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import msgspec
+
+PREFIX = "DUECYCLE_"
+_ANY_PORT: tuple[str, int] | None = ("127.0.0.1", 0)
+T = TypeVar("T")
+
+
+class SettingsError(ValueError):
+    """One or more settings can't be used; the message has a line for each, with the variable and the fix."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process needs to know of its surroundings.
+
+    `broker_urls`: the nodes of one RabbitMQ cluster, tried in turn. `http`: where /metrics, /healthz and /readyz are served
+    (None: nowhere; port 0: any free one). `mail_url`: see `shared/documents/delivery.py`. `lease`: how long rung work may
+    take before it is rung again; whatever a worker waits for is at most half of it.
+    """
+
+    database_url: str = ""
+    broker_urls: tuple[str, ...] = ()
+    mail_url: str = ""
+    http: tuple[str, int] | None = ("127.0.0.1", 0)
+    threads: int = 4
+    lease: timedelta = timedelta(minutes=2)
+    statement_timeout: timedelta = timedelta(seconds=10)
+    stop_within: timedelta = timedelta(seconds=20)
+    log_level: str = "info"
+
+    def __repr__(self) -> str:
+        """Without addresses, for they carry passwords."""
+        return f"Settings(http={self.http}, threads={self.threads}, lease={self.lease}, log_level={self.log_level!r})"
+
+
+def load(environ: Mapping[str, str] = os.environ, needs: tuple[str, ...] = ("DATABASE_URL", "BROKER_URL")) -> Settings:
+    """Read the settings from an environment. Raises SettingsError that names every variable that is missing or wrong."""
+    reader = _Reader(environ)
+    found = Settings(
+        database_url=reader.read("DATABASE_URL", "", _database),
+        broker_urls=reader.read("BROKER_URL", (), _broker),
+        mail_url=reader.read("MAIL_URL", "", _mail),
+        http=reader.read("HTTP", _ANY_PORT, _http),
+        threads=reader.read("THREADS", 4, _whole(1, 64)),
+        lease=reader.read("LEASE_SECONDS", timedelta(minutes=2), _seconds(4, 3600)),
+        statement_timeout=reader.read("STATEMENT_TIMEOUT_SECONDS", timedelta(seconds=10), _seconds(1, 1800)),
+        stop_within=reader.read("STOP_SECONDS", timedelta(seconds=20), _seconds(1, 600)),
+        log_level=reader.read("LOG_LEVEL", "info", _level),
+    )
+    given = {"DATABASE_URL": found.database_url, "BROKER_URL": found.broker_urls, "MAIL_URL": found.mail_url}
+    for name in needs:
+        if not given[name] and name not in reader.wrong:
+            reader.wrong[name] = f"is not set; set it, for example {PREFIX}{name}={_EXAMPLES[name]}"
+    if found.statement_timeout * 4 > found.lease:
+        reader.wrong["STATEMENT_TIMEOUT_SECONDS"] = (
+            f"is {found.statement_timeout.total_seconds():g} s, more than a quarter of {PREFIX}LEASE_SECONDS"
+            f" ({found.lease.total_seconds():g} s): work could be rung again while it still runs; lower it or raise the lease"
+        )
+    if reader.wrong:
+        raise SettingsError("\n".join(f"{PREFIX}{name} {what}" for name, what in reader.wrong.items()))
+    return found
+
+
+_EXAMPLES = {
+    "DATABASE_URL": "postgresql://duecycle@db:5432/duecycle (the password may stand in DUECYCLE_DATABASE_PASSWORD_FILE)",
+    "BROKER_URL": "amqp://scheduler@broker:5672/duecycle (the password may stand in DUECYCLE_BROKER_PASSWORD_FILE)",
+    "MAIL_URL": "smtp://mail.example:587 or file:///var/lib/duecycle/mails",
+}
+
+
+class _Reader:
+    """Reads variables one by one and remembers what was wrong with each."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.wrong: dict[str, str] = {}
+
+    def read(self, name: str, default: T, parse: Callable[[str, "_Reader"], T]) -> T:
+        text = self.text(name)
+        if not text:
+            return default
+        try:
+            return parse(text, self)
+        except ValueError as error:
+            self.wrong.setdefault(name, str(error))
+            return default
+
+    def text(self, name: str) -> str:
+        """The variable, or what stands in the file that `<name>_FILE` names; "" if there is neither."""
+        value = self._environ.get(PREFIX + name, "").strip()
+        file = self._environ.get(f"{PREFIX}{name}_FILE", "").strip()
+        if value or not file:
+            return value
+        try:
+            return Path(file).read_text("utf-8").strip()
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            self.wrong[f"{name}_FILE"] = (
+                f"names {file}, which can't be read ({reason}); mount it, or set {PREFIX}{name}"
+            )
+            return ""
+
+
+def _database(text: str, reader: _Reader) -> str:
+    url = _url(text, ("postgresql", "postgresql+psycopg", "postgres"), "postgresql://user@host:5432/database")
+    scheme = "postgresql+psycopg"
+    return with_password(urlunsplit((scheme, *url[1:])), reader.text("DATABASE_PASSWORD"))
+
+
+def _broker(text: str, reader: _Reader) -> tuple[str, ...]:
+    password = reader.text("BROKER_PASSWORD")
+    nodes = [each.strip() for each in text.split(",") if each.strip()]
+    for node in nodes:
+        _url(node, ("amqp", "amqps"), "amqp://user@host:5672/vhost, several nodes separated by commas")
+    return tuple(with_password(node, password) for node in nodes)
+
+
+def _mail(text: str, reader: _Reader) -> str:
+    url = _url(text, ("smtp", "smtps", "smtp+plain", "file"), _EXAMPLES["MAIL_URL"])
+    if url.scheme == "file" and not url.path:
+        raise ValueError("names no folder; write file:///var/lib/duecycle/mails")
+    if url.scheme != "file" and not url.hostname:
+        raise ValueError(f"names no host; write {_EXAMPLES['MAIL_URL']}")
+    return text if url.scheme == "file" else with_password(text, reader.text("MAIL_PASSWORD"))
+
+
+def _url(text: str, schemes: tuple[str, ...], example: str) -> Any:
+    try:
+        url = urlsplit(text)
+        _ = url.port if "," not in url.netloc else None
+    except ValueError as error:
+        raise ValueError(f"is no address ({error}); write {example}") from None
+    if url.scheme not in schemes:
+        raise ValueError(f"begins with {url.scheme or 'no scheme'!r}, not with {' or '.join(schemes)}; write {example}")
+    return url
+
+
+def with_password(url: str, password: str) -> str:
+    """The address with a password in it, unless it has one already, or none is given, or it names no user."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    if not password or not at or ":" in user:
+        return url
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
+
+
+def _http(text: str, _reader: _Reader) -> tuple[str, int] | None:
+    if text == "off":
+        return None
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise ValueError(f"is {text!r}; write HOST:PORT, such as 0.0.0.0:9190, or off")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _whole(least: int, most: int) -> Callable[[str, _Reader], int]:
+    def parse(text: str, _reader: _Reader) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise ValueError(f"is {text!r}; write a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def _seconds(least: int, most: int) -> Callable[[str, _Reader], timedelta]:
+    whole = _whole(least, most)
+    return lambda text, reader: timedelta(seconds=whole(text, reader))
+
+
+def _level(text: str, _reader: _Reader) -> str:
+    if text.lower() not in ("debug", "info", "warning", "error"):
+        raise ValueError(f"is {text!r}; write debug, info, warning or error")
+    return text.lower()

@@ -1,0 +1,32 @@
+"""The operator's own rows: what is paused, and how each gateway account is paced. Dispatch reads both."""
+
+from sqlalchemy import CheckConstraint, Column, Integer, Table
+
+from shared.store.tables.base import instant, key, metadata, one_of, text
+
+# A pool stands still for one agency; the empty agency_id means for all of them.
+pauses = Table(
+    "pauses",
+    metadata,
+    key("agency_id"),
+    key("pool"),
+    instant("paused_at"),
+    text("reason", null=True),
+    one_of("pool", "charges", "invoices", "notices"),
+)
+
+# One account of an agency with a payment provider. No row: unpaced and never in trouble.
+gateway_accounts = Table(
+    "gateway_accounts",
+    metadata,
+    key("agency_id"),
+    key("provider"),
+    # Attempts per second that the provider takes; null: no limit of ours.
+    Column("rate_per_second", Integer),
+    # Pacing: the attempts that were let through so far are paid off at this instant.
+    instant("free_at", null=True),
+    # Answers in a row that never came or never went out.
+    Column("failures", Integer, nullable=False, server_default="0"),
+    instant("paused_until", null=True),
+    CheckConstraint("rate_per_second > 0", name="rate_positive"),
+)
