@@ -1,5 +1,13 @@
 """What Duecycle tells the world: the names of its events, sent as CloudEvents of type `duecycle.<name>.v1`."""
 
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+CONTENT_TYPE: Final = "application/cloudevents+json"
+_encode = msgspec.json.encode
+
 EVENT_TYPES: tuple[str, ...] = (
     "change.applied",
     "change.rejected",
@@ -32,3 +40,30 @@ EVENT_TYPES: tuple[str, ...] = (
     "payment.surplus",
     "subscription.ended",
 )
+
+
+def event_type(name: str) -> str:
+    """The CloudEvents type of an event, which is also its routing key."""
+    return f"duecycle.{name}.v1"
+
+
+def event_id(agency_id: str, subject: str, subject_seq: int) -> str:
+    """The id of an event: the same whenever it is sent."""
+    return f"{agency_id}/{subject}/{subject_seq}"
+
+
+def cloud_event(agency_id: str, name: str, subject: str, subject_seq: int, at: datetime, data: Any) -> bytes:
+    """An event in CloudEvents' structured JSON. Its source is the agency; "" stands for the installation as a whole."""
+    return _encode(
+        {
+            "specversion": "1.0",
+            "id": event_id(agency_id, subject, subject_seq),
+            "source": f"/duecycle/agencies/{agency_id}" if agency_id else "/duecycle",
+            "type": event_type(name),
+            "time": at,
+            "subject": subject,
+            "subjectseq": subject_seq,
+            "datacontenttype": "application/json",
+            "data": data,
+        }
+    )

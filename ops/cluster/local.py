@@ -1,0 +1,84 @@
+"""Everything a cluster needs, in one folder, ended together. For trying out, for tests and for measuring; not for production."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from ops.cluster.members import Members
+from shared.broker.private import PrivateRabbitmq
+from shared.messages.work import POOLS
+from shared.store import migrate
+from shared.store.embedded import EmbeddedPostgres
+
+ONE_OF_EACH = {"scheduler": 1, **dict.fromkeys(POOLS, 1)}
+
+
+class LocalCluster:
+    """PostgreSQL and RabbitMQ on addresses of their own, and the processes on them. A context manager.
+
+    `durable=False` gives up safety against power loss for speed. `environ` is added to the processes' environment.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        durable: bool = True,
+        environ: Mapping[str, str] | None = None,
+        words: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self.folder = folder.resolve()
+        self.postgres = EmbeddedPostgres(self.folder / "postgres", durable=durable)
+        self.rabbitmq = PrivateRabbitmq(self.folder / "rabbitmq")
+        self._added = dict(environ or {})
+        self._words = words
+        self.members: Members
+
+    @property
+    def database_url(self) -> str:
+        """The database that the processes work on."""
+        return self.postgres.url()
+
+    @property
+    def mails(self) -> Path:
+        """Where the notices pool writes its mails."""
+        return self.folder / "mails"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a process, or an operator's command, needs to find this cluster."""
+        return {
+            "DUECYCLE_DATABASE_URL": self.database_url,
+            "DUECYCLE_BROKER_URL": self.rabbitmq.url,
+            "DUECYCLE_MAIL_URL": f"file://{self.mails}",
+            **self._added,
+        }
+
+    def start(self, sizes: Mapping[str, int] = ONE_OF_EACH) -> Self:
+        """Start the servers, bring the database to the schema, and start the processes."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.postgres.start()
+            self.rabbitmq.start()
+            migrate.upgrade(self.database_url)
+            self.members = Members({**os.environ, **self.environ}, self.folder / "logs", self._words)
+            for kind, count in sizes.items():
+                self.members.scale(kind, count)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> list[int]:
+        """End the processes in order, then the servers. Returns the processes' exit codes."""
+        codes = self.members.stop() if hasattr(self, "members") else []
+        self.rabbitmq.stop()
+        self.postgres.stop()
+        return codes
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

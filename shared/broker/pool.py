@@ -1,0 +1,119 @@
+"""The dramatiq broker of one worker pool: a quorum queue, a prefetch of its own, no retries, no delays, no dead letters.
+
+The row behind a message is the truth: whatever becomes of the message, the row rings again until the work is done. So a
+message is acknowledged when its actor ends, also when it raised, and one that can't be read is counted and acknowledged.
+dramatiq has no public way to choose a queue's type, so this class overrides what declares and consumes; the version of
+dramatiq is pinned, and tests hold what is relied upon.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import dramatiq
+import pika
+import structlog
+from dramatiq.broker import Consumer, MessageProxy
+from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer
+from dramatiq.errors import ConnectionClosed
+from dramatiq.logging import get_logger
+from pika.exceptions import AMQPChannelError, AMQPConnectionError
+
+from shared.broker.address import parameters
+from shared.broker.backoff import Backoff
+from shared.broker.names import queue_of
+from shared.broker.topology import PREFETCH, declare
+from shared.messages.work import Pool
+
+log = structlog.get_logger()
+
+
+class PoolBroker(RabbitmqBroker):
+    """Consumes the queue of `pool`. `on_dropped` hears why a message was acknowledged unread: undecodable, unknown_actor."""
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        pool: Pool,
+        *,
+        name: str,
+        middleware: Sequence[dramatiq.Middleware] = (),
+        on_dropped: Callable[[str], None] = lambda _why: None,
+    ) -> None:
+        super().__init__(confirm_delivery=True, url=list(urls), middleware=list(middleware))
+        self.parameters = parameters(urls, name)
+        self.pool = pool
+        self.on_dropped = on_dropped
+        self._backoff = Backoff()
+
+    @property
+    def consumer_class(self) -> type["PoolConsumer"]:
+        return PoolConsumer
+
+    def declare_queue(self, queue_name: str, *, ensure: bool = False) -> None:
+        """Know of a queue. It is made when it is consumed; there is no queue for delays beside it."""
+        del ensure
+        if queue_name != queue_of(self.pool):
+            raise ValueError(f"the {self.pool} pool consumes {queue_of(self.pool)} alone, not {queue_name}")
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues.add(queue_name)
+            self.emit_after("declare_queue", queue_name)
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
+        """A consumer, with the prefetch of its pool whatever is asked. Raises ConnectionClosed, after a wait that grows.
+
+        dramatiq's own pause of 3 s before the next try comes on top.
+        """
+        del prefetch
+        try:
+            consumer = self.consumer_class(self, queue_name, PREFETCH[self.pool], timeout)
+        except ConnectionClosed:
+            time.sleep(self._backoff.next())
+            raise
+        self._backoff.reset()
+        return consumer
+
+    def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
+        """Refuses: only the scheduler publishes. Raises RuntimeError."""
+        raise RuntimeError(f"a pool publishes nothing, but was told to send {message.actor_name} (delay {delay})")
+
+
+class PoolConsumer(_RabbitmqConsumer):
+    """Acknowledges whatever it got, and makes its queue anew if it has gone."""
+
+    def __init__(self, broker: PoolBroker, queue_name: str, prefetch: int, timeout: int) -> None:
+        self.broker, self.queue_name = broker, queue_name
+        self.logger = get_logger(__name__, type(self))
+        self.known_tags: set[int] = set()  # of this connection: an acknowledgement for another one would end it
+        connection = None
+        try:
+            self.connection = connection = pika.BlockingConnection(broker.parameters)
+            declare(connection, broker.pool)
+            self.channel = connection.channel()
+            self.channel.basic_qos(prefetch_count=prefetch)
+            self.iterator = self.channel.consume(queue_name, inactivity_timeout=timeout / 1000)
+        except (AMQPConnectionError, AMQPChannelError, OSError) as error:
+            if connection is not None and connection.is_open:
+                with contextlib.suppress(AMQPConnectionError, AMQPChannelError):
+                    connection.close()
+            raise ConnectionClosed(error) from None
+
+    def nack(self, message: MessageProxy) -> None:
+        """What dramatiq would reject is counted and acknowledged: it names an actor that this program does not have."""
+        log.error("message.dropped", pool=self.broker.pool, why="unknown_actor", actor=message.actor_name)
+        self.broker.on_dropped("unknown_actor")
+        self.ack(message)  # type: ignore[no-untyped-call]
+
+    def _nack(self, tag: int) -> None:
+        """What can't be decoded is counted and acknowledged."""
+        log.error("message.dropped", pool=self.broker.pool, why="undecodable")
+        self.broker.on_dropped("undecodable")
+        self.connection.add_callback_threadsafe(partial(self.channel.basic_ack, tag))
+
+
+def make_global(broker: PoolBroker) -> None:
+    """Let dramatiq's own command line find this broker."""
+    dramatiq.set_broker(broker)

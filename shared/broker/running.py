@@ -1,0 +1,66 @@
+"""A pool's worker threads in this process: dramatiq's worker without its master process, and what runs beside them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from threading import Event, Thread
+
+import dramatiq
+import structlog
+
+from shared.broker.pool import PoolBroker
+
+IDLE_MILLISECONDS = 500  # how often an idle thread looks whether it should end
+log = structlog.get_logger()
+
+
+class Alongside(dramatiq.Middleware):
+    """Loops of a process beside its worker threads: they begin with the worker, also under dramatiq's own command line."""
+
+    def __init__(self, within: timedelta) -> None:
+        self._within = within.total_seconds()
+        self._loops: list[tuple[str, Callable[[Event], None]]] = []
+        self._threads: list[Thread] = []
+        self._stop = Event()
+
+    def add(self, name: str, loop: Callable[[Event], None]) -> None:
+        """Run `loop(stop)` in a thread of its own; it returns soon after `stop` is set."""
+        self._loops.append((name, loop))
+
+    def alive(self) -> bool:
+        """Whether every loop still runs."""
+        return all(thread.is_alive() for thread in self._threads)
+
+    def after_worker_boot(self, _broker: dramatiq.Broker, _worker: dramatiq.Worker) -> None:
+        """Begin."""
+        self._threads = [Thread(target=loop, args=(self._stop,), name=name, daemon=True) for name, loop in self._loops]
+        for thread in self._threads:
+            thread.start()
+
+    def before_worker_shutdown(self, _broker: dramatiq.Broker, _worker: dramatiq.Worker) -> None:
+        """End, and wait for the end."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(self._within)
+            if thread.is_alive():
+                log.warning("loop.cut_short", name=thread.name)
+
+
+class Running:
+    """Worker threads at work."""
+
+    def __init__(self, broker: PoolBroker, threads: int) -> None:
+        self._worker = dramatiq.Worker(broker, worker_threads=threads, worker_timeout=IDLE_MILLISECONDS)
+        self._worker.start()
+
+    def alive(self) -> bool:
+        """Whether every thread still runs."""
+        return all(thread.is_alive() for thread in (*self._worker.workers, *self._worker.consumers.values()))
+
+    def stop(self, within: timedelta) -> bool:
+        """Take nothing new, and wait for what is under way. Returns whether it ended in time.
+
+        What did not is rolled back when the process ends: its rows are still due.
+        """
+        threads = list(self._worker.workers)
+        self._worker.stop(timeout=round(within.total_seconds() * 1000))
+        return not any(thread.is_alive() for thread in threads)

@@ -1,0 +1,90 @@
+"""How every process of the cluster begins: a store, a port for probes, and the patience to wait for its surroundings."""
+
+import os
+import socket
+from collections.abc import Callable
+from threading import Event
+
+import structlog
+
+from shared.broker.backoff import Backoff
+from shared.broker.check import check_broker, reachable
+from shared.broker.errors import BrokerError
+from shared.broker.topology import Role
+from shared.settings import Settings
+from shared.store import migrate
+from shared.store.errors import describe, is_connection_error
+from shared.store.transaction import Store, make_engine
+from shared.telemetry import http
+
+log = structlog.get_logger()
+
+
+class Stopped(Exception):  # noqa: N818 - it states what happened
+    """The process was told to stop before it had begun to work."""
+
+
+class Process:
+    """What a process holds from its first moment on. `alive` is asked by /healthz, `checks` by /readyz.
+
+    Everything that holds a connection is made here, in the process that uses it, never before a fork. `role` is what the
+    process is on the broker; `connections` how many sessions with the database it may have at a time.
+    """
+
+    def __init__(self, role: Role, settings: Settings, connections: int) -> None:
+        self.role = role
+        self.settings = settings
+        self.name = f"duecycle {role} {socket.gethostname()}:{os.getpid()}"
+        milliseconds = round(settings.statement_timeout.total_seconds() * 1000)
+        self.store = Store(
+            make_engine(
+                settings.database_url,
+                pool_size=connections,
+                statement_timeout_ms=milliseconds,
+                application_name=self.name[:63],
+            )
+        )
+        self.alive: Callable[[], bool] = lambda: True
+        self._server = http.serve(
+            settings.http,
+            {
+                "database": self._database,
+                "broker": lambda: reachable(settings.broker_urls, f"{self.name} probe"),
+            },
+            alive=lambda: self.alive(),
+        )
+
+    def wait_for_surroundings(self, stop: Event | None) -> None:
+        """Return once the schema is right and the broker has what this process needs.
+
+        Until then it says what is wrong and looks again, with growing waits, and raises Stopped when `stop` is set. Without
+        a `stop` it looks once and raises RuntimeError: whoever started the process starts it again.
+        """
+        for what, wrong in (("database", self._database), ("broker", self._broker)):
+            backoff = Backoff()
+            while (words := wrong()) is not None:
+                log.error(f"{what}.awaited", reason=words)
+                if stop is None:
+                    raise RuntimeError(f"{what}: {words}")
+                if backoff.wait(stop):
+                    raise Stopped
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._server.close()
+        self.store.engine.dispose()
+
+    def _database(self) -> str | None:
+        try:
+            return migrate.mismatch(self.store.engine)
+        except Exception as error:
+            if not is_connection_error(error):
+                raise
+            return f"can't be reached: {describe(error)}"
+
+    def _broker(self) -> str | None:
+        try:
+            check_broker(self.settings.broker_urls, self.role, self.name)
+        except BrokerError as error:
+            return str(error)
+        return None

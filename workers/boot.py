@@ -1,0 +1,67 @@
+"""How a pool's process begins: settings, logs, the schema, the broker, then the pool's own wiring."""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from threading import Event
+
+import structlog
+
+from shared.broker.pool import PoolBroker, make_global
+from shared.broker.running import Alongside
+from shared.broker.watching import Watching
+from shared.messages.work import Pool
+from shared.process import Process, Stopped
+from shared.settings import Settings, load
+from shared.telemetry import logs, metrics
+
+__all__ = ["Stopped", "WorkerProcess", "begin"]
+
+log = structlog.get_logger()
+
+
+class WorkerProcess(Process):
+    """A pool's process: its broker, and the loops beside its worker threads."""
+
+    def __init__(self, pool: Pool, settings: Settings) -> None:
+        super().__init__(pool, settings, connections=settings.threads + 2)
+        self.pool = pool
+        self.alongside = Alongside(settings.stop_within)
+        self.alive = self.alongside.alive
+        self.broker = PoolBroker(
+            settings.broker_urls,
+            pool,
+            name=self.name,
+            middleware=[Watching(pool, metrics.message_done), self.alongside],
+            on_dropped=partial(metrics.message_dropped, pool),
+        )
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.broker.close()
+        super().close()
+
+
+Prepare = Callable[[WorkerProcess], None]
+
+
+def begin(
+    pool: Pool, prepare: Prepare, environ: Mapping[str, str] = os.environ, stop: Event | None = None
+) -> WorkerProcess:
+    """A process of `pool` whose actors are declared and whose surroundings are right.
+
+    Raises SettingsError for a wrong environment, and what `Process.wait_for_surroundings` raises.
+    """
+    needs = ("DATABASE_URL", "BROKER_URL", *(("MAIL_URL",) if pool == "notices" else ()))
+    settings = load(environ, needs)
+    logs.configure(pool, settings.log_level)
+    process = WorkerProcess(pool, settings)
+    try:
+        process.wait_for_surroundings(stop)
+        prepare(process)
+    except BaseException:
+        process.close()
+        raise
+    make_global(process.broker)
+    log.info("process.began", pool=pool, threads=settings.threads)
+    return process

@@ -1,0 +1,18 @@
+"""The process of the charges pool."""
+
+from shared.gateways.sandbox import SandboxGateway
+from shared.store.sandbox_ledger import SandboxLedger
+from workers.boot import WorkerProcess, begin
+from workers.charges.actor import declare
+from workers.charges.charge_invoices import Runtime
+
+
+def prepare(process: WorkerProcess) -> None:
+    """Wire the pool on its process, with the gateways there are."""
+    gateways = {"sandbox": SandboxGateway(SandboxLedger(process.store))}
+    declare(process.broker, Runtime(process.store, gateways, lease=process.settings.lease))
+
+
+def boot() -> None:
+    """For dramatiq's own command line: `dramatiq workers.charges.process:boot`."""
+    begin("charges", prepare)

@@ -1,0 +1,18 @@
+"""The process of intake: upstream's messages, and beside them the messages that wait and are looked at again."""
+
+from shared.broker.changes import ChangesConsumer
+from workers.boot import WorkerProcess, begin
+from workers.intake import upstream
+from workers.intake.actor import declare
+
+
+def prepare(process: WorkerProcess) -> None:
+    """Wire the pool on its process, with a loop of its own for what upstream sends."""
+    declare(process.broker, process.store)
+    consumer = ChangesConsumer(process.settings.broker_urls, f"{process.name} changes")
+    process.alongside.add("upstream", lambda stop: upstream.run(process.store, consumer, stop))
+
+
+def boot() -> None:
+    """For dramatiq's own command line: `dramatiq workers.intake.process:boot`."""
+    begin("intake", prepare)
