@@ -1,4 +1,4 @@
-"""`duecycle scheduler` and `duecycle worker POOL`: the processes of the cluster, each in the foreground until it is told to end."""
+"""`duecycle scheduler` and `duecycle worker POOL`: the processes of the cluster, each in the foreground."""
 
 import importlib
 import os
@@ -88,4 +88,3 @@ def _exec_dramatiq(pool: Pool, settings: Settings, processes: int) -> None:
     words = ["-m", "dramatiq", f"workers.{pool}.process:boot", "--skip-logging", "--processes", str(processes)]
     words += ["--threads", str(settings.threads), "--worker-shutdown-timeout", within]
     os.execv(sys.executable, [sys.executable, *words])  # noqa: S606 - ourselves, without a shell
-

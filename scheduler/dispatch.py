@@ -1,14 +1,15 @@
-"""Waking rows → messages. The only valve: how much may be under way in a pool, and how much of it for one agency."""
+"""Waking rows → messages. The only valve: how much may be under way in a pool, for whom, and how fast."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
 
+from shared.domain.pacing import allowance, spent
 from shared.messages import Due
 from shared.messages.work import Load, Pool
-from shared.store import waking
-from shared.store.transaction import Store
-from shared.store.waking import Woken
+from shared.store import accounts, pauses, waking
+from shared.store.transaction import Store, Tx
+from shared.store.waking import Cut, Woken
 
 LEASE = timedelta(minutes=2)
 IN_FLIGHT_MAX = 64
@@ -22,12 +23,19 @@ class Bell(Protocol):
     """Rings pools. A message only says that rows may be due: it may be lost, doubled or reordered without harm."""
 
     def ring(self, messages: Sequence[Due]) -> None:
-        """Publish; raises OSError if the broker did not take them, which costs nothing but a lease."""
+        """Publish; raises OSError if the broker did not take them all. Some may have been taken."""
         ...
 
     def load(self, pool: Pool) -> Load:
         """What a pool has to do already; raises OSError if the broker can't be asked."""
         ...
+
+
+class Valve(NamedTuple):
+    """How dispatch lets work through. `frozen`: agencies whose time has not come, in a simulation."""
+
+    frozen: Sequence[str] = ()
+    lease: timedelta = LEASE
 
 
 def dispatch(
@@ -38,12 +46,19 @@ def dispatch(
     frozen: Sequence[str] = (),
     lease: timedelta = LEASE,
 ) -> int:
-    """One pass over pools that have something due. Returns how many messages it rang."""
+    """One pass over pools that have something due. Returns how many messages it rang.
+
+    Raises OSError when the broker can't be asked or did not take a message; every row of that message is due again.
+    """
     return sum(dispatch_pool(store, bell, pool, frozen=frozen, lease=lease) for pool in BATCHES if pool in pools)
 
 
 def dispatch_pool(store: Store, bell: Bell, pool: Pool, *, frozen: Sequence[str] = (), lease: timedelta = LEASE) -> int:
-    """Ring one pool for what is due, up to the room it has, and fairly: one agency gets a quarter while others wait."""
+    """Ring one pool for what is due, up to the room it has, and fairly: one agency gets a quarter while others wait.
+
+    Room is counted in messages: those that wait in the queue, and those that the pool's workers may hold. However many
+    workers there are, a few messages may always wait.
+    """
     waiting, held = bell.load(pool)
     if waiting > REFILL_BELOW:
         return 0
@@ -54,40 +69,96 @@ def dispatch_pool(store: Store, bell: Bell, pool: Pool, *, frozen: Sequence[str]
     fair = True
     while room > 0:
         full = [agency_id for agency_id, count in served.items() if count >= share] if fair else []
-        messages, more = _take(store, pool, min(room, share), [*frozen, *full], lease)
-        if messages:
-            bell.ring(messages)
-        for message in messages:
+        taken = _take(store, pool, min(room, share), Valve([*frozen, *full], lease))
+        _ring(store, bell, pool, taken)
+        for message in taken.messages:
             served[message.agency_id] = served.get(message.agency_id, 0) + 1
-        room -= len(messages)
-        rung += len(messages)
-        if not more:
+        room -= len(taken.messages)
+        rung += len(taken.messages)
+        if not taken.more:
             if not full:
                 break
             fair = False  # nobody else waits: the rest of the room is theirs
     return rung
 
 
-def _take(store: Store, pool: Pool, room: int, excluded: Sequence[str], lease: timedelta) -> tuple[list[Due], bool]:
-    """Move `wake_at` of due rows by the lease and commit; then they may be rung for. Also says if more may be due."""
-    limit = room * BATCHES[pool]
+class Taken(NamedTuple):
+    """Rows that were taken, as messages; `until` is their lease, `more` whether others may be due."""
+
+    messages: list[Due]
+    rows: list[Woken]
+    until: datetime
+    more: bool
+
+
+def _take(store: Store, pool: Pool, room: int, valve: Valve) -> Taken:
+    """Move `wake_at` of due rows by the lease and commit; then they may be rung for."""
     with store.transaction() as tx:
-        woken = waking.wake(tx, pool, limit, excluded, lease)
-    return batches(pool, woken), len(woken) == limit
+        until = tx.as_of + valve.lease
+        excluded = _paused(tx, pool)
+        if excluded is None:
+            return Taken([], [], until, more=False)
+        excluded += valve.frozen
+        cut = Cut(BATCHES[pool], ALONE_AFTER_TRIES)
+        if pool == "charges":
+            woken = _wake_paced(tx, room, cut, excluded, valve.lease)
+        else:
+            woken = waking.wake(tx, pool, room, cut, excluded, valve.lease)
+    messages = batches(pool, woken)
+    return Taken(messages, woken, until, more=len(messages) >= room)
+
+
+def _paused(tx: Tx, pool: Pool) -> list[str] | None:
+    """Agencies for which an operator lets the pool stand still; None if it does for all."""
+    found = [pause.agency_id for pause in pauses.listed(tx, pool)] if pool in pauses.PAUSABLE else []
+    return None if pauses.EVERYBODY in found else found
+
+
+def _wake_paced(tx: Tx, room: int, cut: Cut, excluded: Sequence[str], lease: timedelta) -> list[Woken]:
+    """Take due charges, of each gateway account as many as its rate allows; those of an account that rests sleep as long."""
+    candidates = waking.agencies_due(tx, "charges", room * cut.size, excluded)
+    found, elsewhere = accounts.held_back(tx, candidates)
+    allowed = dict.fromkeys(elsewhere, 0)
+    for account in found:
+        most = allowance(account, tx.as_of, cut.size)
+        if account.paused_until is not None and account.paused_until > tx.as_of:
+            waking.sleep(tx, "charges", account.agency_id, account.paused_until)
+        elif most is not None:
+            allowed[account.agency_id] = most
+    woken = waking.wake(tx, "charges", room, cut, excluded, lease, allowed)
+    for account in found:
+        count = sum(row.agency_id == account.agency_id for row in woken)
+        if count:
+            accounts.spend(tx, account, spent(account, count, tx.as_of))
+    return woken
+
+
+def _ring(store: Store, bell: Bell, pool: Pool, taken: Taken) -> None:
+    """Ring for what was taken. If the bell does not ring, the rows are due again at once; a message that got through all the
+    same finds them due, or done: either is right."""
+    if not taken.messages:
+        return
+    try:
+        bell.ring(taken.messages)
+    except OSError:
+        with store.transaction() as tx:
+            waking.give_back(tx, pool, taken.rows, taken.until)
+        raise
 
 
 def batches(pool: Pool, woken: Sequence[Woken]) -> list[Due]:
     """Messages of one agency each, in the order of waking; rows rung before apart from fresh ones, tried ones alone."""
-    groups: dict[tuple[str, bool], dict[str, None]] = {}
+    groups: dict[tuple[str, bool], list[str]] = {}
     alone: dict[tuple[str, str], None] = {}
     for row in woken:
         if row.tries >= ALONE_AFTER_TRIES:
             alone[row.agency_id, row.id] = None
         else:
-            groups.setdefault((row.agency_id, row.rings > 1), {})[row.id] = None
+            groups.setdefault((row.agency_id, row.rings > 1), []).append(row.id)
     size = BATCHES[pool]
     messages = [Due(pool, agency_id, [id_], again=True) for agency_id, id_ in alone]
     for (agency_id, again), ids in groups.items():
-        listed = list(ids)
-        messages += [Due(pool, agency_id, listed[at : at + size], again) for at in range(0, len(listed), size)]
+        # Several rows of one subscription name it once.
+        parts = (list(dict.fromkeys(ids[at : at + size])) for at in range(0, len(ids), size))
+        messages += [Due(pool, agency_id, part, again) for part in parts]
     return messages

@@ -1,25 +1,51 @@
-"""The scheduler's loop: a tick each second, earlier when a commit says that it left work behind."""
+"""A loop of the scheduler: a step each second, earlier when a commit says that it left work behind, through every outage."""
 
 from collections.abc import Callable
 from threading import Event
 
 import structlog
 
-from scheduler.tick import Scheduler
+from shared.broker.backoff import Backoff
+from shared.store.errors import describe, is_connection_error
 
-TICK_SECONDS = 1
+STEP_SECONDS = 1
 log = structlog.get_logger()
 
 
-def loop(scheduler: Scheduler, wait: Callable[[int], object], stop: Event) -> None:
-    """Tick until `stop` is set. `wait(seconds)` returns early when there is work.
+def loop(
+    name: str,
+    step: Callable[[], int],
+    wait: Callable[[int], object],
+    stop: Event,
+    on_step: Callable[[bool], None] = lambda _done: None,
+) -> None:
+    """Run `step` until `stop` is set; `wait(seconds)` returns early when there is work. `on_step` hears if it went well.
 
-    A tick that fails is logged and tried again after the wait: every row is still there, and due.
+    A step that fails is tried again after waits that grow: every row is still there, and due. An outage of the database or
+    the broker is told when it begins and when it ends, not each second; anything else with its traceback.
     """
+    backoff = Backoff()
+    outage: str | None = None
     while not stop.is_set():
         try:
-            scheduler.tick()
-            wait(TICK_SECONDS)
-        except Exception:
-            log.exception("tick.failed")
-            stop.wait(TICK_SECONDS)
+            step()
+            if outage is not None:
+                log.warning(f"{name}.recovered", after=outage)
+                outage = None
+            backoff.reset()
+            on_step(True)
+            wait(STEP_SECONDS)
+        except Exception as error:  # noqa: BLE001 - whatever a step met, the next one may not
+            on_step(False)
+            outage = _tell(name, error, outage)
+            backoff.wait(stop)
+
+
+def _tell(name: str, error: Exception, outage: str | None) -> str:
+    """Log a failure that is not told yet. Returns what it was."""
+    if not (isinstance(error, OSError) or is_connection_error(error)):
+        log.exception(f"{name}.failed")
+        return describe(error)
+    if outage is None:
+        log.warning(f"{name}.interrupted", reason=describe(error))
+    return outage or describe(error)

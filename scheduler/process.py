@@ -1,21 +1,118 @@
 """The scheduler's process: the tick, the relay and the figures, each in a loop of its own, on one publisher."""
 
-from threading import Event
+from collections.abc import Callable, Sequence
+from threading import Event, Thread
+from time import monotonic
 
 import structlog
 
+from scheduler.figures import DESCRIBED, Exporter
+from scheduler.loop import loop
+from scheduler.outgoing import RabbitExchange
+from scheduler.relay import EVENTS_PER_PASS, relay
+from scheduler.tick import Scheduler
+from shared.broker.bell import RabbitBell
+from shared.broker.names import CHANGES_QUEUE
+from shared.broker.publisher import Publisher
+from shared.messages import Due
 from shared.process import Process, Stopped
 from shared.settings import Settings
+from shared.store.listening import Listener
+from shared.telemetry import metrics
+from shared.telemetry.truth import Truth
 
 CONNECTIONS = 5  # tick, relay, figures, probes, and one to spare
+SILENT_SECONDS = 120.0  # a tick that takes longer than this hangs
 log = structlog.get_logger()
 
 
+class CountingBell(RabbitBell):
+    """The bell, counted."""
+
+    def ring(self, messages: Sequence[Due]) -> None:
+        """Publish, and count what was taken."""
+        super().ring(messages)
+        for message in messages:
+            metrics.RUNG.labels(message.pool).inc()
+
+
+class Pulse:
+    """When each loop last came round: what /healthz goes by."""
+
+    def __init__(self, *names: str) -> None:
+        self._beats = dict.fromkeys(names, monotonic())
+
+    def beat(self, name: str) -> Callable[[bool], None]:
+        """What a loop calls after each step; a step that failed is a sign of life too."""
+
+        def step(done: bool) -> None:
+            self._beats[name] = monotonic()
+            if name == "tick":
+                metrics.TICKS.labels("done" if done else "failed").inc()
+
+        return step
+
+    def alive(self) -> bool:
+        """Whether every loop came round lately."""
+        return all(monotonic() - beat < SILENT_SECONDS for beat in self._beats.values())
+
+
 def run(settings: Settings, stop: Event) -> None:
-    """Work until `stop` is set, then finish the step under way and end."""
+    """Work until `stop` is set, then finish the steps under way and end."""
     process = Process("scheduler", settings, CONNECTIONS)
     try:
         process.wait_for_surroundings(stop)
     except Stopped:
         process.close()
         return
+    publisher = Publisher(settings.broker_urls, process.name, "scheduler")
+    listener = Listener(settings.database_url)
+    publisher.start()
+    try:
+        _loops(process, publisher, listener, stop)
+    finally:
+        log.info("process.ended")
+        listener.close()
+        publisher.close()
+        process.close()
+
+
+def _loops(process: Process, publisher: Publisher, listener: Listener, stop: Event) -> None:
+    store = process.store
+    scheduler = Scheduler(
+        store, CountingBell(publisher), lambda: publisher.load(CHANGES_QUEUE)[0], process.settings.lease, stop
+    )
+    exchange = RabbitExchange(publisher, metrics.EVENTS_UNROUTED.inc)
+    exporter = Exporter(store)
+    Truth(DESCRIBED, exporter.samples).register()
+    pulse = Pulse("tick", "relay")
+    process.alive = pulse.alive
+
+    def publish() -> int:
+        published = relay_all(lambda: relay(store, exchange), stop)
+        metrics.EVENTS_PUBLISHED.inc(published)
+        return published
+
+    threads = [
+        Thread(target=loop, args=("relay", publish, stop.wait, stop, pulse.beat("relay")), name="relay", daemon=True),
+        Thread(target=exporter.loop, args=(stop,), name="figures", daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    log.info("process.began")
+    loop("tick", scheduler.tick, lambda seconds: listener.wait(seconds, stop), stop, pulse.beat("tick"))
+    for thread in threads:
+        thread.join(process.settings.stop_within.total_seconds())
+
+
+def relay_all(one_pass: Callable[[], int], stop: Event) -> int:
+    """Pass after pass while there is more than one pass takes. Returns how many events were published."""
+    published = 0
+    while not stop.is_set():
+        passed = one_pass()
+        published += passed
+        if passed < EVENTS_PER_PASS:
+            break
+    if published:
+        log.info("events.published", count=published)
+    return published

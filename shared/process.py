@@ -71,7 +71,8 @@ class Process:
 
     def close(self) -> None:
         """Let go of every connection."""
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
         self.store.engine.dispose()
 
     def _database(self) -> str | None:

@@ -145,7 +145,7 @@ FLOORS = {  # inside shared: a floor -> what it may build on, besides itself
     "broker": ["messages", "domain"],
     "telemetry": ["domain"],
     "settings": [],
-    "process": ["broker", "store", "telemetry", "settings"],
+    "process": ["broker", "store", "telemetry", "settings", "messages", "domain"],
 }
 
 

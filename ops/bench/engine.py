@@ -21,7 +21,7 @@ from ops.bench.seed import connect
 from scheduler.dispatch import dispatch
 from scheduler.plan import plan
 from shared.messages import Due
-from shared.messages.work import Pool
+from shared.messages.work import Load, Pool
 from shared.store.transaction import Store, make_engine
 from workers.invoices.issue_invoices import issue_invoices
 
@@ -55,11 +55,11 @@ class LocalBell:
             if due.pool == "invoices":
                 self._tasks.put(_encode(due))
 
-    def in_flight(self, pool: Pool) -> int:
+    def load(self, pool: Pool) -> Load:
         """How many messages of a pool nobody has answered yet."""
         while self.wait(0):
             pass
-        return self._counts[pool]
+        return Load(self._counts[pool], 0)
 
     def wait(self, seconds: float) -> bool:
         """Wait for one answer. Returns whether there was one."""
@@ -120,7 +120,7 @@ def _schedule(
     began = time.perf_counter()
     while True:
         busy = plan(store) + dispatch(store, bell)
-        if not busy and not bell.in_flight("invoices"):
+        if not busy and not bell.load("invoices").waiting:
             break
         if not busy:
             bell.wait(IDLE_WAIT_SECONDS)

@@ -1,4 +1,4 @@
-"""Everything a cluster needs, in one folder, ended together. For trying out, for tests and for measuring; not for production."""
+"""Everything a cluster needs, in one folder, ended together: for trying out, for tests and for measuring."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from shared.messages.work import POOLS
 from shared.store import migrate
 from shared.store.embedded import EmbeddedPostgres
 
-ONE_OF_EACH = {"scheduler": 1, **dict.fromkeys(POOLS, 1)}
+ONE_OF_EACH: Mapping[str, int] = {"scheduler": 1, **{str(pool): 1 for pool in POOLS}}
 
 
 class LocalCluster:

@@ -41,7 +41,9 @@ class Member:
 class Members:
     """The processes of a cluster. `environ` is theirs: the addresses of the database, the broker and the mail server."""
 
-    def __init__(self, environ: Mapping[str, str], logs: Path, words: Mapping[str, Sequence[str]] | None = None) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], logs: Path, words: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
         self._environ = dict(environ)
         self._logs = logs
         self._words = dict(words or {})

@@ -1,9 +1,13 @@
 """Publishing in order: many streams of messages at once, each in its own order, none held up by another."""
 
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import NamedTuple
 
 from shared.broker.publisher import Outgoing, Publisher
+
+# The relay's transaction is open meanwhile: together they stay below the time that an idle transaction is allowed (20 s).
+WAVE_SECONDS, PASS_SECONDS = 5.0, 5.0
 
 
 class InOrder(NamedTuple):
@@ -20,15 +24,18 @@ def publish_in_order(
 
     A refused message holds back the later ones of its stream, and of no other. One that no queue takes counts as taken, for
     nobody is bound who would want it; `on_unrouted` hears how many. Raises BrokerError if not even the first wave got
-    through; when the connection ends later, what was confirmed by then counts.
+    through; when the connection ends later, or PASS_SECONDS are over, what was confirmed by then counts.
     """
+    until = monotonic() + PASS_SECONDS
     taken = [False] * len(messages)
     unrouted = 0
     refused: set[tuple[str, str]] = set()
     for number, wave in enumerate(_waves(messages)):
+        if number and monotonic() > until:
+            break
         going = [place for place in wave if messages[place].stream not in refused]
         try:
-            verdicts = publisher.publish([messages[place].message for place in going])
+            verdicts = publisher.publish([messages[place].message for place in going], WAVE_SECONDS)
         except OSError:
             if number == 0:
                 raise

@@ -44,3 +44,12 @@ def check_move(moves: Mapping[str, frozenset[str]], what: str, before: str, afte
     """Raise IllegalMoveError unless `before → after` is listed in `moves`."""
     if after not in moves[before]:
         raise IllegalMoveError(f"{what}: {before} → {after} is not a legal move")
+
+
+# Why a cycle has not ended yet: every reason there is, so that whoever counts by reason knows how many kinds to expect.
+WAITING_REASONS = frozenset({"invoice_missing", "invoice_unpaid", "invoice_blocked", "series_stopped"})
+HELD_REASONS = frozenset({"payment_failed", "invoice_overdue", "invoice_uncollectible"})
+BLOCKED_REASONS = frozenset(
+    {"price_missing", "currency_mismatch", "earlier_cycle_blocked", "data_error", "kills_its_worker"}
+)
+UNSETTLED_REASONS = frozenset({""}) | WAITING_REASONS | HELD_REASONS | BLOCKED_REASONS

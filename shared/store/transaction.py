@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Engine, create_engine, event, text
 
 from shared.store import arrays, events
+from shared.store.listening import PATIENCE
 from shared.store.tx import Event, Tx
 
 __all__ = ["Clock", "Event", "FixedClock", "Store", "Tx", "make_engine"]
@@ -60,7 +61,11 @@ class Store:
 def make_engine(
     url: str, *, pool_size: int = 5, statement_timeout_ms: int = 30_000, ping: bool = True, **connect_args: Any
 ) -> Engine:
-    """An engine whose sessions speak UTC and give up: a statement after 30 s, a lock and an idle transaction earlier.
+    """An engine whose sessions speak UTC and never wait for ever, each wait at most half of the one around it.
+
+    A lock is waited for half as long as a statement may take, and a statement half as long as a transaction may idle. A server
+    that has gone without a word is noticed within half a minute. The URL may name several hosts and `target_session_attrs`:
+    a new connection then goes to the one that takes writes.
 
     `ping` asks a session whether it still lives before each transaction; a private server that ends with us needs none.
     """
@@ -68,7 +73,7 @@ def make_engine(
         f"-c timezone=UTC -c statement_timeout={statement_timeout_ms} -c lock_timeout={statement_timeout_ms // 2}"
         f" -c idle_in_transaction_session_timeout={statement_timeout_ms * 2} -c jit=off"
     )
-    plain: dict[str, Any] = {"options": options, "connect_timeout": 5, "application_name": "duecycle"}
+    plain: dict[str, Any] = {**PATIENCE, "options": options, "application_name": "duecycle"}
     # Never prepared: a plan made while a table was small would be kept while it grows.
     plain["prepare_threshold"] = None
     engine = create_engine(

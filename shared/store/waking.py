@@ -1,6 +1,6 @@
 """Rows whose `wake_at` has come: dispatch moves it by the lease and rings the pool. Only `wake_at` and `rings` change."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -53,19 +53,53 @@ def due_work(tx: Tx, excluded: Collection[str]) -> set[str]:
     return {row[0] for row in tx.rows(_DUE_WORK, as_of=tx.as_of, excluded=list(excluded))}
 
 
-def wake(tx: Tx, pool: str, limit: int, excluded: Collection[str], lease: timedelta) -> list[Woken]:
-    """Take up to `limit` due rows of a pool, oldest first, without the excluded agencies; ring again after the lease.
+class Cut(NamedTuple):
+    """How rows become messages: `size` rows at most in each; from `alone_after` tries on a row gets one of its own."""
 
-    Rows that another scheduler is taking right now are passed over.
+    size: int
+    alone_after: int
+
+
+def wake(
+    tx: Tx,
+    pool: str,
+    room: int,
+    cut: Cut,
+    excluded: Collection[str],
+    lease: timedelta,
+    allowed: Mapping[str, int] | None = None,
+) -> list[Woken]:
+    """Take the due rows of a pool that fit into `room` messages, oldest first; ring them again after the lease.
+
+    A message holds rows of one agency, rung before or not, so a thousand agencies with a row each need a thousand: only as
+    many as there is room for are taken, and no other row is locked or written. Rows of excluded agencies stay, and those
+    above what is `allowed` for their agency. Rows that another scheduler is taking right now are passed over.
     """
     source = _SOURCES[pool]
     counts = pool != "intake"
+    told = "rings, tries" if counts else "0 AS rings, 0 AS tries"
     rows = tx.rows(
         f"""
-        WITH due AS MATERIALIZED (
-            SELECT ctid AS at FROM {source.table}
+        WITH seen AS (
+            SELECT ctid AS at, agency_id, {source.id} AS id, wake_at, {told} FROM {source.table}
             WHERE {source.where} AND wake_at <= :as_of AND NOT agency_id = ANY(CAST(:excluded AS text[]))
-            ORDER BY wake_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
+            ORDER BY wake_at LIMIT :limit
+        ), permitted AS (
+            SELECT s.*, rings > 0 AS again, CASE WHEN tries >= :alone_after THEN id ELSE '' END AS alone
+            FROM (SELECT *, row_number() OVER (PARTITION BY agency_id ORDER BY wake_at, at) AS turn FROM seen) AS s
+            LEFT JOIN unnest(CAST(:paced AS text[]), CAST(:allowed AS integer[])) AS a(agency_id, most) USING (agency_id)
+            WHERE a.most IS NULL OR s.turn <= a.most
+        ), placed AS (
+            SELECT at, wake_at, agency_id, again, alone,
+                   (row_number() OVER (PARTITION BY agency_id, again, alone ORDER BY wake_at, at) - 1) / :size AS part
+            FROM permitted
+        ), messages AS (
+            SELECT agency_id, again, alone, part FROM placed GROUP BY 1, 2, 3, 4 ORDER BY min(wake_at), 1, 2, 3, 4
+            LIMIT :room
+        ), due AS MATERIALIZED (
+            SELECT ctid AS at FROM {source.table}
+            WHERE ctid = ANY(ARRAY(SELECT at FROM placed JOIN messages USING (agency_id, again, alone, part)))
+              AND wake_at <= :as_of FOR NO KEY UPDATE SKIP LOCKED
         )
         UPDATE {source.table} AS t SET wake_at = :until {", rings = least(t.rings + 1, 1000)" if counts else ""}
         FROM due WHERE t.ctid = due.at
@@ -74,9 +108,66 @@ def wake(tx: Tx, pool: str, limit: int, excluded: Collection[str], lease: timede
         as_of=tx.as_of,
         until=tx.as_of + lease,
         excluded=list(excluded),
-        limit=limit,
+        limit=room * cut.size,
+        room=room,
+        size=cut.size,
+        alone_after=cut.alone_after,
+        paced=list(allowed or ()),
+        allowed=list((allowed or {}).values()),
     )
     return [Woken._make(row) for row in rows]
+
+
+def agencies_due(tx: Tx, pool: str, limit: int, excluded: Collection[str]) -> list[str]:
+    """The agencies of the oldest `limit` due rows of a pool."""
+    source = _SOURCES[pool]
+    rows = tx.rows(
+        f"""
+        SELECT DISTINCT agency_id FROM (
+            SELECT agency_id FROM {source.table}
+            WHERE {source.where} AND wake_at <= :as_of AND NOT agency_id = ANY(CAST(:excluded AS text[]))
+            ORDER BY wake_at LIMIT :limit) AS oldest
+        """,  # noqa: S608
+        as_of=tx.as_of,
+        excluded=list(excluded),
+        limit=limit,
+    )
+    return [row[0] for row in rows]
+
+
+def sleep(tx: Tx, pool: str, agency_id: str, until: datetime) -> int:
+    """Let the due rows of an agency wake at `until`, without ringing for them. Returns how many."""
+    source = _SOURCES[pool]
+    return tx.run(
+        f"""
+        UPDATE {source.table} AS t SET wake_at = :until
+        FROM (SELECT ctid AS at FROM {source.table} WHERE {source.where} AND agency_id = :agency_id AND wake_at <= :as_of
+              FOR NO KEY UPDATE SKIP LOCKED) AS due
+        WHERE t.ctid = due.at
+        """,  # noqa: S608
+        agency_id=agency_id,
+        as_of=tx.as_of,
+        until=until,
+    )
+
+
+def give_back(tx: Tx, pool: str, woken: Collection[Woken], rung_until: datetime) -> None:
+    """The bell did not ring: rows that were taken for it, until `rung_until`, are due again at once."""
+    source = _SOURCES[pool]
+    tx.run(
+        f"""
+        UPDATE {source.table} AS t SET wake_at = :as_of
+        FROM (SELECT t.ctid AS at FROM {source.table} AS t
+              JOIN unnest(CAST(:agencies AS text[]), CAST(:ids AS text[])) AS v(agency_id, id)
+                ON t.agency_id = v.agency_id AND t.{source.id} = v.id
+              WHERE {source.where} AND wake_at = :rung_until FOR NO KEY UPDATE OF t SKIP LOCKED) AS mine
+        WHERE t.ctid = mine.at
+        """,  # noqa: S608
+        as_of=tx.as_of,
+        rung_until=rung_until,
+        agencies=[row.agency_id for row in woken],
+        ids=[row.id for row in woken],
+    )
 
 
 def next_instant(tx: Tx, excluded: Collection[str]) -> datetime | None:

@@ -12,7 +12,7 @@ from scheduler import dispatch
 from scheduler.plan import plan
 from scheduler.recheck import recheck
 from shared.messages import Due
-from shared.messages.work import Pool
+from shared.messages.work import Load, Pool
 from shared.store.invariants import violations
 from shared.store.transaction import Store
 from tests.races.inserts import Inserts
@@ -46,9 +46,9 @@ class DoublingBell:
             self._random.shuffle(self._waiting)
             self._changed.notify_all()
 
-    def in_flight(self, pool: Pool) -> int:
+    def load(self, pool: Pool) -> Load:
         with self._changed:
-            return sum(message.pool == pool for message in self._waiting)
+            return Load(sum(message.pool == pool for message in self._waiting), 0)
 
     def take(self) -> Due | None:
         """The next message; None once the bell is closed."""

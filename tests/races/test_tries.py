@@ -9,7 +9,7 @@ import pytest
 from scheduler.dispatch import dispatch_pool
 from scheduler.plan import plan
 from shared.messages import Due
-from shared.messages.work import Pool
+from shared.messages.work import Load, Pool
 from tests.races.seeded import seed_agency, seed_subscriptions
 from tests.races.sessions import Stage
 from workers.invoices import issue_invoices
@@ -31,8 +31,8 @@ class Bell:
     def ring(self, messages: Sequence[Due]) -> None:
         self.messages += messages
 
-    def in_flight(self, _pool: Pool) -> int:
-        return 0
+    def load(self, _pool: Pool) -> Load:
+        return Load(0, 0)
 
     def take(self) -> list[Due]:
         taken, self.messages = self.messages, []

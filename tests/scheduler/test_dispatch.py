@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from scheduler.dispatch import BATCHES, IN_FLIGHT_MAX, LEASE, batches, dispatch_pool
 from shared.messages import Due
-from shared.messages.work import Pool
+from shared.messages.work import Load, Pool
 from shared.store.transaction import FixedClock, Store
 from shared.store.waking import Woken
 from tests.scheduler.rows import due_cycles
@@ -14,15 +14,15 @@ from tests.scheduler.rows import due_cycles
 class Belfry:
     """A bell that remembers what it rang, with so many messages under way already."""
 
-    def __init__(self, under_way: int = 0) -> None:
-        self.under_way = under_way
+    def __init__(self, under_way: int = 0, held: int = 0) -> None:
+        self.under_way, self.held = under_way, held
         self.rung: list[Due] = []
 
     def ring(self, messages: Sequence[Due]) -> None:
         self.rung += messages
 
-    def in_flight(self, pool: Pool) -> int:
-        return self.under_way
+    def load(self, pool: Pool) -> Load:
+        return Load(self.under_way, self.held)
 
     def rung_for(self, agency_id: str) -> int:
         return sum(message.agency_id == agency_id for message in self.rung)

@@ -14,7 +14,7 @@ from shared.documents.sending import EmlWriter
 from shared.gateways.port import ChargeRequest, Found, NotYetKnowable, Outcome
 from shared.gateways.sandbox import SandboxGateway
 from shared.messages import Due
-from shared.messages.work import Pool
+from shared.messages.work import Load, Pool
 from shared.store.events import Unpublished
 from shared.store.sandbox_ledger import SandboxLedger
 from tests.journeys.diary import Diary
@@ -50,8 +50,8 @@ class Bell:
     def ring(self, messages: Sequence[Due]) -> None:
         self.rung += messages
 
-    def in_flight(self, pool: Pool) -> int:
-        return 0
+    def load(self, pool: Pool) -> Load:
+        return Load(0, 0)
 
 
 class Silent:

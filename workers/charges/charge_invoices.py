@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import timedelta
 from time import monotonic
 from typing import NamedTuple
 
@@ -31,6 +32,8 @@ class Runtime(NamedTuple):
     between: Callable[[str], None] = lambda _moment: None
     # Seconds that only ever grow: they measure a span, and say nothing of the time.
     monotonic: Callable[[], float] = monotonic
+    # How long a claim holds: its call has ended, or will not be made, before half of it is over.
+    lease: timedelta = LEASE
 
 
 def charge_invoices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again: bool = False) -> None:
@@ -49,7 +52,7 @@ def charge_invoices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, aga
             _forget(runtime.store, agency_id, ids)
         raise
     runtime.between("claimed")
-    for answer in _answers(runtime, calls, began + LEASE.total_seconds() / 2):
+    for answer in _answers(runtime, calls, began + runtime.lease.total_seconds() / 2):
         runtime.between("answered")
         settle(runtime.store, agency_id, [answer])
         runtime.between("settled")
@@ -62,7 +65,7 @@ def _claim(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> list[Call]:
     def step(tx: Tx, agency: str, part: Sequence[str], wait: bool) -> tuple[list[str], Callable[[], None]]:
         of = subscriptions_of(tx, agency, part)
         locked = {pair[1] for pair in lock_subscriptions(tx, [(agency, id_) for id_ in of.values()], wait=wait)}
-        claimed = claim(tx, agency, [id_ for id_ in part if of.get(id_) in locked], runtime.gateways)
+        claimed = claim(tx, agency, [id_ for id_ in part if of.get(id_) in locked], runtime.gateways, runtime.lease)
         left = [] if wait else [id_ for id_ in part if id_ in of and of[id_] not in locked]
         return left, lambda: calls.extend(claimed)
 

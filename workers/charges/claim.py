@@ -47,6 +47,7 @@ class _Known(NamedTuple):
     declines: Mapping[tuple[str, str, int, int], Declines]
     awaited: Collection[str]
     gateways: Mapping[str, Gateway]
+    lease: timedelta
 
 
 def subscriptions_of(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, str]:
@@ -54,7 +55,9 @@ def subscriptions_of(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, st
     return invoices.subscriptions_of(tx, agency_id, ids)
 
 
-def claim(tx: Tx, agency_id: str, ids: Sequence[str], gateways: Mapping[str, Gateway]) -> list[Call]:
+def claim(
+    tx: Tx, agency_id: str, ids: Sequence[str], gateways: Mapping[str, Gateway], lease: timedelta = LEASE
+) -> list[Call]:
     """Claim what is due of these invoices (their subscriptions are locked) and return the calls to make.
 
     Rechecked here: the invoice is open and something is left to collect; no message waits for it; a method is usable; the
@@ -63,7 +66,7 @@ def claim(tx: Tx, agency_id: str, ids: Sequence[str], gateways: Mapping[str, Gat
     found = charges.open_of(tx, agency_id, ids)
     if not found:
         return []
-    known = _read(tx, agency_id, found, gateways)
+    known = _read(tx, agency_id, found, gateways, lease)
     calls: list[Call] = []
     written: list[Charge] = []
     failures: list[Failure] = []
@@ -86,7 +89,7 @@ def _age(invoice: Invoice) -> tuple[date, date, str]:
     return invoice.issued_on, invoice.cycle_starts_on or invoice.issued_on, invoice.invoice_id
 
 
-def _read(tx: Tx, agency_id: str, found: Sequence[Charge], gateways: Mapping[str, Gateway]) -> _Known:
+def _read(tx: Tx, agency_id: str, found: Sequence[Charge], gateways: Mapping[str, Gateway], lease: timedelta) -> _Known:
     agency = facts.require_agency(tx, agency_id)
     methods = facts.payment_methods(tx, agency_id, {charge.client_id for charge in found})
     method_ids = {method.payment_method_id for listed in methods.values() for method in listed}
@@ -98,6 +101,7 @@ def _read(tx: Tx, agency_id: str, found: Sequence[Charge], gateways: Mapping[str
         charges.recent_declines(tx, agency_id, method_ids, DECLINES_WINDOW),
         inbox.awaited_invoices(tx, agency_id),
         gateways,
+        lease,
     )
 
 
@@ -175,7 +179,7 @@ def _request(agency: Agency, charge: Charge, invoice: Invoice, method: Method) -
 
 def _claimed(tx: Tx, charge: Charge, call: Call, known: _Known) -> Charge:
     """The row as it is committed before the call: state, key, frozen parameters, lease and fence."""
-    until = tx.as_of + LEASE
+    until = tx.as_of + known.lease
     leased = charge._replace(lease_until=until, wake_at=until, fence=call.fence, request=_stored(call.request))
     if call.kind == LOOKUP:
         return leased

@@ -12,6 +12,7 @@ from shared.acts.stream import net_at
 from shared.domain.dunning import CUSTOMER, Ladder, begin, doubling, ends_at
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
+from shared.domain.pacing import Account, failed
 from shared.domain.states import CHARGE_MOVES, check_move
 from shared.gateways.port import (
     ActionRequired,
@@ -24,7 +25,7 @@ from shared.gateways.port import (
     Succeeded,
     Unknown,
 )
-from shared.store import charges, cycles, facts, inbox, invoices, rechecks
+from shared.store import accounts, charges, cycles, facts, inbox, invoices, rechecks
 from shared.store.charges import Charge
 from shared.store.invoices import Failing, Invoice
 from shared.store.locks import lock_subscriptions
@@ -59,6 +60,24 @@ def settle(store: Store, agency_id: str, answers: Sequence[Answer]) -> None:
                 _keep_evidence(tx, agency_id, answer, charge)
                 continue
             _settle(tx, agency, charge, loaded[charge.invoice_id], _as_meant(answer, charge))
+        _keep_account(tx, agency_id, answers)
+
+
+def _keep_account(tx: Tx, agency_id: str, answers: Sequence[Answer]) -> None:
+    """Count lost and unsent answers in a row of the account they came from; any other answer ends the row.
+
+    The account's row is written only when something changes, and locked last: nobody waits for another lock behind it.
+    """
+    for answer in answers:
+        provider = answer.call.provider
+        lost = isinstance(answer.found, Unknown | NotSent)
+        account = accounts.load(tx, agency_id, provider)
+        if not lost and (account is None or not account.failures):
+            continue
+        account = accounts.load(tx, agency_id, provider, lock=True) or Account(agency_id, provider, None, None)
+        accounts.write(
+            tx, failed(account, tx.as_of) if lost else account._replace(failures=0, rests=0, paused_until=None)
+        )
 
 
 def _keep_evidence(tx: Tx, agency_id: str, answer: Answer, charge: Charge | None) -> None:

@@ -24,17 +24,43 @@ class Runtime(NamedTuple):
 
     store: Store
     sender: Sender
+    lease: timedelta = LEASE
 
 
 def send_notices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again: bool = False) -> None:
     """Send the due notices `ids` of one agency. `again` changes nothing here: a claim counts its try by itself."""
     del again
     with runtime.store.transaction() as tx:
-        claimed = notices.claim(tx, agency_id, ids, LEASE)
+        claimed = notices.claim(tx, agency_id, ids, runtime.lease)
         now = tx.as_of
-    sendings = [_send(runtime.sender, agency_id, notice, now) for notice in claimed]
+    sendings = _send_all(runtime, agency_id, claimed, now)
     with runtime.store.transaction() as tx:
         notices.settle(tx, agency_id, sendings)
+
+
+def _send_all(runtime: Runtime, agency_id: str, claimed: Sequence[Notice], now: datetime) -> list[Sending]:
+    """Send one after another, within half the lease. Once the server takes no mail at all the rest is not tried: fifty waits
+    for one dead server would outlast the lease."""
+    until = runtime.monotonic() + runtime.lease.total_seconds() / 2
+    sendings: list[Sending] = []
+    away: OSError | None = None
+    for notice in claimed:
+        if away is None and runtime.monotonic() > until:
+            away = TimeoutError("half the lease was over before its turn came")
+        if away is not None:
+            sendings.append(_untried(notice, away, now))
+            continue
+        sending, error = _send(runtime.sender, agency_id, notice, now)
+        sendings.append(sending)
+        away = error if isinstance(error, MailServerError) else None
+        runtime.on_outcome("retried" if sending.state == "due" else sending.state)
+    return sendings
+
+
+def _untried(notice: Notice, away: OSError, now: datetime) -> Sending:
+    """Soon again; nothing was tried, so nothing counts against it."""
+    at = now + FIRST_RETRY
+    return Sending(notice.key, "due", None, None, str(away)[:300], at, None, None, notice.tries - 1)
 
 
 def _send(sender: Sender, agency_id: str, notice: Notice, now: datetime) -> Sending:

@@ -233,6 +233,7 @@ notices = Table(
     one_of("state", "due", "sent", "failed"),
 )
 Index("ix_notices_wake", notices.c.wake_at, postgresql_where=sql("wake_at IS NOT NULL"))
+Index("ix_notices_failed", notices.c.created_at, postgresql_where=sql("state = 'failed'"))
 
 number_series = Table(
     "number_series",

@@ -25,8 +25,9 @@ gateway_accounts = Table(
     Column("rate_per_second", Integer),
     # Pacing: the attempts that were let through so far are paid off at this instant.
     instant("free_at", null=True),
-    # Answers in a row that never came or never went out.
+    # Answers in a row that never came or never went out, and how often the account has rested since the last good one.
     Column("failures", Integer, nullable=False, server_default="0"),
+    Column("rests", Integer, nullable=False, server_default="0"),
     instant("paused_until", null=True),
     CheckConstraint("rate_per_second > 0", name="rate_positive"),
 )

@@ -26,11 +26,13 @@ def upgrade() -> None:
         sa.Column("rate_per_second", sa.Integer(), nullable=True),
         sa.Column("free_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("rests", sa.Integer(), server_default="0", nullable=False),
         sa.Column("paused_until", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("rate_per_second > 0", name=op.f("ck_gateway_accounts_rate_positive")),
         sa.PrimaryKeyConstraint("agency_id", "provider", name=op.f("pk_gateway_accounts")),
     )
     op.create_index("ix_inbox_rejected", "inbox", ["inbox_id"], postgresql_where=sa.text("state = 'rejected'"))
+    op.create_index("ix_notices_failed", "notices", ["created_at"], postgresql_where=sa.text("state = 'failed'"))
     op.create_index(
         "ix_events_alarms",
         "events",
@@ -40,6 +42,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_notices_failed", table_name="notices")
     op.drop_index("ix_events_alarms", table_name="events")
     op.drop_index("ix_inbox_rejected", table_name="inbox")
     op.drop_table("gateway_accounts")

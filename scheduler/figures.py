@@ -1,0 +1,144 @@
+"""The cluster's figures, counted in SQL every few seconds by the scheduler alone, and exported as gauges.
+
+Old figures must not look fresh: their age is a figure too, and when the database can't be asked they say so.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from threading import Event, Lock
+from time import monotonic
+
+import structlog
+
+from shared.domain.states import UNSETTLED_REASONS
+from shared.store import figures
+from shared.store.errors import describe
+from shared.store.figures import Count, Figures
+from shared.store.transaction import Store
+from shared.telemetry.truth import Described, Sample
+
+EVERY_SECONDS = 10.0
+SHARE = 10  # counting takes at most a tenth of the time
+STREAMS = ("order", "invoice")
+STATES = ("due", "waiting", "held", "blocked")
+CHARGE_STATES = ("due", "sending", "unknown", "pending", "action_required")
+log = structlog.get_logger()
+
+DESCRIBED: Mapping[str, Described] = {
+    "duecycle_cycles": Described(
+        "Cycles that have not ended, by stream, state and reason.", ("stream", "state", "reason")
+    ),
+    "duecycle_oldest_due_seconds": Described("How long the oldest due cycle of a stream has been due.", ("stream",)),
+    "duecycle_schedules_due": Described("Schedules whose next cycle has come and is not planned yet."),
+    "duecycle_oldest_schedule_seconds": Described("How long the oldest of these has waited to be planned."),
+    "duecycle_failing_invoices": Described("Open invoices whose collection failed."),
+    "duecycle_charges": Described("Attempts to collect that have not ended, by state.", ("state",)),
+    "duecycle_oldest_unknown_charge_seconds": Described("How long the oldest attempt has had no known outcome."),
+    "duecycle_notices_due": Described("Notices that are to be sent."),
+    "duecycle_oldest_notice_seconds": Described("How long the oldest of these has waited."),
+    "duecycle_notices_failed": Described("Notices that could not be sent and are given up."),
+    "duecycle_inbox_messages": Described("Messages of upstream that wait or were rejected.", ("state",)),
+    "duecycle_oldest_inbox_waiting_seconds": Described("How long the oldest waiting message of upstream has waited."),
+    "duecycle_events_unpublished": Described("Events that the exchange has not confirmed."),
+    "duecycle_oldest_event_unpublished_seconds": Described("How long the oldest of these has waited."),
+    "duecycle_rechecks": Described("Changed facts whose subscriptions are still to be looked at."),
+    "duecycle_refused_duplicates": Described("Second documents that a unique constraint refused, ever. Must stay 0."),
+    "duecycle_late_releases": Described("Orders that only the safety net released, ever. Must stay 0."),
+    "duecycle_pauses": Described("Pauses that an operator has set, by pool.", ("pool",)),
+    "duecycle_accounts_paused": Described("Gateway accounts that rest after too many lost answers."),
+    "duecycle_scheduler_beat_age_seconds": Described("How long ago any scheduler has looked at what is due."),
+    "duecycle_figures_age_seconds": Described("How long ago these figures were counted."),
+    "duecycle_figures_seconds": Described("How long counting them took."),
+    "duecycle_figures_up": Described("1 if the last count succeeded, 0 if the database could not be asked."),
+}
+
+
+class Exporter:
+    """Counts in a loop of its own; `samples` is what was counted last."""
+
+    def __init__(self, store: Store, every: float = EVERY_SECONDS, clock: Callable[[], float] = monotonic) -> None:
+        self._store, self._every, self._monotonic = store, every, clock
+        self._lock = Lock()
+        self._figures: Figures | None = None
+        self._counted_at = self._seconds = 0.0
+        self._up = False
+
+    def loop(self, stop: Event) -> None:
+        """Count until `stop` is set; seldom enough that counting stays cheap, however long it takes."""
+        while not stop.is_set():
+            self.count()
+            stop.wait(max(self._every, self._seconds * SHARE))
+
+    def count(self) -> None:
+        """Count once. A database that can't be asked is told by the figures themselves."""
+        began = self._monotonic()
+        try:
+            with self._store.transaction() as tx:
+                found = figures.snapshot(tx)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the next count may work
+            log.warning("figures.failed", error=describe(error))
+            with self._lock:
+                self._up = False
+            return
+        with self._lock:
+            self._figures, self._up = found, True
+            self._counted_at, self._seconds = self._monotonic(), self._monotonic() - began
+
+    def samples(self) -> Iterator[Sample]:
+        """The figures as samples, with their age."""
+        with self._lock:
+            found, up, seconds = self._figures, self._up, self._seconds
+            age = self._monotonic() - self._counted_at
+        yield Sample("duecycle_figures_up", (), float(up))
+        if found is None:
+            return
+        yield Sample("duecycle_figures_age_seconds", (), age)
+        yield Sample("duecycle_figures_seconds", (), seconds)
+        yield from samples_of(found)
+
+
+def samples_of(found: Figures) -> Iterator[Sample]:
+    """The samples of one count; what is not there is told as 0, so that no line of a graph ends when a problem does."""
+    yield from _cycles(found)
+    for state in CHARGE_STATES:
+        yield Sample("duecycle_charges", (state,), found.charges.get(state, Count(0, None)).rows)
+    for name, count in (
+        ("duecycle_schedules_due", found.schedules_due),
+        ("duecycle_failing_invoices", found.failing_invoices),
+        ("duecycle_notices_due", found.notices_due),
+        ("duecycle_notices_failed", found.notices_failed),
+        ("duecycle_events_unpublished", found.events_unpublished),
+        ("duecycle_rechecks", found.rechecks),
+    ):
+        yield Sample(name, (), count.rows)
+    for state, count in (("waiting", found.inbox_waiting), ("rejected", found.inbox_rejected)):
+        yield Sample("duecycle_inbox_messages", (state,), count.rows)
+    for name, oldest in (
+        ("duecycle_oldest_schedule_seconds", found.schedules_due.oldest_at),
+        ("duecycle_oldest_unknown_charge_seconds", found.charges.get("unknown", Count(0, None)).oldest_at),
+        ("duecycle_oldest_notice_seconds", found.notices_due.oldest_at),
+        ("duecycle_oldest_inbox_waiting_seconds", found.inbox_waiting.oldest_at),
+        ("duecycle_oldest_event_unpublished_seconds", found.events_unpublished.oldest_at),
+        ("duecycle_scheduler_beat_age_seconds", found.beat_at),
+    ):
+        yield Sample(name, (), _age(found.as_of, oldest))
+    yield Sample("duecycle_refused_duplicates", (), found.refused_duplicates)
+    yield Sample("duecycle_late_releases", (), found.late_releases)
+    yield Sample("duecycle_accounts_paused", (), found.accounts_paused)
+    for pool in ("charges", "invoices", "notices"):
+        yield Sample("duecycle_pauses", (pool,), found.paused.get(pool, 0))
+
+
+def _cycles(found: Figures) -> Iterator[Sample]:
+    counted = {(stream, state, ""): 0 for stream in STREAMS for state in STATES}
+    for each in found.cycles:
+        labels = (each.stream, each.state, each.reason if each.reason in UNSETTLED_REASONS else "other")
+        counted[labels] = counted.get(labels, 0) + each.rows
+    for labels, count in counted.items():
+        yield Sample("duecycle_cycles", labels, count)
+    for stream in STREAMS:
+        yield Sample("duecycle_oldest_due_seconds", (stream,), _age(found.as_of, found.oldest_due_at(stream)))
+
+
+def _age(now: datetime, then: datetime | None) -> float:
+    return 0.0 if then is None else max(0.0, (now - then).total_seconds())

@@ -1,0 +1,77 @@
+"""Gateway accounts: how fast each may be used, and whether it rests. An account is an agency's with a provider."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from shared.domain.pacing import Account
+from shared.store.transaction import Tx
+
+_COLUMNS = "g.agency_id, g.provider, g.rate_per_second, g.free_at, g.failures, g.rests, g.paused_until"
+_OF_AGENCIES = f"""
+SELECT {_COLUMNS} FROM gateway_accounts AS g
+JOIN agencies AS a ON a.agency_id = g.agency_id AND a.gateway = g.provider
+WHERE g.agency_id = ANY(CAST(:ids AS text[])) AND (g.rate_per_second IS NOT NULL OR g.paused_until > :as_of)"""  # noqa: S608
+
+
+def held_back(tx: Tx, agency_ids: Collection[str]) -> tuple[list[Account], list[str]]:
+    """Of these agencies' own gateways: the accounts that are paced or rest, locked; and agencies whose are locked elsewhere.
+
+    Another scheduler that is letting attempts through holds the lock; they are none of ours in this pass.
+    """
+    of = {"ids": list(agency_ids), "as_of": tx.as_of}
+    known = {row[0] for row in tx.rows(_OF_AGENCIES, **of)}
+    if not known:
+        return [], []
+    locked = [Account._make(row) for row in tx.rows(f"{_OF_AGENCIES} FOR NO KEY UPDATE OF g SKIP LOCKED", **of)]
+    return locked, sorted(known - {account.agency_id for account in locked})
+
+
+def spend(tx: Tx, account: Account, free_at: datetime | None) -> None:
+    """Attempts of a locked account were let through."""
+    tx.run(
+        "UPDATE gateway_accounts SET free_at = :free_at WHERE agency_id = :agency_id AND provider = :provider",
+        free_at=free_at,
+        agency_id=account.agency_id,
+        provider=account.provider,
+    )
+
+
+def load(tx: Tx, agency_id: str, provider: str, *, lock: bool = False) -> Account | None:
+    """One account, None if it has no row: unpaced and never in trouble."""
+    rows = tx.rows(
+        f"SELECT {_COLUMNS} FROM gateway_accounts AS g WHERE agency_id = :agency_id AND provider = :provider"  # noqa: S608
+        f"{' FOR NO KEY UPDATE' if lock else ''}",
+        agency_id=agency_id,
+        provider=provider,
+    )
+    return Account._make(rows[0]) if rows else None
+
+
+def write(tx: Tx, account: Account) -> None:
+    """Record how an account's answers go; its rate and its pacing stay."""
+    tx.run(
+        """
+        INSERT INTO gateway_accounts (agency_id, provider, failures, rests, paused_until)
+        VALUES (:agency_id, :provider, :failures, :rests, :paused_until)
+        ON CONFLICT (agency_id, provider) DO UPDATE
+        SET failures = excluded.failures, rests = excluded.rests, paused_until = excluded.paused_until
+        """,
+        agency_id=account.agency_id,
+        provider=account.provider,
+        failures=account.failures,
+        rests=account.rests,
+        paused_until=account.paused_until,
+    )
+
+
+def set_rate(tx: Tx, agency_id: str, provider: str, rate_per_second: int | None) -> None:
+    """Say how many attempts per second an account takes; None: no limit of ours."""
+    tx.run(
+        """
+        INSERT INTO gateway_accounts (agency_id, provider, rate_per_second) VALUES (:agency_id, :provider, :rate)
+        ON CONFLICT (agency_id, provider) DO UPDATE SET rate_per_second = excluded.rate_per_second
+        """,
+        agency_id=agency_id,
+        provider=provider,
+        rate=rate_per_second,
+    )

@@ -1,0 +1,113 @@
+"""The state of the whole cluster in figures: counted by a few statements over partial indexes, so also large tables are quick.
+
+Only rows that somebody must still look at are counted: unsettled cycles, open charges, due notices, waiting messages. What
+has ended is history; how much of it there is costs a look at everything, and nobody is called at night for it.
+"""
+
+# ruff: noqa: S608 - statements are put together from constants of this file
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from shared.store.transaction import Tx
+
+
+class Count(NamedTuple):
+    """How many rows of one kind there are, and the oldest instant among them."""
+
+    rows: int
+    oldest_at: datetime | None
+
+
+class Cycles(NamedTuple):
+    """Unsettled cycles of one stream in one state for one reason ("" for due ones)."""
+
+    agency_id: str
+    stream: str
+    state: str
+    reason: str
+    rows: int
+    oldest_due_at: datetime
+
+
+class Figures(NamedTuple):
+    """What was true at `as_of`. Charges by open state: `oldest_at` is since when they are in doubt, else their planned time."""
+
+    as_of: datetime
+    cycles: Sequence[Cycles]
+    charges: dict[str, Count]
+    failing_invoices: Count
+    notices_due: Count
+    notices_failed: Count
+    inbox_waiting: Count
+    inbox_rejected: Count
+    events_unpublished: Count
+    rechecks: Count
+    schedules_due: Count
+    late_releases: int
+    refused_duplicates: int
+    beat_at: datetime | None
+    paused: dict[str, int]
+    accounts_paused: int
+
+    def oldest_due_at(self, stream: str) -> datetime | None:
+        """Since when the oldest cycle of a stream is due that nothing holds."""
+        return min(
+            (each.oldest_due_at for each in self.cycles if (each.stream, each.state) == (stream, "due")), default=None
+        )
+
+
+_FOR = "(CAST(:agency_id AS text) IS NULL OR agency_id = :agency_id)"
+# Whatever is unsettled wakes somebody, so the index of what wakes holds all of it, and nothing else.
+_CYCLES = f"""
+SELECT {{agency}}, stream, state, CASE WHEN state = 'due' THEN '' ELSE coalesce(reason, '') END, count(*), min(due_at)
+FROM cycles WHERE wake_at IS NOT NULL AND {_FOR} GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"""
+_CHARGES = f"""
+SELECT state, count(*), min(coalesce(doubtful_since, planned_at)) FROM charges
+WHERE state IN ('due', 'sending', 'unknown', 'pending', 'action_required') AND {_FOR} GROUP BY 1"""
+_COUNTS = {
+    "failing_invoices": f"SELECT count(*), min(failing_since) FROM invoices WHERE failing_since IS NOT NULL"
+    f" AND status = 'open' AND {_FOR}",
+    "notices_due": f"SELECT count(*), min(created_at) FROM notices WHERE wake_at IS NOT NULL AND {_FOR}",
+    "notices_failed": f"SELECT count(*), min(created_at) FROM notices WHERE state = 'failed' AND {_FOR}",
+    "inbox_waiting": f"SELECT count(*), min(received_at) FROM inbox WHERE state = 'waiting' AND {_FOR}",
+    "inbox_rejected": f"SELECT count(*), min(received_at) FROM inbox WHERE state = 'rejected' AND {_FOR}",
+    "events_unpublished": f"SELECT count(*), min(at) FROM events WHERE published_at IS NULL AND {_FOR}",
+    "rechecks": f"SELECT count(*), min(effective_at) FROM rechecks WHERE {_FOR}",
+    "schedules_due": f"SELECT count(*), min(next_at) FROM schedules WHERE next_at <= :as_of AND {_FOR}",
+}
+
+
+def snapshot(tx: Tx, agency_id: str | None = None, *, by_agency: bool = False) -> Figures:
+    """Count now, of everything or of one agency. With `by_agency` cycles are told for each agency apart."""
+    of = {"agency_id": agency_id}
+    column = "agency_id" if by_agency else "''"
+    cycles = tx.rows(_CYCLES.format(agency=column), **of)
+    charges = {row[0]: Count(row[1], row[2]) for row in tx.rows(_CHARGES, **of)}
+    counts = {}
+    for name, sql in _COUNTS.items():
+        given = {**of, "as_of": tx.as_of} if ":as_of" in sql else of
+        counts[name] = Count._make(tx.rows(sql, **given)[0])
+    alarms = dict.fromkeys(("cycle.released_late", "cycle.repeated"), 0)
+    alarms |= {
+        row[0]: row[1]
+        for row in tx.rows(
+            f"""
+            SELECT type, count(*) FROM events
+            WHERE type IN ('cycle.released_late', 'cycle.repeated') AND {_FOR} GROUP BY 1""",
+            **of,
+        )
+    }
+    paused = {row[0]: row[1] for row in tx.rows("SELECT pool, count(*) FROM pauses GROUP BY 1")}
+    return Figures(
+        tx.as_of,
+        [Cycles._make(row) for row in cycles],
+        charges,
+        **counts,
+        late_releases=alarms["cycle.released_late"],
+        refused_duplicates=alarms["cycle.repeated"],
+        beat_at=tx.scalar("SELECT at FROM heartbeats WHERE name = 'scheduler'"),
+        paused=paused,
+        accounts_paused=tx.scalar("SELECT count(*) FROM gateway_accounts WHERE paused_until > :as_of", as_of=tx.as_of),
+    )

@@ -1,0 +1,53 @@
+"""Pauses: rows that let a pool stand still, for one agency or for all, until an operator takes them away."""
+
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from shared.store.transaction import Tx
+
+PAUSABLE: Final = ("charges", "invoices", "notices")
+EVERYBODY: Final = ""  # the agency_id of a pause for all
+
+
+class Pause(NamedTuple):
+    """A pool stands still; `agency_id` is "" for all agencies."""
+
+    agency_id: str
+    pool: str
+    paused_at: datetime
+    reason: str | None
+
+
+def listed(tx: Tx, pool: str | None = None) -> list[Pause]:
+    """All pauses, or those of one pool."""
+    rows = tx.rows(
+        """
+        SELECT agency_id, pool, paused_at, reason FROM pauses
+        WHERE CAST(:pool AS text) IS NULL OR pool = :pool ORDER BY pool, agency_id
+        """,
+        pool=pool,
+    )
+    return [Pause._make(row) for row in rows]
+
+
+def add(tx: Tx, pool: str, agency_id: str, reason: str | None) -> bool:
+    """Pause a pool. Returns False if it is paused already."""
+    return bool(
+        tx.run(
+            """
+            INSERT INTO pauses (agency_id, pool, paused_at, reason) VALUES (:agency_id, :pool, :as_of, :reason)
+            ON CONFLICT DO NOTHING
+            """,
+            agency_id=agency_id,
+            pool=pool,
+            as_of=tx.as_of,
+            reason=reason,
+        )
+    )
+
+
+def remove(tx: Tx, pool: str, agency_id: str) -> bool:
+    """Take a pause away. Returns False if there is none."""
+    return bool(
+        tx.run("DELETE FROM pauses WHERE agency_id = :agency_id AND pool = :pool", agency_id=agency_id, pool=pool)
+    )
