@@ -8,6 +8,7 @@ import click
 import structlog
 
 from ops.cycles import cycles_command
+from ops.processes import scheduler_command, worker_command
 from ops.simulate.command import simulate_command
 from shared.store.embedded import EmbeddedPostgresError
 from shared.store.errors import describe
@@ -21,6 +22,8 @@ def commands() -> None:
 
 commands.add_command(cycles_command)
 commands.add_command(simulate_command)
+commands.add_command(scheduler_command)
+commands.add_command(worker_command)
 
 
 def main() -> None:

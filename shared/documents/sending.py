@@ -22,6 +22,10 @@ class Envelope(NamedTuple):
     message_id: str
 
 
+class MailServerError(OSError):
+    """The server can't be reached or takes no mail from us now: the same for every mail, so none is tried after it."""
+
+
 class Sender(Protocol):
     """Sends a mail, at least once. Raises OSError when trying again later may help, ValueError when it never will."""
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from shared.documents.mail import Mail
-from shared.documents.sending import Envelope, compose
+from shared.documents.sending import Envelope, MailServerError, compose
 
 CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 20.0
@@ -23,10 +23,6 @@ KEEP_SECONDS = 60.0  # servers end idle connections after five minutes (RFC 5321
 PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}
 # 5xx replies that an operator cures: no or wrong authentication (RFC 4954), encryption required (RFC 3207), no service here.
 OURS = frozenset({521, 530, 534, 535, 538, 554})
-
-
-class MailServerError(OSError):
-    """The server can't be reached or does not take mail from us now: the same for every mail, so none is tried after it."""
 
 
 class LaterError(OSError):

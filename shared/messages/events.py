@@ -39,6 +39,11 @@ EVENT_TYPES: tuple[str, ...] = (
     "payment.recorded",
     "payment.surplus",
     "subscription.ended",
+    "change.replayed",
+    "cycle.retried",
+    "cycle.reopened",
+    "pool.paused",
+    "pool.resumed",
 )
 
 

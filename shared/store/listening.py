@@ -1,6 +1,7 @@
 """Wait for a database notification: what a commit that leaves work behind sends, so that nobody polls in vain."""
 
 from threading import Event
+from typing import Any
 
 import psycopg
 from sqlalchemy.dialects.postgresql.psycopg import dialect
@@ -25,8 +26,8 @@ class Listener:
 
     def __init__(self, url: str) -> None:
         # The same translation that the engine uses, so that several hosts and every option of libpq mean the same.
-        translate = dialect().create_connect_args  # type: ignore[no-untyped-call]
-        _, self._parameters = translate(make_url(url).set(drivername="postgresql+psycopg"))
+        dialect_: Any = dialect  # its constructor tells no types
+        _, self._parameters = dialect_().create_connect_args(make_url(url).set(drivername="postgresql+psycopg"))
         self._connection: psycopg.Connection[tuple[object, ...]] | None = None
 
     def wait(self, seconds: float, stop: Event | None = None) -> bool:

@@ -44,3 +44,8 @@ def try_lock_role(tx: Tx, role: str) -> bool:
     return bool(
         tx.scalar("SELECT pg_try_advisory_xact_lock(hashtextextended('duecycle role ' || :role, 0))", role=role)
     )
+
+
+def lock_subject(tx: Tx, subject: str) -> None:
+    """The lock of a subject of events that is no subscription: whoever records about it takes it first."""
+    tx.run("SELECT pg_advisory_xact_lock(hashtextextended('duecycle subject ' || :subject, 0))", subject=subject)

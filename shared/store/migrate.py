@@ -41,6 +41,11 @@ def current_revision(url: str) -> str | None:
         engine.dispose()
 
 
+def knows(revision: str) -> bool:
+    """Whether this program has a migration of that name; if not, the database is newer."""
+    return revision in {script.revision for script in ScriptDirectory.from_config(_config("")).walk_revisions()}
+
+
 def mismatch(engine: Engine) -> str | None:
     """What is wrong with the schema of a database, in words that say what to do; None if it is the one for this code."""
     wanted = expected_revision()
@@ -48,8 +53,7 @@ def mismatch(engine: Engine) -> str | None:
         found = MigrationContext.configure(connection).get_current_revision()
     if found == wanted:
         return None
-    known = {script.revision for script in ScriptDirectory.from_config(_config("")).walk_revisions()}
-    if found is not None and found not in known:
+    if found is not None and not knows(found):
         return f"the database has schema {found}, newer than this program knows ({wanted}); run the newer program"
     stands = "has no schema yet" if found is None else f"has schema {found}"
     return f"the database {stands}, this program needs {wanted}; run: duecycle migrate"

@@ -72,6 +72,7 @@ class Sending(NamedTuple):
     wake_at: datetime | None
     sent_at: datetime | None
     lease_until: datetime | None
+    tries: int
 
 
 def settle(tx: Tx, agency_id: str, sendings: Sequence[Sending]) -> None:

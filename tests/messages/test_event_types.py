@@ -7,7 +7,9 @@ from shared.domain.states import CYCLE_MOVES
 from shared.messages import EVENT_TYPES
 
 ROOT = Path(__file__).parents[2]
-NAMES = re.compile(r'"((?:change|invoice|order|cycle|charge|dunning|series|schedule|payment|subscription)\.[a-z_]+)"')
+NAMES = re.compile(
+    r'"((?:change|invoice|order|cycle|charge|dunning|series|schedule|payment|subscription|pool)\.[a-z_]+)"'
+)
 PARTS = re.compile(r'f"(change|cycle|charge)\.\{')
 LOGGED = {"change.failed"}  # a line in the log, not an event
 BUILT = {
@@ -19,7 +21,7 @@ BUILT = {
 
 def _recorded() -> set[str]:
     names: set[str] = set()
-    for folder in ("shared/acts", "scheduler", "workers"):
+    for folder in ("shared/acts", "scheduler", "workers", "ops"):
         for path in (ROOT / folder).rglob("*.py"):
             source = path.read_text()
             names.update(NAMES.findall(source))

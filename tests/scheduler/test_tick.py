@@ -1,15 +1,20 @@
 """The tick: plan waits for intake after a gap, a commit wakes the loop, and a failing tick does not end it."""
 
+from collections.abc import Sequence
 from datetime import timedelta
-from threading import Event, Thread
+from threading import Event
+
+import pytest
+from structlog.testing import capture_logs
 
 from scheduler.loop import loop
 from scheduler.tick import GAP, Scheduler
+from shared.messages import Due
+from shared.messages.work import Load, Pool
 from shared.store.listening import Listener
 from shared.store.transaction import FixedClock, Store
 from tests.scheduler.rows import due_cycles, schedule
 from tests.scheduler.test_dispatch import Belfry
-from tests.scheduler.test_relay import Ears
 
 
 def _planned(store: Store) -> int:
@@ -21,7 +26,7 @@ def test_after_a_gap_nothing_is_planned_before_intake_has_caught_up(store: Store
     """What changed during an outage is still in the queue, and counts from when it became true."""
     due_cycles(store, "a", 1)
     waiting = [0]
-    scheduler = Scheduler(store, Belfry(), Ears(), lambda: waiting[0])
+    scheduler = Scheduler(store, Belfry(), lambda: waiting[0])
     scheduler.tick()
     schedule(store, "a", "s000001", next_at="2026-06-01T00:00:00Z")
     clock.at += GAP + timedelta(seconds=1)
@@ -39,7 +44,7 @@ def test_after_a_gap_nothing_is_planned_before_intake_has_caught_up(store: Store
 def test_a_queue_that_is_busy_in_normal_times_holds_nothing_up(store: Store, clock: FixedClock) -> None:
     """Without a gap the scheduler plans, however many messages are on their way."""
     due_cycles(store, "a", 1)
-    scheduler = Scheduler(store, Belfry(), Ears(), lambda: 1_000)
+    scheduler = Scheduler(store, Belfry(), lambda: 1_000)
     scheduler.tick()
     schedule(store, "a", "s000001", next_at="2026-06-01T00:00:00Z")
     clock.at += timedelta(seconds=1)
@@ -52,6 +57,7 @@ def test_a_queue_that_is_busy_in_normal_times_holds_nothing_up(store: Store, clo
 def test_a_commit_that_leaves_events_behind_wakes_whoever_listens(store: Store, database_url: str) -> None:
     """Nobody has to wait for the next second when there is work."""
     listener = Listener(database_url)
+    assert listener.wait(0) is True  # it just connected: whatever was said before, nobody heard
     assert listener.wait(0) is False
 
     with store.transaction() as tx:
@@ -62,24 +68,55 @@ def test_a_commit_that_leaves_events_behind_wakes_whoever_listens(store: Store, 
     listener.close()
 
 
-def test_the_loop_outlives_a_tick_that_fails(store: Store) -> None:
-    """A database that is away for a moment ends no scheduler."""
-    failing, stop = [2], Event()
+def test_the_loop_outlives_steps_that_fail() -> None:
+    """A database or broker that is away for a moment ends no loop; the outage is told when it begins and when it ends."""
+    errors: list[Exception | None] = [OSError("away"), OSError("away"), ValueError("a bug"), None]
+    stop, went_well = Event(), list[bool]()
 
-    class Fragile(Ears):
-        def publish(self, batch):
-            failing[0] -= 1
-            if failing[0] >= 0:
-                raise OSError("away")
-            stop.set()
-            return super().publish(batch)
+    def step() -> int:
+        error = errors.pop(0)
+        if error is not None:
+            raise error
+        stop.set()
+        return 0
 
-    with store.transaction() as tx:
-        tx.record("a", "order.created", "s/1", {})
-    ears = Fragile()
-    thread = Thread(target=loop, args=(Scheduler(store, Belfry(), ears, lambda: 0), stop.wait, stop))
-    thread.start()
-    thread.join(30)
+    with capture_logs() as told:
+        loop("tick", step, stop.wait, stop, went_well.append)
 
-    assert not thread.is_alive()
-    assert ears.heard == [("s/1", 1)]
+    assert went_well == [False, False, False, True]
+    assert [line["event"] for line in told] == ["tick.interrupted", "tick.failed", "tick.recovered"]
+
+
+def test_a_broker_that_is_away_keeps_nothing_else_from_being_done(store: Store) -> None:
+    """Cycles are planned as ever; every row stays due, and is rung as soon as the broker is back."""
+
+    class Mute(Belfry):
+        def load(self, pool: Pool) -> Load:
+            raise OSError("no broker")
+
+    due_cycles(store, "a", 1)
+    schedule(store, "a", "s000001", next_at="2026-06-01T00:00:00Z")
+
+    with pytest.raises(OSError, match="no broker"):
+        Scheduler(store, Mute(), lambda: 0).tick()
+    assert _planned(store) == 1
+    bell = Belfry()
+    Scheduler(store, bell, lambda: 0).tick()
+
+    assert {(message.pool, message.again) for message in bell.rung} == {("invoices", False), ("orders", False)}
+
+
+def test_a_bell_that_does_not_ring_costs_not_even_a_lease(store: Store) -> None:
+    """Rows that were taken for a message nobody took are due again at once."""
+
+    class Broken(Belfry):
+        def ring(self, messages: Sequence[Due]) -> None:
+            raise OSError("refused")
+
+    due_cycles(store, "a", 3)
+    with pytest.raises(OSError, match="refused"):
+        Scheduler(store, Broken(), lambda: 0).tick()
+    bell = Belfry()
+    Scheduler(store, bell, lambda: 0).tick()
+
+    assert bell.rung[0].ids == ["s000001", "s000002", "s000003"]

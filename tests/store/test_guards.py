@@ -122,6 +122,11 @@ SENSE = [
         "ck_rechecks_kind_known",
         "INSERT INTO rechecks (agency_id, kind, ref, effective_at) VALUES ('ag', 'x', '', now())",
     ),
+    ("ck_pauses_pool_known", "INSERT INTO pauses VALUES ('ag', 'orders', now())"),
+    (
+        "ck_gateway_accounts_rate_positive",
+        "INSERT INTO gateway_accounts (agency_id, provider, rate_per_second) VALUES ('ag', 'sandbox', 0)",
+    ),
 ]
 
 
@@ -152,7 +157,15 @@ def test_nonsense_is_refused(trial: Tx, constraint: str, sql: str) -> None:
 def test_every_constraint_of_the_schema_is_tried_here() -> None:
     """A new constraint comes with a statement that it refuses; tables that only the program's own workings use are left."""
     tried = {case[0] for case in (*KEYS, *OWNERS, *WORDS, *SENSE)}
-    inner = {"pk_events", "pk_inbox", "pk_rechecks", "pk_heartbeats", "pk_sandbox_ledger"}
+    inner = {
+        "pk_events",
+        "pk_inbox",
+        "pk_rechecks",
+        "pk_heartbeats",
+        "pk_sandbox_ledger",
+        "pk_pauses",
+        "pk_gateway_accounts",
+    }
     schema = {str(constraint.name) for table in metadata.tables.values() for constraint in table.constraints}
     assert schema - tried - inner == set()
 

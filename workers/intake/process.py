@@ -1,6 +1,7 @@
 """The process of intake: upstream's messages, and beside them the messages that wait and are looked at again."""
 
 from shared.broker.changes import ChangesConsumer
+from shared.telemetry import metrics
 from workers.boot import WorkerProcess, begin
 from workers.intake import upstream
 from workers.intake.actor import declare
@@ -10,7 +11,9 @@ def prepare(process: WorkerProcess) -> None:
     """Wire the pool on its process, with a loop of its own for what upstream sends."""
     declare(process.broker, process.store)
     consumer = ChangesConsumer(process.settings.broker_urls, f"{process.name} changes")
-    process.alongside.add("upstream", lambda stop: upstream.run(process.store, consumer, stop))
+    process.alongside.add(
+        "upstream", lambda stop: upstream.run(process.store, consumer, stop, metrics.changes_received)
+    )
 
 
 def boot() -> None:

@@ -89,13 +89,19 @@ def receive_changes(store: Store, raws: Sequence[bytes]) -> list[Received]:
 
 def _receive(store: Store, raw: bytes, change: Change) -> Received:
     with store.transaction() as tx:
-        agency_id = change.data.agency_id
-        lock_agency(tx, agency_id)
-        arrived = Arrived(change.source, change.id, agency_id, change.type, change.time, raw)
-        inbox_id = inbox.store(tx, arrived)
-        if inbox_id is None:
-            return Received(change.source, change.id, "repeated")
-        return _apply(tx, change, inbox_id, tell_later=True)
+        lock_agency(tx, change.data.agency_id)
+        return receive_in(tx, raw, change)
+
+
+def receive_in(tx: Tx, raw: bytes, read: Change | Rejected) -> Received:
+    """Store and apply one message in a transaction that holds its agency's lock; `read` is what its bytes say."""
+    if isinstance(read, Rejected):
+        return _keep(tx, raw, read)
+    arrived = Arrived(read.source, read.id, read.data.agency_id, read.type, read.time, raw)
+    inbox_id = inbox.store(tx, arrived)
+    if inbox_id is None:
+        return Received(read.source, read.id, "repeated")
+    return _apply(tx, read, inbox_id, tell_later=True)
 
 
 def _apply(tx: Tx, change: Change, inbox_id: int, *, tell_later: bool) -> Received:
@@ -172,16 +178,20 @@ def _answer(tx: Tx, change: Change, what: str, **said: str) -> None:
 
 
 def _keep_rejected(store: Store, raw: bytes, rejected: Rejected) -> Received:
+    with store.transaction() as tx:
+        lock_agency(tx, rejected.agency_id)
+        return _keep(tx, raw, rejected)
+
+
+def _keep(tx: Tx, raw: bytes, rejected: Rejected) -> Received:
     """Keep what can't be taken, as far as it can be read; a message without an id goes by its content."""
     id_ = rejected.id or hashlib.sha256(raw).hexdigest()
     source = rejected.source or UNREADABLE
-    with store.transaction() as tx:
-        lock_agency(tx, rejected.agency_id)
-        kept = raw[:MESSAGE_BYTES_MAX]
-        inbox_id = inbox.store(tx, Arrived(source, id_, rejected.agency_id, rejected.type, None, kept))
-        if inbox_id is None:
-            return Received(source, id_, "repeated", rejected.field, rejected.reason)
-        inbox.settle(tx, inbox_id, "rejected", rejected.field, rejected.reason)
-        data = {"source": source, "id": id_, "type": rejected.type, "field": rejected.field, "reason": rejected.reason}
-        tx.record(rejected.agency_id, "change.rejected", f"message/{source}/{id_}", data)
+    kept = raw[:MESSAGE_BYTES_MAX]
+    inbox_id = inbox.store(tx, Arrived(source, id_, rejected.agency_id, rejected.type, None, kept))
+    if inbox_id is None:
+        return Received(source, id_, "repeated", rejected.field, rejected.reason)
+    inbox.settle(tx, inbox_id, "rejected", rejected.field, rejected.reason)
+    data = {"source": source, "id": id_, "type": rejected.type, "field": rejected.field, "reason": rejected.reason}
+    tx.record(rejected.agency_id, "change.rejected", f"message/{source}/{id_}", data)
     return Received(source, id_, "rejected", rejected.field, rejected.reason)

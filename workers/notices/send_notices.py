@@ -1,13 +1,14 @@
 """Due notices → mails. Claimed first, sent without an open transaction, then recorded."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import NamedTuple
 
 import structlog
 
 from shared.documents.mail import render
-from shared.documents.sending import Envelope, Sender, message_id
+from shared.documents.sending import Envelope, MailServerError, Sender, message_id
 from shared.store import notices
 from shared.store.notices import Notice, Sending
 from shared.store.transaction import Store
@@ -25,6 +26,10 @@ class Runtime(NamedTuple):
     store: Store
     sender: Sender
     lease: timedelta = LEASE
+    # Hears of each mail whether it was sent, retried or failed.
+    on_outcome: Callable[[str], object] = lambda _outcome: None
+    # Seconds that only ever grow: they measure a span, and say nothing of the time.
+    monotonic: Callable[[], float] = monotonic
 
 
 def send_notices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again: bool = False) -> None:
@@ -60,10 +65,11 @@ def _send_all(runtime: Runtime, agency_id: str, claimed: Sequence[Notice], now: 
 def _untried(notice: Notice, away: OSError, now: datetime) -> Sending:
     """Soon again; nothing was tried, so nothing counts against it."""
     at = now + FIRST_RETRY
-    return Sending(notice.key, "due", None, None, str(away)[:300], at, None, None, notice.tries - 1)
+    return Sending(notice.key, "due", None, None, str(away)[:300], at, None, at, notice.tries - 1)
 
 
-def _send(sender: Sender, agency_id: str, notice: Notice, now: datetime) -> Sending:
+def _send(sender: Sender, agency_id: str, notice: Notice, now: datetime) -> tuple[Sending, OSError | None]:
+    """Send one. Returns what became of it, and the error of the moment if there was one."""
     id_ = message_id(agency_id, notice.key)
     subject = None
     try:
@@ -74,18 +80,20 @@ def _send(sender: Sender, agency_id: str, notice: Notice, now: datetime) -> Send
             Envelope(context["agency"], context["agency_email"], notice.recipient, notice.created_at, id_), mail
         )
     except OSError as error:
-        return _again(notice, subject, id_, error, now)
+        return _again(notice, subject, id_, error, now), error
     except (ValueError, KeyError, TypeError) as error:
-        log.error("notice.failed", key=notice.key, error=f"{type(error).__name__}: {error}")
-        return Sending(notice.key, "failed", subject, id_, f"{type(error).__name__}: {error}"[:300], None, None, None)
-    return Sending(notice.key, "sent", subject, id_, None, None, now, None)
+        reason = f"{type(error).__name__}: {error}"[:300]
+        log.error("notice.failed", key=notice.key, error=reason)
+        return Sending(notice.key, "failed", subject, id_, reason, None, None, None, notice.tries), None
+    return Sending(notice.key, "sent", subject, id_, None, None, now, None, notice.tries), None
 
 
 def _again(notice: Notice, subject: str | None, id_: str, error: OSError, now: datetime) -> Sending:
-    """Later, with waits that double; after ten tries it has failed and says so."""
+    """Later, with waits that double; after ten tries it has failed and says so. A server that takes no mail at all is waited
+    for as long as it takes: that is no fault of this mail."""
     reason = f"{type(error).__name__}: {error}"[:300]
-    if notice.tries >= TRIES_MAX:
+    if notice.tries >= TRIES_MAX and not isinstance(error, MailServerError):
         log.error("notice.failed", key=notice.key, error=reason)
-        return Sending(notice.key, "failed", subject, id_, reason, None, None, None)
-    at = now + min(FIRST_RETRY * 2 ** (notice.tries - 1), LATEST_RETRY)
-    return Sending(notice.key, "due", subject, id_, reason, at, None, at)
+        return Sending(notice.key, "failed", subject, id_, reason, None, None, None, notice.tries)
+    at = now + min(FIRST_RETRY * 2 ** min(notice.tries - 1, 10), LATEST_RETRY)
+    return Sending(notice.key, "due", subject, id_, reason, at, None, at, notice.tries)

@@ -1,0 +1,37 @@
+"""`duecycle migrate`: bring the database to the schema of this program."""
+
+import time
+
+import click
+
+from ops.connect import settings_for
+from shared.store import migrate
+from shared.store.errors import describe, is_connection_error
+
+
+@click.command("migrate")
+@click.option(
+    "--wait", type=click.IntRange(0, 3600), default=60, show_default=True, help="Seconds to wait for the server."
+)
+def migrate_command(wait: int) -> None:
+    """Apply the migrations that the database lacks. Running it again changes nothing; two at once wait for each other."""
+    url = settings_for("DATABASE_URL").database_url
+    until = time.monotonic() + wait
+    while True:
+        try:
+            before = migrate.current_revision(url)
+            break
+        except Exception as error:
+            if not is_connection_error(error):
+                raise
+            if time.monotonic() > until:
+                raise click.ClickException(f"the database can't be reached: {describe(error)}") from None
+            time.sleep(1)
+    wanted = migrate.expected_revision()
+    if before is not None and not migrate.knows(before):
+        raise click.ClickException(f"the database has schema {before}, newer than this program knows ({wanted})")
+    if before == wanted:
+        click.echo(f"the schema is {wanted} already")
+        return
+    migrate.upgrade(url)
+    click.echo(f"the schema went from {before or 'nothing'} to {wanted}")

@@ -1,0 +1,63 @@
+"""How commands answer: a table for people, or JSON, one object a line, for programs. And who it was that asked."""
+
+import getpass
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+_encode = msgspec.json.encode
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, as_json: bool, none: str) -> None:
+    """Print rows: `columns` are those of the table, by key, with their headings; JSON has every key. `none` for no rows."""
+    if as_json:
+        for row in rows:
+            click.echo(_encode(row))
+        return
+    if not rows:
+        click.echo(none)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in columns.values():
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(shown(row.get(key)) for key in columns))
+    Console(highlight=False).print(table)
+
+
+def shown(value: Any) -> str:
+    """A value as people read it: instants in UTC to the second, nothing as a dash."""
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}Z"
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def lasted(seconds: float) -> str:
+    """A span for people: 42 s, 3 min, 5 h, 2 d."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def who(given: str | None) -> str:
+    """Who acts, for the audit trail: as told, else the user of the operating system."""
+    if given:
+        return given
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+by_option = click.option("--by", help="Who acts, for the audit trail [the user of the operating system].")
+agency_option = click.option("--agency", help="Only this agency.")
+limit_option = click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)

@@ -1,0 +1,96 @@
+"""Upstream's messages from the queue of changes, in batches, each acknowledged only after its commit."""
+
+import contextlib
+from collections.abc import Sequence
+from threading import Event
+from time import monotonic
+from typing import Any, NamedTuple
+
+import pika
+import structlog
+from pika.exceptions import AMQPError
+
+from shared.broker.address import parameters
+from shared.broker.backoff import Backoff
+from shared.broker.check import explain
+from shared.broker.errors import BrokerError
+from shared.broker.names import CHANGES_QUEUE
+from shared.broker.topology import declare
+
+BATCH = 200
+GATHER_SECONDS = 0.05  # after the first message, how long to wait for more
+IDLE_SECONDS = 0.5
+log = structlog.get_logger()
+
+
+class Delivery(NamedTuple):
+    """A message as it came, and the tag by which it is acknowledged."""
+
+    tag: int
+    body: bytes
+
+
+class ChangesConsumer:
+    """Consumes for one thread. It connects by itself, with waits that grow; what was not acknowledged comes again.
+
+    A batch is applied within a few seconds, well within a heartbeat. When that can't be (the database is away) the caller
+    gives everything back: a message held for long would be taken away by the broker, and each time count as a delivery.
+    """
+
+    def __init__(self, urls: Sequence[str], name: str, *, batch: int = BATCH) -> None:
+        self._urls, self._name, self._batch = tuple(urls), name, batch
+        self._backoff = Backoff()
+        self._connection: pika.BlockingConnection | None = None
+        self._channel: Any = None
+        self._deliveries: Any = None
+
+    def take(self, stop: Event) -> list[Delivery]:
+        """The next batch; empty after a moment without messages, or when there is no connection."""
+        try:
+            if self._connection is None:
+                self._connect()
+            return self._gather(stop)
+        except (AMQPError, OSError, AssertionError) as error:
+            words = str(error) if isinstance(error, BrokerError) else explain(error, self._urls[0])
+            log.warning("changes.disconnected", reason=words)
+            self.give_back()
+            self._backoff.wait(stop)
+            return []
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """These are committed. If the connection is gone they come again, and are repeats then."""
+        with contextlib.suppress(AMQPError, OSError):
+            self._channel.basic_ack(deliveries[-1].tag, multiple=True)
+
+    def give_back(self) -> None:
+        """Everything unacknowledged goes back to the queue; the next `take` connects anew."""
+        connection, self._connection = self._connection, None
+        self._channel = self._deliveries = None
+        if connection is not None and connection.is_open:
+            with contextlib.suppress(AMQPError, OSError, AssertionError):
+                connection.close()
+
+    close = give_back
+
+    def _connect(self) -> None:
+        connection = pika.BlockingConnection(parameters(self._urls, self._name))
+        self._connection = connection
+        declare(connection, "intake")
+        self._channel = connection.channel()
+        self._channel.basic_qos(prefetch_count=2 * self._batch)
+        self._deliveries = self._channel.consume(CHANGES_QUEUE, inactivity_timeout=GATHER_SECONDS)
+        self._backoff.reset()
+
+    def _gather(self, stop: Event) -> list[Delivery]:
+        taken: list[Delivery] = []
+        until = monotonic() + IDLE_SECONDS
+        while len(taken) < self._batch and not stop.is_set():
+            found = next(self._deliveries, None)
+            if found is None:  # the queue was deleted, or its leader moved
+                raise BrokerError(f"the broker ended the consumption of {CHANGES_QUEUE}")
+            method, _properties, body = found
+            if method is not None:
+                taken.append(Delivery(method.delivery_tag, body))
+            elif taken or monotonic() > until:
+                break
+        return taken

@@ -1,0 +1,157 @@
+"""What operators look up and set right: blocked cycles, kept messages, and what is missing. Reads are bounded by a limit."""
+
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from shared.domain.facts import Stream
+from shared.store.transaction import Tx
+
+
+class Unsettled(NamedTuple):
+    """A cycle that has not ended, with why."""
+
+    agency_id: str
+    subscription_id: str
+    stream: Stream
+    starts_on: date
+    ends_on: date
+    due_at: datetime
+    state: str
+    reason: str | None
+    detail: str | None
+    since: datetime
+    wake_at: datetime | None
+    tries: int
+    blocking_invoice_id: str | None
+    blocking_starts_on: date | None
+
+
+class Wanted(NamedTuple):
+    """Which cycles are meant; None: whichever. `state` "": every unsettled one."""
+
+    agency_id: str | None = None
+    subscription_id: str | None = None
+    stream: str | None = None
+    reason: str | None = None
+    state: str = ""
+
+
+_UNSETTLED = """
+SELECT agency_id, subscription_id, stream, starts_on, ends_on, due_at, state, reason, detail,
+       coalesce(CASE state WHEN 'blocked' THEN blocked_at WHEN 'held' THEN held_at END, due_at), wake_at, tries,
+       blocking_invoice_id, blocking_starts_on
+FROM cycles
+WHERE wake_at IS NOT NULL AND state IN ('due', 'waiting', 'held', 'blocked') AND due_at <= :as_of
+  AND (:state = '' OR state = :state) AND (CAST(:agency_id AS text) IS NULL OR agency_id = :agency_id)
+  AND (CAST(:subscription_id AS text) IS NULL OR subscription_id = :subscription_id)
+  AND (CAST(:stream AS text) IS NULL OR stream = :stream) AND (CAST(:reason AS text) IS NULL OR reason = :reason)
+ORDER BY due_at, agency_id, subscription_id, stream, starts_on LIMIT :limit"""
+
+
+def unsettled(tx: Tx, wanted: Wanted, limit: int) -> list[Unsettled]:
+    """Cycles that have not ended, longest due first."""
+    rows = tx.rows(_UNSETTLED, **wanted._asdict(), limit=limit, as_of=tx.as_of)
+    return [Unsettled._make(row) for row in rows]
+
+
+def blocked_pairs(tx: Tx, wanted: Wanted) -> list[tuple[str, str]]:
+    """The subscriptions with a blocked cycle of those meant, as (agency, subscription)."""
+    rows = tx.rows(
+        f"SELECT DISTINCT agency_id, subscription_id FROM ({_UNSETTLED}) AS found ORDER BY 1, 2",  # noqa: S608
+        **wanted._replace(state="blocked")._asdict(),
+        limit=100_000,
+        as_of=tx.as_of,
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def try_again(tx: Tx, blocked: Unsettled) -> None:
+    """A blocked cycle of a locked subscription is tried now, as if for the first time."""
+    tx.run(
+        """
+        UPDATE cycles SET wake_at = :as_of, tries = 0, rings = 0
+        WHERE agency_id = :agency_id AND subscription_id = :subscription_id AND stream = :stream
+          AND starts_on = :starts_on AND state = 'blocked'
+        """,
+        as_of=tx.as_of,
+        agency_id=blocked.agency_id,
+        subscription_id=blocked.subscription_id,
+        stream=blocked.stream,
+        starts_on=blocked.starts_on,
+    )
+
+
+class Kept(NamedTuple):
+    """A message of upstream as the inbox holds it."""
+
+    inbox_id: int
+    source: str
+    id: str
+    agency_id: str
+    type: str
+    received_at: datetime
+    state: str
+    field: str | None
+    reason: str | None
+    waits_for: str | None
+
+
+_KEPT = "inbox_id, source, id, agency_id, type, received_at, state, field, reason, waits_for"
+
+
+def messages(tx: Tx, state: str | None, agency_id: str | None, limit: int) -> list[Kept]:
+    """Kept messages, newest first."""
+    rows = tx.rows(
+        f"""
+        SELECT {_KEPT} FROM inbox
+        WHERE (CAST(:state AS text) IS NULL OR state = :state)
+          AND (CAST(:agency_id AS text) IS NULL OR agency_id = :agency_id)
+        ORDER BY inbox_id DESC LIMIT :limit
+        """,  # noqa: S608
+        state=state,
+        agency_id=agency_id,
+        limit=limit,
+    )
+    return [Kept._make(row) for row in rows]
+
+
+def message(tx: Tx, inbox_id: int, *, lock: bool = False) -> tuple[Kept, bytes] | None:
+    """One message with its bytes; with `lock` nobody else replays it meanwhile."""
+    rows = tx.rows(
+        f"SELECT {_KEPT}, raw FROM inbox WHERE inbox_id = :id{' FOR NO KEY UPDATE' if lock else ''}",  # noqa: S608
+        id=inbox_id,
+    )
+    return (Kept._make(rows[0][:-1]), bytes(rows[0][-1])) if rows else None
+
+
+def arrived_again(tx: Tx, inbox_id: int, agency_id: str, type_: str, time: datetime) -> None:
+    """A rejected message could be read after all: what it says of itself counts now, and it waits for its verdict."""
+    tx.run(
+        """
+        UPDATE inbox SET agency_id = :agency_id, type = :type, time = :time, state = 'waiting', field = NULL, reason = NULL,
+               settled_at = NULL WHERE inbox_id = :id
+        """,
+        id=inbox_id,
+        agency_id=agency_id,
+        type=type_,
+        time=time,
+    )
+
+
+def last_events(tx: Tx, agency_id: str, subject: str, limit: int) -> list[dict[str, Any]]:
+    """What happened last to a subject, newest first."""
+    rows = tx.rows(
+        """
+        SELECT at, type, data FROM events WHERE agency_id = :agency_id AND subject = :subject
+        ORDER BY subject_seq DESC LIMIT :limit
+        """,
+        agency_id=agency_id,
+        subject=subject,
+        limit=limit,
+    )
+    return [{"at": row[0], "type": row[1], "data": row[2]} for row in rows]
+
+
+def agency_known(tx: Tx, agency_id: str) -> bool:
+    """Whether there is such an agency."""
+    return bool(tx.scalar("SELECT true FROM agencies WHERE agency_id = :id", id=agency_id))
