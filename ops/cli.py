@@ -7,9 +7,18 @@ import sys
 import click
 import structlog
 
+from ops.backfill import backfill_command
+from ops.backlog import backlog_command
+from ops.blocked import blocked_command
 from ops.cycles import cycles_command
+from ops.doctor import doctor_command
+from ops.inbox import inbox_command
+from ops.ingest import ingest_command
+from ops.migrating import migrate_command
+from ops.pausing import pause_command, resume_command
 from ops.processes import scheduler_command, worker_command
 from ops.simulate.command import simulate_command
+from ops.status import status_command
 from shared.store.embedded import EmbeddedPostgresError
 from shared.store.errors import describe
 
@@ -20,10 +29,23 @@ def commands() -> None:
     """Automatic recurring invoices for agencies."""
 
 
-commands.add_command(cycles_command)
-commands.add_command(simulate_command)
-commands.add_command(scheduler_command)
-commands.add_command(worker_command)
+for command in (
+    simulate_command,
+    cycles_command,
+    migrate_command,
+    scheduler_command,
+    worker_command,
+    ingest_command,
+    status_command,
+    backlog_command,
+    backfill_command,
+    blocked_command,
+    inbox_command,
+    pause_command,
+    resume_command,
+    doctor_command,
+):
+    commands.add_command(command)
 
 
 def main() -> None:

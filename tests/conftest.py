@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from shared.store.embedded import EmbeddedPostgres, PostgresServer
 
 if TYPE_CHECKING:
+    from shared.broker.private import PrivateRabbitmq
     from shared.store.transaction import FixedClock, Store
 
 TEMPLATE = f"duecycle_template_{os.getpid()}"
@@ -37,7 +38,7 @@ def _pace(item: pytest.Item) -> int:
         return 3
     if item.path.parent.name in PURE:
         return 0
-    return 2 if "postgres" in getattr(item, "fixturenames", ()) else 1
+    return 2 if {"postgres", "rabbitmq"} & set(getattr(item, "fixturenames", ())) else 1
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +98,30 @@ def store(engine: Engine, clock: "FixedClock") -> "Store":
     from shared.store.transaction import Store
 
     return Store(engine, clock)
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator["PrivateRabbitmq"]:
+    """One real RabbitMQ node for the whole run, on ports of its own, its data thrown away at the end.
+
+    DUECYCLE_RABBITMQ_BIN names the programs of another version to start.
+    """
+    from shared.broker.private import PrivateRabbitmq
+
+    folder = tmp_path_factory.mktemp("rabbitmq")
+    for each in (folder, *folder.parents[:3]):  # the node's own account must reach its data
+        each.chmod(each.stat().st_mode | 0o011)
+    with PrivateRabbitmq(folder / "node") as node:
+        yield node
+
+
+@pytest.fixture
+def broker_url(rabbitmq: "PrivateRabbitmq") -> Iterator[str]:
+    """The address of a virtual host of this test's own, as a user who may do everything in it."""
+    name = f"test-{next(_numbers)}"
+    rabbitmq.add_vhost(name)
+    yield rabbitmq.url_of(name)
+    rabbitmq.remove_vhost(name)
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,9 @@ from pika.exceptions import (
 
 from shared.broker.address import BLOCKED_SECONDS, parameters, shown
 from shared.broker.errors import BrokerError
+from shared.broker.names import CHANGES_QUEUE, queue_of
 from shared.broker.topology import Role, declare
+from shared.messages.work import POOLS
 
 NOWHERE = "duecycle.nowhere"  # a queue that nobody makes: what is sent there must come back
 
@@ -137,3 +139,23 @@ def reachable(urls: Sequence[str], name: str) -> str | None:
             return None
     except BrokerError as error:
         return str(error)
+
+
+def queue_loads(urls: Sequence[str], name: str) -> dict[str, tuple[int, int] | None]:
+    """Messages that wait, and consumers, of each pool's queue and of upstream's (`changes`); None where there is no queue.
+
+    Raises BrokerError when the broker can't be asked.
+    """
+    queues = {**{str(pool): queue_of(pool) for pool in POOLS}, "changes": CHANGES_QUEUE}
+    found: dict[str, tuple[int, int] | None] = {}
+    with connected(urls, name) as connection:
+        for what, queue in queues.items():
+            channel = connection.channel()
+            try:
+                answer = channel.queue_declare(queue, passive=True).method
+            except ChannelClosedByBroker:
+                found[what] = None
+            else:
+                found[what] = (answer.message_count, answer.consumer_count)
+                channel.close()
+    return found

@@ -6,7 +6,9 @@ where the machine allows that, so that ending one process ends Erlang's helpers 
 """
 
 import atexit
+import base64
 import contextlib
+import json
 import os
 import pwd
 import shutil
@@ -14,12 +16,16 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 START_SECONDS = 120
 USER, PASSWORD = "duecycle", "duecycle"
+# Ends the node once standard input closes, which happens when the program that started it is gone, however it ended.
+WATCHDOG = 'read -r _; kill -KILL -- "-$1" 2>/dev/null'
 PLACES = ("/usr/lib/rabbitmq/bin", "/usr/local/sbin", "/opt/homebrew/sbin", "/opt/rabbitmq/sbin")
 
 
@@ -52,8 +58,8 @@ def free_ports(count: int) -> list[int]:
 class PrivateRabbitmq:
     """One node, `url` for AMQP, `management` and `metrics` for HTTP. A context manager.
 
-    `settings` are lines of rabbitmq.conf beside ours. `name` and `peers` make nodes of one cluster find each other: each
-    is (name, its folder's port of Erlang's port mapper is shared). Data survives `kill` and `stop`, and goes with the folder.
+    `settings` are lines of rabbitmq.conf beside ours. Nodes of one cluster share `epmd_port` and have a `name` each. Data
+    survives `kill` and `stop`, and goes with the folder.
     """
 
     def __init__(
@@ -66,6 +72,7 @@ class PrivateRabbitmq:
         self.node = f"{name or f'duecycle{self.port}'}@localhost"
         self._bin = programs()
         self._process: subprocess.Popen[bytes] | None = None
+        self._watchdog: subprocess.Popen[bytes] | None = None
         self._started_by = 0
 
     @property
@@ -103,6 +110,13 @@ class PrivateRabbitmq:
                 cwd="/",
                 start_new_session=True,
             )
+        self._watchdog = subprocess.Popen(  # noqa: S603 - the script is a constant
+            ["/bin/sh", "-c", WATCHDOG, "sh", str(self._process.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         self._await(self._accepts, self._process)
         return self
 
@@ -120,6 +134,10 @@ class PrivateRabbitmq:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(30)
         self._process = None
+        if self._watchdog is not None:
+            self._watchdog.kill()
+            self._watchdog.communicate()
+            self._watchdog = None
         deadline = time.monotonic() + 30
         while self._accepts() and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -135,6 +153,41 @@ class PrivateRabbitmq:
             timeout=60,
         )
         return done.stdout
+
+    def add_vhost(self, name: str) -> None:
+        """Make a virtual host in which the node's user may do everything; quicker than `rabbitmqctl`, by half a second."""
+        self.manage("PUT", f"vhosts/{name}")
+        self.permit(name, USER)
+
+    def permit(self, vhost: str, user: str, configure: str = ".*", write: str = ".*", read: str = ".*") -> None:
+        """Say what a user may do in a virtual host, as RabbitMQ's three patterns."""
+        self.manage("PUT", f"permissions/{vhost}/{user}", {"configure": configure, "write": write, "read": read})
+
+    def remove_vhost(self, name: str) -> None:
+        """Remove a virtual host with everything in it; its connections end."""
+        self.manage("DELETE", f"vhosts/{name}")
+
+    def manage(self, method: str, path: str, body: object | None = None) -> Any:
+        """Ask the management API, which comes up a little later than the port for AMQP. Raises OSError."""
+        token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        request = urllib.request.Request(  # noqa: S310 - our own address
+            f"{self.management}/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Basic {token}", "Content-Type": "application/json"},
+        )
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - our own address
+                    text = answer.read()
+                    return json.loads(text) if text else None
+            except urllib.error.HTTPError as error:
+                raise OSError(f"{method} {path}: {error.code} {error.read().decode(errors='replace')}") from None
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     def __enter__(self) -> Self:
         try:

@@ -8,7 +8,7 @@ CYCLE_MOVES: Mapping[str, frozenset[str]] = {
     "held": frozenset({"due", "waiting", "blocked", "done", "skipped", "cancelled"}),
     "blocked": frozenset({"due", "waiting", "held", "done", "skipped", "cancelled"}),
     "done": frozenset(),
-    "skipped": frozenset(),
+    "skipped": frozenset({"due"}),  # before_known alone, when an operator asks for the past to be billed
     "cancelled": frozenset(),
 }
 CYCLE_UNSETTLED = frozenset({"due", "waiting", "held", "blocked"})

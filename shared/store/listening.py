@@ -30,7 +30,7 @@ class Listener:
         _, self._parameters = dialect_().create_connect_args(make_url(url).set(drivername="postgresql+psycopg"))
         self._connection: psycopg.Connection[tuple[object, ...]] | None = None
 
-    def wait(self, seconds: float, stop: Event | None = None) -> bool:
+    def wait(self, seconds: int, stop: Event | None = None) -> bool:
         """Wait up to `seconds`, less when `stop` is set. Returns True if somebody left work behind meanwhile.
 
         Raises psycopg.OperationalError when the database can't be reached.
@@ -40,12 +40,12 @@ class Listener:
             self._connection = psycopg.connect(**given, autocommit=True)
             self._connection.execute(f"LISTEN {CHANNEL}")
             return True  # whatever was said before nobody heard
-        left = seconds
-        while left > 0 and not (stop is not None and stop.is_set()):
-            part = min(left, LOOK_SECONDS) if stop is not None else left
+        looks, part = (1, seconds) if stop is None else (round(seconds / LOOK_SECONDS), LOOK_SECONDS)
+        for _ in range(looks):
+            if stop is not None and stop.is_set():
+                break
             if any(True for _ in self._connection.notifies(timeout=part, stop_after=1)):
                 return True
-            left -= part
         return False
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """What operators look up and set right: blocked cycles, kept messages, and what is missing. Reads are bounded by a limit."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -155,3 +156,62 @@ def last_events(tx: Tx, agency_id: str, subject: str, limit: int) -> list[dict[s
 def agency_known(tx: Tx, agency_id: str) -> bool:
     """Whether there is such an agency."""
     return bool(tx.scalar("SELECT true FROM agencies WHERE agency_id = :id", id=agency_id))
+
+
+class Past(NamedTuple):
+    """A cycle with what became of it; `document` is its order or invoice, `by_hand` an invoice issued inside its period."""
+
+    agency_id: str
+    subscription_id: str
+    stream: Stream
+    starts_on: date
+    ends_on: date
+    state: str
+    reason: str | None
+    document: str | None
+    by_hand: str | None
+
+
+def cycles_between(
+    tx: Tx, agency_id: str, subscription_id: str | None, stream: str | None, from_on: date, to_on: date
+) -> list[Past]:
+    """The cycles of an agency that start in the half-open span, in order."""
+    rows = tx.rows(
+        """
+        SELECT c.agency_id, c.subscription_id, c.stream, c.starts_on, c.ends_on, c.state, c.reason,
+               CASE c.stream WHEN 'order' THEN c.order_id ELSE i.invoice_id END,
+               (SELECT min(h.invoice_id) FROM invoices AS h
+                WHERE c.stream = 'invoice' AND h.agency_id = c.agency_id AND h.subscription_id = c.subscription_id
+                  AND h.cycle_starts_on IS NULL AND h.issued_on >= c.starts_on AND h.issued_on < c.ends_on)
+        FROM cycles AS c
+        LEFT JOIN invoices AS i ON i.agency_id = c.agency_id AND i.subscription_id = c.subscription_id
+          AND c.stream = 'invoice' AND i.cycle_starts_on = c.starts_on
+        WHERE c.agency_id = :agency_id AND c.starts_on >= :from_on AND c.starts_on < :to_on
+          AND (CAST(:subscription_id AS text) IS NULL OR c.subscription_id = :subscription_id)
+          AND (CAST(:stream AS text) IS NULL OR c.stream = :stream)
+        ORDER BY c.subscription_id, c.stream, c.starts_on
+        """,
+        agency_id=agency_id,
+        subscription_id=subscription_id,
+        stream=stream,
+        from_on=from_on,
+        to_on=to_on,
+    )
+    return [Past._make(row) for row in rows]
+
+
+def reopen(tx: Tx, agency_id: str, chosen: Sequence[Past]) -> None:
+    """Cycles of locked subscriptions that were skipped as before_known are due after all."""
+    tx.run(
+        """
+        UPDATE cycles AS c SET state = 'due', reason = NULL, wake_at = :as_of, settled_at = NULL, tries = 0, rings = 0
+        FROM unnest(CAST(:ids AS text[]), CAST(:streams AS text[]), CAST(:starts AS date[])) AS v(id, stream, starts_on)
+        WHERE c.agency_id = :agency_id AND c.subscription_id = v.id AND c.stream = v.stream AND c.starts_on = v.starts_on
+          AND c.state = 'skipped' AND c.reason = 'before_known'
+        """,
+        agency_id=agency_id,
+        as_of=tx.as_of,
+        ids=[each.subscription_id for each in chosen],
+        streams=[each.stream for each in chosen],
+        starts=[each.starts_on for each in chosen],
+    )

@@ -53,6 +53,22 @@ def due(tx: Tx, limit: int, frozen: Sequence[str]) -> list[Pair]:
     return [(row[0], row[1]) for row in rows]
 
 
+def due_of(tx: Tx, agency_id: str | None, limit: int) -> list[Pair]:
+    """Subscriptions of one agency, or of all, with a schedule whose next instant has come, oldest first."""
+    rows = tx.rows(
+        """
+        SELECT DISTINCT agency_id, subscription_id FROM (
+            SELECT agency_id, subscription_id FROM schedules
+            WHERE next_at <= :as_of AND (CAST(:agency_id AS text) IS NULL OR agency_id = :agency_id)
+            ORDER BY next_at LIMIT :limit) AS oldest ORDER BY 1, 2
+        """,
+        as_of=tx.as_of,
+        agency_id=agency_id,
+        limit=limit,
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 class Bounded(NamedTuple):
     """A schedule with what bounds it."""
 

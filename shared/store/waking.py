@@ -53,6 +53,33 @@ def due_work(tx: Tx, excluded: Collection[str]) -> set[str]:
     return {row[0] for row in tx.rows(_DUE_WORK, as_of=tx.as_of, excluded=list(excluded))}
 
 
+_WAKE = """
+WITH seen AS (
+    SELECT ctid AS at, agency_id, {id} AS id, wake_at, {told} FROM {table}
+    WHERE {where} AND wake_at <= :as_of AND NOT agency_id = ANY(CAST(:excluded AS text[]))
+    ORDER BY wake_at LIMIT :limit
+), permitted AS (
+    SELECT s.*, rings > 0 AS again, CASE WHEN tries >= :alone_after THEN id ELSE '' END AS alone
+    FROM (SELECT *, row_number() OVER (PARTITION BY agency_id ORDER BY wake_at, at) AS turn FROM seen) AS s
+    LEFT JOIN unnest(CAST(:paced AS text[]), CAST(:allowed AS integer[])) AS a(agency_id, most) USING (agency_id)
+    WHERE a.most IS NULL OR s.turn <= a.most
+), placed AS (
+    SELECT at, wake_at, agency_id, again, alone,
+           (row_number() OVER (PARTITION BY agency_id, again, alone ORDER BY wake_at, at) - 1) / :size AS part
+    FROM permitted
+), messages AS (
+    SELECT agency_id, again, alone, part FROM placed GROUP BY 1, 2, 3, 4 ORDER BY min(wake_at), 1, 2, 3, 4
+    LIMIT :room
+), due AS MATERIALIZED (
+    SELECT ctid AS at FROM {table}
+    WHERE ctid = ANY(ARRAY(SELECT at FROM placed JOIN messages USING (agency_id, again, alone, part)))
+      AND wake_at <= :as_of FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE {table} AS t SET wake_at = :until {counted}
+FROM due WHERE t.ctid = due.at
+RETURNING t.agency_id, t.{id}, {returned}"""
+
+
 class Cut(NamedTuple):
     """How rows become messages: `size` rows at most in each; from `alone_after` tries on a row gets one of its own."""
 
@@ -75,36 +102,8 @@ def wake(
     many as there is room for are taken, and no other row is locked or written. Rows of excluded agencies stay, and those
     above what is `allowed` for their agency. Rows that another scheduler is taking right now are passed over.
     """
-    source = _SOURCES[pool]
-    counts = pool != "intake"
-    told = "rings, tries" if counts else "0 AS rings, 0 AS tries"
     rows = tx.rows(
-        f"""
-        WITH seen AS (
-            SELECT ctid AS at, agency_id, {source.id} AS id, wake_at, {told} FROM {source.table}
-            WHERE {source.where} AND wake_at <= :as_of AND NOT agency_id = ANY(CAST(:excluded AS text[]))
-            ORDER BY wake_at LIMIT :limit
-        ), permitted AS (
-            SELECT s.*, rings > 0 AS again, CASE WHEN tries >= :alone_after THEN id ELSE '' END AS alone
-            FROM (SELECT *, row_number() OVER (PARTITION BY agency_id ORDER BY wake_at, at) AS turn FROM seen) AS s
-            LEFT JOIN unnest(CAST(:paced AS text[]), CAST(:allowed AS integer[])) AS a(agency_id, most) USING (agency_id)
-            WHERE a.most IS NULL OR s.turn <= a.most
-        ), placed AS (
-            SELECT at, wake_at, agency_id, again, alone,
-                   (row_number() OVER (PARTITION BY agency_id, again, alone ORDER BY wake_at, at) - 1) / :size AS part
-            FROM permitted
-        ), messages AS (
-            SELECT agency_id, again, alone, part FROM placed GROUP BY 1, 2, 3, 4 ORDER BY min(wake_at), 1, 2, 3, 4
-            LIMIT :room
-        ), due AS MATERIALIZED (
-            SELECT ctid AS at FROM {source.table}
-            WHERE ctid = ANY(ARRAY(SELECT at FROM placed JOIN messages USING (agency_id, again, alone, part)))
-              AND wake_at <= :as_of FOR NO KEY UPDATE SKIP LOCKED
-        )
-        UPDATE {source.table} AS t SET wake_at = :until {", rings = least(t.rings + 1, 1000)" if counts else ""}
-        FROM due WHERE t.ctid = due.at
-        RETURNING t.agency_id, t.{source.id}, {"t.rings, t.tries" if counts else "1, 0"}
-        """,  # noqa: S608
+        _wake_sql(_SOURCES[pool], counts=pool != "intake"),
         as_of=tx.as_of,
         until=tx.as_of + lease,
         excluded=list(excluded),
@@ -116,6 +115,17 @@ def wake(
         allowed=list((allowed or {}).values()),
     )
     return [Woken._make(row) for row in rows]
+
+
+def _wake_sql(source: Source, *, counts: bool) -> str:
+    return _WAKE.format(
+        id=source.id,
+        table=source.table,
+        where=source.where,
+        told="rings, tries" if counts else "0 AS rings, 0 AS tries",
+        counted=", rings = least(t.rings + 1, 1000)" if counts else "",
+        returned="t.rings, t.tries" if counts else "1, 0",
+    )
 
 
 def agencies_due(tx: Tx, pool: str, limit: int, excluded: Collection[str]) -> list[str]:

@@ -104,6 +104,11 @@ def receive_in(tx: Tx, raw: bytes, read: Change | Rejected) -> Received:
     return _apply(tx, read, inbox_id, tell_later=True)
 
 
+def apply_stored(tx: Tx, change: Change, inbox_id: int) -> Received:
+    """Apply a message that the inbox holds, in a transaction that holds its agency's lock."""
+    return _apply(tx, change, inbox_id, tell_later=True)
+
+
 def _apply(tx: Tx, change: Change, inbox_id: int, *, tell_later: bool) -> Received:
     """Apply a stored message, and then what waited for it, oldest first."""
     agency_id = change.data.agency_id

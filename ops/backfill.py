@@ -1,0 +1,155 @@
+"""`duecycle backfill`: bill a span of the past that was left out on purpose. The plan, with another moment to judge it by."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+import click
+
+from ops.connect import open_store
+from ops.printing import by_option, json_option, print_rows, who
+from ops.simulate.command import Day
+from scheduler.plan import write
+from shared.domain.cycles import due_at, local_date
+from shared.domain.keys import subscription_subject
+from shared.domain.planning import BEFORE_KNOWN, plan
+from shared.store import facts, operating, schedules
+from shared.store.locks import lock_subscriptions
+from shared.store.operating import Past
+from shared.store.transaction import Store, Tx
+
+COLUMNS = {"subscription_id": "subscription", "stream": "stream", "starts_on": "from", "ends_on": "to", "what": "what"}
+OPEN, PLAN = "reopen", "plan"
+SUBSCRIPTIONS_MAX = 100_000
+
+
+class Span(NamedTuple):
+    """What is asked for: cycles of an agency that start in [from_on, to_on), of one subscription or stream or of all."""
+
+    agency_id: str
+    from_on: date
+    to_on: date
+    subscription_id: str | None
+    stream: str | None
+
+
+@click.command("backfill")
+@click.option("--agency", required=True)
+@click.option("--from", "from_on", type=Day(), required=True, help="First day on which a cycle may start.")
+@click.option("--to", "to_on", type=Day(), required=True, help="The day after the last one; not later than today.")
+@click.option("--subscription", help="Only this one.")
+@click.option("--stream", type=click.Choice(["order", "invoice"]), help="Only orders, or only invoices [both].")
+@click.option("--dry-run", is_flag=True, help="Show what would be done; change nothing.")
+@click.option("--apply", "apply_it", is_flag=True, help="Do it.")
+@by_option
+@json_option
+def backfill_command(
+    agency: str,
+    from_on: date,
+    to_on: date,
+    subscription: str | None,
+    stream: str | None,
+    by: str | None,
+    *,
+    dry_run: bool,
+    apply_it: bool,
+    as_json: bool,
+) -> None:
+    """Let the cycles of AGENCY that start in a span have their documents, where they have none and no rule forbids it.
+
+    Cycles that ended before Duecycle knew the subscription are opened again; boundaries that nobody planned yet are planned.
+    What has a document, or was skipped or cancelled by a rule, is left and says so: nothing is made twice.
+    """
+    if dry_run == apply_it:
+        raise click.UsageError("say either --dry-run or --apply")
+    if from_on >= to_on:
+        raise click.BadParameter(f"{to_on} is not later than {from_on}", param_hint="--to")
+    span = Span(agency, from_on, to_on, subscription, stream)
+    with open_store() as store:
+        rows = backfill(store, span, who(by) if apply_it else None)
+    print_rows(rows, COLUMNS, as_json=as_json, none="no cycle of that agency starts in that span")
+    count = sum(row["action"] is not None for row in rows)
+    if not as_json:
+        click.echo(f"{count} cycles {'were opened or planned' if apply_it else 'would be; --apply does it'}")
+
+
+def backfill(store: Store, span: Span, by: str | None) -> list[dict[str, Any]]:
+    """What is to be done for each cycle of the span; with `by` it is done, one subscription after another.
+
+    Raises click.BadParameter: there is no such agency, or the span reaches into the future.
+    """
+    with store.transaction() as tx:
+        agency = facts.agency(tx, span.agency_id)
+        if agency is None:
+            raise click.BadParameter(f"there is no agency {span.agency_id}", param_hint="--agency")
+        today = local_date(tx.as_of, agency.timezone)
+        if span.to_on > today:
+            raise click.BadParameter(f"{span.to_on} is after today ({today}, {agency.timezone})", param_hint="--to")
+        until = due_at(span.to_on, agency.timezone, agency.issue_time) - timedelta(microseconds=1)
+        if by is None:
+            return _rows(tx, span, min(until, tx.as_of))
+        ids = _subscriptions(tx, span)
+    done = []
+    for id_ in ids:
+        with store.transaction() as tx:
+            lock_subscriptions(tx, [(span.agency_id, id_)], wait=True)
+            done += _apply(tx, span._replace(subscription_id=id_), min(until, tx.as_of), by)
+    return done
+
+
+def _subscriptions(tx: Tx, span: Span) -> list[str]:
+    return sorted({row["subscription_id"] for row in _rows(tx, span, tx.as_of)})
+
+
+def _rows(tx: Tx, span: Span, until: datetime) -> list[dict[str, Any]]:
+    past = operating.cycles_between(tx, span.agency_id, span.subscription_id, span.stream, span.from_on, span.to_on)
+    rows = [{**each._asdict(), **_verdict(each)} for each in past]
+    for schedule, limits in _unplanned(tx, span):
+        for _index, starts_on, ends_on, _due, skipped in plan(schedule, limits, until)[0]:
+            rows.append(
+                {
+                    "agency_id": schedule.agency_id,
+                    "subscription_id": schedule.subscription_id,
+                    "stream": schedule.stream,
+                    "starts_on": starts_on,
+                    "ends_on": ends_on,
+                    "action": PLAN,
+                    "what": f"is planned, and skipped: {skipped}" if skipped else f"is planned: an {schedule.stream}",
+                }
+            )
+    return rows
+
+
+def _unplanned(tx: Tx, span: Span) -> Sequence[schedules.Bounded]:
+    """The schedules whose next boundary lies before the span's end; those before its start are planned on the way."""
+    pairs = schedules.due_of(tx, span.agency_id, SUBSCRIPTIONS_MAX)
+    chosen = [pair for pair in pairs if span.subscription_id in (None, pair[1])]
+    found = schedules.with_limits(tx, chosen, due_only=True)
+    return [each for each in found if span.stream in (None, each.schedule.stream)]
+
+
+def _verdict(cycle: Past) -> dict[str, Any]:
+    """What becomes of a cycle that has a row already."""
+    if cycle.document is not None:
+        return {"action": None, "what": f"has {cycle.document} already"}
+    if cycle.state != "skipped":
+        return {"action": None, "what": f"is {cycle.state}" + (f": {cycle.reason}" if cycle.reason else "")}
+    if cycle.reason != BEFORE_KNOWN:
+        return {"action": None, "what": f"stays skipped: {cycle.reason}"}
+    if cycle.by_hand is not None:
+        return {"action": None, "what": f"refused: {cycle.by_hand} was issued by hand in that period"}
+    return {"action": OPEN, "what": f"is opened again: an {cycle.stream}"}
+
+
+def _apply(tx: Tx, span: Span, until: datetime, by: str) -> list[dict[str, Any]]:
+    """Decide again under the lock of one subscription, and do it."""
+    rows = _rows(tx, span, until)
+    past = operating.cycles_between(tx, span.agency_id, span.subscription_id, span.stream, span.from_on, span.to_on)
+    opened = [each for each in past if _verdict(each)["action"] == OPEN]
+    if opened:
+        operating.reopen(tx, span.agency_id, opened)
+    for each in opened:
+        told = {"stream": each.stream, "starts_on": each.starts_on, "was": BEFORE_KNOWN, "by": by}
+        tx.record(span.agency_id, "cycle.reopened", subscription_subject(each.subscription_id), told)
+    write(tx, _unplanned(tx, span), until=until)
+    return rows

@@ -1,0 +1,156 @@
+"""`duecycle blocked`: cycles that an error holds up. See them, try them again, or decide that they are not to be."""
+
+from datetime import date
+from typing import Any
+
+import click
+
+from ops.connect import open_store
+from ops.printing import agency_option, by_option, json_option, limit_option, print_rows, shown, who
+from ops.simulate.command import Day
+from shared.domain.facts import Stream
+from shared.domain.keys import subscription_subject
+from shared.store import cycles, operating
+from shared.store.cycles import Settled
+from shared.store.locks import lock_subscriptions
+from shared.store.operating import Unsettled, Wanted
+from shared.store.transaction import Store, Tx
+
+SKIPPED = "skipped_by_operator"
+ALL_OF_ONE = 100_000
+COLUMNS = {
+    "agency_id": "agency",
+    "subscription_id": "subscription",
+    "stream": "stream",
+    "starts_on": "starts on",
+    "reason": "reason",
+    "since": "blocked since",
+    "wake_at": "next try",
+}
+stream_option = click.option("--stream", type=click.Choice(["order", "invoice"]), help="Only orders, or only invoices.")
+reason_option = click.option("--reason", help="Only those blocked for this reason.")
+
+
+@click.group("blocked")
+def blocked_command() -> None:
+    """Cycles that an error holds up: list, show, retry or skip them."""
+
+
+@blocked_command.command("list")
+@agency_option
+@stream_option
+@reason_option
+@limit_option
+@json_option
+def list_command(agency: str | None, stream: str | None, reason: str | None, limit: int, *, as_json: bool) -> None:
+    """List blocked cycles, longest due first."""
+    with open_store() as store, store.transaction() as tx:
+        found = operating.unsettled(tx, Wanted(agency, None, stream, reason, "blocked"), limit + 1)
+    print_rows([row._asdict() for row in found[:limit]], COLUMNS, as_json=as_json, none="nothing is blocked")
+    if len(found) > limit and not as_json:
+        click.echo(f"… and more; --limit {2 * limit} shows more of them")
+
+
+@blocked_command.command("show")
+@click.argument("agency")
+@click.argument("subscription")
+@stream_option
+@json_option
+def show_command(agency: str, subscription: str, stream: str | None, *, as_json: bool) -> None:
+    """Show what is blocked of SUBSCRIPTION of AGENCY: why, since when, what unblocks it, and what happened last."""
+    with open_store() as store, store.transaction() as tx:
+        found = operating.unsettled(tx, Wanted(agency, subscription, stream, None, "blocked"), ALL_OF_ONE)
+        events = operating.last_events(tx, agency, subscription_subject(subscription), 10)
+    if as_json:
+        print_rows([*(row._asdict() for row in found), *events], {}, as_json=True, none="")
+        return
+    if not found:
+        click.echo(f"nothing of {subscription} of {agency} is blocked")
+    for row in found:
+        click.echo(f"{row.stream} {row.starts_on} … {row.ends_on}, due since {shown(row.due_at)}")
+        click.echo(f"  blocked since {shown(row.since)}: {row.reason}")
+        click.echo(f"  {row.detail or 'no details'}")
+        click.echo(f"  next try {shown(row.wake_at)}, and at once when a fact it depends on changes")
+    for event in events:
+        click.echo(f"{shown(event['at'])} {event['type']}")
+
+
+@blocked_command.command("retry")
+@agency_option
+@click.option("--subscription", help="Only this subscription (needs --agency).")
+@stream_option
+@reason_option
+@click.option("--all", "everything", is_flag=True, help="Of every agency.")
+@by_option
+def retry_command(
+    agency: str | None,
+    subscription: str | None,
+    stream: str | None,
+    reason: str | None,
+    by: str | None,
+    *,
+    everything: bool,
+) -> None:
+    """Try blocked cycles now, instead of at their next turn. Say whose: --agency, --reason or --all."""
+    if not (agency or reason or everything):
+        raise click.UsageError("say which ones: --agency ID, --reason REASON, or --all")
+    if subscription and not agency:
+        raise click.UsageError("--subscription needs --agency")
+    with open_store() as store:
+        count = retry(store, Wanted(agency, subscription, stream, reason, "blocked"), who(by))
+    click.echo(f"{count} blocked cycles are tried now" if count else "nothing of that is blocked")
+
+
+def retry(store: Store, wanted: Wanted, by: str) -> int:
+    """Wake blocked cycles, subscription by subscription under its lock. Returns how many."""
+    with store.transaction() as tx:
+        pairs = operating.blocked_pairs(tx, wanted)
+    count = 0
+    for agency_id, subscription_id in pairs:
+        with store.transaction() as tx:
+            for row in _locked(tx, wanted._replace(agency_id=agency_id, subscription_id=subscription_id)):
+                operating.try_again(tx, row)
+                told = {"stream": row.stream, "starts_on": row.starts_on, "reason": row.reason, "by": by}
+                tx.record(agency_id, "cycle.retried", subscription_subject(subscription_id), told)
+                count += 1
+    return count
+
+
+@blocked_command.command("skip")
+@click.argument("agency")
+@click.argument("subscription")
+@click.option("--stream", type=click.Choice(["order", "invoice"]), required=True)
+@click.option("--starts-on", type=Day(), required=True, help="First day of the cycle.")
+@click.option("--reason", required=True, help="Why there will be no document; kept with the cycle's history.")
+@by_option
+def skip_command(agency: str, subscription: str, stream: Stream, starts_on: date, reason: str, by: str | None) -> None:
+    """Decide that a blocked cycle of SUBSCRIPTION of AGENCY ends without a document. It can't be taken back."""
+    which = f"the {stream} cycle of {subscription} that starts on {starts_on}"
+    with open_store() as store:
+        done = skip(store, agency, subscription, stream, starts_on, {"note": reason, "by": who(by)})
+    if not done:
+        raise click.UsageError(f"{which} is not blocked; see: blocked list")
+    click.echo(f"{which} is skipped; later ones go on")
+
+
+def skip(
+    store: Store, agency_id: str, subscription_id: str, stream: Stream, starts_on: date, said: dict[str, Any]
+) -> bool:
+    """Skip one blocked cycle, and let go of what waited for it, in one transaction. Returns False if it is not blocked."""
+    with store.transaction() as tx:
+        wanted = Wanted(agency_id, subscription_id, stream, None, "blocked")
+        if not any(row.starts_on == starts_on for row in _locked(tx, wanted)):
+            return False
+        cycles.settle(tx, agency_id, stream, [Settled(subscription_id, starts_on, "skipped", SKIPPED)])
+        told = {"stream": stream, "starts_on": starts_on, "reason": SKIPPED, **said}
+        tx.record(agency_id, "cycle.skipped", subscription_subject(subscription_id), told)
+        # Later cycles stood behind it, and its order waited for it.
+        cycles.wake_blocked(tx, agency_id, [subscription_id])
+        cycles.release(tx, agency_id, [subscription_id])
+    return True
+
+
+def _locked(tx: Tx, wanted: Wanted) -> list[Unsettled]:
+    """The blocked cycles of one subscription, read after its lock is held."""
+    lock_subscriptions(tx, [(wanted.agency_id or "", wanted.subscription_id or "")], wait=True)
+    return operating.unsettled(tx, wanted, ALL_OF_ONE)

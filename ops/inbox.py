@@ -1,0 +1,82 @@
+"""`duecycle inbox`: upstream's messages as they were kept. See them, and apply one again."""
+
+import click
+
+from ops.connect import open_store
+from ops.printing import agency_option, by_option, json_option, limit_option, print_rows, who
+from shared.store import operating
+from workers.intake.replay import replay
+
+STATES = ("waiting", "rejected", "applied", "stale")
+COLUMNS = {
+    "inbox_id": "no.",
+    "received_at": "received",
+    "agency_id": "agency",
+    "type": "type",
+    "id": "id",
+    "state": "state",
+    "field": "field",
+    "reason": "reason",
+    "waits_for": "waits for",
+}
+
+
+@click.group("inbox")
+def inbox_command() -> None:
+    """Upstream's messages: list, show or replay them."""
+
+
+@inbox_command.command("list")
+@click.option("--state", type=click.Choice(STATES), help="Only those [waiting and rejected need somebody].")
+@agency_option
+@limit_option
+@json_option
+def list_command(state: str | None, agency: str | None, limit: int, *, as_json: bool) -> None:
+    """List messages, newest first."""
+    with open_store() as store, store.transaction() as tx:
+        found = operating.messages(tx, state, agency, limit)
+    print_rows([row._asdict() for row in found], COLUMNS, as_json=as_json, none="no such message")
+
+
+@inbox_command.command("show")
+@click.argument("number", type=int)
+def show_command(number: int) -> None:
+    """Show message NUMBER as it came, and what became of it."""
+    with open_store() as store, store.transaction() as tx:
+        found = operating.message(tx, number)
+    if found is None:
+        raise click.BadParameter(f"there is no message {number}; see: inbox list", param_hint="NUMBER")
+    kept, raw = found
+    for name, value in kept._asdict().items():
+        click.echo(f"{name}: {value if value is not None else '-'}")
+    click.echo(raw.decode("utf-8", "replace"))
+
+
+@inbox_command.command("replay")
+@click.argument("numbers", type=int, nargs=-1)
+@click.option("--rejected", is_flag=True, help="Every rejected message (with --agency: of that agency).")
+@agency_option
+@by_option
+@json_option
+def replay_command(
+    numbers: tuple[int, ...], agency: str | None, by: str | None, *, rejected: bool, as_json: bool
+) -> None:
+    """Apply the rejected or waiting messages NUMBERS again, as if they arrived now: after the cause is gone.
+
+    Oldest first. One that is applied already stays as it is.
+    """
+    if bool(numbers) == rejected:
+        raise click.UsageError("give message numbers, or --rejected")
+    with open_store() as store:
+        chosen = list(numbers)
+        if rejected:
+            with store.transaction() as tx:
+                chosen = [row.inbox_id for row in operating.messages(tx, "rejected", agency, 100_000)]
+        rows = []
+        for number in sorted(chosen):
+            received = replay(store, number, who(by))
+            if received is None:
+                raise click.BadParameter(f"there is no message {number}; see: inbox list", param_hint="NUMBERS")
+            rows.append({"inbox_id": number, **received._asdict()})
+    columns = {"inbox_id": "no.", "id": "id", "state": "is now", "field": "field", "reason": "reason"}
+    print_rows(rows, columns, as_json=as_json, none="no message is rejected")

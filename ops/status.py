@@ -1,0 +1,172 @@
+"""`duecycle status`: what is due, what is stuck and why, and how the pools stand, at one look."""
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+
+from ops.connect import open_store, settings_for
+from ops.printing import agency_option, lasted, shown
+from shared.broker.check import queue_loads
+from shared.broker.errors import BrokerError
+from shared.messages.work import POOLS
+from shared.settings import Settings
+from shared.store import figures, pauses
+from shared.store.figures import Count, Figures
+from shared.store.transaction import Store
+
+
+@click.command("status")
+@agency_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option(
+    "--watch", type=click.IntRange(1, 3600), is_flag=False, flag_value=2, help="Look again every so many seconds [2]."
+)
+def status_command(agency: str | None, watch: int | None, *, as_json: bool) -> None:
+    """Show what is due, held and blocked, what is in doubt, and the depth and consumers of each pool's queue.
+
+    The queues are shown if DUECYCLE_BROKER_URL is set.
+    """
+    settings = settings_for("DATABASE_URL")
+    with open_store(settings) as store:
+        if as_json:
+            click.echo(msgspec.json.encode(look(store, settings, agency)))
+            return
+        console = Console(highlight=False)
+        if watch is None:
+            console.print(_page(look(store, settings, agency)))
+            return
+        with Live(console=console, auto_refresh=False) as live:
+            try:
+                while True:
+                    live.update(_page(look(store, settings, agency)), refresh=True)
+                    time.sleep(watch)
+            except KeyboardInterrupt:
+                return
+
+
+def look(store: Store, settings: Settings, agency: str | None) -> dict[str, Any]:
+    """Everything that the command shows, as plain data."""
+    with store.transaction() as tx:
+        found = figures.snapshot(tx, agency)
+        paused = pauses.listed(tx)
+    cycles = [
+        {
+            "stream": each.stream,
+            "state": each.state,
+            "reason": each.reason or None,
+            "cycles": each.rows,
+            "oldest_due_at": each.oldest_due_at,
+            "oldest_seconds": _age(found, each.oldest_due_at),
+        }
+        for each in found.cycles
+    ]
+    return {
+        "as_of": found.as_of,
+        "agency_id": agency,
+        "cycles": cycles,
+        "charges": {state: _count(found, count) for state, count in found.charges.items()},
+        "rest": {name: _count(found, getattr(found, name)) for name in _REST},
+        "alarms": {"late_releases": found.late_releases, "refused_duplicates": found.refused_duplicates},
+        "scheduler_seen_seconds": _age(found, found.beat_at),
+        "accounts_paused": found.accounts_paused,
+        "paused": [pause._asdict() for pause in paused if agency in (None, pause.agency_id) or not pause.agency_id],
+        "queues": _queues(settings),
+    }
+
+
+_REST = {
+    "schedules_due": "schedules to be planned",
+    "rechecks": "changed facts to be looked at",
+    "failing_invoices": "open failed invoices",
+    "notices_due": "notices to be sent",
+    "notices_failed": "notices given up",
+    "inbox_waiting": "messages of upstream that wait",
+    "inbox_rejected": "messages of upstream rejected",
+    "events_unpublished": "events not published yet",
+}
+
+
+def _count(found: Figures, count: Count) -> dict[str, Any]:
+    return {"count": count.rows, "oldest_at": count.oldest_at, "oldest_seconds": _age(found, count.oldest_at)}
+
+
+def _age(found: Figures, then: datetime | None) -> int | None:
+    return None if then is None else max(0, round((found.as_of - then).total_seconds()))
+
+
+def _queues(settings: Settings) -> Any:
+    """Depth and consumers by pool; words when the broker can't be asked; None when there is no address of one."""
+    if not settings.broker_urls:
+        return None
+    try:
+        return {
+            pool: None if load is None else {"waiting": load[0], "consumers": load[1]}
+            for pool, load in queue_loads(settings.broker_urls, "duecycle status").items()
+        }
+    except BrokerError as error:
+        return {"error": str(error)}
+
+
+def _page(told: Mapping[str, Any]) -> Group:
+    """The picture for people."""
+    alarms = told["alarms"]
+    seen = told["scheduler_seen_seconds"]
+    lines = [
+        f"as of {shown(told['as_of'])}, scheduler seen {'never' if seen is None else lasted(seen) + ' ago'}",
+        f"late releases {alarms['late_releases']}, refused duplicates {alarms['refused_duplicates']} (both must stay 0)",
+    ]
+    lines += [
+        f"PAUSED: {pause['pool']} for {pause['agency_id'] or 'all agencies'} since {shown(pause['paused_at'])}"
+        f" ({pause['reason'] or 'no reason given'})"
+        for pause in told["paused"]
+    ]
+    return Group(*lines, "", _cycles(told), "", _rest(told), "", _pools(told))
+
+
+def _cycles(told: Mapping[str, Any]) -> Table:
+    table = _table("cycles", "state", "reason", "count", "oldest due for")
+    for each in told["cycles"]:
+        age = lasted(each["oldest_seconds"])
+        table.add_row(each["stream"], each["state"], shown(each["reason"]), f"{each['cycles']:,}", age)
+    if not told["cycles"]:
+        table.add_row("none unsettled", "", "", "", "")
+    return table
+
+
+def _rest(told: Mapping[str, Any]) -> Table:
+    table = _table("what", "count", "oldest")
+    rows = [(f"charges {state}", each) for state, each in told["charges"].items()]
+    rows += [(label, told["rest"][name]) for name, label in _REST.items()]
+    for label, each in rows:
+        if each["count"]:
+            age = each["oldest_seconds"]
+            table.add_row(label, f"{each['count']:,}", "-" if age is None else lasted(age))
+    if told["accounts_paused"]:
+        table.add_row("gateway accounts that rest", str(told["accounts_paused"]), "-")
+    return table
+
+
+def _pools(told: Mapping[str, Any]) -> Table:
+    table = _table("pool", "waiting", "consumers")
+    queues = told["queues"]
+    if queues is None or "error" in queues:
+        table.add_row("queues", "-", "DUECYCLE_BROKER_URL is not set" if queues is None else queues["error"])
+        return table
+    for pool in (*POOLS, "changes"):
+        each = queues[pool]
+        table.add_row(pool, *(("-", "no queue") if each is None else (f"{each['waiting']:,}", str(each["consumers"]))))
+    return table
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in ("count", "waiting", "consumers") else "left")
+    return table

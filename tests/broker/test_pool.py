@@ -1,0 +1,162 @@
+"""A pool's broker: every message is acknowledged, whatever became of it; its queue and its connection come back by themselves."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import dramatiq
+import pika
+import pytest
+
+from shared.broker.names import actor_of, message_of, queue_of
+from shared.broker.pool import PoolBroker
+from shared.broker.private import PrivateRabbitmq
+from shared.broker.running import Running
+from shared.broker.topology import PREFETCH
+from shared.broker.watching import Watching
+from shared.messages import Due
+from tests.broker.waiting import until
+
+QUEUE = queue_of("orders")
+
+
+class Pool:
+    """An orders pool whose actor remembers what it got."""
+
+    def __init__(self, url: str) -> None:
+        self.got: list[str] = []
+        self.dropped: list[str] = []
+        self.ended: list[tuple[str, str, int]] = []
+        self.act: Callable[[str], None] = lambda _agency: None
+        watching = Watching("orders", lambda pool, outcome, _seconds, rows: self.ended.append((pool, outcome, rows)))
+        self.broker = PoolBroker([url], "orders", name="test", middleware=[watching], on_dropped=self.dropped.append)
+
+        @dramatiq.actor(broker=self.broker, actor_name=actor_of("orders"), queue_name=QUEUE)
+        def work(agency_id: str, ids: list[str], again: bool = False) -> None:
+            self.act(agency_id)
+            self.got.append(agency_id)
+
+        self.running = Running(self.broker, threads=2)
+
+
+@pytest.fixture
+def pool(broker_url: str) -> Iterator[Pool]:
+    made = Pool(broker_url)
+    yield made
+    assert made.running.stop(timedelta(seconds=20))
+    made.broker.close()
+
+
+def send(url: str, *bodies: bytes) -> None:
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for body in bodies:
+            channel.basic_publish("", QUEUE, body, mandatory=True)
+
+
+def ring(agency_id: str, *ids: str) -> bytes:
+    return message_of(Due("orders", agency_id, list(ids))).encode()
+
+
+def waits(url: str) -> int:
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        return connection.channel().queue_declare(QUEUE, passive=True).method.message_count
+
+
+def consumed(url: str) -> bool:
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        try:
+            return connection.channel().queue_declare(QUEUE, passive=True).method.consumer_count == 1
+        except pika.exceptions.ChannelClosedByBroker:
+            return False
+
+
+def test_messages_reach_the_actor_and_are_told_once_each(pool: Pool, broker_url: str) -> None:
+    until(lambda: consumed(broker_url))
+    send(broker_url, ring("a", "s1", "s2"), ring("b", "s1"))
+
+    until(lambda: len(pool.ended) == 2)
+    assert sorted(pool.got) == ["a", "b"]
+    assert sorted(pool.ended) == [("orders", "done", 1), ("orders", "done", 2)]
+
+
+def test_an_actor_that_raises_has_its_message_acknowledged(pool: Pool, broker_url: str) -> None:
+    """Its rows are still due and ring again; the message itself is not tried a second time."""
+    until(lambda: consumed(broker_url))
+
+    def fail(agency_id: str) -> None:
+        if agency_id == "bad":
+            raise RuntimeError("no")
+
+    pool.act = fail
+    send(broker_url, ring("bad", "s1"), ring("good", "s1"))
+
+    until(lambda: len(pool.ended) == 2)
+    assert pool.got == ["good"]
+    assert sorted(outcome for _, outcome, _ in pool.ended) == ["done", "failed"]
+    pool.running.stop(timedelta(seconds=20))
+    pool.broker.close()
+    until(lambda: not consumed(broker_url))
+    assert waits(broker_url) == 0
+
+
+def test_what_cant_be_read_is_counted_and_acknowledged(pool: Pool, broker_url: str) -> None:
+    """Garbage, and a message for an actor that this program does not have, stop nothing and are gone."""
+    until(lambda: consumed(broker_url))
+    unknown = dramatiq.Message(queue_name=QUEUE, actor_name="orders.future", args=(), kwargs={}, options={})
+    send(broker_url, b"\xff garbage", unknown.encode(), ring("a", "s1"))
+
+    until(lambda: pool.got == ["a"])
+    assert sorted(pool.dropped) == ["undecodable", "unknown_actor"]
+    pool.running.stop(timedelta(seconds=20))
+    pool.broker.close()
+    until(lambda: not consumed(broker_url))
+    assert waits(broker_url) == 0
+
+
+def test_a_deleted_queue_is_made_anew_and_consumed(pool: Pool, broker_url: str) -> None:
+    until(lambda: consumed(broker_url))
+    with pika.BlockingConnection(pika.URLParameters(broker_url)) as connection:
+        connection.channel().queue_delete(QUEUE)
+
+    until(lambda: consumed(broker_url))
+    send(broker_url, ring("after", "s1"))
+    until(lambda: pool.got == ["after"])
+
+
+def test_a_process_holds_no_more_than_its_prefetch(pool: Pool, broker_url: str, rabbitmq: PrivateRabbitmq) -> None:
+    """Whatever dramatiq asks for by itself."""
+    until(lambda: consumed(broker_url))
+    vhost = broker_url.rsplit("/", 1)[1]
+
+    def prefetches() -> list[int]:
+        found = rabbitmq.manage("GET", f"consumers/{vhost}")
+        return [each["prefetch_count"] for each in found if each["queue"]["name"] == QUEUE]
+
+    assert until(prefetches) == [PREFETCH["orders"]]
+
+
+def test_a_pool_publishes_nothing_and_consumes_no_other_queue(pool: Pool) -> None:
+    """Only the scheduler publishes; retries and delays would need a publisher here."""
+    with pytest.raises(RuntimeError, match="publishes nothing"):
+        pool.broker.enqueue(message_of(Due("orders", "a", ["s1"])))
+    with pytest.raises(ValueError, match="alone"):
+        pool.broker.declare_queue("default")
+
+
+def test_a_broker_that_dies_and_comes_back_is_consumed_again(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Killed with everything in memory: the pool connects again by itself, in the same process."""
+    folder = tmp_path_factory.mktemp("dying")
+    for each in (folder, *folder.parents[:3]):
+        each.chmod(each.stat().st_mode | 0o011)
+    with PrivateRabbitmq(folder / "node") as node:
+        pool = Pool(node.url)
+        until(lambda: consumed(node.url))
+        node.kill()
+        node.start()
+        until(lambda: consumed(node.url))
+        send(node.url, ring("after", "s1"))
+        until(lambda: pool.got == ["after"])
+        assert pool.running.alive()
+        pool.running.stop(timedelta(seconds=20))
+        pool.broker.close()

@@ -1,0 +1,163 @@
+"""What exists on the broker, who may make it, and what the start-up check says when something is not as it should be."""
+
+import pika
+import pytest
+from structlog.testing import capture_logs
+
+from shared.broker import topology
+from shared.broker.check import check_broker, queue_loads, reachable
+from shared.broker.errors import BrokerError, TopologyError
+from shared.broker.names import CHANGES_EXCHANGE, CHANGES_QUEUE, queue_of
+from shared.broker.private import PrivateRabbitmq, free_ports
+from shared.broker.topology import arguments, parts_of
+from shared.messages.work import POOLS
+
+ROLES = ("scheduler", *POOLS, "upstream")
+
+
+def wrong(url: str, role: topology.Role = "scheduler") -> str:
+    """What the check says."""
+    with pytest.raises(BrokerError) as caught:
+        check_broker([url], role, "test")
+    return str(caught.value)
+
+
+def queues(rabbitmq: PrivateRabbitmq, url: str) -> dict[str, dict[str, object]]:
+    """The arguments of every queue of a virtual host."""
+    found = rabbitmq.manage("GET", f"queues/{url.rsplit('/', 1)[1]}?disable_stats=true&enable_queue_totals=true")
+    return {each["name"]: each["arguments"] for each in found}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_role_makes_what_it_uses_and_making_it_again_is_harmless(broker_url: str, role: topology.Role) -> None:
+    """Whoever starts first makes it."""
+    check_broker([broker_url], role, "test")
+    check_broker([broker_url], role, "test")
+
+
+def test_queues_are_quorum_queues_without_dead_letters(rabbitmq: PrivateRabbitmq, broker_url: str) -> None:
+    """And beside them there are none for delays or dead letters."""
+    for role in ROLES:
+        check_broker([broker_url], role, "test")
+
+    found = queues(rabbitmq, broker_url)
+
+    assert set(found) == {*(queue_of(pool) for pool in POOLS), CHANGES_QUEUE}
+    assert {each["x-queue-type"] for each in found.values()} == {"quorum"}
+    assert not any("dead-letter" in name for each in found.values() for name in each)
+
+
+def test_upstreams_queue_never_drops_a_message_for_being_delivered_often() -> None:
+    """RabbitMQ 4.0 drops after 20 deliveries unless told otherwise; 3.10 has no limit and refuses to be told."""
+    assert arguments(CHANGES_QUEUE, (4, 0))["x-delivery-limit"] == -1
+    assert "x-delivery-limit" not in arguments(CHANGES_QUEUE, (3, 10))
+    assert "x-delivery-limit" not in arguments(queue_of("orders"), (4, 1))
+
+
+def test_what_upstream_publishes_reaches_intakes_queue(broker_url: str) -> None:
+    """Whatever its type."""
+    check_broker([broker_url], "intake", "test")
+    with pika.BlockingConnection(pika.URLParameters(broker_url)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.basic_publish(CHANGES_EXCHANGE, "duecycle.client.upserted.v1", b"{}", mandatory=True)
+
+    assert queue_loads([broker_url], "test")["changes"] == (1, 0)
+
+
+def test_a_queue_with_other_properties_is_told_with_what_to_do(broker_url: str) -> None:
+    """Its arguments can't change while it exists."""
+    with pika.BlockingConnection(pika.URLParameters(broker_url)) as connection:
+        connection.channel().queue_declare(queue_of("orders"), durable=True)
+
+    with pytest.raises(TopologyError, match=r"duecycle\.orders\.v1 exists with other properties.*delete_queue"):
+        check_broker([broker_url], "orders", "test")
+
+
+def test_a_queue_from_before_the_brokers_upgrade_is_used_with_a_warning(
+    broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the delivery limit differs: intake goes on, and says which policy lifts the limit."""
+    limited = {"x-queue-type": "quorum", "x-delivery-limit": 5}
+    with pika.BlockingConnection(pika.URLParameters(broker_url)) as connection:
+        connection.channel().queue_declare(CHANGES_QUEUE, durable=True, arguments=limited)
+
+    with capture_logs() as told:
+        check_broker([broker_url], "intake", "test")
+
+    assert [line["event"] for line in told] == ["queue.limited"]
+    assert "set_policy" in told[0]["fix"]
+
+
+def test_a_wrong_password_is_told_without_the_password(rabbitmq: PrivateRabbitmq, broker_url: str) -> None:
+    """Secrets never stand in a message."""
+    said = wrong(rabbitmq.url_of(broker_url.rsplit("/", 1)[1], password="not-this-one"))  # noqa: S106 - it is wrong
+
+    assert "refused the user or the password" in said
+    assert "not-this-one" not in said
+
+
+def test_a_missing_virtual_host_is_told(rabbitmq: PrivateRabbitmq) -> None:
+    assert "virtual host" in wrong(rabbitmq.url_of("nowhere"))
+
+
+def test_a_port_where_nobody_listens_is_told() -> None:
+    url = f"amqp://a:b@127.0.0.1:{free_ports(1)[0]}/x"
+    assert "nobody listens" in wrong(url)
+    assert "nobody listens" in (reachable([url], "test") or "")
+
+
+def test_a_host_that_does_not_exist_is_told() -> None:
+    assert "there is no such host" in wrong("amqp://a:b@no-such-host.invalid/x")
+
+
+def test_the_next_node_is_taken_when_the_first_is_away(broker_url: str) -> None:
+    """One address for each node of a cluster."""
+    away = f"amqp://a:b@127.0.0.1:{free_ports(1)[0]}/x"
+    check_broker([away, broker_url], "scheduler", "test")
+
+
+def user(rabbitmq: PrivateRabbitmq, url: str, name: str, **patterns: str) -> str:
+    """The address of a user with these permissions."""
+    vhost = url.rsplit("/", 1)[1]
+    rabbitmq.manage("PUT", f"users/{name}", {"password": name, "tags": ""})
+    rabbitmq.permit(vhost, name, **{"configure": "^$", "write": "^$", "read": "^$", **patterns})
+    return rabbitmq.url_of(vhost, name, name)
+
+
+def test_a_missing_permission_is_told_with_the_object(rabbitmq: PrivateRabbitmq, broker_url: str) -> None:
+    """Which queue it is about, and where the permissions of its role stand."""
+    said = wrong(user(rabbitmq, broker_url, "nobody"), "orders")
+    assert "duecycle.orders.v1 is missing, and this user may not make it" in said
+
+    check_broker([broker_url], "scheduler", "test")
+    said = wrong(user(rabbitmq, broker_url, "silent", configure=".*"), "scheduler")
+    assert "may not publish" in said
+    assert "amq" in said
+
+
+def test_who_may_not_make_a_queue_uses_the_one_that_is_there(rabbitmq: PrivateRabbitmq, broker_url: str) -> None:
+    """A pool's user needs to read its queue, and nothing else."""
+    check_broker([broker_url], "scheduler", "test")
+    reader = user(rabbitmq, broker_url, "reader", read=f"^{queue_of('orders')}$")
+
+    check_broker([reader], "orders", "test")
+
+
+def test_no_role_declares_what_another_one_owns() -> None:
+    """The configure permission of a pool is its own queue, and intake's beside it what upstream sends to."""
+    for pool in POOLS:
+        own = {queue_of(pool)} | ({CHANGES_QUEUE} if pool == "intake" else set())
+        assert set(parts_of(pool).queues) == own
+
+
+def test_an_alarm_of_the_broker_is_told(rabbitmq: PrivateRabbitmq, broker_url: str) -> None:
+    """Publishers are blocked while the disk is full: said in words, and over once there is room."""
+    rabbitmq.control("set_disk_free_limit", "1000000GB")
+    try:
+        said = wrong(broker_url)
+    finally:
+        rabbitmq.control("set_disk_free_limit", "50MB")
+
+    assert "alarm" in said
+    check_broker([broker_url], "scheduler", "test")
