@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
+from itertools import chain
 from threading import Event
 from time import monotonic
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ import structlog
 from pika.exceptions import AMQPError
 
 from shared.broker.address import parameters
+from shared.broker.answering import answered_within
 from shared.broker.backoff import Backoff
 from shared.broker.check import explain
 from shared.broker.errors import BrokerError
@@ -75,10 +77,13 @@ class ChangesConsumer:
     def _connect(self) -> None:
         connection = pika.BlockingConnection(parameters(self._urls, self._name))
         self._connection = connection
-        declare(connection, "intake")
-        self._channel = connection.channel()
-        self._channel.basic_qos(prefetch_count=2 * self._batch)
-        self._deliveries = self._channel.consume(CHANGES_QUEUE, inactivity_timeout=GATHER_SECONDS)
+        with answered_within(connection):
+            declare(connection, "intake")
+            self._channel = connection.channel()
+            self._channel.basic_qos(prefetch_count=2 * self._batch)
+            deliveries = self._channel.consume(CHANGES_QUEUE, inactivity_timeout=GATHER_SECONDS)
+            # Asking for the first delivery is what subscribes.
+            self._deliveries = chain([next(deliveries)], deliveries)
         self._backoff.reset()
 
     def _gather(self, stop: Event) -> list[Delivery]:

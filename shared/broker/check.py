@@ -19,11 +19,13 @@ from pika.exceptions import (
 )
 
 from shared.broker.address import BLOCKED_SECONDS, parameters, shown
+from shared.broker.answering import answered_within
 from shared.broker.errors import BrokerError
 from shared.broker.names import CHANGES_QUEUE, queue_of
 from shared.broker.topology import Role, declare
 from shared.messages.work import POOLS
 
+ALARM_SECONDS = 0.2
 NOWHERE = "duecycle.nowhere"  # a queue that nobody makes: what is sent there must come back
 
 
@@ -44,7 +46,8 @@ def connected(urls: Sequence[str], name: str) -> Iterator[pika.BlockingConnectio
     if connection is None:
         raise told
     try:
-        yield connection
+        with answered_within(connection, 2 * BLOCKED_SECONDS):
+            yield connection
     except BrokerError:
         raise
     except (AMQPConnectionError, OSError) as error:
@@ -114,11 +117,17 @@ def check_broker(urls: Sequence[str], role: Role, name: str) -> None:
 
 def _try_publishing(connection: pika.BlockingConnection, url: str) -> None:
     """Send one message to nowhere: it has to come back. A broker that takes it would take bells that nobody hears."""
+    blocked: list[object] = []
+    connection.add_on_connection_blocked_callback(lambda *told: blocked.append(told))
     channel = connection.channel()
     channel.confirm_delivery()
     try:
         channel.basic_publish("", NOWHERE, b"", mandatory=True)
     except UnroutableError:
+        # A broker with an alarm takes the first message and then says that it takes no more.
+        connection.process_data_events(ALARM_SECONDS)
+        if blocked:
+            raise BrokerError(f"{shown(url)} blocks publishers: {_ALARM}") from None
         return
     except NackError:
         raise BrokerError(f"{shown(url)} refuses messages; {_ALARM}") from None

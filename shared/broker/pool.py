@@ -10,6 +10,7 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import dramatiq
@@ -22,6 +23,7 @@ from dramatiq.logging import get_logger
 from pika.exceptions import AMQPChannelError, AMQPConnectionError
 
 from shared.broker.address import parameters
+from shared.broker.answering import answered_within
 from shared.broker.backoff import Backoff
 from shared.broker.names import queue_of
 from shared.broker.topology import PREFETCH, declare
@@ -91,10 +93,13 @@ class PoolConsumer(_RabbitmqConsumer):
         connection = None
         try:
             self.connection = connection = pika.BlockingConnection(broker.parameters)
-            declare(connection, broker.pool)
-            self.channel = connection.channel()
-            self.channel.basic_qos(prefetch_count=prefetch)
-            self.iterator = self.channel.consume(queue_name, inactivity_timeout=timeout / 1000)
+            with answered_within(connection):
+                declare(connection, broker.pool)
+                self.channel = connection.channel()
+                self.channel.basic_qos(prefetch_count=prefetch)
+                deliveries = self.channel.consume(queue_name, inactivity_timeout=timeout / 1000)
+                # Asking for the first delivery is what subscribes.
+                self.iterator = chain([next(deliveries)], deliveries)
         except (AMQPConnectionError, AMQPChannelError, OSError) as error:
             if connection is not None and connection.is_open:
                 with contextlib.suppress(AMQPConnectionError, AMQPChannelError):

@@ -1,4 +1,4 @@
-"""A pool's broker: every message is acknowledged, whatever became of it; its queue and its connection come back by themselves."""
+"""A pool's broker: every message is acknowledged, whatever became of it; its queue and connection come back by themselves."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
