@@ -1,5 +1,7 @@
 """Fill a migrated database with schedules that are due, or are not: a few set-based statements, then ANALYZE."""
 
+from collections.abc import Sequence
+
 import psycopg
 
 AGENCIES = 16
@@ -64,7 +66,14 @@ def connect(url: str) -> psycopg.Connection:
     return psycopg.connect(url.replace("postgresql+psycopg://", "postgresql://", 1), autocommit=True)
 
 
-def seed(url: str, subscriptions: int, *, agencies: int = AGENCIES, months: int = 0) -> None:
+def seed(
+    url: str,
+    subscriptions: int,
+    *,
+    agencies: int = AGENCIES,
+    months: int = 0,
+    streams: Sequence[str] = ("invoice",),
+) -> None:
     """Subscriptions of self-checkout, each with an invoice schedule whose first cycle started yesterday and is due.
 
     `months` puts the start that many months earlier, which makes as many more cycles due. Automatic collection, one
@@ -78,7 +87,7 @@ def seed(url: str, subscriptions: int, *, agencies: int = AGENCIES, months: int 
         session.execute(_MEMBERS, {**of, "first": 1, "last": subscriptions})
         for statement in (_CLIENTS, _METHODS, _SUBSCRIPTIONS, _REVISIONS):
             session.execute(statement)
-        session.execute(_SCHEDULES, {"streams": ["invoice"]})
+        session.execute(_SCHEDULES, {"streams": list(streams)})
         session.execute("VACUUM (ANALYZE)")
 
 

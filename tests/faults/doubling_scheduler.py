@@ -1,0 +1,27 @@
+"""`python -m tests.faults.doubling_scheduler`: a scheduler whose messages all go out twice, in no order at all."""
+
+import sys
+from collections.abc import Sequence
+from random import Random
+
+from shared.broker.bell import RabbitBell
+from shared.messages import Due
+
+
+def main() -> None:
+    from ops.cli import commands
+
+    random, ring = Random(20260601), RabbitBell.ring  # noqa: S311 - a shuffle, not a secret
+
+    def twice(self: RabbitBell, messages: Sequence[Due]) -> None:
+        doubled = [*messages, *messages]
+        random.shuffle(doubled)
+        ring(self, doubled)
+
+    RabbitBell.ring = twice
+    sys.argv = ["duecycle", "scheduler"]
+    commands()
+
+
+if __name__ == "__main__":
+    main()

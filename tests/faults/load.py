@@ -1,0 +1,88 @@
+"""A cluster of real processes under load, and what must be there in the end: one of everything, however often something died."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ops.bench import seed
+from ops.cluster.members import Members
+from shared.messages.work import POOLS
+from shared.store.invariants import violations
+from shared.store.transaction import Store, make_engine
+from tests.broker.waiting import until
+
+# Short enough that what was lost rings again within the test.
+QUICK = {"DUECYCLE_LEASE_SECONDS": "8", "DUECYCLE_STATEMENT_TIMEOUT_SECONDS": "2", "DUECYCLE_STOP_SECONDS": "10"}
+COUNTS = """
+SELECT (SELECT count(*) FROM invoices WHERE status = 'paid'), (SELECT count(*) FROM orders),
+       (SELECT count(*) FROM charges WHERE state = 'succeeded'), (SELECT count(*) FROM notices WHERE state = 'sent')"""
+
+
+class Load:
+    """`subscriptions` of self-checkout, each with one order and one invoice due now, paid by a card that works."""
+
+    def __init__(
+        self,
+        database_url: str,
+        broker_url: str,
+        folder: Path,
+        *,
+        words: Mapping[str, Sequence[str]] | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.subscriptions = 0
+        self.mails = folder / "mails"
+        given = {
+            "DUECYCLE_DATABASE_URL": database_url,
+            "DUECYCLE_BROKER_URL": broker_url,
+            "DUECYCLE_MAIL_URL": f"file://{self.mails}",
+            **QUICK,
+            **(environ or {}),
+        }
+        self.database_url = database_url
+        self.members = Members({**os.environ, **given}, folder / "logs", words)
+        self.store = Store(make_engine(database_url, ping=True))
+
+    def begin(self, subscriptions: int, kinds: Sequence[str] = ("scheduler", *POOLS)) -> None:
+        """Let everything fall due, and start one process of each kind."""
+        self.subscriptions = subscriptions
+        seed.seed(self.database_url, subscriptions, streams=["order", "invoice"])
+        for kind in kinds:
+            self.members.scale(kind, 1)
+
+    def done(self) -> tuple[int, ...]:
+        """How many paid invoices, orders, successful charges and sent notices there are. Restarts who has died."""
+        self.members.look_after()
+        try:
+            with self.store.transaction() as tx:
+                return tuple(tx.rows(COUNTS)[0])
+        except Exception:  # noqa: BLE001 - the database may be restarting
+            return (0, 0, 0, 0)
+
+    def reach(self, paid: int) -> None:
+        """Wait until so many invoices are paid: the load is under way."""
+        until(lambda: self.done()[0] >= paid)
+
+    def finish(self) -> None:
+        """Wait for the end, and see that there is exactly one of everything."""
+        everything = (self.subscriptions,) * 4
+        until(lambda: self.done() == everything, patience=180)
+        assert violations(self.store) == []
+        with self.store.transaction() as tx:
+            charged = tx.rows("SELECT count(*), count(DISTINCT key) FROM sandbox_ledger WHERE outcome = 'succeeded'")[0]
+            states = tx.rows("SELECT stream, state, count(*) FROM cycles GROUP BY 1, 2 ORDER BY 1")
+            alarms = tx.scalar("SELECT count(*) FROM events WHERE type IN ('cycle.repeated', 'cycle.blocked')")
+        assert tuple(charged) == (self.subscriptions, self.subscriptions)
+        assert [tuple(row) for row in states] == [
+            ("invoice", "done", self.subscriptions),
+            ("order", "done", self.subscriptions),
+        ]
+        assert alarms == 0
+        # A mail may be sent again after a crash, but under its own id: one file for each.
+        assert len(list(self.mails.iterdir())) == self.subscriptions
+
+    def close(self) -> list[int]:
+        """End the processes. Returns their exit codes."""
+        codes = self.members.stop()
+        self.store.engine.dispose()
+        return codes

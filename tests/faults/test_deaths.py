@@ -1,0 +1,112 @@
+"""Processes die, messages are lost, doubled and shuffled: in the end there is exactly one of everything."""
+
+import sys
+from pathlib import Path
+
+import pika
+import pytest
+
+from shared.broker.names import queue_of
+from shared.broker.private import PrivateRabbitmq
+from shared.messages.work import POOLS
+from tests.broker.proxy import Proxy
+from tests.broker.waiting import until
+from tests.faults.conftest import Make
+from tests.faults.dying_worker import DEATHS
+from tests.faults.load import Load
+
+pytestmark = pytest.mark.slow
+
+POINTS = {
+    "orders": ["before_claim", "before_ack"],
+    "invoices": ["inside_transaction", "before_ack"],
+    "charges": ["before_claim", "claimed", "answered", "settled"],
+    "notices": ["before_claim", "before_ack"],
+}
+
+
+def test_workers_that_die_at_every_point_leave_nothing_undone_and_do_nothing_twice(
+    make_load: Make, database_url: str, broker_url: str, tmp_path: Path
+) -> None:
+    """Killed before the claim, inside the transaction, after the commit, and between the three acts of a charge."""
+    words = {}
+    for pool, points in POINTS.items():
+        (tmp_path / pool).mkdir()
+        words[pool] = [sys.executable, "-m", "tests.faults.dying_worker", pool, str(tmp_path / pool), *points]
+    load = make_load(database_url, broker_url, words=words)
+    load.begin(400)
+
+    load.finish()
+
+    deaths = {(pool, p): len(list((tmp_path / pool).glob(f"{p}-*"))) for pool, points in POINTS.items() for p in points}
+    assert deaths == {(pool, point): DEATHS for pool, points in POINTS.items() for point in points}
+
+
+def test_every_message_doubled_and_shuffled_changes_nothing(
+    make_load: Make, database_url: str, broker_url: str
+) -> None:
+    words = {"scheduler": [sys.executable, "-m", "tests.faults.doubling_scheduler"]}
+    load = make_load(database_url, broker_url, words=words)
+    load.begin(300)
+    load.members.scale("invoices", 2)
+    load.members.scale("charges", 2)
+
+    load.finish()
+
+
+def test_purged_and_deleted_queues_cost_a_lease(load: Load, broker_url: str) -> None:
+    """Every queue is emptied, then each is deleted, while work is under way."""
+    load.begin(400)
+    with pika.BlockingConnection(pika.URLParameters(broker_url)) as connection:
+        for paid, lose in ((20, "queue_purge"), (100, "queue_delete"), (180, "queue_purge")):
+            load.reach(paid)
+            channel = connection.channel()
+            for pool in POOLS:
+                getattr(channel, lose)(queue_of(pool))
+
+    load.finish()
+
+
+def test_a_publisher_that_is_cut_off_rings_later(
+    make_load: Make, database_url: str, broker_url: str, rabbitmq: PrivateRabbitmq
+) -> None:
+    """The scheduler's connections are cut again and again, and refused for a while; the pools' are not."""
+    with Proxy(rabbitmq.port) as proxy:
+        load = make_load(database_url, broker_url)
+        through = broker_url.replace(str(rabbitmq.port), str(proxy.port))
+        cut_off = make_load(database_url, through)
+        cut_off.members.scale("scheduler", 1)
+        load.begin(300, POOLS)
+        for paid in (20, 60, 100):
+            load.reach(paid)
+            proxy.cut()
+        proxy.refuse()
+        load.reach(130)
+        proxy.let()
+
+        load.finish()
+
+
+def test_a_rolling_restart_finishes_what_is_under_way(load: Load) -> None:
+    """Every process is ended and started again, one after another, twice; each exits with 0."""
+    load.begin(600)
+    codes = []
+    for paid in (30, 250):
+        load.reach(paid)
+        for kind in ("invoices", "orders", "charges", "notices", "intake", "scheduler"):
+            codes += load.members.restart(kind)
+
+    load.finish()
+
+    assert codes == [0] * 12
+
+
+def test_processes_killed_again_and_again_lose_nothing(load: Load) -> None:
+    """SIGKILL to one of each kind in turn, as an impatient orchestrator would."""
+    load.begin(400)
+    for paid, kind in ((20, "charges"), (60, "scheduler"), (100, "notices"), (140, "charges"), (180, "invoices")):
+        load.reach(paid)
+        load.members.kill(load.members.of(kind)[0])
+        until(lambda: load.done() and True)
+
+    load.finish()

@@ -1,0 +1,83 @@
+"""The broker and the database go away and come back: no process has to be restarted, and there is one of everything."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from shared.broker.private import PrivateRabbitmq
+from shared.store import migrate
+from shared.store.embedded import EmbeddedPostgres
+from tests.broker.waiting import until
+from tests.faults.conftest import Make
+from tests.faults.load import Load
+
+pytestmark = pytest.mark.slow
+
+KILLS = 10
+
+
+@pytest.fixture
+def open_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the servers' own accounts can reach."""
+    folder = tmp_path_factory.mktemp("servers")
+    for each in (folder, *folder.parents[:3]):
+        each.chmod(each.stat().st_mode | 0o011)
+    return folder
+
+
+def pids(load: Load) -> dict[str, int]:
+    return {member.kind: member.process.pid for member in load.members}
+
+
+def test_a_broker_killed_ten_times_under_load_loses_nothing(
+    make_load: Make, database_url: str, open_folder: Path
+) -> None:
+    """SIGKILL, and up again on the same data, ten times; then it stays away for a while."""
+    with PrivateRabbitmq(open_folder / "node") as node:
+        load = make_load(database_url, node.url)
+        load.begin(1500)
+        before = pids(load)
+        load.reach(50)
+        for _ in range(KILLS):
+            paid = load.done()[0]
+            node.kill()
+            node.start()
+            until(lambda: load.done()[0] > paid or load.done()[0] == load.subscriptions)  # noqa: B023 - called at once
+        node.kill()
+        time.sleep(5)
+        node.start()
+
+        load.finish()
+
+        assert pids(load) == before
+
+
+def test_a_database_that_crashes_and_throws_out_its_sessions_loses_nothing(
+    make_load: Make, broker_url: str, open_folder: Path
+) -> None:
+    """All sessions ended, three times; then a crash of the server with recovery, twice."""
+    with EmbeddedPostgres(open_folder / "postgres", durable=True) as server:
+        migrate.upgrade(server.url())
+        load = make_load(server.url(), broker_url)
+        load.begin(500)
+        before = pids(load)
+        for paid in (20, 70, 120):
+            load.reach(paid)
+            with load.store.transaction() as tx:
+                tx.rows(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'duecycle%' AND pid <> pg_backend_pid()"
+                )
+        for paid in (200, 300):
+            load.reach(paid)
+            with load.store.transaction() as tx:
+                backend = tx.scalar(
+                    "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'duecycle scheduler%' LIMIT 1"
+                )
+            os.kill(backend, signal.SIGKILL)  # PostgreSQL then ends all sessions and recovers from its log
+
+        load.finish()
+
+        assert pids(load) == before
