@@ -10,7 +10,7 @@ export DUECYCLE_CONTRACTS ?= $(abspath ../shared/contracts)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint format types contracts check lock clean
+.PHONY: help setup servers demo test cluster scale bench lint format types contracts check lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,8 +27,17 @@ demo: setup ## a summer of recurring billing on a private database, into demo/
 	@echo "  demo/*.jsonl        orders, invoices, charges, notices, cycles, events and rejected lines"
 	@echo "  $(SAMPLE)    the change messages that made it happen"
 
-test: setup ## the tests, fast ones first
+servers: ## RabbitMQ and promtool, for the tests and the local cluster (Debian packages, as root)
+	@deploy/setup.sh test
+
+test: servers ## the tests, fast ones first
 	@$(PYTHON_BIN) -m pytest $(ARGS)
+
+cluster: servers ## a whole cluster on this machine, with a backlog to work off; Ctrl-C ends it
+	@$(PYTHON_BIN) -m ops.cluster up --folder cluster $(ARGS)
+
+scale: setup ## in another terminal: make scale POOL=charges TO=3
+	@$(PYTHON_BIN) -m ops.cluster scale --folder cluster $(POOL) $(TO)
 
 bench: setup ## cycles per second against hand-written SQL and against a naive writer
 	@$(PYTHON_BIN) -m ops.bench $(ARGS)
@@ -55,5 +64,5 @@ lock: ## pin the dependencies of pyproject.toml in requirements.lock (ARGS=--upg
 	@deploy/lock.sh $(ARGS)
 
 clean: ## remove what runs and tests left behind; .venv stays
-	@rm -rf demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf demo cluster build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find $(SOURCE) tests -type d -name __pycache__ -prune -exec rm -rf {} +

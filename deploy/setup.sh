@@ -2,6 +2,7 @@
 # Makes .venv with the locked dependencies and this project in it. Does nothing when that is already so.
 #   deploy/setup.sh          everything
 #   deploy/setup.sh venv     only the empty environment (for `make lock`)
+#   deploy/setup.sh test     everything, and the servers that the tests and the local cluster start for themselves
 # PYTHON names the interpreter to use; otherwise the newest of 3.13, 3.12, 3.11 that runs is taken.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -55,6 +56,22 @@ make_venv() {
     "$python" -m venv --clear .venv
 }
 
+# RabbitMQ and Prometheus' promtool are no Python packages. Nothing of them is started by the installation.
+install_servers() {
+    local missing=""
+    [ -n "${DUECYCLE_RABBITMQ_BIN:-}" ] || [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing="rabbitmq-server"
+    command -v promtool >/dev/null || missing="$missing prometheus"
+    [ -z "$missing" ] && return
+    local held=/usr/sbin/policy-rc.d made=""
+    if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null && [ ! -e "$held" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$held" # the packages would start their servers otherwise
+        chmod 755 "$held"
+        made=yes
+    fi
+    install_packages "${missing# }"
+    [ -z "$made" ] || rm -f "$held"
+}
+
 # The place counts too: the programs in .venv/bin hold its absolute path.
 stamp() { printf '%s %s\n' "$PWD" "$(cat requirements.lock pyproject.toml | cksum)"; }
 stamp_file=.venv/.duecycle-setup
@@ -68,6 +85,8 @@ fi
 if [ "${1:-}" = venv ]; then
     exit
 fi
+
+[ "${1:-}" != test ] || install_servers
 
 if [ "$(cat "$stamp_file" 2>/dev/null)" = "$(stamp)" ]; then
     exit

@@ -40,12 +40,12 @@ def status_command(agency: str | None, watch: int | None, *, as_json: bool) -> N
             return
         console = Console(highlight=False)
         if watch is None:
-            console.print(_page(look(store, settings, agency)))
+            console.print(page(look(store, settings, agency)))
             return
         with Live(console=console, auto_refresh=False) as live:
             try:
                 while True:
-                    live.update(_page(look(store, settings, agency)), refresh=True)
+                    live.update(page(look(store, settings, agency)), refresh=True)
                     time.sleep(watch)
             except KeyboardInterrupt:
                 return
@@ -114,7 +114,7 @@ def _queues(settings: Settings) -> Any:
         return {"error": str(error)}
 
 
-def _page(told: Mapping[str, Any]) -> Group:
+def page(told: Mapping[str, Any]) -> Group:
     """The picture for people."""
     alarms = told["alarms"]
     seen = told["scheduler_seen_seconds"]

@@ -1,4 +1,4 @@
-"""A cluster of real processes under load, and what must be there in the end: one of everything, however often something died."""
+"""A cluster of real processes under load, and what must be there in the end: one of everything, whatever died."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ops.bench import seed
 from ops.cluster.members import Members
+from shared.broker.check import queue_loads
 from shared.messages.work import POOLS
 from shared.store.invariants import violations
 from shared.store.transaction import Store, make_engine
@@ -39,7 +40,7 @@ class Load:
             **QUICK,
             **(environ or {}),
         }
-        self.database_url = database_url
+        self.database_url, self._broker_url = database_url, broker_url
         self.members = Members({**os.environ, **given}, folder / "logs", words)
         self.store = Store(make_engine(database_url, ping=True))
 
@@ -66,7 +67,10 @@ class Load:
     def finish(self) -> None:
         """Wait for the end, and see that there is exactly one of everything."""
         everything = (self.subscriptions,) * 4
-        until(lambda: self.done() == everything, patience=180)
+        try:
+            until(lambda: self.done() == everything, patience=180)
+        except AssertionError:
+            raise AssertionError(f"{self.done()} of {self.subscriptions}: {self.story()}") from None
         assert violations(self.store) == []
         with self.store.transaction() as tx:
             charged = tx.rows("SELECT count(*), count(DISTINCT key) FROM sandbox_ledger WHERE outcome = 'succeeded'")[0]
@@ -81,8 +85,20 @@ class Load:
         # A mail may be sent again after a crash, but under its own id: one file for each.
         assert len(list(self.mails.iterdir())) == self.subscriptions
 
-    def close(self) -> list[int]:
-        """End the processes. Returns their exit codes."""
-        codes = self.members.stop()
+    def story(self) -> str:
+        """What is left, and what the processes said last: for whoever reads a failure."""
+        with self.store.transaction() as tx:
+            left = [
+                *tx.rows("SELECT stream, state, reason, count(*), min(wake_at - now()) FROM cycles GROUP BY 1, 2, 3"),
+                *tx.rows("SELECT state, count(*), min(wake_at - now()), max(rings) FROM charges GROUP BY 1"),
+                *tx.rows("SELECT state, count(*), min(wake_at - now()), max(rings) FROM notices GROUP BY 1"),
+            ]
+        said = [f"{m.kind}: {m.log.read_text().splitlines()[-3:]}" for m in self.members]
+        return "\n".join([*map(str, left), str(queue_loads([self._broker_url], "story")), *said])
+
+    def close(self) -> None:
+        """Kill the processes: the test is over."""
+        for member in self.members:
+            if member.running:
+                self.members.kill(member)
         self.store.engine.dispose()
-        return codes

@@ -28,6 +28,18 @@ def open_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+END_ALL = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE application_name LIKE 'duecycle %' AND pid <> pg_backend_pid()"""
+ONE = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'duecycle %' LIMIT 1"
+
+
+def ask(load: Load, sql: str) -> int:
+    """The first answer."""
+    with load.store.transaction() as tx:
+        return tx.scalar(sql)
+
+
 def pids(load: Load) -> dict[str, int]:
     return {member.kind: member.process.pid for member in load.members}
 
@@ -66,17 +78,10 @@ def test_a_database_that_crashes_and_throws_out_its_sessions_loses_nothing(
         before = pids(load)
         for paid in (20, 70, 120):
             load.reach(paid)
-            with load.store.transaction() as tx:
-                tx.rows(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'duecycle%' AND pid <> pg_backend_pid()"
-                )
+            ask(load, END_ALL)
         for paid in (200, 300):
             load.reach(paid)
-            with load.store.transaction() as tx:
-                backend = tx.scalar(
-                    "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'duecycle scheduler%' LIMIT 1"
-                )
-            os.kill(backend, signal.SIGKILL)  # PostgreSQL then ends all sessions and recovers from its log
+            os.kill(ask(load, ONE), signal.SIGKILL)  # the server then ends all sessions and recovers
 
         load.finish()
 
