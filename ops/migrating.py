@@ -13,9 +13,23 @@ from shared.store.errors import describe, is_connection_error
 @click.option(
     "--wait", type=click.IntRange(0, 3600), default=60, show_default=True, help="Seconds to wait for the server."
 )
-def migrate_command(wait: int) -> None:
+@click.option(
+    "--app-role",
+    help="Let this role read and write rows, with the password in DUECYCLE_APP_PASSWORD(_FILE); made if missing.",
+)
+def migrate_command(wait: int, app_role: str | None) -> None:
     """Apply the migrations that the database lacks. Running it again changes nothing; two at once wait for each other."""
-    url = settings_for("DATABASE_URL").database_url
+    settings = settings_for("DATABASE_URL")
+    url = settings.database_url
+    if app_role and not settings.app_password:
+        raise click.UsageError("--app-role needs its password in DUECYCLE_APP_PASSWORD or DUECYCLE_APP_PASSWORD_FILE")
+    _migrate(url, wait)
+    if app_role:
+        migrate.admit(url, app_role, settings.app_password)
+        click.echo(f"{app_role} may read and write rows")
+
+
+def _migrate(url: str, wait: int) -> None:
     until = time.monotonic() + wait
     while True:
         try:

@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str = ""
     broker_urls: tuple[str, ...] = ()
     mail_url: str = ""
+    app_password: str = ""
     http: tuple[str, int] | None = ("127.0.0.1", 0)
     threads: int = 4
     lease: timedelta = timedelta(minutes=2)
@@ -52,6 +53,7 @@ def load(environ: Mapping[str, str] = os.environ, needs: tuple[str, ...] = ("DAT
         database_url=reader.read("DATABASE_URL", "", _database),
         broker_urls=reader.read("BROKER_URL", (), _broker),
         mail_url=reader.read("MAIL_URL", "", _mail),
+        app_password=reader.text("APP_PASSWORD"),
         http=reader.read("HTTP", _ANY_PORT, _http),
         threads=reader.read("THREADS", 4, _whole(1, 64)),
         lease=reader.read("LEASE_SECONDS", timedelta(minutes=2), _seconds(4, 3600)),

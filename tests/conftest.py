@@ -1,7 +1,9 @@
 """What every test may ask for: a real PostgreSQL, a fresh migrated database, the store on it, a clock that stands."""
 
 import os
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -101,18 +103,30 @@ def store(engine: Engine, clock: "FixedClock") -> "Store":
 
 
 @pytest.fixture(scope="session")
-def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator["PrivateRabbitmq"]:
+def rabbitmq() -> Iterator["PrivateRabbitmq"]:
     """One real RabbitMQ node for the whole run, on ports of its own, its data thrown away at the end.
 
     DUECYCLE_RABBITMQ_BIN names the programs of another version to start.
     """
     from shared.broker.private import PrivateRabbitmq
 
-    folder = tmp_path_factory.mktemp("rabbitmq")
-    for each in (folder, *folder.parents[:3]):  # the node's own account must reach its data
-        each.chmod(each.stat().st_mode | 0o011)
-    with PrivateRabbitmq(folder / "node") as node:
+    with open_to_servers() as folder, PrivateRabbitmq(folder / "node") as node:
         yield node
+
+
+@contextmanager
+def open_to_servers() -> Iterator[Path]:
+    """A folder that the servers' own accounts can reach; pytest's own are closed to everybody else."""
+    with tempfile.TemporaryDirectory(prefix="duecycle-test-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder for a server of the test's own."""
+    with open_to_servers() as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -168,13 +168,21 @@ def _connect(account: Account) -> smtplib.SMTP:
             session.starttls(context=context)  # raises if it is not offered: nothing goes out in clear
         session.ehlo_or_helo_if_needed()
         if account.user is not None:
-            session.login(account.user, account.password or "")
+            _log_in(session, account.user, account.password or "")
         if session.sock is not None:
             session.sock.settimeout(COMMAND_SECONDS)
     except BaseException:
         session.close()
         raise
     return session
+
+
+def _log_in(session: smtplib.SMTP, user: str, password: str) -> None:
+    """Log in. A server that hangs up meanwhile has refused: some do so after the first wrong password."""
+    try:
+        session.login(user, password)
+    except smtplib.SMTPServerDisconnected:
+        raise smtplib.SMTPAuthenticationError(535, b"the server hung up") from None
 
 
 def _answers(session: smtplib.SMTP) -> bool:

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine
+from psycopg import sql
+from sqlalchemy import Engine, create_engine, make_url
 
 _FOLDER = Path(__file__).parent / "migrations"
 
@@ -57,3 +59,25 @@ def mismatch(engine: Engine) -> str | None:
         return f"the database has schema {found}, newer than this program knows ({wanted}); run the newer program"
     stands = "has no schema yet" if found is None else f"has schema {found}"
     return f"the database {stands}, this program needs {wanted}; run: duecycle migrate"
+
+
+def admit(url: str, role: str, password: str) -> None:
+    """Let a role read and write rows of every table, now and later, and nothing else. It is made if there is none.
+
+    The processes work as such a role: who may change rows need not be able to change tables. Raises psycopg.Error.
+    """
+    address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    name = sql.Identifier(role)
+    with psycopg.connect(address, autocommit=True) as connection:
+        known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+        make = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}" if known else "CREATE ROLE {} LOGIN PASSWORD {}")
+        connection.execute(make.format(name, sql.Literal(password)))
+        for grant in (
+            "GRANT USAGE ON SCHEMA public TO {}",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}",
+            "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {}",
+            "REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {}",
+            "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {}",
+            "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO {}",
+        ):
+            connection.execute(sql.SQL(grant).format(name))

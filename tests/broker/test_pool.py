@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import dramatiq
 import pika
@@ -145,12 +146,9 @@ def test_a_pool_publishes_nothing_and_consumes_no_other_queue(pool: Pool) -> Non
         pool.broker.declare_queue("default")
 
 
-def test_a_broker_that_dies_and_comes_back_is_consumed_again(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_broker_that_dies_and_comes_back_is_consumed_again(open_folder: Path) -> None:
     """Killed with everything in memory: the pool connects again by itself, in the same process."""
-    folder = tmp_path_factory.mktemp("dying")
-    for each in (folder, *folder.parents[:3]):
-        each.chmod(each.stat().st_mode | 0o011)
-    with PrivateRabbitmq(folder / "node") as node:
+    with PrivateRabbitmq(open_folder / "node") as node:
         pool = Pool(node.url)
         until(lambda: consumed(node.url))
         # RabbitMQ 3.10 writes down a moment later that a quorum queue exists: killed before that, the queue is broken for good.

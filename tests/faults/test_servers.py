@@ -19,15 +19,6 @@ pytestmark = pytest.mark.slow
 KILLS = 10
 
 
-@pytest.fixture
-def open_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that the servers' own accounts can reach."""
-    folder = tmp_path_factory.mktemp("servers")
-    for each in (folder, *folder.parents[:3]):
-        each.chmod(each.stat().st_mode | 0o011)
-    return folder
-
-
 END_ALL = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE application_name LIKE 'duecycle %' AND pid <> pg_backend_pid()"""

@@ -1,0 +1,236 @@
+"""Mail by SMTP against a real server: what is kept, what is refused for now or for good, and that nothing goes out in clear."""
+
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+
+from shared.broker.private import free_ports
+from shared.documents.delivery import sender_of
+from shared.documents.mail import Mail
+from shared.documents.sending import EmlWriter, Envelope, MailServerError
+from shared.documents.smtp import LaterError, SmtpSender, account_of
+
+AT = datetime(2026, 6, 1, 9, tzinfo=UTC)
+MAIL = Mail("Invoice NL-00001", "Please pay 119,00 €.\n")
+
+
+class Box:
+    """What the server got, and what it answers: `says` by recipient, or by command."""
+
+    def __init__(self) -> None:
+        self.mails: list[Any] = []
+        self.sessions: set[Any] = set()
+        self.says: dict[str, str] = {}
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:  # noqa: N802
+        self.sessions.add(session.peer)
+        if address in self.says:
+            return self.says[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:  # noqa: N802
+        envelope.mail_from = address
+        return self.says.get("MAIL", "250 OK")
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        if "DATA" in self.says:
+            return self.says["DATA"]
+        self.mails.append(envelope)
+        return "250 OK"
+
+
+def to(recipient: str = "client@zoo.example", number: int = 1) -> Envelope:
+    return Envelope("Acme", "billing@acme.example", recipient, AT, f"<{number:032x}@duecycle.invalid>")
+
+
+@pytest.fixture
+def box() -> Box:
+    return Box()
+
+
+def serve(box: Box, **options: Any) -> Controller:
+    server = Controller(box, hostname="127.0.0.1", port=free_ports(1)[0], **options)
+    server.start()
+    return server
+
+
+def port_of(server: Controller) -> int:
+    return server.port
+
+
+@pytest.fixture
+def plain(box: Box) -> Iterator[SmtpSender]:
+    server = serve(box)
+    yield SmtpSender(account_of(f"smtp+plain://127.0.0.1:{port_of(server)}"))
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def context_of(authority: trustme.CA, name: str = "127.0.0.1") -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+    return context
+
+
+def test_a_mail_arrives_as_it_was_composed(plain: SmtpSender, box: Box) -> None:
+    """With its own id, so that a mail sent twice is seen as one."""
+    plain.send(to(), MAIL)
+
+    (got,) = box.mails
+    text = got.content.decode()
+    assert (got.mail_from, got.rcpt_tos) == ("billing@acme.example", ["client@zoo.example"])
+    assert "Message-ID: <00000000000000000000000000000001@duecycle.invalid>" in text
+    assert "Subject: Invoice NL-00001" in text
+    assert "119,00 =E2=82=AC" in text
+
+
+def test_many_mails_go_over_one_connection(plain: SmtpSender, box: Box) -> None:
+    for number in range(5):
+        plain.send(to(number=number), MAIL)
+
+    assert len(box.mails) == 5
+    assert len(box.sessions) == 1
+
+
+def test_a_connection_that_was_idle_for_long_is_made_anew(box: Box) -> None:
+    """Servers end idle connections; finding that out by a lost mail would be too late."""
+    server, now = serve(box), [0.0]
+    sender = SmtpSender(account_of(f"smtp+plain://127.0.0.1:{port_of(server)}"), lambda: now[0])
+    sender.send(to(), MAIL)
+    now[0] += 61
+    sender.send(to(), MAIL)
+    server.stop()
+
+    assert len(box.sessions) == 2
+
+
+@pytest.mark.parametrize("answer", ["450 mailbox busy", "451 try again later", "452 too many recipients"])
+def test_a_4xx_answer_means_later(plain: SmtpSender, box: Box, answer: str) -> None:
+    """RFC 5321, 4.2.1: transient negative completion. The next mail is tried as ever."""
+    box.says["client@zoo.example"] = answer
+    with pytest.raises(LaterError, match=answer[:3]):
+        plain.send(to(), MAIL)
+
+    plain.send(to("other@zoo.example"), MAIL)
+    assert len(box.mails) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", ["550 no such user", "551 not local", "552 mailbox full", "553 bad name", "501 syntax"]
+)
+def test_a_5xx_answer_about_the_recipient_means_never(plain: SmtpSender, box: Box, answer: str) -> None:
+    """RFC 5321, 4.2.1: permanent negative completion. Trying again would only annoy the server."""
+    box.says["client@zoo.example"] = answer
+    with pytest.raises(ValueError, match=answer[:3]):
+        plain.send(to(), MAIL)
+
+
+def test_a_mail_refused_for_its_content_is_never_sent(plain: SmtpSender, box: Box) -> None:
+    box.says["DATA"] = "554 looks like spam"
+    with pytest.raises(ValueError, match="554"):
+        plain.send(to(), MAIL)
+
+
+@pytest.mark.parametrize("answer", ["530 authentication required", "535 credentials invalid", "550 sender not allowed"])
+def test_a_refusal_of_ourselves_is_for_an_operator_to_cure(plain: SmtpSender, box: Box, answer: str) -> None:
+    """No mail is given up for our own wrong set-up."""
+    box.says["MAIL"] = answer
+    with pytest.raises(MailServerError):
+        plain.send(to(), MAIL)
+
+
+def test_a_server_that_takes_no_mail_now_is_told_apart(plain: SmtpSender, box: Box) -> None:
+    box.says["client@zoo.example"] = "421 shutting down"
+    with pytest.raises(MailServerError, match="421"):
+        plain.send(to(), MAIL)
+
+
+def test_words_of_a_server_are_kept_without_addresses(plain: SmtpSender, box: Box) -> None:
+    """Reasons are shown and logged; whose mail it was is nobody's business there."""
+    box.says["client@zoo.example"] = "550 <client@zoo.example> unknown"
+    with pytest.raises(ValueError, match="unknown") as caught:
+        plain.send(to(), MAIL)
+    assert "zoo" not in str(caught.value)
+
+
+def test_nobody_listening_is_told_with_the_address() -> None:
+    with pytest.raises(MailServerError, match=r"nobody answers at 127\.0\.0\.1:1 "):
+        SmtpSender(account_of("smtp+plain://127.0.0.1:1")).send(to(), MAIL)
+
+
+def test_an_unencrypted_server_gets_nothing_when_encryption_is_asked_for(box: Box) -> None:
+    """smtp:// is STARTTLS or nothing."""
+    server = serve(box)
+    with pytest.raises(MailServerError, match="STARTTLS"):
+        SmtpSender(account_of(f"smtp://127.0.0.1:{port_of(server)}")).send(to(), MAIL)
+    server.stop()
+    assert box.mails == []
+
+
+def test_starttls_and_a_login_with_a_trusted_certificate(box: Box, authority: trustme.CA, tmp_path: Path) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    seen: list[tuple[bytes, bytes]] = []
+
+    def check(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
+        seen.append((given.login, given.password))
+        return AuthResult(success=given.password == b"p@ss")
+
+    server = serve(
+        box, tls_context=context_of(authority), require_starttls=True, authenticator=check, auth_required=True
+    )
+    url = f"smtp://post:p%40ss@127.0.0.1:{port_of(server)}?ca={tmp_path / 'ca.pem'}"
+    SmtpSender(account_of(url)).send(to(), MAIL)
+    with pytest.raises(MailServerError, match="refuses the user or the password"):
+        SmtpSender(account_of(url.replace("p%40ss", "wrong"))).send(to(), MAIL)
+    server.stop()
+
+    assert len(box.mails) == 1
+    assert seen[0] == (b"post", b"p@ss")
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(box: Box, authority: trustme.CA) -> None:
+    server = serve(box, tls_context=context_of(authority), require_starttls=True)
+    with pytest.raises(MailServerError, match="certificate is not trusted"):
+        SmtpSender(account_of(f"smtp://127.0.0.1:{port_of(server)}")).send(to(), MAIL)
+    server.stop()
+    assert box.mails == []
+
+
+def test_a_certificate_of_another_name_is_refused(box: Box, authority: trustme.CA, tmp_path: Path) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    server = serve(box, tls_context=context_of(authority, "mail.example"), require_starttls=True)
+    with pytest.raises(MailServerError, match="certificate is not trusted"):
+        SmtpSender(account_of(f"smtp://127.0.0.1:{port_of(server)}?ca={tmp_path / 'ca.pem'}")).send(to(), MAIL)
+    server.stop()
+
+
+def test_an_address_that_is_not_ascii_is_refused_where_it_cant_be_taken(box: Box) -> None:
+    server = serve(box, enable_SMTPUTF8=False)
+    with pytest.raises(ValueError, match="SMTPUTF8"):
+        SmtpSender(account_of(f"smtp+plain://127.0.0.1:{port_of(server)}")).send(to("jürgen@zoo.example"), MAIL)
+    server.stop()
+
+
+@pytest.mark.parametrize("url", ["http://mail", "smtp://", "smtp+plain://user:secret@mail", "smtp://mail?verify=no"])
+def test_a_wrong_address_says_what_to_write(url: str) -> None:
+    with pytest.raises(ValueError, match=r"smtp|option"):
+        sender_of(url)
+
+
+def test_a_folder_is_a_way_to_send_too(tmp_path: Path) -> None:
+    sender = sender_of(f"file://{tmp_path}/mails")
+    assert isinstance(sender, EmlWriter)
+    sender.send(to(), MAIL)
+    assert len(list((tmp_path / "mails").iterdir())) == 1
