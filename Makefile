@@ -10,7 +10,7 @@ export DUECYCLE_CONTRACTS ?= $(abspath ../shared/contracts)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo test cluster scale bench lint format types contracts check lock clean
+.PHONY: help setup servers demo test cluster scale env bench lint format types contracts check lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,7 +39,10 @@ cluster: servers ## a whole cluster on this machine, with a backlog to work off;
 scale: setup ## in another terminal: make scale POOL=charges TO=3
 	@$(PYTHON_BIN) -m ops.cluster scale --folder cluster $(POOL) $(TO)
 
-bench: setup ## cycles per second against hand-written SQL and against a naive writer
+env: setup ## random passwords for docker compose, into .env and secrets/
+	@deploy/env.sh
+
+bench: servers ## cycles per second against hand-written SQL and against a naive writer
 	@$(PYTHON_BIN) -m ops.bench $(ARGS)
 
 lint: setup ## style, by ruff; changes nothing

@@ -9,7 +9,7 @@ if [ -e .env ]; then
 fi
 python=.venv/bin/python
 [ -x "$python" ] || python=python3
-"$python" deploy/rabbitmq/secrets.py secrets
+"$python" deploy/rabbitmq/users.py secrets
 printf 'DUECYCLE_SECRETS=%s\n' "./secrets" >.env
 chmod 600 .env
 echo "env: .env and secrets/ written, with random passwords; docker compose up --build --wait starts the cluster" >&2

@@ -41,7 +41,7 @@ def test_a_broker_killed_ten_times_under_load_loses_nothing(
     """SIGKILL, and up again on the same data, ten times; then it stays away for a while."""
     with PrivateRabbitmq(open_folder / "node") as node:
         load = make_load(database_url, node.url)
-        load.begin(1500)
+        load.begin(1000)
         before = pids(load)
         load.reach(50)
         for _ in range(KILLS):
@@ -65,12 +65,12 @@ def test_a_database_that_crashes_and_throws_out_its_sessions_loses_nothing(
     with EmbeddedPostgres(open_folder / "postgres", durable=True) as server:
         migrate.upgrade(server.url())
         load = make_load(server.url(), broker_url)
-        load.begin(500)
+        load.begin(250)
         before = pids(load)
-        for paid in (20, 70, 120):
+        for paid in (20, 50, 80):
             load.reach(paid)
             ask(load, END_ALL)
-        for paid in (200, 300):
+        for paid in (110, 150):
             load.reach(paid)
             os.kill(ask(load, ONE), signal.SIGKILL)  # the server then ends all sessions and recovers
 

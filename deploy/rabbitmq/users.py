@@ -1,4 +1,4 @@
-"""`python deploy/rabbitmq/secrets.py FOLDER`: random passwords, and RabbitMQ's definitions with one user for each role.
+"""`python deploy/rabbitmq/users.py FOLDER`: random passwords, and RabbitMQ's definitions with one user for each role.
 
 Each user may do what its role needs and nothing else: configure what it declares, write where it publishes, read what it
 consumes. tests/deploy compares these permissions with the topology in the code.

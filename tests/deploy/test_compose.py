@@ -1,0 +1,127 @@
+"""The compose file: hardened, without a default password, and every user may do what its role needs and nothing else."""
+
+import importlib.util
+import re
+import subprocess
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from shared.broker.names import CHANGES_EXCHANGE, CHANGES_QUEUE, EVENTS_EXCHANGE, queue_of
+from shared.broker.topology import parts_of
+from shared.messages.work import POOLS
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+OURS = [name for name, each in COMPOSE["services"].items() if str(each["image"]).startswith("duecycle")]
+PROCESSES = ["scheduler", *POOLS]
+
+
+@pytest.fixture(scope="module")
+def made() -> ModuleType:
+    """The program that makes the secrets."""
+    spec = importlib.util.spec_from_file_location("made_secrets", ROOT / "deploy" / "rabbitmq" / "users.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_containers_can_do_little(name: str) -> None:
+    """No capability, no new privilege, nothing to write to but memory; the image names a user that is not root."""
+    service = COMPOSE["services"][name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["mem_limit"]
+    assert "USER 10001" in (ROOT / "deploy" / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_every_process_can_be_scaled_and_ends_in_time(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert not {"container_name", "ports"} & set(service)
+    assert service["stop_grace_period"] == "30s"
+    assert service["restart"] == "unless-stopped"
+
+
+def test_images_are_pinned_and_ports_are_for_this_machine_alone() -> None:
+    for service in COMPOSE["services"].values():
+        assert re.search(r":[^/]+$", service["image"]), service["image"]
+        assert not service["image"].endswith(":latest")
+        assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", ()))
+
+
+def test_no_password_stands_in_the_file_and_none_has_a_default() -> None:
+    """Passwords are files that `make env` writes; without them compose refuses to start."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    assert not re.search(r"://[^/\s:@]+:[^@\s/]+@", text)
+    assert not re.search(r"PASSWORD: ", text)
+    assert all(":?run make env first}" in secret["file"] for secret in COMPOSE["secrets"].values())
+
+
+def test_every_secret_that_is_named_is_made_and_every_one_made_is_used(made: ModuleType, tmp_path: Path) -> None:
+    made.main(tmp_path / "secrets")
+    files = {path.name for path in (tmp_path / "secrets").iterdir()}
+
+    assert {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()} == files
+    used = {
+        each if isinstance(each, str) else each["source"]
+        for service in COMPOSE["services"].values()
+        for each in service.get("secrets", ())
+    }
+    assert used == set(COMPOSE["secrets"])
+
+
+def test_passwords_are_random_and_the_folder_is_closed(made: ModuleType, tmp_path: Path) -> None:
+    made.main(tmp_path / "one")
+    made.main(tmp_path / "two")
+
+    first, second = ((tmp_path / each / "broker_orders").read_text() for each in ("one", "two"))
+    assert first != second
+    assert len(first) >= 32
+    assert (tmp_path / "one").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("role", [*PROCESSES, "upstream"])
+def test_a_user_may_configure_what_its_role_declares(made: ModuleType, role: Any) -> None:
+    """The permissions and the topology say the same."""
+    configure, write, read = made.PERMISSIONS[role]
+    parts = parts_of(role)
+    if role != "upstream":  # upstream finds its exchange made
+        assert all(re.fullmatch(configure[1:-1], name) for name in (*parts.queues, *parts.exchanges))
+    for queue, exchange, _key in parts.bindings:
+        assert re.match(write, queue)
+        assert re.match(read, exchange)
+    others = {queue_of(pool) for pool in POOLS} | {CHANGES_QUEUE} - set(parts.queues)
+    if role in POOLS:
+        assert re.match(read, queue_of(role))
+        assert not any(re.match(read, queue) for queue in others - set(parts.queues))
+        assert not re.match(write, "amq.default")
+
+
+def test_who_publishes_where(made: ModuleType) -> None:
+    """Only the scheduler rings, only upstream sends changes."""
+    writes = {role: patterns[1] for role, patterns in made.PERMISSIONS.items()}
+    assert [role for role, write in writes.items() if re.match(write, "amq.default")] == ["scheduler"]
+    assert [role for role, write in writes.items() if re.match(write, EVENTS_EXCHANGE)] == ["scheduler"]
+    assert [role for role, write in writes.items() if re.match(write, CHANGES_EXCHANGE)] == ["upstream"]
+
+
+def test_env_never_overwrites(tmp_path: Path) -> None:
+    """A second `make env` leaves the passwords that the databases know."""
+    for part in ("deploy/env.sh", "deploy/rabbitmq/users.py"):
+        (tmp_path / part).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / part).write_bytes((ROOT / part).read_bytes())
+    found = []
+    for _ in range(2):
+        subprocess.run(["bash", "deploy/env.sh"], cwd=tmp_path, check=True, capture_output=True)
+        found.append((tmp_path / "secrets" / "database_app").read_text())
+
+    assert found[0] == found[1]
+    assert (tmp_path / ".env").stat().st_mode & 0o077 == 0

@@ -1,0 +1,157 @@
+"""The valve counts messages, keeps agencies apart, respects pauses, and paces gateway accounts."""
+
+from datetime import timedelta
+
+import pytest
+
+from scheduler.dispatch import BATCHES, IN_FLIGHT_MAX, REFILL_BELOW, dispatch_pool
+from shared.store import accounts, pauses
+from shared.store.transaction import FixedClock, Store
+from tests.scheduler.rows import due_cycles
+from tests.scheduler.test_dispatch import Belfry
+
+
+def _due(store: Store) -> int:
+    with store.transaction() as tx:
+        return tx.scalar("SELECT count(*) FROM cycles WHERE wake_at <= :at", at=tx.as_of)
+
+
+def test_a_thousand_agencies_with_a_row_each_make_no_thousand_messages(store: Store) -> None:
+    """The limit is one of messages; rows that find no room are not even touched."""
+    for number in range(100):
+        due_cycles(store, f"agency-{number:03}", 1)
+    bell = Belfry()
+
+    assert dispatch_pool(store, bell, "invoices") == IN_FLIGHT_MAX
+    assert len(bell.rung) == IN_FLIGHT_MAX
+    assert _due(store) == 100 - IN_FLIGHT_MAX
+
+
+def test_what_workers_hold_counts_and_many_workers_still_get_work(store: Store) -> None:
+    """At most 64 unacknowledged; but a few may always wait, or a large pool would starve."""
+    for number in range(100):
+        due_cycles(store, f"agency-{number:03}", 1)
+
+    assert dispatch_pool(store, Belfry(held=40), "invoices") == IN_FLIGHT_MAX - 40
+    assert dispatch_pool(store, Belfry(held=500), "invoices") == REFILL_BELOW
+
+
+def test_a_giant_whose_rows_are_all_older_does_not_delay_a_small_agency(store: Store, monkeypatch) -> None:
+    """The giant has many times more older rows than one look reads: the small one is in the first pass all the same."""
+    monkeypatch.setitem(BATCHES, "invoices", 10)
+    due_cycles(store, "giant", 3000)
+    due_cycles(store, "small", 5)
+    with store.transaction() as tx:
+        tx.run("UPDATE cycles SET wake_at = wake_at - interval '1 day' WHERE agency_id = 'giant'")
+    bell = Belfry()
+
+    dispatch_pool(store, bell, "invoices")
+
+    turn = [message.agency_id for message in bell.rung].index("small")
+    assert turn == IN_FLIGHT_MAX // 4  # right after the giant's quarter
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_due_cycles_of_one_agency_leave_the_door_open(store: Store) -> None:
+    """With real batch sizes: a quarter of the pool, then the small agency."""
+    due_cycles(store, "giant", 100_000)
+    due_cycles(store, "small", 3)
+    with store.transaction() as tx:
+        tx.run("UPDATE cycles SET wake_at = wake_at - interval '1 day' WHERE agency_id = 'giant'")
+    bell = Belfry()
+
+    dispatch_pool(store, bell, "invoices")
+
+    assert [message.agency_id for message in bell.rung][:17] == ["giant"] * 16 + ["small"]
+
+
+@pytest.mark.parametrize("agency", ["a", pauses.EVERYBODY])
+def test_a_paused_pool_is_not_rung_and_its_rows_stay_due(store: Store, agency: str) -> None:
+    due_cycles(store, "a", 2)
+    due_cycles(store, "b", 2)
+    with store.transaction() as tx:
+        assert pauses.add(tx, "invoices", agency, "audit")
+        assert not pauses.add(tx, "invoices", agency, "audit")
+    bell = Belfry()
+
+    dispatch_pool(store, bell, "invoices")
+    assert {message.agency_id for message in bell.rung} == ({"b"} if agency else set())
+    with store.transaction() as tx:
+        assert pauses.remove(tx, "invoices", agency)
+        assert not pauses.remove(tx, "invoices", agency)
+    dispatch_pool(store, bell, "invoices")
+
+    assert {(message.agency_id, message.again) for message in bell.rung} == {("a", False), ("b", False)}
+
+
+def due_charges(store: Store, agency_id: str, count: int, rate: int | None) -> None:
+    """An agency on the sandbox with so many attempts due, and the rate of its account."""
+    due_cycles(store, agency_id, count)
+    with store.transaction() as tx:
+        tx.run(
+            """
+            INSERT INTO invoices (agency_id, invoice_id, subscription_id, client_id, status, collection, origin, issued_on,
+                                  issued_at, due_on, currency, subtotal_minor, tax_minor, total_minor, taxes, snapshot)
+            SELECT agency_id, 'inv-' || subscription_id, subscription_id, 'c', 'open', 'automatic', 'automatic',
+                   '2026-06-01', :as_of, '2026-06-15', 'EUR', 100, 0, 100, '[]', '{}' FROM subscriptions
+            WHERE agency_id = :agency_id
+            """,
+            agency_id=agency_id,
+            as_of=tx.as_of,
+        )
+        tx.run(
+            """
+            INSERT INTO charges (agency_id, invoice_id, attempt, subscription_id, client_id, state, currency, planned_at,
+                                 wake_at)
+            SELECT agency_id, invoice_id, 1, subscription_id, 'c', 'due', 'EUR', :as_of, :as_of FROM invoices
+            WHERE agency_id = :agency_id
+            """,
+            agency_id=agency_id,
+            as_of=tx.as_of,
+        )
+        accounts.set_rate(tx, agency_id, "sandbox", rate)
+
+
+def rung_ids(bell: Belfry) -> int:
+    return sum(len(message.ids) for message in bell.rung)
+
+
+def test_attempts_of_a_paced_account_go_out_at_its_rate(store: Store, clock: FixedClock) -> None:
+    """A batch at once, then as many a second as the account takes, however often dispatch looks."""
+    due_charges(store, "a", 100, rate=5)
+    bell = Belfry()
+
+    for _ in range(3):
+        dispatch_pool(store, bell, "charges")
+    assert rung_ids(bell) == 20
+    clock.at += timedelta(seconds=1)
+    dispatch_pool(store, bell, "charges")
+    assert rung_ids(bell) == 25
+    clock.at += timedelta(seconds=2)
+    dispatch_pool(store, bell, "charges")
+
+    assert rung_ids(bell) == 35
+
+
+def test_an_account_without_a_rate_is_not_held_back(store: Store) -> None:
+    due_charges(store, "a", 100, rate=None)
+    bell = Belfry()
+    dispatch_pool(store, bell, "charges")
+    assert rung_ids(bell) == 100
+
+
+def test_a_resting_account_sleeps_without_being_rung_and_others_go_on(store: Store, clock: FixedClock) -> None:
+    due_charges(store, "tired", 3, rate=None)
+    due_charges(store, "fresh", 3, rate=None)
+    with store.transaction() as tx:
+        account = accounts.load(tx, "tired", "sandbox")
+        assert account is not None
+        accounts.write(tx, account._replace(failures=5, rests=1, paused_until=tx.as_of + timedelta(minutes=4)))
+    bell = Belfry()
+
+    dispatch_pool(store, bell, "charges")
+    assert {message.agency_id for message in bell.rung} == {"fresh"}
+    clock.at += timedelta(minutes=4)
+    dispatch_pool(store, bell, "charges")
+
+    assert [(m.agency_id, m.again) for m in bell.rung if m.agency_id == "tired"] == [("tired", False)]
