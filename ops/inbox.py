@@ -12,13 +12,11 @@ COLUMNS = {
     "inbox_id": "no.",
     "received_at": "received",
     "agency_id": "agency",
-    "type": "type",
-    "id": "id",
+    "name": "message",
     "state": "state",
-    "field": "field",
-    "reason": "reason",
-    "waits_for": "waits for",
+    "why": "why",
 }
+WHY_CHARACTERS = 60  # in the table; show and --json have all of it
 
 
 @click.group("inbox")
@@ -35,7 +33,19 @@ def list_command(state: str | None, agency: str | None, limit: int, *, as_json: 
     """List messages, newest first."""
     with open_store() as store, store.transaction() as tx:
         found = operating.messages(tx, state, agency, limit)
-    print_rows([row._asdict() for row in found], COLUMNS, as_json=as_json, none="no such message")
+    rows = [row._asdict() if as_json else {**row._asdict(), **_brief(row)} for row in found]
+    print_rows(rows, COLUMNS, as_json=as_json, none="no such message")
+
+
+def _brief(row: operating.Kept) -> dict[str, str]:
+    """What a table has room for."""
+    why = (
+        f"{row.field}: {row.reason}"
+        if row.field
+        else row.reason or (row.waits_for and f"waits for {row.waits_for}") or ""
+    )
+    name = row.type.removeprefix("duecycle.").removesuffix(".v1")
+    return {"name": name, "why": why if len(why) <= WHY_CHARACTERS else f"{why[:WHY_CHARACTERS]}…"}
 
 
 @inbox_command.command("show")

@@ -1,6 +1,7 @@
 """How commands answer: a table for people, or JSON, one object a line, for programs. And who it was that asked."""
 
 import getpass
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -10,6 +11,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+WIDE = 240
 _encode = msgspec.json.encode
 
 
@@ -27,7 +29,8 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *,
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*(shown(row.get(key)) for key in columns))
-    Console(highlight=False).print(table)
+    # In a file or a pipe there is no edge to keep to.
+    Console(highlight=False, width=None if sys.stdout.isatty() else WIDE).print(table)
 
 
 def shown(value: Any) -> str:
