@@ -7,6 +7,7 @@ from datetime import time
 from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
 import pytest
 from click.testing import CliRunner
@@ -70,6 +71,8 @@ def wrong_commands(page: Path) -> list[str]:
                 wrong.append(" ".join(words))
         elif program == "duecycle" and arguments:
             command = commands.commands.get(arguments[0])
+            if isinstance(command, click.Group) and len(arguments) > 1:
+                command = command.commands.get(arguments[1])
             known = {option for each in (command.params if command else ()) for option in each.opts}
             if command is None or not {word for word in arguments if word.startswith("--")} <= known | {"--help"}:
                 wrong.append(" ".join(words))

@@ -1,7 +1,6 @@
 """The operator's hands: each command does what it says, says what it did, and leaves who did it in the audit trail."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(engine: Engine, clock: FixedClock, database_url: str, tmp_path: Path) -> Iterator[Desk]:
+def desk(engine: Engine, clock: FixedClock, database_url: str, tmp_path: Path) -> Desk:
     """`sub` is billed and paid; `audit` has no price: its invoice is blocked, its order waits."""
     diary = Diary(Store(engine, clock), clock, tmp_path)
     diary.open("2026-05-20")
@@ -54,7 +53,7 @@ def desk(engine: Engine, clock: FixedClock, database_url: str, tmp_path: Path) -
     diary.say("subscription.upserted", subscription_id="audit", service_id="audit")
     diary.hear(b'{"specversion": "1.0", "id": "bad", "source": "/portal", "type": "duecycle.client.upserted.v1"}')
     diary.go("2026-06-10")
-    yield Desk(database_url, diary)
+    return Desk(database_url, diary)
 
 
 def test_blocked_cycles_are_listed_with_why(desk: Desk) -> None:
