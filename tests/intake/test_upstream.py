@@ -1,0 +1,237 @@
+"""Upstream's messages over AMQP: stored and applied in batches, acknowledged after the commit, none lost and none twice."""
+
+import json
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pika
+import pytest
+from click.testing import CliRunner
+
+from ops.cli import commands
+from shared.broker.changes import ChangesConsumer, Delivery
+from shared.broker.check import check_broker, queue_loads
+from shared.broker.names import CHANGES_EXCHANGE
+from shared.store.transaction import FixedClock, Store
+from tests.broker.waiting import until
+from workers.intake import upstream
+from workers.intake.receive_batch import receive_batch
+from workers.intake.receive_changes import receive_changes
+
+
+def change(name: str, id_: str, /, **data: object) -> bytes:
+    message = {
+        "specversion": "1.0",
+        "id": id_,
+        "source": "/portal",
+        "type": f"duecycle.{name}.v1",
+        "time": "2026-05-20T10:00:00Z",
+        "data": data,
+    }
+    return json.dumps(message).encode()
+
+
+def agency(agency_id: str = "a") -> bytes:
+    return change(
+        "agency.upserted",
+        f"agency-{agency_id}",
+        agency_id=agency_id,
+        revision=1,
+        name="A",
+        timezone="Europe/Berlin",
+        currency="EUR",
+        email="a@a.example",
+    )
+
+
+def client(number: int, agency_id: str = "a", revision: int = 1) -> bytes:
+    return change(
+        "client.upserted",
+        f"client-{agency_id}-{number}-{revision}",
+        agency_id=agency_id,
+        client_id=f"c{number}",
+        revision=revision,
+        name=f"Client {number} r{revision}",
+        email="c@c.example",
+    )
+
+
+def inbox(store: Store) -> list[tuple[str, str]]:
+    with store.transaction() as tx:
+        return [tuple(row) for row in tx.rows("SELECT id, state FROM inbox ORDER BY id")]
+
+
+def names(store: Store) -> list[tuple[str, str, str]]:
+    with store.transaction() as tx:
+        return [tuple(row) for row in tx.rows("SELECT agency_id, client_id, name FROM clients ORDER BY 1, 2")]
+
+
+MIXED = [
+    client(1),  # before its agency is known: it waits for the next one
+    agency("b"),
+    agency("a"),
+    client(2, "b"),
+    client(2, "b", revision=3),
+    client(2, "b", revision=2),  # comes late
+    b"garbage",
+    client(2, "b", revision=3),  # told twice
+    client(3, "nobody"),
+    change("client.upserted", "no-name", agency_id="a", client_id="c9", revision=1),
+]
+
+
+def test_a_batch_comes_to_the_same_as_one_by_one(store: Store, postgres, template: str, clock: FixedClock) -> None:
+    """Several agencies, out of order, repeated, wrong and waiting: the same verdicts and the same rows."""
+    from shared.store.transaction import make_engine
+
+    url = postgres.create_database("duecycle_one_by_one", template)
+    other = Store(make_engine(url), clock)
+    try:
+        together = receive_batch(store, MIXED)
+        apart = receive_changes(other, MIXED)
+        assert together == apart
+        assert (inbox(store), names(store)) == (inbox(other), names(other))
+        assert {each.state for each in together} == {"applied", "waiting", "stale", "rejected", "repeated"}
+    finally:
+        other.engine.dispose()
+        postgres.drop_database("duecycle_one_by_one")
+
+
+def test_one_message_that_breaks_the_transaction_stops_no_other(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The batch is taken apart: the broken one is kept as rejected, the others are applied."""
+    from workers.intake import apply_facts
+    from workers.intake import receive_changes as single
+
+    def fragile(tx, read, data):
+        if data.client_id == "c2":
+            tx.run("SELECT 1 / 0")
+        return apply_facts.client(tx, read, data)
+
+    monkeypatch.setitem(single._APPLY, single.ClientUpserted, fragile)
+
+    received = receive_batch(store, [agency(), client(1), client(2), client(3)])
+
+    assert [each.state for each in received] == ["applied", "applied", "rejected", "applied"]
+    assert [name for _, name, _ in names(store)] == ["c1", "c3"]
+
+
+def publish(url: str, *bodies: bytes) -> None:
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for body in bodies:
+            channel.basic_publish(CHANGES_EXCHANGE, "duecycle.test.v1", body, mandatory=True)
+
+
+class Running:
+    """Intake's loop in a thread, with whatever consumer."""
+
+    def __init__(self, store: Store, consumer: upstream.Consumer) -> None:
+        self.stop = threading.Event()
+        self.counts: list[dict[str, int]] = []
+        self._thread = threading.Thread(
+            target=upstream.run, args=(store, consumer, self.stop, lambda counts, _seconds: self.counts.append(counts))
+        )
+        self._thread.start()
+
+    def end(self) -> None:
+        self.stop.set()
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+
+
+@pytest.fixture
+def url(broker_url: str) -> str:
+    """A virtual host in which intake's queue exists."""
+    check_broker([broker_url], "intake", "test")
+    return broker_url
+
+
+def test_messages_are_stored_in_batches_and_acknowledged(store: Store, url: str) -> None:
+    """Garbage among them ends in the inbox too, and nothing stays in the queue."""
+    publish(url, agency(), *(client(number) for number in range(300)), b"\xff\x00 garbage")
+    running = Running(store, ChangesConsumer([url], "test", batch=100))
+
+    until(lambda: len(inbox(store)) == 302)
+    running.end()
+
+    assert queue_loads([url], "test")["changes"] == (0, 0)
+    assert len(names(store)) == 300
+    assert sum(counts.get("rejected", 0) for counts in running.counts) == 1
+    assert len(running.counts) < 30  # batches, not single messages
+
+
+def test_a_batch_that_is_committed_and_not_acknowledged_comes_again_as_repeats(store: Store, url: str) -> None:
+    """The connection breaks between the commit and the acknowledgement: nothing is applied twice."""
+
+    class Deaf(ChangesConsumer):
+        broken = False
+
+        def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+            if not self.broken:
+                self.broken = True
+                self.give_back()
+                return
+            super().acknowledge(deliveries)
+
+    publish(url, agency(), client(1))
+    running = Running(store, Deaf([url], "test"))
+
+    until(lambda: queue_loads([url], "test")["changes"] == (0, 1) and len(running.counts) >= 2)
+    running.end()
+
+    assert inbox(store) == [("agency-a", "applied"), ("client-a-1-1", "applied")]
+    assert running.counts[-1] == {"repeated": 2}
+
+
+def test_while_the_database_is_away_messages_stay_in_the_queue(
+    store: Store, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are given back, not held, and applied once it answers."""
+    away = threading.Event()
+    away.set()
+
+    def failing(given: Store, raws: Sequence[bytes]):
+        if away.is_set():
+            raise OSError("the database is away")
+        return receive_batch(given, raws)
+
+    monkeypatch.setattr(upstream, "receive_batch", failing)
+    publish(url, agency(), client(1))
+    running = Running(store, ChangesConsumer([url], "test"))
+
+    until(lambda: running.counts == [] and queue_loads([url], "test")["changes"] is not None)
+    away.clear()
+    until(lambda: len(inbox(store)) == 2)
+    running.end()
+
+    assert queue_loads([url], "test")["changes"] == (0, 0)
+
+
+def test_a_file_is_published_with_confirms_and_reaches_the_inbox(
+    store: Store, url: str, sample: Path, tmp_path: Path
+) -> None:
+    """Lines that are no messages are told with their number; everything else is published."""
+    file = tmp_path / "messages.jsonl"
+    file.write_bytes(sample.read_bytes() + b"not json\n\n[1]\n")
+
+    done = CliRunner().invoke(commands, ["ingest", str(file), "--json"], env={"DUECYCLE_BROKER_URL": url})
+
+    assert done.exit_code == 1
+    assert '{"published": 30, "unreadable": 2}' in done.output
+    assert "line 31 is no JSON" in done.output
+    assert "line 33 has no type" in done.output
+    running = Running(store, ChangesConsumer([url], "test"))
+    until(lambda: len(inbox(store)) == 30)
+    running.end()
+
+
+def test_publishing_where_nobody_listens_is_refused(broker_url: str, sample: Path) -> None:
+    """Without intake's queue messages would vanish: nothing is counted as published."""
+    check_broker([broker_url], "upstream", "test")
+
+    done = CliRunner().invoke(commands, ["ingest", str(sample)], env={"DUECYCLE_BROKER_URL": broker_url})
+
+    assert done.exit_code == 1
+    assert "no queue is bound to duecycle.changes" in done.output
