@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ops.bench import counting, engine, floor, idle, naive, seed
+from ops.bench import cluster, counting, engine, floor, idle, intake, naive, publishing, seed
+from shared.broker.private import PrivateRabbitmq
 from shared.store import migrate
 from shared.store.embedded import EmbeddedPostgres
 
@@ -48,13 +49,19 @@ def measure(sizes: Sizes, progress: Progress) -> dict[str, Any]:
     """Run everything once and return the figures. Raises RuntimeError if the ways did not write the same."""
     with tempfile.TemporaryDirectory(prefix="duecycle-bench-") as folder:
         Path(folder).chmod(0o755)  # the server's own account must reach its data
-        with EmbeddedPostgres(Path(folder) / "postgres", durable=True) as server:
-            return _Measuring(server, Path(folder), sizes, progress).go()
+        with (
+            EmbeddedPostgres(Path(folder) / "postgres", durable=True) as server,
+            PrivateRabbitmq(Path(folder) / "rabbitmq") as rabbitmq,
+        ):
+            return _Measuring(server, rabbitmq, Path(folder), sizes, progress).go()
 
 
 class _Measuring:
-    def __init__(self, server: EmbeddedPostgres, folder: Path, sizes: Sizes, progress: Progress) -> None:
-        self._server, self._folder, self._sizes, self._progress = server, folder, sizes, progress
+    def __init__(
+        self, server: EmbeddedPostgres, rabbitmq: PrivateRabbitmq, folder: Path, sizes: Sizes, progress: Progress
+    ) -> None:
+        self._server, self._rabbitmq = server, rabbitmq
+        self._folder, self._sizes, self._progress = folder, sizes, progress
         self._template = "bench_migrated"
 
     def go(self) -> dict[str, Any]:
@@ -66,6 +73,7 @@ class _Measuring:
         migrate.upgrade(self._server.create_database(self._template))
         found = self._ways()
         found["giant_agency"] = self._giant()
+        found["broker"] = self._broker()
         found["latency_seconds"] = self._latency()
         found["idle_tick"] = self._idle()
         if self._sizes.million:
@@ -85,16 +93,29 @@ class _Measuring:
             return ran[0].seconds
 
         ours = self._way("engine", "bench_seeded", sizes.cycles, run_engine)
+        through: list[cluster.Ran] = []
+
+        def run_cluster(url: str) -> float:
+            through.append(cluster.run(url, self._rabbitmq, self._folder))
+            return through[0].seconds
+
+        whole = self._way("cluster", "bench_seeded", sizes.cycles, run_cluster)
         peers = self._way("naive", "bench_naive_seeded", sizes.naive_cycles, naive.run)
         same = self._way("floor", "bench_naive_seeded", sizes.naive_cycles, floor.run)
-        for one, other, who in ((by_hand, ours, "the engine"), (same, peers, "the naive writer")):
+        for one, other, who in (
+            (by_hand, ours, "the engine"),
+            (by_hand, whole, "the cluster"),
+            (same, peers, "the naive writer"),
+        ):
             if one.content != other.content or one.rows != other.rows:
                 raise RuntimeError(f"{who} did not write what the statement wrote: {other.rows} against {one.rows}")
-        ways = {"floor": by_hand, "engine": ours, "naive": peers}
+        ways = {"floor": by_hand, "engine": ours, "cluster": whole, "naive": peers}
         return {
             "agencies": seed.AGENCIES,
             **{name: _shown(way) for name, way in ways.items()},
             "engine_vs_floor": round(ours.rate / by_hand.rate, 3),
+            "cluster_vs_floor": round(whole.rate / by_hand.rate, 3),
+            "cluster_seconds_to_last_event": round(through[0].seconds_to_events, 2),
             "engine_vs_naive": round(ours.rate / peers.rate, 1),
             "rows_equal": True,
             "_memory": ran[0],
@@ -132,6 +153,12 @@ class _Measuring:
         self._server.drop_database("bench_giant")
         waits = round(ran.lock_wait_seconds, 2)
         return {"rate": round(cycles / ran.seconds), "seconds": round(ran.seconds, 2), "lock_wait_seconds": waits}
+
+    def _broker(self) -> dict[str, Any]:
+        self._progress("publishing and intake through RabbitMQ")
+        clients = max(20, min(intake.CLIENTS, self._sizes.cycles // 50))
+        urls = [self._server.create_database(f"bench_intake_{name}", self._template) for name in ("batched", "single")]
+        return {**publishing.run(self._rabbitmq), "intake": intake.run(urls[0], urls[1], self._rabbitmq, clients)}
 
     def _latency(self) -> dict[str, Any]:
         sizes = self._sizes

@@ -23,10 +23,16 @@ def _ways(found: Mapping[str, Any]) -> Table:
     table.add_column("Way")
     for name in ("Cycles", "Seconds", "Rate /s", "Engine is"):
         table.add_column(name, justify="right")
-    ratios = {"floor": f"{found['engine_vs_floor']:.2f} ×", "engine": "", "naive": f"{found['engine_vs_naive']:.0f} ×"}
+    ratios = {
+        "floor": f"{found['engine_vs_floor']:.2f} ×",
+        "engine": "",
+        "cluster": f"the cluster {found['cluster_vs_floor']:.2f} × the floor",
+        "naive": f"{found['engine_vs_naive']:.0f} ×",
+    }
     labels = {
         "floor": "floor: hand-written SQL, 1,000 a commit, two sessions",
         "engine": "engine: plan, dispatch, two workers",
+        "cluster": "cluster: scheduler and two workers on RabbitMQ",
         "naive": "naive: one ORM session per invoice, two processes",
     }
     for name, label in labels.items():
@@ -38,10 +44,10 @@ def _ways(found: Mapping[str, Any]) -> Table:
 def _rows(found: Mapping[str, Any]) -> Table:
     table = Table(title="Rows left behind (equal for equal numbers of cycles)", title_justify="left")
     table.add_column("Rows")
-    for name in ("floor", "engine", "naive"):
+    for name in ("floor", "engine", "cluster", "naive"):
         table.add_column(name, justify="right")
     for what in found["floor"]["rows"]:
-        table.add_row(what, *(f"{found[name]['rows'][what]:,}" for name in ("floor", "engine", "naive")))
+        table.add_row(what, *(f"{found[name]['rows'][what]:,}" for name in ("floor", "engine", "cluster", "naive")))
     return table
 
 
@@ -57,6 +63,14 @@ def _rest(found: Mapping[str, Any]) -> Table:
     for what, each in found["latency_seconds"].items():
         label = f"{what.replace('_', ' ')}, p50 / p95 of {each['samples']}"
         table.add_row(label, f"{each['p50']} / {each['p95']} s")
+    broker = found["broker"]
+    table.add_row("relay, events with pipelined confirms", f"{broker['relay_events']:,} /s")
+    table.add_row("dispatch, messages of 500 ids with confirms", f"{broker['dispatch_messages']:,} /s")
+    table.add_row("one confirm at a time", f"{broker['one_confirm_at_a_time']:,} /s")
+    read = broker["intake"]
+    table.add_row(
+        "intake, in batches / one by one", f"{read['batched']:,} / {read['one_by_one']:,} /s, {read['ratio']} ×"
+    )
     few, many = tick["schedules"]
     table.add_row(f"idle tick, {few:,} schedules", f"{tick['few_ms']} ms")
     table.add_row(f"idle tick, {many:,} schedules", f"{tick['many_ms']} ms, {tick['many_vs_few']} ×")

@@ -26,15 +26,17 @@ def test_a_small_run_names_every_figure_and_writes_equal_rows() -> None:
     tables = {"cycles done", "invoices", "invoice_lines", "charges", "events", "numbers taken", "schedules moved"}
     assert found["floor"]["rows"] == dict.fromkeys(tables, 40)
     assert found["engine"]["rows"] == dict.fromkeys(tables, 40)
+    assert found["cluster"]["rows"] == dict.fromkeys(tables, 40)
     assert found["naive"]["rows"] == dict.fromkeys(tables, 20)
     assert found["rows_equal"] is True
-    assert {"engine_vs_floor", "engine_vs_naive", "giant_agency"} <= set(found)
+    assert {"engine_vs_floor", "cluster_vs_floor", "engine_vs_naive", "giant_agency"} <= set(found)
     assert {what: each["samples"] for what, each in found["latency_seconds"].items()} == {
         "due_to_issued": 2,
         "due_to_order": 2,
     }
     assert found["idle_tick"]["schedules"] == [30, 60]
     assert found["idle_tick"]["rung_rows"] == 30
+    assert {"relay_events", "dispatch_messages", "relay_vs_one_at_a_time", "intake"} <= set(found["broker"])
     assert found["environment"]["fsync"] == "on"
     assert "memory_mb" not in found
 
