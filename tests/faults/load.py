@@ -1,7 +1,7 @@
 """A cluster of real processes under load, and what must be there in the end: one of everything, whatever died."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ops.bench import seed
@@ -10,7 +10,7 @@ from shared.broker.check import queue_loads
 from shared.messages.work import POOLS
 from shared.store.invariants import violations
 from shared.store.transaction import Store, make_engine
-from tests.broker.waiting import until
+from tests.broker.waiting import PATIENCE, until
 
 # Short enough that what was lost rings again within the test.
 QUICK = {"DUECYCLE_LEASE_SECONDS": "8", "DUECYCLE_STATEMENT_TIMEOUT_SECONDS": "2", "DUECYCLE_STOP_SECONDS": "10"}
@@ -62,15 +62,12 @@ class Load:
 
     def reach(self, paid: int) -> None:
         """Wait until so many invoices are paid: the load is under way."""
-        until(lambda: self.done()[0] >= paid)
+        self._until(lambda: self.done()[0] >= paid)
 
     def finish(self) -> None:
         """Wait for the end, and see that there is exactly one of everything."""
         everything = (self.subscriptions,) * 4
-        try:
-            until(lambda: self.done() == everything, patience=180)
-        except AssertionError:
-            raise AssertionError(f"{self.done()} of {self.subscriptions}: {self.story()}") from None
+        self._until(lambda: self.done() == everything, patience=180)
         assert violations(self.store) == []
         with self.store.transaction() as tx:
             charged = tx.rows("SELECT count(*), count(DISTINCT key) FROM sandbox_ledger WHERE outcome = 'succeeded'")[0]
@@ -85,6 +82,12 @@ class Load:
         # A mail may be sent again after a crash, but under its own id: one file for each.
         assert len(list(self.mails.iterdir())) == self.subscriptions
 
+    def _until(self, true: Callable[[], bool], patience: float = PATIENCE) -> None:
+        try:
+            until(true, patience)
+        except AssertionError:
+            raise AssertionError(f"{self.done()} of {self.subscriptions}: {self.story()}") from None
+
     def story(self) -> str:
         """What is left, and what the processes said last: for whoever reads a failure."""
         with self.store.transaction() as tx:
@@ -92,6 +95,7 @@ class Load:
                 *tx.rows("SELECT stream, state, reason, count(*), min(wake_at - now()) FROM cycles GROUP BY 1, 2, 3"),
                 *tx.rows("SELECT state, count(*), min(wake_at - now()), max(rings) FROM charges GROUP BY 1"),
                 *tx.rows("SELECT state, count(*), min(wake_at - now()), max(rings) FROM notices GROUP BY 1"),
+                *tx.rows("SELECT name, now() - at FROM heartbeats"),
             ]
         said = [f"{m.kind}: {m.log.read_text().splitlines()[-3:]}" for m in self.members]
         return "\n".join([*map(str, left), str(queue_loads([self._broker_url], "story")), *said])
