@@ -22,6 +22,7 @@ from shared.broker.topology import declare
 BATCH = 200
 GATHER_SECONDS = 0.05  # after the first message, how long to wait for more
 IDLE_SECONDS = 0.5
+SILENT_SECONDS = 30.0  # without a message: subscribe anew
 log = structlog.get_logger()
 
 
@@ -45,13 +46,20 @@ class ChangesConsumer:
         self._connection: pika.BlockingConnection | None = None
         self._channel: Any = None
         self._deliveries: Any = None
+        self._busy_at = 0.0
 
     def take(self, stop: Event) -> list[Delivery]:
         """The next batch; empty after a moment without messages, or when there is no connection."""
         try:
             if self._connection is None:
                 self._connect()
-            return self._gather(stop)
+            taken = self._gather(stop)
+            if taken:
+                self._busy_at = monotonic()
+            elif monotonic() - self._busy_at > SILENT_SECONDS:
+                # RabbitMQ 3.10 was seen to forget a consumer whose queue was deleted and made again at once.
+                self.give_back()
+            return taken
         except (AMQPError, OSError, AssertionError) as error:
             words = str(error) if isinstance(error, BrokerError) else explain(error, self._urls[0])
             log.warning("changes.disconnected", reason=words)
@@ -85,6 +93,7 @@ class ChangesConsumer:
             # Asking for the first delivery is what subscribes.
             self._deliveries = chain([next(deliveries)], deliveries)
         self._backoff.reset()
+        self._busy_at = monotonic()
 
     def _gather(self, stop: Event) -> list[Delivery]:
         taken: list[Delivery] = []

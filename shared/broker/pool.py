@@ -29,6 +29,7 @@ from shared.broker.names import queue_of
 from shared.broker.topology import PREFETCH, declare
 from shared.messages.work import Pool
 
+IDLE_SECONDS = 20.0
 log = structlog.get_logger()
 
 
@@ -93,18 +94,40 @@ class PoolConsumer(_RabbitmqConsumer):
         connection = None
         try:
             self.connection = connection = pika.BlockingConnection(broker.parameters)
-            with answered_within(connection):
-                declare(connection, broker.pool)
-                self.channel = connection.channel()
-                self.channel.basic_qos(prefetch_count=prefetch)
-                deliveries = self.channel.consume(queue_name, inactivity_timeout=timeout / 1000)
-                # Asking for the first delivery is what subscribes.
-                self.iterator = chain([next(deliveries)], deliveries)
+            self._prefetch, self._timeout = prefetch, timeout / 1000
+            self._subscribe()
         except (AMQPConnectionError, AMQPChannelError, OSError) as error:
             if connection is not None and connection.is_open:
                 with contextlib.suppress(AMQPConnectionError, AMQPChannelError):
                     connection.close()
             raise ConnectionClosed(error) from None
+
+    def __next__(self) -> MessageProxy | None:
+        """The next message, None after a moment without one.
+
+        Idle for a while, it subscribes anew: RabbitMQ 3.10 was seen to forget a consumer, without a word, when its queue was
+        deleted and made again at once.
+        """
+        try:
+            message: MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
+            if message is not None or self.known_tags:
+                self._busy_at = time.monotonic()
+            elif time.monotonic() - self._busy_at > IDLE_SECONDS:
+                self.channel.close()
+                self._subscribe()
+        except (AMQPConnectionError, AMQPChannelError, OSError) as error:
+            raise ConnectionClosed(error) from None
+        return message
+
+    def _subscribe(self) -> None:
+        with answered_within(self.connection):
+            declare(self.connection, self.broker.pool)
+            self.channel = self.connection.channel()
+            self.channel.basic_qos(prefetch_count=self._prefetch)
+            deliveries = self.channel.consume(self.queue_name, inactivity_timeout=self._timeout)
+            # Asking for the first delivery is what subscribes.
+            self.iterator = chain([next(deliveries)], deliveries)
+        self._busy_at = time.monotonic()
 
     def nack(self, message: MessageProxy) -> None:
         """What dramatiq would reject is counted and acknowledged: it names an actor that this program does not have."""
