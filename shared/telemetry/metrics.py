@@ -1,6 +1,6 @@
 """What a process counts of itself: rates, seconds and sizes. What is true of the whole cluster comes from SQL instead."""
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
 BATCH_SECONDS = Histogram(
     "duecycle_batch_seconds",
@@ -49,7 +49,6 @@ CHARGE_OUTCOMES = Counter(
     ["provider", "outcome"],
 )
 MAILS = Counter("duecycle_mails_total", "Mails, by outcome: sent, retried or failed.", ["outcome"])
-THREADS = Gauge("duecycle_threads", "Worker threads of the pool.", ["pool"], multiprocess_mode="livesum")
 
 
 def message_done(pool: str, outcome: str, seconds: float, rows: int) -> None:

@@ -9,7 +9,18 @@ from typing import NamedTuple
 import structlog
 
 from shared.acts.batch import work
-from shared.gateways.port import Found, Gateway, NotSent, Unknown
+from shared.gateways.port import (
+    ActionRequired,
+    Declined,
+    Found,
+    Gateway,
+    NotFound,
+    NotSent,
+    NotYetKnowable,
+    Pending,
+    Succeeded,
+    Unknown,
+)
 from shared.store import charges
 from shared.store.locks import lock_subscriptions
 from shared.store.transaction import Store, Tx
@@ -18,6 +29,16 @@ from workers.charges.park import park
 from workers.charges.settle import Answer, settle
 
 Gateways = Mapping[str, Gateway]
+OUTCOMES: Mapping[type, str] = {
+    Succeeded: "succeeded",
+    Pending: "pending",
+    Declined: "declined",
+    ActionRequired: "action_required",
+    Unknown: "unknown",
+    NotSent: "not_sent",
+    NotFound: "not_found",
+    NotYetKnowable: "not_yet_knowable",
+}
 TRIES_MAX = 5
 log = structlog.get_logger()
 
@@ -34,6 +55,8 @@ class Runtime(NamedTuple):
     monotonic: Callable[[], float] = monotonic
     # How long a claim holds: its call has ended, or will not be made, before half of it is over.
     lease: timedelta = LEASE
+    # Hears of each settled answer: the provider, and the outcome's name.
+    on_outcome: Callable[[str, str], object] = lambda _provider, _outcome: None
 
 
 def charge_invoices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again: bool = False) -> None:
@@ -55,6 +78,7 @@ def charge_invoices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, aga
     for answer in _answers(runtime, calls, began + runtime.lease.total_seconds() / 2):
         runtime.between("answered")
         settle(runtime.store, agency_id, [answer])
+        runtime.on_outcome(answer.call.provider, OUTCOMES[type(answer.found)])
         runtime.between("settled")
 
 

@@ -2,6 +2,7 @@
 
 from shared.gateways.sandbox import SandboxGateway
 from shared.store.sandbox_ledger import SandboxLedger
+from shared.telemetry import metrics
 from workers.boot import WorkerProcess, begin
 from workers.charges.actor import declare
 from workers.charges.charge_invoices import Runtime
@@ -10,7 +11,11 @@ from workers.charges.charge_invoices import Runtime
 def prepare(process: WorkerProcess) -> None:
     """Wire the pool on its process, with the gateways there are."""
     gateways = {"sandbox": SandboxGateway(SandboxLedger(process.store))}
-    declare(process.broker, Runtime(process.store, gateways, lease=process.settings.lease))
+
+    def count(provider: str, outcome: str) -> None:
+        metrics.CHARGE_OUTCOMES.labels(provider, outcome).inc()
+
+    declare(process.broker, Runtime(process.store, gateways, lease=process.settings.lease, on_outcome=count))
 
 
 def boot() -> None:
