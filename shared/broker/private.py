@@ -25,7 +25,7 @@ from typing import Any, Self
 START_SECONDS = 120
 USER, PASSWORD = "duecycle", "duecycle"
 # Ends the node once standard input closes, which happens when the program that started it is gone, however it ended.
-WATCHDOG = 'read -r _; kill -KILL -- "-$1" 2>/dev/null'
+WATCHDOG = 'read -r _; kill -KILL "-$1" 2>/dev/null'
 PLACES = ("/usr/lib/rabbitmq/bin", "/usr/local/sbin", "/opt/homebrew/sbin", "/opt/rabbitmq/sbin")
 
 
