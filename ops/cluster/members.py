@@ -13,6 +13,7 @@ from shared.messages.work import POOLS
 KINDS = ("scheduler", *POOLS)
 RESTART_SECONDS = 1.0  # a process that dies at once must not be started in a tight loop
 STOP_SECONDS = 30
+WATCHDOG = 'read -r _; kill -TERM "$1" 2>/dev/null'
 
 
 class Member:
@@ -31,7 +32,25 @@ class Member:
                 stderr=output,
                 start_new_session=True,  # Ctrl-C at the terminal reaches the one who stops them, in order
             )
+        # Ends the process once standard input closes, which happens when the program that started it is gone.
+        self._watchdog = subprocess.Popen(  # noqa: S603 - the script is a constant
+            ["/bin/sh", "-c", WATCHDOG, "sh", str(self.process.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         self.began = time.monotonic()
+
+    def ended(self) -> int:
+        """Wait for the end, and let the watchdog go: its process number may be another's soon. Returns the exit code.
+
+        Raises subprocess.TimeoutExpired after STOP_SECONDS.
+        """
+        code = self.process.wait(STOP_SECONDS)
+        self._watchdog.kill()
+        self._watchdog.communicate()
+        return code
 
     @property
     def running(self) -> bool:
@@ -76,6 +95,7 @@ class Members:
         ended = [member for member in self if not member.running]
         for member in ended:
             if time.monotonic() - member.began >= RESTART_SECONDS:
+                member.ended()
                 members = self._members[member.kind]
                 members[members.index(member)] = self._start(member.kind)
         return ended
@@ -83,7 +103,7 @@ class Members:
     def kill(self, member: Member) -> None:
         """SIGKILL, and wait for the end."""
         member.process.send_signal(signal.SIGKILL)
-        member.process.wait(STOP_SECONDS)
+        member.ended()
 
     def restart(self, kind: str) -> list[int]:
         """End and start again each process of a kind, one after another. Returns their exit codes."""
@@ -121,8 +141,8 @@ def _end(members: Sequence[Member]) -> list[int]:
     codes = []
     for member in members:
         try:
-            codes.append(member.process.wait(STOP_SECONDS))
+            codes.append(member.ended())
         except subprocess.TimeoutExpired:
             member.process.kill()
-            codes.append(member.process.wait(STOP_SECONDS))
+            codes.append(member.ended())
     return codes
