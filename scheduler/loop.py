@@ -14,12 +14,14 @@ log = structlog.get_logger()
 
 def loop(
     name: str,
-    step: Callable[[], int],
+    step: Callable[[], bool],
     wait: Callable[[int], object],
     stop: Event,
     on_step: Callable[[bool], None] = lambda _done: None,
 ) -> None:
-    """Run `step` until `stop` is set; `wait(seconds)` returns early when there is work. `on_step` hears if it went well.
+    """Run `step` until `stop` is set, each second, and at once again after one that says that it left work to do.
+
+    `wait(seconds)` returns early when there is work. `on_step` hears if a step went well.
 
     A step that fails is tried again after waits that grow: every row is still there, and due. An outage of the database or
     the broker is told when it begins and when it ends, not each second; anything else with its traceback.
@@ -28,13 +30,14 @@ def loop(
     outage: str | None = None
     while not stop.is_set():
         try:
-            step()
+            more = step()
             if outage is not None:
                 log.warning(f"{name}.recovered", after=outage)
                 outage = None
             backoff.reset()
             on_step(True)
-            wait(STEP_SECONDS)
+            if not more:
+                wait(STEP_SECONDS)
         except Exception as error:  # noqa: BLE001 - whatever a step met, the next one may not
             on_step(False)
             outage = _tell(name, error, outage)

@@ -88,10 +88,9 @@ def _loops(process: Process, publisher: Publisher, listener: Listener, stop: Eve
     pulse = Pulse("tick", "relay")
     process.alive = pulse.alive
 
-    def publish() -> int:
-        published = relay_all(lambda: relay(store, exchange), stop)
-        metrics.EVENTS_PUBLISHED.inc(published)
-        return published
+    def publish() -> bool:
+        metrics.EVENTS_PUBLISHED.inc(relay_all(lambda: relay(store, exchange), stop))
+        return False
 
     threads = [
         Thread(target=loop, args=("relay", publish, stop.wait, stop, pulse.beat("relay")), name="relay", daemon=True),
@@ -100,7 +99,7 @@ def _loops(process: Process, publisher: Publisher, listener: Listener, stop: Eve
     for thread in threads:
         thread.start()
     log.info("process.began")
-    loop("tick", scheduler.tick, lambda seconds: listener.wait(seconds, stop), stop, pulse.beat("tick"))
+    loop("tick", lambda: scheduler.tick().more, lambda seconds: listener.wait(seconds, stop), stop, pulse.beat("tick"))
     for thread in threads:
         thread.join(process.settings.stop_within.total_seconds())
 

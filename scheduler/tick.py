@@ -15,8 +15,15 @@ from shared.store.transaction import Store
 
 HEARTBEAT = "scheduler"
 GAP = timedelta(minutes=1)
-PASSES_MAX = 50  # of each stage in one tick, so that a long backlog in one does not starve the others
+PASSES_MAX = 5  # of each stage in one tick: while a long backlog is planned, the pools have work already
 log = structlog.get_logger()
+
+
+class Ticked(NamedTuple):
+    """What a tick did; `more`: a stage was cut short, so the next tick is due at once."""
+
+    done: int
+    more: bool
 
 
 class Scheduler(NamedTuple):
@@ -32,22 +39,24 @@ class Scheduler(NamedTuple):
     lease: timedelta = LEASE
     stop: Event | None = None
 
-    def tick(self, frozen: Sequence[str] = ()) -> int:
-        """Do what is due now. Returns how much was done: 0 means that nothing was.
+    def tick(self, frozen: Sequence[str] = ()) -> Ticked:
+        """Do what is due now; `done` is 0 if nothing was.
 
         After a gap in the heartbeat of all schedulers, cycles are planned only once intake has caught up: what changed
         during the gap counts from when it became true, and it is still waiting in intake's queue. Raises OSError when the
         broker is away: then everything but the ringing was done.
         """
         may_plan, due = self._look(frozen)
-        done = 0
+        rechecked = planned = Ticked(0, more=False)
         if waking.RECHECK in due:
-            done += self._passes(lambda: recheck(self.store, frozen=frozen))
+            rechecked = self._passes(lambda: recheck(self.store, frozen=frozen))
         if waking.PLAN in due and may_plan:
-            done += self._passes(lambda: plan(self.store, frozen=frozen))
+            planned = self._passes(lambda: plan(self.store, frozen=frozen))
+        done = rechecked.done + planned.done
         # What was just planned or woken is due too.
         pools = waking.POOLS if done else due
-        return done + dispatch(self.store, self.bell, pools, frozen=frozen, lease=self.lease)
+        done += dispatch(self.store, self.bell, pools, frozen=frozen, lease=self.lease)
+        return Ticked(done, rechecked.more or planned.more)
 
     def _look(self, frozen: Sequence[str]) -> tuple[bool, set[str]]:
         """Whether cycles may be planned, and what is due. The broker is asked while no transaction is open."""
@@ -65,12 +74,12 @@ class Scheduler(NamedTuple):
             heartbeats.beat(tx, HEARTBEAT)
         return True, due
 
-    def _passes(self, stage: Callable[[], int]) -> int:
+    def _passes(self, stage: Callable[[], int]) -> Ticked:
         """Run a stage until it has nothing left, within its share of the tick."""
         done = 0
         for _ in range(PASSES_MAX):
             passed = stage()
-            if not passed or (self.stop is not None and self.stop.is_set()):
-                break
             done += passed
-        return done
+            if not passed or (self.stop is not None and self.stop.is_set()):
+                return Ticked(done, more=False)
+        return Ticked(done, more=True)

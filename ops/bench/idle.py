@@ -45,7 +45,7 @@ def tick_ms(urls: Sequence[str]) -> list[float]:
         for _ in range(TICKS):
             for store, each in zip(stores, spent, strict=True):
                 began = time.perf_counter()
-                if Scheduler(store, Silent(), lambda: 0).tick() + relay(store, Deaf()):
+                if Scheduler(store, Silent(), lambda: 0).tick().done + relay(store, Deaf()):
                     raise RuntimeError("something fell due on an idle engine")
                 each.append(1000 * (time.perf_counter() - began))
         return [median(each) for each in spent]

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from threading import Event
+from unittest import mock
 
 import pytest
 from structlog.testing import capture_logs
 
 from scheduler.loop import loop
-from scheduler.tick import GAP, Scheduler
+from scheduler.plan import plan
+from scheduler.tick import GAP, PASSES_MAX, Scheduler
 from shared.messages import Due
 from shared.messages.work import Load, Pool
 from shared.store.listening import Listener
@@ -73,18 +76,51 @@ def test_the_loop_outlives_steps_that_fail() -> None:
     errors: list[Exception | None] = [OSError("away"), OSError("away"), ValueError("a bug"), None]
     stop, went_well = Event(), list[bool]()
 
-    def step() -> int:
+    def step() -> bool:
         error = errors.pop(0)
         if error is not None:
             raise error
         stop.set()
-        return 0
+        return False
 
     with capture_logs() as told:
         loop("tick", step, stop.wait, stop, went_well.append)
 
     assert went_well == [False, False, False, True]
     assert [line["event"] for line in told] == ["tick.interrupted", "tick.failed", "tick.recovered"]
+
+
+def test_the_loop_waits_only_when_nothing_is_left() -> None:
+    """A step that was cut short is followed by the next one at once."""
+    left = [True, True, False, True, False]
+    stop, done = Event(), list[str]()
+
+    def step() -> bool:
+        done.append("step")
+        return left.pop(0)
+
+    def wait(_seconds: int) -> None:
+        done.append("wait")
+        if not left:
+            stop.set()
+
+    loop("tick", step, wait, stop)
+
+    assert done == ["step", "step", "step", "wait", "step", "step", "wait"]
+
+
+def test_pools_have_work_while_a_long_backlog_is_still_planned(store: Store) -> None:
+    """A tick plans a part of what is due, rings for it, and says that there is more."""
+    due_cycles(store, "a", PASSES_MAX * 2)
+    for number in range(1, PASSES_MAX * 2 + 1):
+        schedule(store, "a", f"s{number:06}", next_at="2026-06-01T00:00:00Z")
+    bell = Belfry()
+
+    with mock.patch("scheduler.tick.plan", partial(plan, batch=1)):
+        ticked = Scheduler(store, bell, lambda: 0).tick()
+
+    assert ticked.more
+    assert 0 < sum(len(message.ids) for message in bell.rung if message.pool == "orders") <= PASSES_MAX
 
 
 def test_a_broker_that_is_away_keeps_nothing_else_from_being_done(store: Store) -> None:
