@@ -4,7 +4,7 @@ than the server does.
 Each array is sent as text of unknown type, so a statement must say what it is: `CAST(:ids AS text[])`.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
 
 import msgspec
@@ -13,11 +13,11 @@ from psycopg.adapt import Dumper
 from psycopg.types.json import set_json_loads
 
 _NUL = "\0"
-_PLAIN = (int, date, datetime)
+_PLAIN = (int, date, datetime, time)
 
 
 class ArrayDumper(Dumper):
-    """Dumps a flat list whose elements are text, numbers, dates, aware datetimes, booleans or None."""
+    """Dumps a flat list whose elements are text, bytes, numbers, dates, times, aware datetimes, booleans or None."""
 
     oid = 0
 
@@ -60,6 +60,10 @@ def _element(value: Any) -> str:
         return f'"{_escaped([value])}"'
     if isinstance(value, bool):
         return "t" if value else "f"
+    if isinstance(value, bytes):
+        return f'"\\\\x{value.hex()}"'
     if isinstance(value, _PLAIN):
         return f'"{value}"'
-    raise TypeError(f"an array element is {type(value).__name__}: give text, numbers, dates, instants or None")
+    raise TypeError(
+        f"an array element is {type(value).__name__}: give text, bytes, numbers, dates, times, instants or None"
+    )

@@ -24,6 +24,16 @@ def insert(tx: Tx, table: Table, columns: tuple[str, ...], rows: Sequence[Sequen
     return tx.run(_insert_sql(table, columns, shared), **values)
 
 
+def upsert(
+    tx: Tx, table: Table, keys: tuple[str, ...], columns: tuple[str, ...], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Write rows (key values…, other values…), one per key; a row that exists already takes the other values."""
+    if not rows:
+        return
+    shared, values = _columns(rows)
+    tx.run(_upsert_sql(table, keys, columns, shared), **values)
+
+
 def update(
     tx: Tx, table: Table, agency_id: str, keys: tuple[str, ...], columns: tuple[str, ...], rows: Sequence[Sequence[Any]]
 ) -> int:
@@ -73,12 +83,18 @@ def _source(table: Table, columns: tuple[str, ...], shared: frozenset[int]) -> t
 
 
 @cache
-def _insert_sql(table: Table, columns: tuple[str, ...], shared: frozenset[int]) -> str:
+def _insert_sql(table: Table, columns: tuple[str, ...], shared: frozenset[int], then: str = "DO NOTHING") -> str:
     source, expressions = _source(table, columns, shared)
     return (
         f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT {', '.join(expressions)} FROM {source}"  # noqa: S608
-        " ON CONFLICT DO NOTHING"
+        f" ON CONFLICT {then}"
     )
+
+
+@cache
+def _upsert_sql(table: Table, keys: tuple[str, ...], columns: tuple[str, ...], shared: frozenset[int]) -> str:
+    sets = ", ".join(f"{name} = excluded.{name}" for name in columns)
+    return _insert_sql(table, keys + columns, shared, f"({', '.join(keys)}) DO UPDATE SET {sets}")
 
 
 @cache

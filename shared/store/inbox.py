@@ -1,6 +1,6 @@
 """The inbox: every upstream message, with what became of it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -34,43 +34,63 @@ class Waiting(NamedTuple):
 _WAITING = "inbox_id, source, id, raw, received_at, told_waiting_at"
 
 
-def store(tx: Tx, arrived: Arrived) -> int | None:
-    """Keep a message. Returns its row's id, None if it was stored before (source and id say so)."""
-    found: int | None = tx.scalar(
+def store_all(tx: Tx, arrived: Sequence[Arrived]) -> list[int | None]:
+    """Keep messages, in the order they came. Returns their rows' ids, None for one stored before (source and id say so)."""
+    rows = tx.rows(
         """
         INSERT INTO inbox (source, id, agency_id, type, time, received_at, raw, state)
-        VALUES (:source, :id, :agency_id, :type, :time, :received_at, :raw, 'waiting')
-        ON CONFLICT (source, id) DO NOTHING RETURNING inbox_id
+        SELECT v.source, v.id, v.agency_id, v.type, v.time, :received_at, v.raw, 'waiting'
+        FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:agencies AS text[]), CAST(:types AS text[]),
+                    CAST(:times AS timestamptz[]), CAST(:raws AS bytea[])) WITH ORDINALITY
+             AS v(source, id, agency_id, type, time, raw, place)
+        ORDER BY v.place
+        ON CONFLICT (source, id) DO NOTHING RETURNING source, id, inbox_id
         """,
-        **arrived._asdict(),
+        sources=[each.source for each in arrived],
+        ids=[each.id for each in arrived],
+        agencies=[each.agency_id for each in arrived],
+        types=[each.type for each in arrived],
+        times=[each.time for each in arrived],
+        raws=[each.raw for each in arrived],
         received_at=tx.as_of,
     )
-    return found
+    new = {(row[0], row[1]): row[2] for row in rows}
+    return [new.pop((each.source, each.id), None) for each in arrived]
 
 
-def settle(tx: Tx, inbox_id: int, state: str, field: str | None = None, reason: str | None = None) -> None:
-    """Record what became of a message: applied, stale or rejected."""
+class Settled(NamedTuple):
+    """What became of a message: applied, stale or rejected; or it waits.
+
+    `field` and `reason` say why it was rejected, `waits_for` what has to arrive, `wake_at` when upstream is told that it waits.
+    """
+
+    state: str
+    field: str | None = None
+    reason: str | None = None
+    waits_for: str | None = None
+    wake_at: datetime | None = None
+
+
+def settle_all(tx: Tx, settled: Mapping[int, Settled]) -> None:
+    """Record what became of messages, by their rows' ids."""
+    if not settled:
+        return
     tx.run(
         """
-        UPDATE inbox SET state = :state, field = :field, reason = :reason, waits_for = NULL, wake_at = NULL,
-               settled_at = :as_of
-        WHERE inbox_id = :inbox_id
+        UPDATE inbox AS i SET state = v.state, field = v.field, reason = v.reason, waits_for = v.waits_for,
+               wake_at = v.wake_at, settled_at = CASE WHEN v.state = 'waiting' THEN i.settled_at ELSE :as_of END
+        FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:fields AS text[]), CAST(:reasons AS text[]),
+                    CAST(:waits AS text[]), CAST(:wakes AS timestamptz[]))
+             AS v(inbox_id, state, field, reason, waits_for, wake_at)
+        WHERE i.inbox_id = v.inbox_id
         """,
-        inbox_id=inbox_id,
-        state=state,
-        field=field,
-        reason=reason,
+        ids=list(settled),
+        states=[each.state for each in settled.values()],
+        fields=[each.field for each in settled.values()],
+        reasons=[each.reason for each in settled.values()],
+        waits=[each.waits_for for each in settled.values()],
+        wakes=[each.wake_at for each in settled.values()],
         as_of=tx.as_of,
-    )
-
-
-def wait(tx: Tx, inbox_id: int, waits_for: str, wake_at: datetime | None) -> None:
-    """Leave a message until `waits_for` arrives; `wake_at` is when upstream is told that it waits."""
-    tx.run(
-        "UPDATE inbox SET state = 'waiting', waits_for = :waits_for, wake_at = :wake_at WHERE inbox_id = :inbox_id",
-        inbox_id=inbox_id,
-        waits_for=waits_for,
-        wake_at=wake_at,
     )
 
 

@@ -34,9 +34,20 @@ def lock_subscriptions(tx: Tx, pairs: Iterable[Pair], *, wait: bool) -> list[Pai
     return [(row[0], row[1]) for row in rows]
 
 
+def lock_agencies(tx: Tx, agency_ids: Iterable[str]) -> None:
+    """Intake's locks: messages of one agency are applied one after another. Taken before any subscription, all at once."""
+    tx.run(
+        """
+        SELECT pg_advisory_xact_lock(hashtextextended('duecycle agency ' || k.agency_id, 0))
+        FROM unnest(CAST(:ids AS text[])) AS k(agency_id)
+        """,
+        ids=sorted(set(agency_ids)),
+    )
+
+
 def lock_agency(tx: Tx, agency_id: str) -> None:
-    """Intake's lock: messages of one agency are applied one after another. Taken before any subscription."""
-    tx.run("SELECT pg_advisory_xact_lock(hashtextextended('duecycle agency ' || :agency_id, 0))", agency_id=agency_id)
+    """Intake's lock of one agency."""
+    lock_agencies(tx, [agency_id])
 
 
 def try_lock_role(tx: Tx, role: str) -> bool:

@@ -1,8 +1,10 @@
 """Rechecks: one row per changed fact, worked off by the scheduler in batches of the subscriptions it touches."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from shared.store import bulk, tables
 from shared.store.transaction import Tx
 
 Kind = Literal["agency", "service", "subscription", "payment_method", "method_worked"]
@@ -19,15 +21,18 @@ class Recheck(NamedTuple):
     after_id: str | None
 
 
-def add(tx: Tx, agency_id: str, kind: Kind, ref: str, effective_at: datetime) -> None:
-    """Say that a fact has changed."""
-    tx.run(
-        "INSERT INTO rechecks (agency_id, kind, ref, effective_at) VALUES (:agency_id, :kind, :ref, :effective_at)",
-        agency_id=agency_id,
-        kind=kind,
-        ref=ref,
-        effective_at=effective_at,
-    )
+class NewRecheck(NamedTuple):
+    """A fact that has changed just now."""
+
+    agency_id: str
+    kind: Kind
+    ref: str
+    effective_at: datetime
+
+
+def add_all(tx: Tx, new: Sequence[NewRecheck]) -> None:
+    """Say that facts have changed; they are worked off in this order."""
+    bulk.insert(tx, tables.rechecks, NewRecheck._fields, new)
 
 
 def take(tx: Tx, frozen: list[str]) -> Recheck | None:

@@ -1,12 +1,13 @@
 """Write what upstream tells: newest state by revision, with every accepted revision of services and subscriptions kept."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql import JSONB
 
+from shared.store import bulk
 from shared.store.transaction import Tx
 
 
@@ -18,23 +19,28 @@ class Standing(NamedTuple):
     effective_at: datetime
 
 
-def standing(tx: Tx, table: Table, keys: Mapping[str, str]) -> Standing | None:
-    """The revision stored under a key, None if the fact is not known."""
-    found = " AND ".join(f"{name} = :{name}" for name in keys)
-    rows = tx.rows(f"SELECT revision, digest, effective_at FROM {table.name} WHERE {found}", **keys)  # noqa: S608
-    return Standing._make(rows[0]) if rows else None
-
-
-def upsert(tx: Tx, table: Table, keys: Mapping[str, str], values: Mapping[str, Any]) -> None:
-    """Write a fact whole. JSON columns take encoded text. The caller has compared revisions under the agency's lock."""
-    columns = {**keys, **values}
-    given = ", ".join(_expression(table, name) for name in columns)
-    sets = ", ".join(f"{name} = excluded.{name}" for name in values)
-    tx.run(
-        f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({given})"  # noqa: S608
-        f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {sets}",
-        **columns,
+def standings(tx: Tx, table: Table, keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], Standing]:
+    """What is stored under these keys, each in the order of the table's key columns; what is not known is absent."""
+    if not keys:
+        return {}
+    names = [column.name for column in table.primary_key]
+    arrays = ", ".join(f"CAST(:{name} AS text[])" for name in names)
+    rows = tx.rows(
+        f"SELECT {', '.join(names)}, revision, digest, effective_at FROM {table.name}"  # noqa: S608
+        f" JOIN unnest({arrays}) AS k({', '.join(names)}) USING ({', '.join(names)})",
+        **{name: list(column) for name, column in zip(names, zip(*keys, strict=True), strict=True)},
     )
+    wide = len(names)
+    return {tuple(row[:wide]): Standing._make(row[wide:]) for row in rows}
+
+
+def upsert_all(tx: Tx, table: Table, rows: Mapping[tuple[str, ...], Mapping[str, Any]]) -> None:
+    """Write facts whole, by key. JSON columns take encoded text. The caller has compared revisions under the agency's lock."""
+    if not rows:
+        return
+    names = tuple(column.name for column in table.primary_key)
+    columns = tuple(next(iter(rows.values())))
+    bulk.upsert(tx, table, names, columns, [(*key, *values.values()) for key, values in rows.items()])
 
 
 def change(tx: Tx, table: Table, keys: Mapping[str, str], values: Mapping[str, Any]) -> None:
@@ -44,22 +50,11 @@ def change(tx: Tx, table: Table, keys: Mapping[str, str], values: Mapping[str, A
     tx.run(f"UPDATE {table.name} SET {sets} WHERE {found}", **keys, **values)  # noqa: S608
 
 
-def insert(tx: Tx, table: Table, values: Mapping[str, Any]) -> None:
-    """Write one row of history."""
-    given = ", ".join(_expression(table, name) for name in values)
-    tx.run(f"INSERT INTO {table.name} ({', '.join(values)}) VALUES ({given})", **values)  # noqa: S608
-
-
 def _expression(table: Table, name: str) -> str:
     return f"CAST(:{name} AS jsonb)" if isinstance(table.c[name].type, JSONB) else f":{name}"
 
 
-def known(tx: Tx, table: Table, keys: Mapping[str, str]) -> bool:
-    """True if the fact is known."""
-    return standing(tx, table, keys) is not None
-
-
-def remove_method(tx: Tx, keys: Mapping[str, str], revision: int, effective_at: datetime, digest: str) -> None:
+def remove_method(tx: Tx, key: tuple[str, str, str], revision: int, effective_at: datetime, digest: str) -> None:
     """Take a payment method out of use."""
     tx.run(
         """
@@ -70,7 +65,9 @@ def remove_method(tx: Tx, keys: Mapping[str, str], revision: int, effective_at: 
         revision=revision,
         effective_at=effective_at,
         digest=digest,
-        **keys,
+        agency_id=key[0],
+        client_id=key[1],
+        payment_method_id=key[2],
     )
 
 
@@ -114,21 +111,21 @@ def known_earlier(tx: Tx, agency_id: str, subscription_id: str, at: datetime) ->
     )
 
 
-def order_id_taken(tx: Tx, agency_id: str, order_id: str, subscription_id: str) -> bool:
-    """True if another subscription has, or will have, an order of that id."""
-    return bool(
-        tx.scalar(
-            """
-            SELECT EXISTS (SELECT 1 FROM orders WHERE agency_id = :agency_id AND order_id = :order_id
-                           AND subscription_id <> :subscription_id)
-                OR EXISTS (SELECT 1 FROM subscriptions WHERE agency_id = :agency_id AND order_id = :order_id
-                           AND subscription_id <> :subscription_id)
-            """,
+def holders_of_order_ids(tx: Tx, agency_id: str, order_ids: Collection[str]) -> dict[str, set[str]]:
+    """By order id, the subscriptions that have, or will have, an order of that id; ids nobody has are absent."""
+    found: dict[str, set[str]] = {}
+    for table in ("orders", "subscriptions"):
+        rows = tx.rows(
+            f"""
+            SELECT order_id, subscription_id FROM {table}
+            WHERE agency_id = :agency_id AND order_id = ANY(CAST(:ids AS text[]))
+            """,  # noqa: S608
             agency_id=agency_id,
-            order_id=order_id,
-            subscription_id=subscription_id,
+            ids=list(order_ids),
         )
-    )
+        for order_id, subscription_id in rows:
+            found.setdefault(order_id, set()).add(subscription_id)
+    return found
 
 
 def has_document(tx: Tx, agency_id: str, subscription_id: str) -> bool:

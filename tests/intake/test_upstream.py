@@ -103,10 +103,10 @@ def test_one_message_that_breaks_the_transaction_stops_no_other(store: Store, mo
     from workers.intake import apply_facts
     from workers.intake import receive_changes as single
 
-    def fragile(tx, read, data):
+    def fragile(work, read, data):
         if data.client_id == "c2":
-            tx.run("SELECT 1 / 0")
-        return apply_facts.client(tx, read, data)
+            work.tx.run("SELECT 1 / 0")
+        return apply_facts.client(work, read, data)
 
     monkeypatch.setitem(single._APPLY, single.ClientUpserted, fragile)
 

@@ -30,6 +30,7 @@ from shared.store.charges import Charge
 from shared.store.invoices import Failing, Invoice
 from shared.store.locks import lock_subscriptions
 from shared.store.payments import Payment
+from shared.store.rechecks import NewRecheck
 from shared.store.transaction import Store, Tx
 from workers.charges.claim import LOOKUP, Call
 from workers.charges.dunning import Failure, after_failures, classify
@@ -151,7 +152,7 @@ def _succeed(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, reference
     provider = charge.provider or ""
     receive(tx, agency, [Payment(provider, reference, invoice.invoice_id, amount, charge.currency, tx.as_of)])
     if charges.clients_with_failing(tx, agency.agency_id, [charge.client_id]):
-        rechecks.add(tx, agency.agency_id, "method_worked", charge.client_id, tx.as_of)
+        rechecks.add_all(tx, [NewRecheck(agency.agency_id, "method_worked", charge.client_id, tx.as_of)])
 
 
 def _decline(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, code: str) -> None:

@@ -14,8 +14,9 @@ from shared.messages import (
     ServiceUpserted,
     content_digest,
 )
-from shared.store import rechecks, tables, upserts
-from shared.store.transaction import Tx
+from shared.store import tables, upserts
+from shared.store.unit_of_work import UnitOfWork
+from workers.intake.naming import arrivals_of
 from workers.intake.verdicts import Accepted, Applied, Stale, Verdict, Waits, compare
 
 
@@ -23,10 +24,9 @@ def _json(value: Any) -> str | None:
     return None if value is None else msgspec.json.encode(value).decode()
 
 
-def agency(tx: Tx, change: Change, data: AgencyUpserted) -> Verdict:
+def agency(work: UnitOfWork, change: Change, data: AgencyUpserted) -> Verdict:
     """The agency itself; a new zone, issue time or hold rule reaches every subscription through a recheck."""
-    keys = {"agency_id": data.agency_id}
-    accepted = compare(change, data.revision, upserts.standing(tx, tables.agencies, keys))
+    accepted = compare(change, data.revision, work.standing(tables.agencies, data.agency_id))
     if not isinstance(accepted, Accepted):
         return accepted
     values = {
@@ -49,18 +49,18 @@ def agency(tx: Tx, change: Change, data: AgencyUpserted) -> Verdict:
         "hold_on": data.hold_on,
         "digest": accepted.digest,
     }
-    upserts.upsert(tx, tables.agencies, keys, values)
+    work.upsert(tables.agencies, (data.agency_id,), values)
     if not accepted.first:
-        rechecks.add(tx, data.agency_id, "agency", data.agency_id, accepted.effective_at)
-    return Applied((f"agency/{data.agency_id}",))
+        work.recheck(data.agency_id, "agency", data.agency_id, accepted.effective_at)
+    return Applied(arrivals_of(data))
 
 
-def client(tx: Tx, change: Change, data: ClientUpserted) -> Verdict:
+def client(work: UnitOfWork, change: Change, data: ClientUpserted) -> Verdict:
     """A client; names and addresses count from the next document on."""
-    if not upserts.known(tx, tables.agencies, {"agency_id": data.agency_id}):
+    if not work.known(tables.agencies, data.agency_id):
         return Waits(f"agency/{data.agency_id}")
-    keys = {"agency_id": data.agency_id, "client_id": data.client_id}
-    accepted = compare(change, data.revision, upserts.standing(tx, tables.clients, keys))
+    key = (data.agency_id, data.client_id)
+    accepted = compare(change, data.revision, work.standing(tables.clients, *key))
     if not isinstance(accepted, Accepted):
         return accepted
     values = {
@@ -73,27 +73,29 @@ def client(tx: Tx, change: Change, data: ClientUpserted) -> Verdict:
         "tax_id": data.tax_id,
         "digest": accepted.digest,
     }
-    upserts.upsert(tx, tables.clients, keys, values)
-    return Applied((f"client/{data.client_id}",))
+    work.upsert(tables.clients, key, values)
+    return Applied(arrivals_of(data))
 
 
-def service(tx: Tx, change: Change, data: ServiceUpserted) -> Verdict:
+def service(work: UnitOfWork, change: Change, data: ServiceUpserted) -> Verdict:
     """A service; every revision is kept, for a cycle is priced by the one in force when it fell due."""
-    if not upserts.known(tx, tables.agencies, {"agency_id": data.agency_id}):
+    if not work.known(tables.agencies, data.agency_id):
         return Waits(f"agency/{data.agency_id}")
     keys = {"agency_id": data.agency_id, "service_id": data.service_id}
-    accepted = compare(change, data.revision, upserts.standing(tx, tables.services, keys))
+    key = (data.agency_id, data.service_id)
+    accepted = compare(change, data.revision, work.standing(tables.services, *key))
     if isinstance(accepted, Stale):
         late = _service_values(data, change.time, content_digest(data))
-        upserts.keep_late(tx, tables.service_revisions, keys, late)
+        work.flush()
+        upserts.keep_late(work.tx, tables.service_revisions, keys, late)
     if not isinstance(accepted, Accepted):
         return accepted
     values = _service_values(data, accepted.effective_at, accepted.digest)
-    upserts.upsert(tx, tables.services, keys, values)
-    upserts.insert(tx, tables.service_revisions, {**keys, **values})
+    work.upsert(tables.services, key, values)
+    work.insert(tables.service_revisions, {**keys, **values})
     if not accepted.first:
-        rechecks.add(tx, data.agency_id, "service", data.service_id, accepted.effective_at)
-    return Applied((f"service/{data.service_id}",))
+        work.recheck(data.agency_id, "service", data.service_id, accepted.effective_at)
+    return Applied(arrivals_of(data))
 
 
 def _service_values(data: ServiceUpserted, effective_at: datetime, digest: str) -> dict[str, Any]:
@@ -116,18 +118,18 @@ def _service_values(data: ServiceUpserted, effective_at: datetime, digest: str) 
     }
 
 
-def payment_method(tx: Tx, change: Change, data: PaymentMethodUpserted) -> Verdict:
+def payment_method(work: UnitOfWork, change: Change, data: PaymentMethodUpserted) -> Verdict:
     """A payment method; any newer revision counts as a new one, and open failing invoices are tried again at once."""
-    if not upserts.known(tx, tables.clients, {"agency_id": data.agency_id, "client_id": data.client_id}):
+    if not work.known(tables.clients, data.agency_id, data.client_id):
         return Waits(f"client/{data.client_id}")
-    keys = _method_keys(data)
-    accepted = compare(change, data.revision, upserts.standing(tx, tables.payment_methods, keys))
+    key = (data.agency_id, data.client_id, data.payment_method_id)
+    accepted = compare(change, data.revision, work.standing(tables.payment_methods, *key))
     if not isinstance(accepted, Accepted):
         return accepted
     values = {
         "revision": data.revision,
         "effective_at": accepted.effective_at,
-        "received_at": tx.as_of,
+        "received_at": work.tx.as_of,
         "provider": data.provider,
         "token": data.token,
         "customer": data.customer,
@@ -135,27 +137,21 @@ def payment_method(tx: Tx, change: Change, data: PaymentMethodUpserted) -> Verdi
         "removed_at": None,
         "digest": accepted.digest,
     }
-    upserts.upsert(tx, tables.payment_methods, keys, values)
-    rechecks.add(tx, data.agency_id, "payment_method", data.client_id, accepted.effective_at)
-    return Applied((f"payment_method/{data.client_id}/{data.payment_method_id}",))
+    work.upsert(tables.payment_methods, key, values)
+    work.recheck(data.agency_id, "payment_method", data.client_id, accepted.effective_at)
+    return Applied(arrivals_of(data))
 
 
-def payment_method_removed(tx: Tx, change: Change, data: PaymentMethodRemoved) -> Verdict:
+def payment_method_removed(work: UnitOfWork, change: Change, data: PaymentMethodRemoved) -> Verdict:
     """A payment method goes out of use."""
-    keys = _method_keys(data)
-    stored = upserts.standing(tx, tables.payment_methods, keys)
+    key = (data.agency_id, data.client_id, data.payment_method_id)
+    stored = work.standing(tables.payment_methods, *key)
     if stored is None:
         return Waits(f"payment_method/{data.client_id}/{data.payment_method_id}")
     accepted = compare(change, data.revision, stored)
     if not isinstance(accepted, Accepted):
         return accepted
-    upserts.remove_method(tx, keys, data.revision, accepted.effective_at, accepted.digest)
+    work.flush()
+    upserts.remove_method(work.tx, key, data.revision, accepted.effective_at, accepted.digest)
+    work.forget()
     return Applied()
-
-
-def _method_keys(data: PaymentMethodUpserted | PaymentMethodRemoved) -> dict[str, str]:
-    return {
-        "agency_id": data.agency_id,
-        "client_id": data.client_id,
-        "payment_method_id": data.payment_method_id,
-    }

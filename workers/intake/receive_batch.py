@@ -1,15 +1,31 @@
 """A batch of upstream's messages in one transaction: one commit for all of them, and each still judged by itself."""
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 
 import structlog
 
-from shared.messages import Change, Rejected, decode_change
+from shared.messages import (
+    Change,
+    ChangeData,
+    InvoiceIssued,
+    InvoiceSelector,
+    Rejected,
+    SubscriptionResumed,
+    SubscriptionUpserted,
+    decode_change,
+)
+from shared.store import inbox, invoices
 from shared.store.errors import is_data_error
-from shared.store.locks import lock_agency
-from shared.store.transaction import Store
-from workers.intake.receive_changes import Received, receive_change, receive_in
+from shared.store.locks import Pair, lock_agencies, lock_subscriptions
+from shared.store.transaction import Store, Tx
+from shared.store.unit_of_work import UnitOfWork
+from workers.intake.naming import arrivals_of, keys_by_table
+from workers.intake.receive_changes import Received, arrived, receive_change, receive_kept
 
+_OF_A_SUBSCRIPTION = (SubscriptionUpserted, SubscriptionResumed, InvoiceIssued)
+_agency = attrgetter("agency_id")
 log = structlog.get_logger()
 
 
@@ -32,13 +48,18 @@ def receive_batch(store: Store, raws: Sequence[bytes]) -> list[Received]:
 
 def _together(store: Store, raws: Sequence[bytes]) -> list[Received]:
     read = [_read(raw) for raw in raws]
-    agencies = [each.agency_id if isinstance(each, Rejected) else each.data.agency_id for each in read]
+    kept = [arrived(raw, each) for raw, each in zip(raws, read, strict=True)]
     found: dict[int, Received] = {}
     with store.transaction() as tx:
-        for agency_id in sorted(set(agencies)):
-            lock_agency(tx, agency_id)
-        for place in sorted(range(len(raws)), key=lambda place: (agencies[place], place)):
-            found[place] = receive_in(tx, raws[place], read[place])
+        lock_agencies(tx, {each.agency_id for each in kept})
+        ids = inbox.store_all(tx, kept)
+        new = [each.data for each, id_ in zip(read, ids, strict=True) if id_ is not None and isinstance(each, Change)]
+        lock_subscriptions(tx, _subscriptions(tx, new), wait=True)
+        work = UnitOfWork(tx)
+        _read_together(work, new)
+        for place in sorted(range(len(raws)), key=lambda place: (kept[place].agency_id, place)):
+            found[place] = receive_kept(work, read[place], ids[place], kept[place])
+        work.flush()
     return [found[place] for place in range(len(raws))]
 
 
@@ -47,3 +68,32 @@ def _read(raw: bytes) -> Change | Rejected:
         return decode_change(raw)
     except Rejected as rejected:
         return rejected
+
+
+def _subscriptions(tx: Tx, told: Sequence[ChangeData]) -> list[Pair]:
+    """Every subscription that these messages are about, so that all are locked at once and in order."""
+    named = [(data.agency_id, data.subscription_id) for data in told if isinstance(data, _OF_A_SUBSCRIPTION)]
+    selecting = [data for data in told if isinstance(data, InvoiceSelector)]
+    named += [(data.agency_id, data.subscription_id) for data in selecting if data.subscription_id is not None]
+    invoice_ids: dict[str, list[str]] = {}
+    for data in selecting:
+        if data.invoice_id is not None:
+            invoice_ids.setdefault(data.agency_id, []).append(data.invoice_id)
+    for agency_id, ids in invoice_ids.items():
+        named += [
+            (agency_id, subscription_id) for subscription_id in invoices.subscriptions_of(tx, agency_id, ids).values()
+        ]
+    return named
+
+
+def _read_together(work: UnitOfWork, told: Sequence[ChangeData]) -> None:
+    """What the messages will ask for, in one statement per table and agency."""
+    for table, keys in keys_by_table(told).items():
+        work.expect(table, keys)
+    for agency_id, of in groupby(sorted(told, key=_agency), key=_agency):
+        data = list(of)
+        work.expect_awaited(agency_id, {arrival for each in data for arrival in arrivals_of(each)})
+        subscribed = [each for each in data if isinstance(each, SubscriptionUpserted)]
+        if subscribed:
+            work.expect_services(agency_id, {each.service_id for each in subscribed})
+            work.expect_order_ids(agency_id, {each.order_id for each in subscribed if each.order_id})

@@ -25,26 +25,42 @@ from shared.messages import (
 )
 from shared.store import inbox
 from shared.store.errors import describe, is_data_error
-from shared.store.inbox import TELL_WAITING_AFTER, Arrived, Waiting
+from shared.store.inbox import TELL_WAITING_AFTER, Arrived, Settled, Waiting
 from shared.store.locks import lock_agency
 from shared.store.transaction import Store, Tx
+from shared.store.unit_of_work import UnitOfWork
 from workers.intake import apply_facts, apply_invoices, apply_issued, apply_subscriptions
 from workers.intake.verdicts import Applied, Refused, Stale, Verdict, Waits
 
 log = structlog.get_logger()
 
-_APPLY: Mapping[type, Callable[[Tx, Change, Any], Verdict]] = {
+Apply = Callable[[UnitOfWork, Change, Any], Verdict]
+
+
+def _by_itself(apply: Callable[[Tx, Change, Any], Verdict]) -> Apply:
+    """A rare kind of message, applied by statements of its own."""
+
+    def applied(work: UnitOfWork, change: Change, data: Any) -> Verdict:
+        work.flush()
+        verdict = apply(work.tx, change, data)
+        work.forget()
+        return verdict
+
+    return applied
+
+
+_APPLY: Mapping[type, Apply] = {
     AgencyUpserted: apply_facts.agency,
     ClientUpserted: apply_facts.client,
     ServiceUpserted: apply_facts.service,
     PaymentMethodUpserted: apply_facts.payment_method,
     PaymentMethodRemoved: apply_facts.payment_method_removed,
     SubscriptionUpserted: apply_subscriptions.subscription,
-    SubscriptionResumed: apply_subscriptions.resumed,
-    InvoiceIssued: apply_issued.issued,
-    InvoicePaid: apply_invoices.paid,
-    InvoiceVoided: apply_invoices.voided,
-    ChargeRequested: apply_invoices.charge_requested,
+    SubscriptionResumed: _by_itself(apply_subscriptions.resumed),
+    InvoiceIssued: _by_itself(apply_issued.issued),
+    InvoicePaid: _by_itself(apply_invoices.paid),
+    InvoiceVoided: _by_itself(apply_invoices.voided),
+    ChargeRequested: _by_itself(apply_invoices.charge_requested),
 }
 UNREADABLE = "unreadable"
 TRIES_MAX = 3
@@ -68,7 +84,7 @@ def receive_change(store: Store, raw: bytes) -> Received:
     try:
         change = decode_change(raw)
     except Rejected as rejected:
-        return _keep_rejected(store, raw, rejected)
+        return _receive(store, raw, rejected)
     for attempt in range(1, TRIES_MAX + 1):
         try:
             return _receive(store, raw, change)
@@ -76,7 +92,7 @@ def receive_change(store: Store, raw: bytes) -> Received:
             if is_data_error(error):
                 log.exception("change.failed", source=change.source, id=change.id, type=change.type)
                 failed = Rejected("", _broken(error), change.source, change.id, change.type, change.data.agency_id)
-                return _keep_rejected(store, raw, failed)
+                return _receive(store, raw, failed)
             if attempt == TRIES_MAX:
                 raise
     raise AssertionError("unreachable")
@@ -87,65 +103,94 @@ def receive_changes(store: Store, raws: Sequence[bytes]) -> list[Received]:
     return [receive_change(store, raw) for raw in raws]
 
 
-def _receive(store: Store, raw: bytes, change: Change) -> Received:
+def _receive(store: Store, raw: bytes, read: Change | Rejected) -> Received:
+    kept = arrived(raw, read)
     with store.transaction() as tx:
-        lock_agency(tx, change.data.agency_id)
-        return receive_in(tx, raw, change)
+        lock_agency(tx, kept.agency_id)
+        work = UnitOfWork(tx)
+        (inbox_id,) = inbox.store_all(tx, [kept])
+        received = receive_kept(work, read, inbox_id, kept)
+        work.flush()
+        return received
 
 
-def receive_in(tx: Tx, raw: bytes, read: Change | Rejected) -> Received:
-    """Store and apply one message in a transaction that holds its agency's lock; `read` is what its bytes say."""
+def arrived(raw: bytes, read: Change | Rejected) -> Arrived:
+    """What the inbox keeps of a message; one without an id goes by its content."""
     if isinstance(read, Rejected):
-        return _keep(tx, raw, read)
-    arrived = Arrived(read.source, read.id, read.data.agency_id, read.type, read.time, raw)
-    inbox_id = inbox.store(tx, arrived)
+        id_ = read.id or hashlib.sha256(raw).hexdigest()
+        return Arrived(read.source or UNREADABLE, id_, read.agency_id, read.type, None, raw[:MESSAGE_BYTES_MAX])
+    return Arrived(read.source, read.id, read.data.agency_id, read.type, read.time, raw)
+
+
+def receive_kept(work: UnitOfWork, read: Change | Rejected, inbox_id: int | None, kept: Arrived) -> Received:
+    """Apply a message that was just kept, its agency's lock held; without a row of its own it was told before.
+
+    `read` is what its bytes say. The caller flushes `work`.
+    """
     if inbox_id is None:
-        return Received(read.source, read.id, "repeated")
-    return _apply(tx, read, inbox_id, tell_later=True)
+        said = (read.field, read.reason) if isinstance(read, Rejected) else ()
+        return Received(kept.source, kept.id, "repeated", *said)
+    if isinstance(read, Rejected):
+        work.settle(kept.agency_id, inbox_id, Settled("rejected", read.field, read.reason))
+        data = {"source": kept.source, "id": kept.id, "type": read.type, "field": read.field, "reason": read.reason}
+        work.tx.record(kept.agency_id, "change.rejected", f"message/{kept.source}/{kept.id}", data)
+        return Received(kept.source, kept.id, "rejected", read.field, read.reason)
+    return _apply(work, read, inbox_id, tell_later=True)
 
 
 def apply_stored(tx: Tx, change: Change, inbox_id: int) -> Received:
     """Apply a message that the inbox holds, in a transaction that holds its agency's lock."""
-    return _apply(tx, change, inbox_id, tell_later=True)
+    work = UnitOfWork(tx)
+    received = _apply(work, change, inbox_id, tell_later=True)
+    work.flush()
+    return received
 
 
-def _apply(tx: Tx, change: Change, inbox_id: int, *, tell_later: bool) -> Received:
+def _apply(work: UnitOfWork, change: Change, inbox_id: int, *, tell_later: bool) -> Received:
     """Apply a stored message, and then what waited for it, oldest first."""
     agency_id = change.data.agency_id
-    verdict = _APPLY[type(change.data)](tx, change, change.data)
+    tx = work.tx
+    verdict = _APPLY[type(change.data)](work, change, change.data)
     match verdict:
-        case Applied(arrived):
-            inbox.settle(tx, inbox_id, "applied")
+        case Applied(arrivals):
+            work.settle(agency_id, inbox_id, Settled("applied"))
             _answer(tx, change, "applied")
-            for waiting in inbox.waiting_for(tx, agency_id, arrived) if arrived else ():
-                _look_again(tx, waiting)
+            if work.awaited(agency_id, arrivals):
+                work.flush()
+                for waiting in inbox.waiting_for(tx, agency_id, arrivals):
+                    _look_again(work, waiting)
             return Received(change.source, change.id, "applied")
         case Stale():
-            inbox.settle(tx, inbox_id, "stale")
+            work.settle(agency_id, inbox_id, Settled("stale"))
             _answer(tx, change, "applied", effect="stale")
             return Received(change.source, change.id, "stale")
         case Refused(field, reason):
-            inbox.settle(tx, inbox_id, "rejected", field, reason)
+            work.settle(agency_id, inbox_id, Settled("rejected", field, reason))
             _answer(tx, change, "rejected", field=field, reason=reason)
             return Received(change.source, change.id, "rejected", field, reason)
         case Waits(waits_for):
-            inbox.wait(tx, inbox_id, waits_for, tx.as_of + TELL_WAITING_AFTER if tell_later else None)
+            wake_at = tx.as_of + TELL_WAITING_AFTER if tell_later else None
+            work.settle(agency_id, inbox_id, Settled("waiting", waits_for=waits_for, wake_at=wake_at))
             return Received(change.source, change.id, "waiting", "", f"waits for {waits_for}")
 
 
-def _apply_waiting(tx: Tx, waiting: Waiting) -> tuple[Change, Received]:
+def _apply_waiting(work: UnitOfWork, waiting: Waiting) -> tuple[Change, Received]:
     """Apply a message that waited. What breaks it is its own: it is rejected, and nothing else is undone."""
     change = decode_change(waiting.raw)
+    work.flush()
     try:
-        with tx.savepoint():
-            return change, _apply(tx, change, waiting.inbox_id, tell_later=False)
+        with work.tx.savepoint():
+            received = _apply(work, change, waiting.inbox_id, tell_later=False)
+            work.flush()
+            return change, received
     except Exception as error:
         if not is_data_error(error):
             raise
+        work.drop()
         log.exception("change.failed", source=change.source, id=change.id, type=change.type)
         reason = _broken(error)
-        inbox.settle(tx, waiting.inbox_id, "rejected", "", reason)
-        _answer(tx, change, "rejected", field="", reason=reason)
+        work.settle(change.data.agency_id, waiting.inbox_id, Settled("rejected", "", reason))
+        _answer(work.tx, change, "rejected", field="", reason=reason)
         return change, Received(change.source, change.id, "rejected", "", reason)
 
 
@@ -162,41 +207,23 @@ def replay_waiting(store: Store, agency_id: str, ids: Sequence[str]) -> None:
     for inbox_id in sorted(map(int, ids)):
         with store.transaction() as tx:
             lock_agency(tx, agency_id)
+            work = UnitOfWork(tx)
             for waiting in inbox.waiting_rows(tx, agency_id, [inbox_id]):
-                _look_again(tx, waiting)
+                _look_again(work, waiting)
+            work.flush()
 
 
-def _look_again(tx: Tx, waiting: Waiting) -> None:
-    change, received = _apply_waiting(tx, waiting)
+def _look_again(work: UnitOfWork, waiting: Waiting) -> None:
+    change, received = _apply_waiting(work, waiting)
     if received.state != "waiting" or waiting.told_waiting_at is not None:
         return
-    if tx.as_of >= waiting.received_at + TELL_WAITING_AFTER:
-        inbox.told_waiting(tx, waiting.inbox_id)
-        _answer(tx, change, "waiting", reason=received.reason)
+    if work.tx.as_of >= waiting.received_at + TELL_WAITING_AFTER:
+        inbox.told_waiting(work.tx, waiting.inbox_id)
+        _answer(work.tx, change, "waiting", reason=received.reason)
     else:
-        inbox.wake_at(tx, waiting.inbox_id, waiting.received_at + TELL_WAITING_AFTER)
+        inbox.wake_at(work.tx, waiting.inbox_id, waiting.received_at + TELL_WAITING_AFTER)
 
 
 def _answer(tx: Tx, change: Change, what: str, **said: str) -> None:
     data = {"source": change.source, "id": change.id, "type": change.type, **said}
     tx.record(change.data.agency_id, f"change.{what}", f"message/{change.source}/{change.id}", data)
-
-
-def _keep_rejected(store: Store, raw: bytes, rejected: Rejected) -> Received:
-    with store.transaction() as tx:
-        lock_agency(tx, rejected.agency_id)
-        return _keep(tx, raw, rejected)
-
-
-def _keep(tx: Tx, raw: bytes, rejected: Rejected) -> Received:
-    """Keep what can't be taken, as far as it can be read; a message without an id goes by its content."""
-    id_ = rejected.id or hashlib.sha256(raw).hexdigest()
-    source = rejected.source or UNREADABLE
-    kept = raw[:MESSAGE_BYTES_MAX]
-    inbox_id = inbox.store(tx, Arrived(source, id_, rejected.agency_id, rejected.type, None, kept))
-    if inbox_id is None:
-        return Received(source, id_, "repeated", rejected.field, rejected.reason)
-    inbox.settle(tx, inbox_id, "rejected", rejected.field, rejected.reason)
-    data = {"source": source, "id": id_, "type": rejected.type, "field": rejected.field, "reason": rejected.reason}
-    tx.record(rejected.agency_id, "change.rejected", f"message/{source}/{id_}", data)
-    return Received(source, id_, "rejected", rejected.field, rejected.reason)

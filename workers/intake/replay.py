@@ -2,6 +2,7 @@
 
 from shared.messages import Rejected, decode_change
 from shared.store import inbox, operating
+from shared.store.inbox import Settled
 from shared.store.locks import lock_agency
 from shared.store.transaction import Store
 from workers.intake.receive_changes import Received, apply_stored
@@ -22,7 +23,7 @@ def replay(store: Store, inbox_id: int, by: str) -> Received | None:
     except Rejected as rejected:
         with store.transaction() as tx:
             lock_agency(tx, rejected.agency_id)
-            inbox.settle(tx, inbox_id, "rejected", rejected.field, rejected.reason)
+            inbox.settle_all(tx, {inbox_id: Settled("rejected", rejected.field, rejected.reason)})
         return Received(kept.source, kept.id, "rejected", rejected.field, rejected.reason)
     with store.transaction() as tx:
         lock_agency(tx, change.data.agency_id)
