@@ -2,7 +2,7 @@
 
 from scheduler import recheck
 from scheduler.plan import plan
-from shared.store import inbox, rechecks
+from shared.store import invoices, rechecks
 from tests.races.seeded import seed_agency, seed_subscriptions
 from tests.races.sessions import Stage
 from tests.races.upstream import message
@@ -26,11 +26,11 @@ def test_messages_that_waited_lock_one_subscription_at_a_time(stage: Stage) -> N
     issue_invoices(stage.store, "ag", ["sub-a", "sub-b"])
     ids = [str(row[0]) for row in stage.ask(WAITING)]
 
-    done = stage.stop(inbox, "settle", "replay")
+    done = stage.stop(invoices, "close", "replay")
     replaying = stage.start("replay", lambda store: replay_waiting(store, "ag", ids))
     done.reached(replaying)
     with stage.store.transaction() as tx:
-        rechecks.add(tx, "ag", "service", "seo", tx.as_of)
+        rechecks.add_all(tx, [rechecks.NewRecheck("ag", "service", "seo", tx.as_of)])
     rechecking = stage.start("recheck", recheck.recheck)
     assert stage.waits(rechecking)
     done.go()

@@ -16,13 +16,14 @@ from shared.messages import (
     SubscriptionUpserted,
     decode_change,
 )
-from shared.store import inbox, invoices
+from shared.store import inbox
 from shared.store.errors import is_data_error
 from shared.store.locks import Pair, lock_agencies, lock_subscriptions
 from shared.store.transaction import Store, Tx
 from shared.store.unit_of_work import UnitOfWork
 from workers.intake.naming import arrivals_of, keys_by_table
 from workers.intake.receive_changes import Received, arrived, receive_change, receive_kept
+from workers.intake.selecting import subscriptions_spoken_of
 
 _OF_A_SUBSCRIPTION = (SubscriptionUpserted, SubscriptionResumed, InvoiceIssued)
 _agency = attrgetter("agency_id")
@@ -32,8 +33,8 @@ log = structlog.get_logger()
 def receive_batch(store: Store, raws: Sequence[bytes]) -> list[Received]:
     """Store and apply messages as if one after another, in one commit. Returns what became of each, in their order.
 
-    Messages of one agency are applied in their order; agencies are taken in the order of their ids, and the locks of all
-    before the first message, so that two batches never wait for each other. If one message breaks the transaction, the
+    The locks of all agencies are taken before the first message, in the order of their ids, and then those of all
+    subscriptions, so that two batches never wait for each other. If one message breaks the transaction, the
     batch is taken apart and each message goes alone. Raises only what trying again later may cure; nothing is kept then.
     """
     if len(raws) > 1:
@@ -49,7 +50,6 @@ def receive_batch(store: Store, raws: Sequence[bytes]) -> list[Received]:
 def _together(store: Store, raws: Sequence[bytes]) -> list[Received]:
     read = [_read(raw) for raw in raws]
     kept = [arrived(raw, each) for raw, each in zip(raws, read, strict=True)]
-    found: dict[int, Received] = {}
     with store.transaction() as tx:
         lock_agencies(tx, {each.agency_id for each in kept})
         ids = inbox.store_all(tx, kept)
@@ -57,10 +57,9 @@ def _together(store: Store, raws: Sequence[bytes]) -> list[Received]:
         lock_subscriptions(tx, _subscriptions(tx, new), wait=True)
         work = UnitOfWork(tx)
         _read_together(work, new)
-        for place in sorted(range(len(raws)), key=lambda place: (kept[place].agency_id, place)):
-            found[place] = receive_kept(work, read[place], ids[place], kept[place])
+        received = [receive_kept(work, *each) for each in zip(read, ids, kept, strict=True)]
         work.flush()
-    return [found[place] for place in range(len(raws))]
+    return received
 
 
 def _read(raw: bytes) -> Change | Rejected:
@@ -72,17 +71,12 @@ def _read(raw: bytes) -> Change | Rejected:
 
 def _subscriptions(tx: Tx, told: Sequence[ChangeData]) -> list[Pair]:
     """Every subscription that these messages are about, so that all are locked at once and in order."""
-    named = [(data.agency_id, data.subscription_id) for data in told if isinstance(data, _OF_A_SUBSCRIPTION)]
-    selecting = [data for data in told if isinstance(data, InvoiceSelector)]
-    named += [(data.agency_id, data.subscription_id) for data in selecting if data.subscription_id is not None]
-    invoice_ids: dict[str, list[str]] = {}
-    for data in selecting:
-        if data.invoice_id is not None:
-            invoice_ids.setdefault(data.agency_id, []).append(data.invoice_id)
-    for agency_id, ids in invoice_ids.items():
-        named += [
-            (agency_id, subscription_id) for subscription_id in invoices.subscriptions_of(tx, agency_id, ids).values()
-        ]
+    named: list[Pair] = []
+    for data in told:
+        if isinstance(data, _OF_A_SUBSCRIPTION):
+            named.append((data.agency_id, data.subscription_id))
+        elif isinstance(data, InvoiceSelector):
+            named += subscriptions_spoken_of(tx, data)
     return named
 
 

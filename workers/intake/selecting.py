@@ -1,10 +1,12 @@
 """Which invoice a message speaks of."""
 
+from datetime import date
+
 from shared.domain.keys import sequences_of
 from shared.messages import InvoiceSelector
 from shared.store import invoices
 from shared.store.invoices import Invoice
-from shared.store.locks import lock_subscriptions
+from shared.store.locks import Pair, lock_subscriptions
 from shared.store.transaction import Tx
 from workers.intake.verdicts import Refused, Waits
 
@@ -15,20 +17,41 @@ def select(tx: Tx, data: InvoiceSelector) -> Invoice | Waits | Refused:
     A number that one of our invoices and one given by upstream share names neither: the id has to say which.
     """
     agency_id = data.agency_id
-    if data.invoice_id is not None:
-        ids, awaited = [data.invoice_id], f"invoice/{data.invoice_id}"
-    elif data.number is not None:
-        ids = invoices.by_number(tx, agency_id, data.number, sequences_of(data.number))
-        awaited = f"invoice-number/{data.number}"
-    elif data.subscription_id is not None and data.period_starts_on is not None:
-        ids = invoices.by_period(tx, agency_id, data.subscription_id, data.period_starts_on)
-        awaited = f"invoice-period/{data.subscription_id}/{data.period_starts_on.isoformat()}"
-    else:
-        return Refused("data.invoice_id", "say which invoice: invoice_id, or number, or subscription_id and period")
+    ids = _ids(tx, data)
     if len(ids) > 1:
         return Refused("data.number", "two invoices carry this number; send invoice_id instead")
     of = invoices.subscriptions_of(tx, agency_id, ids)
     if not of:
-        return Waits(awaited)
+        return Waits(_awaited(data))
     lock_subscriptions(tx, [(agency_id, subscription_id) for subscription_id in of.values()], wait=True)
     return next(iter(invoices.load(tx, agency_id, list(of)).values()))
+
+
+def subscriptions_spoken_of(tx: Tx, data: InvoiceSelector) -> list[Pair]:
+    """The subscriptions of every invoice that a message may mean."""
+    of = invoices.subscriptions_of(tx, data.agency_id, _ids(tx, data))
+    return [(data.agency_id, subscription_id) for subscription_id in of.values()]
+
+
+def _ids(tx: Tx, data: InvoiceSelector) -> list[str]:
+    if data.invoice_id is not None:
+        return [data.invoice_id]
+    if data.number is not None:
+        return invoices.by_number(tx, data.agency_id, data.number, sequences_of(data.number))
+    subscription_id, starts_on = _period(data)
+    return invoices.by_period(tx, data.agency_id, subscription_id, starts_on)
+
+
+def _awaited(data: InvoiceSelector) -> str:
+    if data.invoice_id is not None:
+        return f"invoice/{data.invoice_id}"
+    if data.number is not None:
+        return f"invoice-number/{data.number}"
+    subscription_id, starts_on = _period(data)
+    return f"invoice-period/{subscription_id}/{starts_on.isoformat()}"
+
+
+def _period(data: InvoiceSelector) -> tuple[str, date]:
+    if data.subscription_id is None or data.period_starts_on is None:
+        raise ValueError("an invoice selector that names no invoice was not refused when it was decoded")
+    return data.subscription_id, data.period_starts_on
