@@ -21,7 +21,7 @@ class UnitOfWork:
     """Messages of a batch are applied to it as if one after another, while the database sees a few statements.
 
     The caller holds the lock of every agency it asks about, so nobody else writes these facts meanwhile, and ends with
-    `flush`. Whatever reads facts by statements of its own calls `flush` before and `forget` after it.
+    `flush`. Whatever has statements of its own calls `flush` before them, and `forget` after those that write facts.
     """
 
     def __init__(self, tx: Tx) -> None:

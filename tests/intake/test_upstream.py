@@ -13,11 +13,10 @@ from ops.cli import commands
 from shared.broker.changes import ChangesConsumer, Delivery
 from shared.broker.check import check_broker, queue_loads
 from shared.broker.names import CHANGES_EXCHANGE
-from shared.store.transaction import FixedClock, Store
+from shared.store.transaction import Store
 from tests.broker.waiting import until
 from workers.intake import upstream
 from workers.intake.receive_batch import receive_batch
-from workers.intake.receive_changes import receive_changes
 
 
 def change(name: str, id_: str, /, **data: object) -> bytes:
@@ -65,37 +64,6 @@ def inbox(store: Store) -> list[tuple[str, str]]:
 def names(store: Store) -> list[tuple[str, str, str]]:
     with store.transaction() as tx:
         return [tuple(row) for row in tx.rows("SELECT agency_id, client_id, name FROM clients ORDER BY 1, 2")]
-
-
-MIXED = [
-    client(1),  # before its agency is known: it waits for the next one
-    agency("b"),
-    agency("a"),
-    client(2, "b"),
-    client(2, "b", revision=3),
-    client(2, "b", revision=2),  # comes late
-    b"garbage",
-    client(2, "b", revision=3),  # told twice
-    client(3, "nobody"),
-    change("client.upserted", "no-name", agency_id="a", client_id="c9", revision=1),
-]
-
-
-def test_a_batch_comes_to_the_same_as_one_by_one(store: Store, postgres, template: str, clock: FixedClock) -> None:
-    """Several agencies, out of order, repeated, wrong and waiting: the same verdicts and the same rows."""
-    from shared.store.transaction import make_engine
-
-    url = postgres.create_database("duecycle_one_by_one", template)
-    other = Store(make_engine(url), clock)
-    try:
-        together = receive_batch(store, MIXED)
-        apart = receive_changes(other, MIXED)
-        assert together == apart
-        assert (inbox(store), names(store)) == (inbox(other), names(other))
-        assert {each.state for each in together} == {"applied", "waiting", "stale", "rejected", "repeated"}
-    finally:
-        other.engine.dispose()
-        postgres.drop_database("duecycle_one_by_one")
 
 
 def test_one_message_that_breaks_the_transaction_stops_no_other(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,13 +38,11 @@ Apply = Callable[[UnitOfWork, Change, Any], Verdict]
 
 
 def _by_itself(apply: Callable[[Tx, Change, Any], Verdict]) -> Apply:
-    """A rare kind of message, applied by statements of its own."""
+    """A rare kind of message, applied by statements of its own; it writes no fact that has revisions."""
 
     def applied(work: UnitOfWork, change: Change, data: Any) -> Verdict:
         work.flush()
-        verdict = apply(work.tx, change, data)
-        work.forget()
-        return verdict
+        return apply(work.tx, change, data)
 
     return applied
 
