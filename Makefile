@@ -10,10 +10,10 @@ export DUECYCLE_CONTRACTS ?= $(abspath ../shared/contracts)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo test cluster scale env bench lint format types contracts check lock clean
+.PHONY: help setup servers demo test test-next cluster scale env bench drill-quorum drill-failover drill-giant lint format types contracts check lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make .venv with the locked dependencies (again only after they changed)
 	@deploy/setup.sh
@@ -33,6 +33,9 @@ servers: ## RabbitMQ and promtool, for the tests and the local cluster (Debian p
 test: servers ## the tests, fast ones first
 	@$(PYTHON_BIN) -m pytest $(ARGS)
 
+test-next: ## the tests on RabbitMQ 4, PostgreSQL 17 and Python 3.13, in a folder beside the system (as root)
+	@deploy/next.sh $(ARGS)
+
 cluster: servers ## a whole cluster on this machine, with a backlog to work off; Ctrl-C ends it
 	@$(PYTHON_BIN) -m ops.cluster up --folder cluster $(ARGS)
 
@@ -44,6 +47,15 @@ env: setup ## random passwords for docker compose, into .env and secrets/
 
 bench: servers ## cycles per second against hand-written SQL and against a naive writer
 	@$(PYTHON_BIN) -m ops.bench $(ARGS)
+
+drill-quorum: servers ## three RabbitMQ nodes lose the leader of their queues, twice, under load
+	@$(PYTHON_BIN) -m ops.drills quorum
+
+drill-failover: servers ## PostgreSQL's primary is lost under load and a synchronous standby promoted
+	@$(PYTHON_BIN) -m ops.drills failover
+
+drill-giant: servers ## a small agency beside one with 100,000 due cycles
+	@$(PYTHON_BIN) -m ops.drills giant
 
 lint: setup ## style, by ruff; changes nothing
 	@$(PYTHON_BIN) -m ruff check .

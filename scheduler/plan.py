@@ -1,5 +1,6 @@
 """Schedules → cycles: every boundary that has come, each as a row, before anybody works on it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -18,12 +19,16 @@ def plan(store: Store, *, batch: int = SCHEDULES_PER_PASS, frozen: Sequence[str]
     A schedule far behind is planned in steps of 36 cycles; call again until the answer is 0. Two schedulers at once pass
     over each other's subscriptions. `frozen` agencies are left alone.
     """
+    return plan_pass(store, batch=batch, frozen=frozen).total()
+
+
+def plan_pass(store: Store, *, batch: int = SCHEDULES_PER_PASS, frozen: Sequence[str] = ()) -> Counter[str]:
+    """`plan`, with how many schedules of each agency it moved."""
     with store.transaction() as tx:
         locked = lock_subscriptions(tx, schedules.due(tx, batch, frozen), wait=False)
-        if not locked:
-            return 0
-        due = schedules.with_limits(tx, locked, due_only=True)
-        return write(tx, due)
+        due = schedules.with_limits(tx, locked, due_only=True) if locked else []
+        write(tx, due)
+        return Counter(each.schedule.agency_id for each in due)
 
 
 def write(tx: Tx, due: Sequence[schedules.Bounded], until: datetime | None = None) -> int:
@@ -31,6 +36,8 @@ def write(tx: Tx, due: Sequence[schedules.Bounded], until: datetime | None = Non
 
     Returns how many schedules it moved.
     """
+    if not due:
+        return 0
     rows: list[tuple[object, ...]] = []
     moved: list[Schedule] = []
     for schedule, limits in due:

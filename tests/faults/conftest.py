@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.load import Load
+from ops.cluster.load import Load
 
 Make = Callable[..., Load]
 

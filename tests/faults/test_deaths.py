@@ -6,14 +6,14 @@ from pathlib import Path
 import pika
 import pytest
 
+from ops.cluster.load import Load
+from ops.cluster.waiting import until
 from shared.broker.names import queue_of
 from shared.broker.private import PrivateRabbitmq
 from shared.messages.work import POOLS
 from tests.broker.proxy import Proxy
-from tests.broker.waiting import until
 from tests.faults.conftest import Make
 from tests.faults.dying_worker import DEATHS
-from tests.faults.load import Load
 
 pytestmark = pytest.mark.slow
 

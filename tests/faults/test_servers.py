@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from ops.cluster.load import Load
+from ops.cluster.waiting import until
 from shared.broker.private import PrivateRabbitmq
 from shared.store import migrate
 from shared.store.embedded import EmbeddedPostgres
-from tests.broker.waiting import until
 from tests.faults.conftest import Make
-from tests.faults.load import Load
 
 pytestmark = pytest.mark.slow
 

@@ -10,11 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from ops.cli import commands
+from ops.cluster.waiting import until
 from shared.broker.changes import ChangesConsumer, Delivery
 from shared.broker.check import check_broker, queue_loads
 from shared.broker.names import CHANGES_EXCHANGE
 from shared.store.transaction import Store
-from tests.broker.waiting import until
 from workers.intake import upstream
 from workers.intake.receive_batch import receive_batch
 

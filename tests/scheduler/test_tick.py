@@ -9,6 +9,7 @@ from unittest import mock
 import pytest
 from structlog.testing import capture_logs
 
+from scheduler import tick
 from scheduler.loop import loop
 from scheduler.plan import plan
 from scheduler.tick import GAP, PASSES_MAX, Scheduler
@@ -55,6 +56,23 @@ def test_a_queue_that_is_busy_in_normal_times_holds_nothing_up(store: Store, clo
     scheduler.tick()
 
     assert _planned(store) == 1
+
+
+def test_a_giant_backlog_delays_nobody_elses_plan(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything of the giant fell due before: the small agency's cycle is planned in the first tick all the same."""
+    monkeypatch.setattr(tick, "SCHEDULES_PER_PASS", 10)
+    due_cycles(store, "giant", 200)
+    due_cycles(store, "small", 1)
+    for number in range(1, 201):
+        schedule(store, "giant", f"s{number:06}", next_at="2026-05-31T00:00:00Z")
+    schedule(store, "small", "s000001", next_at="2026-06-01T00:00:00Z")
+    scheduler = Scheduler(store, Belfry(), lambda: 0)
+
+    scheduler.tick()
+
+    with store.transaction() as tx:
+        planned = dict(map(tuple, tx.rows("SELECT agency_id, count(*) FROM cycles WHERE stream = 'order' GROUP BY 1")))
+    assert planned == {"giant": 10 * (PASSES_MAX - 1), "small": 1}
 
 
 def test_a_commit_that_leaves_events_behind_wakes_whoever_listens(store: Store, database_url: str) -> None:

@@ -125,7 +125,10 @@ def test_nobody_but_its_starter_may_connect(tmp_path: Path) -> None:
     [
         ("os.kill(os.getpid(), signal.SIGKILL)", "killed"),
         ("os.kill(os.getpid(), signal.SIGTERM)", "terminated"),
-        ("os.kill(os.getpid(), signal.SIGINT)", "interrupted by Ctrl-C"),
+        (
+            "signal.signal(signal.SIGINT, signal.default_int_handler); os.kill(os.getpid(), signal.SIGINT)",
+            "interrupted by Ctrl-C",
+        ),
         ("raise SystemExit(3)", "exiting inside the block"),
     ],
 )

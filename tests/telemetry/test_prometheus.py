@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ops.cluster.load import Load
+from ops.cluster.waiting import until
 from shared.broker.private import free_ports
 from shared.messages.work import POOLS
-from tests.broker.waiting import until
-from tests.faults.load import Load
 
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "rules.yml"
 

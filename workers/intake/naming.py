@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Table
-
 from shared.messages import (
     AgencyUpserted,
     ChangeData,
@@ -14,7 +12,7 @@ from shared.messages import (
     SubscriptionUpserted,
 )
 from shared.store import tables
-from shared.store.unit_of_work import Key
+from shared.store.unit_of_work import Key, Table
 
 
 def arrivals_of(data: ChangeData) -> tuple[str, ...]:

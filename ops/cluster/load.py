@@ -6,11 +6,11 @@ from pathlib import Path
 
 from ops.bench import seed
 from ops.cluster.members import Members
+from ops.cluster.waiting import PATIENCE, until
 from shared.broker.check import queue_loads
 from shared.messages.work import POOLS
 from shared.store.invariants import violations
 from shared.store.transaction import Store, make_engine
-from tests.broker.waiting import PATIENCE, until
 
 # Short enough that what was lost rings again within the test.
 QUICK = {"DUECYCLE_LEASE_SECONDS": "8", "DUECYCLE_STATEMENT_TIMEOUT_SECONDS": "2", "DUECYCLE_STOP_SECONDS": "10"}
@@ -44,10 +44,12 @@ class Load:
         self.members = Members({**os.environ, **given}, folder / "logs", words)
         self.store = Store(make_engine(database_url, ping=True))
 
-    def begin(self, subscriptions: int, kinds: Sequence[str] = ("scheduler", *POOLS)) -> None:
-        """Let everything fall due, and start one process of each kind."""
+    def begin(
+        self, subscriptions: int, kinds: Sequence[str] = ("scheduler", *POOLS), seed_url: str | None = None
+    ) -> None:
+        """Let everything fall due, and start one process of each kind. `seed_url`: the database by a plain address."""
         self.subscriptions = subscriptions
-        seed.seed(self.database_url, subscriptions, streams=["order", "invoice"])
+        seed.seed(seed_url or self.database_url, subscriptions, streams=["order", "invoice"])
         for kind in kinds:
             self.members.scale(kind, 1)
 
@@ -65,22 +67,20 @@ class Load:
         self._until(lambda: self.done()[0] >= paid)
 
     def finish(self) -> None:
-        """Wait for the end, and see that there is exactly one of everything."""
+        """Wait for the end, and see that there is exactly one of everything. Raises AssertionError with what is not so."""
         everything = (self.subscriptions,) * 4
         self._until(lambda: self.done() == everything, patience=180)
-        assert violations(self.store) == []
+        _same("broken invariants", violations(self.store), [])
         with self.store.transaction() as tx:
             charged = tx.rows("SELECT count(*), count(DISTINCT key) FROM sandbox_ledger WHERE outcome = 'succeeded'")[0]
             states = tx.rows("SELECT stream, state, count(*) FROM cycles GROUP BY 1, 2 ORDER BY 1")
             alarms = tx.scalar("SELECT count(*) FROM events WHERE type IN ('cycle.repeated', 'cycle.blocked')")
-        assert tuple(charged) == (self.subscriptions, self.subscriptions)
-        assert [tuple(row) for row in states] == [
-            ("invoice", "done", self.subscriptions),
-            ("order", "done", self.subscriptions),
-        ]
-        assert alarms == 0
+        _same("charges and keys of the gateway", tuple(charged), (self.subscriptions, self.subscriptions))
+        ended = [("invoice", "done", self.subscriptions), ("order", "done", self.subscriptions)]
+        _same("cycles", [tuple(row) for row in states], ended)
+        _same("events of blocked or repeated cycles", alarms, 0)
         # A mail may be sent again after a crash, but under its own id: one file for each.
-        assert len(list(self.mails.iterdir())) == self.subscriptions
+        _same("mails", len(list(self.mails.iterdir())), self.subscriptions)
 
     def _until(self, true: Callable[[], bool], patience: float = PATIENCE) -> None:
         try:
@@ -106,3 +106,8 @@ class Load:
             if member.running:
                 self.members.kill(member)
         self.store.engine.dispose()
+
+
+def _same(what: str, found: object, expected: object) -> None:
+    if found != expected:
+        raise AssertionError(f"{what}: {found}, expected {expected}")

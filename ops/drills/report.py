@@ -1,0 +1,37 @@
+"""What a drill saw: lines of figures, printed as they come."""
+
+from collections.abc import Callable
+from datetime import datetime
+from time import monotonic
+
+from rich.console import Console
+
+from shared.store.transaction import Store
+
+_GAP = """
+SELECT max(extract(epoch FROM later - at)) FROM (
+  SELECT settled_at AS at, lead(settled_at) OVER (ORDER BY settled_at) AS later FROM cycles WHERE settled_at IS NOT NULL) AS g
+WHERE at <= :broken AND later >= :broken"""
+
+
+class Report:
+    """Prints each step with the seconds since the drill began."""
+
+    def __init__(self, say: Callable[[str], object] | None = None) -> None:
+        self._say = say or Console(highlight=False).print
+        self._began = monotonic()
+
+    def __call__(self, text: str) -> None:
+        self._say(f"{monotonic() - self._began:6.1f} s  {text}")
+
+
+def now(store: Store) -> datetime:
+    """The database's clock."""
+    with store.transaction() as tx:
+        return tx.as_of
+
+
+def pause_around(store: Store, broken: datetime) -> float:
+    """Seconds between the last cycle that ended before an instant and the first that ended after it."""
+    with store.transaction() as tx:
+        return float(tx.scalar(_GAP, broken=broken) or 0.0)
