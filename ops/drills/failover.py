@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from ops.cluster.load import Load
-from ops.drills.report import Report, now, pause_around
+from ops.drills.report import Report, longest_silence, now
 from ops.drills.standby import Pair
 from shared.broker.private import PrivateRabbitmq
 from shared.store import migrate
@@ -52,7 +52,7 @@ def _drill(load: Load, pair: Pair, report: Report) -> None:
     if after != before:
         raise AssertionError("a process was started again; all should have survived")
     report(f"all {SUBSCRIPTIONS} are billed once and paid once, and no process was restarted")
-    report(f"nothing was settled for {pause_around(load.store, broken):.1f} s around the loss")
+    report(f"the longest time without a finished cycle was {longest_silence(load.store, broken):.1f} s")
 
 
 class _Witness:

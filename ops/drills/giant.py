@@ -13,10 +13,20 @@ from shared.store.transaction import Store, make_engine
 
 GIANT, SMALL = 100_000, 20
 BATCHES_MAX = 20  # a quarter of the pool's room, and what is under way
-_MOVE = """
-UPDATE {table} SET agency_id = 'small' WHERE {id} IN (SELECT {id} FROM {table} ORDER BY {id} DESC LIMIT %(rows)s)"""
-_SMALL = """
-INSERT INTO {table} SELECT (jsonb_populate_record(t, '{{"agency_id": "small"}}')).* FROM {table} AS t"""
+# A copy of a few rows of the giant, under another name.
+_COPY = """
+INSERT INTO {table} SELECT (jsonb_populate_record(t, '{{"agency_id": "small"}}')).* FROM {table} AS t
+WHERE {id} IN (SELECT DISTINCT {id} FROM {table} ORDER BY {id} LIMIT %(rows)s)"""
+_COPIED = {
+    "agencies": "agency_id",
+    "services": "service_id",
+    "service_revisions": "service_id",
+    "clients": "client_id",
+    "payment_methods": "client_id",
+    "subscriptions": "subscription_id",
+    "subscription_revisions": "subscription_id",
+    "schedules": "subscription_id",
+}
 _WAITED = """
 SELECT extract(epoch FROM max(settled_at) - :began), count(*) FROM cycles
 WHERE stream = 'invoice' AND state = 'done' AND (agency_id = 'small') = :small"""
@@ -39,14 +49,10 @@ def giant(folder: Path, report: Report) -> None:
 
 def _seed(url: str) -> None:
     """Everything of the small agency falls due a minute after the giant's."""
-    seed.seed(url, GIANT + SMALL, agencies=1)
+    seed.seed(url, GIANT, agencies=1)
     with seed.connect(url) as session:
-        for table in ("agencies", "services", "service_revisions"):
-            session.execute(_SMALL.format(table=table))
-        for table in ("clients", "payment_methods"):
-            session.execute(_MOVE.format(table=table, id="client_id"), {"rows": SMALL})
-        for table in ("subscriptions", "subscription_revisions", "schedules"):
-            session.execute(_MOVE.format(table=table, id="subscription_id"), {"rows": SMALL})
+        for table, id_ in _COPIED.items():
+            session.execute(_COPY.format(table=table, id=id_), {"rows": SMALL})
         session.execute("UPDATE agencies SET issue_time = '00:01' WHERE agency_id = 'small'")
         session.execute("UPDATE schedules SET next_at = next_at + interval '1 minute' WHERE agency_id = 'small'")
         session.execute("VACUUM (ANALYZE)")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ops.cluster.load import Load
 from ops.cluster.waiting import until
-from ops.drills.report import Report, now, pause_around
+from ops.drills.report import Report, longest_silence, now
 from shared.broker.names import CHANGES_EXCHANGE, CHANGES_QUEUE, queue_of
 from shared.broker.private import PrivateRabbitmq, free_ports
 from shared.broker.publisher import Outgoing, Publisher
@@ -66,10 +66,10 @@ def _lose_leader(load: Load, nodes: Nodes, queue: str, report: Report) -> None:
     paid = load.done()[0]
     report(f"{leader}, which led {queue}, was killed at {paid} paid invoices")
     until(lambda: load.done()[0] > paid)
-    report(f"work goes on; nothing was settled for {pause_around(load.store, broken):.1f} s around the loss")
     nodes[leader].start()
     until(lambda: len(_online(nodes, queue)) == len(nodes))
-    report(f"{leader} is back, and {queue} has {len(nodes)} members online again")
+    report(f"work went on, and {leader} is back: {queue} has {len(nodes)} members online again")
+    report(f"the longest time without a finished cycle was {longest_silence(load.store, broken):.1f} s")
 
 
 @contextmanager

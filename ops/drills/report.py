@@ -11,7 +11,7 @@ from shared.store.transaction import Store
 _GAP = """
 SELECT max(extract(epoch FROM later - at)) FROM (
   SELECT settled_at AS at, lead(settled_at) OVER (ORDER BY settled_at) AS later FROM cycles WHERE settled_at IS NOT NULL) AS g
-WHERE at <= :broken AND later >= :broken"""
+WHERE later BETWEEN :broken AND CAST(:broken AS timestamptz) + interval '20 seconds'"""
 
 
 class Report:
@@ -31,7 +31,7 @@ def now(store: Store) -> datetime:
         return tx.as_of
 
 
-def pause_around(store: Store, broken: datetime) -> float:
-    """Seconds between the last cycle that ended before an instant and the first that ended after it."""
+def longest_silence(store: Store, broken: datetime) -> float:
+    """The longest time, in seconds, without any cycle ending, in the 20 seconds after an instant."""
     with store.transaction() as tx:
         return float(tx.scalar(_GAP, broken=broken) or 0.0)
