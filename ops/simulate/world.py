@@ -17,6 +17,7 @@ from shared.store.sandbox_ledger import SandboxLedger
 from shared.store.transaction import Store
 from workers.charges import actor as charges
 from workers.charges.charge_invoices import Runtime as Charging
+from workers.charges.charge_invoices import always
 from workers.intake import actor as intake
 from workers.intake.receive_changes import Received, receive_change
 from workers.invoices import actor as invoices
@@ -47,7 +48,9 @@ class World:
         self._random = Random(seed) if seed else None  # noqa: S311 - a shuffle, not a secret
         self._listener = _Listener()
         invoices.declare(self._broker, store)
-        charges.declare(self._broker, Charging(store, {"sandbox": SandboxGateway(SandboxLedger(store))}, concurrency=1))
+        charges.declare(
+            self._broker, Charging(store, always({"sandbox": SandboxGateway(SandboxLedger(store))}), concurrency=1)
+        )
         orders.declare(self._broker, store)
         notices.declare(self._broker, Sending(store, EmlWriter(mails)))
         intake.declare(self._broker, store)

@@ -5,25 +5,13 @@ rung is the first later than now: rungs missed in an outage collapse into one. A
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
 from shared.domain.cycles import instant, local_date
 
-RETRYABLE, FINAL, CUSTOMER = "retryable", "final", "customer"
 NO_METHOD = "no_payment_method"
-
-# What the sandbox's codes mean. The tables of real providers stand beside their adapters' codes in the same form.
-DECLINE_CLASSES: Mapping[str, Mapping[str, str]] = {
-    "sandbox": {
-        "insufficient_funds": RETRYABLE,
-        "processing_error": RETRYABLE,
-        "lost_card": FINAL,
-        "stolen_card": FINAL,
-        "expired_card": CUSTOMER,
-    },
-}
 RUNG_TIME = time(9)
 RUNG_SPREAD_SECONDS = 3600
 DECLINES_MAX = 15
@@ -66,11 +54,6 @@ class Step(NamedTuple):
     plan_at: datetime | None
     last_call: bool
     exhausted: bool
-
-
-def decline_class(provider: str, code: str) -> str:
-    """What a decline code means; an unknown code is retryable (and counted by whoever settles it)."""
-    return DECLINE_CLASSES.get(provider, {}).get(code, RETRYABLE)
 
 
 def choose(methods: Sequence[Method]) -> Method | None:

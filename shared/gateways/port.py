@@ -1,6 +1,6 @@
 """The gateway port. Whatever a provider says becomes one of these outcomes; provider exceptions die in the adapter."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -34,9 +34,10 @@ class Pending(NamedTuple):
 
 
 class Declined(NamedTuple):
-    """Refused; no money moved. What the code means is a table of the domain."""
+    """Refused; no money moved. What the code means is a table of the domain, and what the provider advises wins."""
 
     code: str
+    advice: str | None = None
 
 
 class ActionRequired(NamedTuple):
@@ -53,9 +54,13 @@ class Unknown(NamedTuple):
 
 
 class NotSent(NamedTuple):
-    """Certainly not sent, or refused before it counted: the same attempt goes out again with the same key."""
+    """Certainly not sent, or refused before it counted: the same attempt goes out again with the same key.
+
+    `code`: a word for the row and the metrics, `rate_limited`, `credentials_refused`, `amount_too_small` and so on.
+    """
 
     detail: str
+    code: str | None = None
 
 
 class NotFound(NamedTuple):
@@ -63,7 +68,16 @@ class NotFound(NamedTuple):
 
 
 class NotYetKnowable(NamedTuple):
-    """The provider may still learn of the key: ask again later."""
+    """The provider may still learn of the key, or could not be asked: ask again later."""
+
+    detail: str = ""
+
+
+class Sent(NamedTuple):
+    """What we know of an attempt that may have gone out: when it did, and the provider's id of it if one was told."""
+
+    at: datetime
+    reference: str | None
 
 
 Outcome = Succeeded | Pending | Declined | ActionRequired | Unknown | NotSent
@@ -80,6 +94,6 @@ class Gateway(Protocol):
         """Collect money off-session. Never raises for what a provider or a network does."""
         ...
 
-    def lookup(self, request: ChargeRequest, today: date) -> Found:
-        """What became of an attempt, asked by its key. Never raises for what a provider or a network does."""
+    def lookup(self, request: ChargeRequest, today: date, sent: Sent) -> Found:
+        """What became of an attempt, asked by its id or key. Never raises for what a provider or a network does."""
         ...

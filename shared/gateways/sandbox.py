@@ -17,6 +17,7 @@ from shared.gateways.port import (
     NotSent,
     Outcome,
     Pending,
+    Sent,
     Succeeded,
     Unknown,
 )
@@ -66,8 +67,9 @@ class SandboxGateway:
             return NotSent("key was used with other parameters")
         return _outcome(entry, today)
 
-    def lookup(self, request: ChargeRequest, today: date) -> Found:
+    def lookup(self, request: ChargeRequest, today: date, sent: Sent) -> Found:
         """What the ledger holds under the key."""
+        del sent
         entry = self._ledger.find(request.agency_id, request.key)
         return NotFound() if entry is None else _outcome(entry, today)
 

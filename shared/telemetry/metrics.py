@@ -48,6 +48,11 @@ CHARGE_OUTCOMES = Counter(
     "Answers of payment providers, by provider and outcome.",
     ["provider", "outcome"],
 )
+UNLISTED_DECLINES = Counter(
+    "duecycle_unlisted_declines_total",
+    "Declines with a code that no table lists: they are retried a few times; judge the code and add it.",
+    ["provider"],
+)
 MAILS = Counter("duecycle_mails_total", "Mails, by outcome: sent, retried or failed.", ["outcome"])
 
 

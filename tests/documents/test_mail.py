@@ -11,8 +11,9 @@ import pytest
 
 from shared.documents.mail import Mail, render
 from shared.documents.sending import EmlWriter, Envelope, compose, message_id
+from shared.domain.declines import meaning
 from shared.store.charges import Charge
-from workers.charges.dunning import classify, client_reason
+from workers.charges.dunning import client_reason
 
 AT = datetime(2026, 7, 1, 7, 30, tzinfo=UTC)
 INVOICE: dict[str, Any] = {
@@ -136,7 +137,7 @@ def test_a_text_that_does_not_exist_is_an_error(occasion: str, audience: str) ->
 
 
 def attempt(code: str) -> Charge:
-    found = classify("sandbox", code)
+    found = meaning("sandbox", code).decline_class
     blank = dict.fromkeys(Charge._fields)
     return Charge(**{**blank, "provider": "sandbox", "code": code, "decline_class": found})  # type: ignore[arg-type]
 

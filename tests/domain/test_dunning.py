@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.dunning import (
-    DECLINE_CLASSES,
     DECLINES_MAX,
     DECLINES_WINDOW,
     Ladder,
@@ -16,7 +15,6 @@ from shared.domain.dunning import (
     after_failure,
     begin,
     choose,
-    decline_class,
     doubling,
     ends_at,
     rung_at,
@@ -145,27 +143,6 @@ def test_which_method_is_taken(methods: list[Method], chosen: str | None) -> Non
     found = choose(methods)
     assert (None if found is None else found.payment_method_id) == chosen
     assert choose(methods[::-1]) == found
-
-
-@pytest.mark.parametrize(
-    ("code", "meaning"),
-    [
-        ("insufficient_funds", "retryable"),
-        ("processing_error", "retryable"),
-        ("lost_card", "final"),
-        ("stolen_card", "final"),
-        ("expired_card", "customer"),
-        ("never_heard_of", "retryable"),
-    ],
-)
-def test_what_the_sandboxs_codes_mean(code: str, meaning: str) -> None:
-    assert decline_class("sandbox", code) == meaning
-
-
-def test_the_classes_are_a_table_of_known_words() -> None:
-    """Data, not code: every provider's table maps codes to one of three classes. An unknown provider's codes are retried."""
-    assert {word for table in DECLINE_CLASSES.values() for word in table.values()} <= {"retryable", "final", "customer"}
-    assert decline_class("unheard_of", "lost_card") == "retryable"
 
 
 def test_the_limit_of_declined_attempts() -> None:

@@ -13,7 +13,7 @@ from shared.store.transaction import FixedClock, Store
 from tests.races.sessions import Stage
 from tests.races.upstream import message
 from workers.charges import charge_invoices
-from workers.charges.charge_invoices import Runtime
+from workers.charges.charge_invoices import Runtime, always
 from workers.intake.receive_changes import receive_change
 from workers.invoices.issue_invoices import issue_invoices
 
@@ -25,7 +25,7 @@ MONEY = "SELECT source, amount_minor FROM payments ORDER BY 1"
 
 
 def _runtime(store: Store) -> Runtime:
-    return Runtime(store, {"sandbox": SandboxGateway(SandboxLedger(store))}, concurrency=1)
+    return Runtime(store, always({"sandbox": SandboxGateway(SandboxLedger(store))}), concurrency=1)
 
 
 def _charge(store: Store) -> None:
@@ -160,7 +160,7 @@ def _answer(stage: Stage, outcome: Outcome, meanwhile: bytes) -> str:
         if moment == "claimed":
             states.append(receive_change(stage.store, meanwhile).state)
 
-    runtime = Runtime(stage.store, {"sandbox": _Answers(outcome)}, concurrency=1, between=between)
+    runtime = Runtime(stage.store, always({"sandbox": _Answers(outcome)}), concurrency=1, between=between)
     charge_invoices.charge_invoices(runtime, "ag", [INVOICE])
     return states[0]
 

@@ -19,7 +19,7 @@ from shared.store.events import Unpublished
 from shared.store.sandbox_ledger import SandboxLedger
 from tests.journeys.diary import Diary
 from tests.table_contents import Contents, changed, contents
-from workers.charges.charge_invoices import Runtime, charge_invoices
+from workers.charges.charge_invoices import Runtime, always, charge_invoices
 from workers.intake.receive_changes import replay_waiting
 from workers.invoices.issue_invoices import issue_invoices
 from workers.notices import send_notices
@@ -60,7 +60,7 @@ class Silent:
     def charge(self, request: ChargeRequest, today: date) -> Outcome:
         raise AssertionError("doubt is never answered by charging again")
 
-    def lookup(self, request: ChargeRequest, today: date) -> Found:
+    def lookup(self, request: ChargeRequest, today: date, _sent: object = None) -> Found:
         return NotYetKnowable()
 
 
@@ -103,7 +103,7 @@ def ids(diary: Diary, sql: str) -> list[str]:
 def stages(diary: Diary) -> dict[str, Callable[[], object]]:
     """Every stage by itself, over everything there is."""
     store = diary.store
-    charging = Runtime(store, {"sandbox": SandboxGateway(SandboxLedger(store))}, concurrency=1)
+    charging = Runtime(store, always({"sandbox": SandboxGateway(SandboxLedger(store))}), concurrency=1)
     sending = send_notices.Runtime(store, EmlWriter(diary.mails))
     subscriptions = "SELECT subscription_id FROM subscriptions ORDER BY 1"
     return {
@@ -176,7 +176,7 @@ def test_an_attempt_in_doubt_is_asked_about_once_a_moment(diary: Diary) -> None:
     fill(diary)
     diary.settle()
     diary.clock.at += timedelta(minutes=1)
-    silent = Runtime(diary.store, {"sandbox": Silent()}, concurrency=1)
+    silent = Runtime(diary.store, always({"sandbox": Silent()}), concurrency=1)
     lost = ["inv:lost:2026-06-20"]
     charge_invoices(silent, "ag", lost)
     once = contents(diary.store)
@@ -198,15 +198,15 @@ def test_what_a_dead_worker_left_behind_stays_until_its_lease_is_over(diary: Dia
         raise KeyboardInterrupt(moment)
 
     gateway = SandboxGateway(SandboxLedger(diary.store))
-    dying = Runtime(diary.store, {"sandbox": gateway}, concurrency=1, between=die)
+    dying = Runtime(diary.store, always({"sandbox": gateway}), concurrency=1, between=die)
     due = ["inv:due:2026-06-20"]
     with pytest.raises(KeyboardInterrupt):
         charge_invoices(dying, "ag", due)
     left = contents(diary.store)
-    charge_invoices(Runtime(diary.store, {"sandbox": Silent()}), "ag", due)
+    charge_invoices(Runtime(diary.store, always({"sandbox": Silent()})), "ag", due)
     assert changed(left, contents(diary.store)) == {}
     diary.clock.at += timedelta(minutes=2)
-    charge_invoices(Runtime(diary.store, {"sandbox": gateway}), "ag", due)
-    charge_invoices(Runtime(diary.store, {"sandbox": gateway}), "ag", due)
+    charge_invoices(Runtime(diary.store, always({"sandbox": gateway})), "ag", due)
+    charge_invoices(Runtime(diary.store, always({"sandbox": gateway})), "ag", due)
     after = [row for row in contents(diary.store)["charges"] if row["invoice_id"] == due[0]]
     assert [(row["attempt"], row["state"]) for row in after] == [(1, "succeeded")]

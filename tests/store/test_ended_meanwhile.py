@@ -7,7 +7,7 @@ import pytest
 from shared.gateways.port import Found, NotFound, NotSent, Outcome, Unknown
 from shared.store.transaction import FixedClock, Store
 from tests.journeys.diary import Diary
-from workers.charges.charge_invoices import Runtime, charge_invoices
+from workers.charges.charge_invoices import Runtime, always, charge_invoices
 
 INVOICE = "inv:sub:2026-06-01"
 
@@ -21,7 +21,7 @@ class Silent:
     def charge(self, _request: object, _today: object) -> Outcome:
         return self.charged
 
-    def lookup(self, _request: object, _today: object) -> Found:
+    def lookup(self, _request: object, _today: object, _sent: object = None) -> Found:
         return self.found
 
 
@@ -43,7 +43,7 @@ def charge(diary: Diary, gateway: Silent, *, paid_meanwhile: bool) -> None:
         if moment == "claimed" and paid_meanwhile:
             assert diary.say("invoice.paid", invoice_id=INVOICE, reference="bank").state == "applied"
 
-    charge_invoices(Runtime(diary.store, {"sandbox": gateway}, 1, between), "ag", [INVOICE])
+    charge_invoices(Runtime(diary.store, always({"sandbox": gateway}), 1, between), "ag", [INVOICE])
 
 
 def ends(diary: Diary) -> list[tuple[object, ...]]:
@@ -61,7 +61,7 @@ def test_not_found_after_a_payment_came(diary: Diary) -> None:
     charge(diary, Silent(Unknown("lost")), paid_meanwhile=True)
     assert ends(diary)[0][0] == "unknown"
     diary.clock.at = diary.moment("2026-06-03T12:00:00+00:00", None)
-    charge_invoices(Runtime(diary.store, {"sandbox": Silent(NotSent("x"), NotFound())}, 1), "ag", [INVOICE])
+    charge_invoices(Runtime(diary.store, always({"sandbox": Silent(NotSent("x"), NotFound())}), 1), "ag", [INVOICE])
     assert ends(diary) == [("not_sent", "invoice_paid", None)]
     diary.check()
 

@@ -24,11 +24,10 @@ from shared.gateways.port import (
 from shared.store import charges
 from shared.store.locks import lock_subscriptions
 from shared.store.transaction import Store, Tx
-from workers.charges.claim import CHARGE, LEASE, Call, claim, subscriptions_of
+from workers.charges.claim import LEASE, LOOKUP, Call, Gateways, claim, subscriptions_of
 from workers.charges.park import park
 from workers.charges.settle import Answer, settle
 
-Gateways = Mapping[str, Gateway]
 OUTCOMES: Mapping[type, str] = {
     Succeeded: "succeeded",
     Pending: "pending",
@@ -44,10 +43,11 @@ log = structlog.get_logger()
 
 
 class Runtime(NamedTuple):
-    """What the pool needs besides rows. With `concurrency` 1 calls go out one after another, in order."""
+    """What the pool needs besides rows: `gateways` gives those of an agency. With `concurrency` 1 calls go out one after
+    another, in order."""
 
     store: Store
-    gateways: Gateways
+    gateways: Callable[[Tx, str], Gateways]
     concurrency: int = 8
     # Named moments between the acts; tests stop here.
     between: Callable[[str], None] = lambda _moment: None
@@ -57,6 +57,11 @@ class Runtime(NamedTuple):
     lease: timedelta = LEASE
     # Hears of each settled answer: the provider, and the outcome's name.
     on_outcome: Callable[[str, str], object] = lambda _provider, _outcome: None
+
+
+def always(gateways: Mapping[str, Gateway]) -> Callable[[Tx, str], Gateways]:
+    """The same gateways for every agency."""
+    return lambda _tx, _agency_id: gateways
 
 
 def charge_invoices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again: bool = False) -> None:
@@ -89,7 +94,8 @@ def _claim(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> list[Call]:
     def step(tx: Tx, agency: str, part: Sequence[str], wait: bool) -> tuple[list[str], Callable[[], None]]:
         of = subscriptions_of(tx, agency, part)
         locked = {pair[1] for pair in lock_subscriptions(tx, [(agency, id_) for id_ in of.values()], wait=wait)}
-        claimed = claim(tx, agency, [id_ for id_ in part if of.get(id_) in locked], runtime.gateways, runtime.lease)
+        ours = [id_ for id_ in part if of.get(id_) in locked]
+        claimed = claim(tx, agency, ours, runtime.gateways(tx, agency), runtime.lease)
         left = [] if wait else [id_ for id_ in part if id_ in of and of[id_] not in locked]
         return left, lambda: calls.extend(claimed)
 
@@ -123,13 +129,17 @@ def _answers(runtime: Runtime, calls: Sequence[Call], until: float) -> Iterable[
             yield future.result()
 
 
+def _call(call: Call) -> Found:
+    if call.kind == LOOKUP and call.sent is not None:
+        return call.gateway.lookup(call.request, call.today, call.sent)
+    return call.gateway.charge(call.request, call.today)
+
+
 def _ask(runtime: Runtime, call: Call, until: float) -> Answer:
     if runtime.monotonic() > until:
         return Answer(call, NotSent("half the lease was over before its turn came"))
-    gateway = runtime.gateways[call.provider]
-    ask: Callable[..., Found] = gateway.charge if call.kind == CHARGE else gateway.lookup
     try:
-        found = ask(call.request, call.today)
+        found = _call(call)
     except Exception as error:  # noqa: BLE001 - whatever an adapter lets slip, money may have moved
         log.error("gateway.raised", invoice_id=call.invoice_id, attempt=call.attempt, error=type(error).__name__)
         found = Unknown(f"adapter raised {type(error).__name__}")

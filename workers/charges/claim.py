@@ -11,23 +11,30 @@ from shared.domain import keys
 from shared.domain.cycles import local_date
 from shared.domain.dunning import DECLINES_MAX, DECLINES_WINDOW, NO_METHOD, Method, choose
 from shared.domain.facts import Agency
-from shared.gateways.port import ChargeRequest, Gateway
+from shared.domain.reconcile import next_step
+from shared.gateways.port import ChargeRequest, Gateway, Sent
 from shared.store import charges, facts, inbox, invoices
 from shared.store.charges import Charge, Declines
 from shared.store.invoices import Invoice
 from shared.store.transaction import Tx
 from workers.charges.dunning import Failure, after_failures
 
-CHARGE, LOOKUP = "charge", "lookup"
+CHARGE, RESEND, LOOKUP = "charge", "resend", "lookup"
 LEASE = timedelta(minutes=2)
 TOO_MANY_DECLINES = "too_many_declines"
 AFTER_MESSAGE = timedelta(minutes=1)
 GATEWAY_MISSING = timedelta(hours=1)
 _encode = msgspec.json.encode
 
+Gateways = Mapping[str, Gateway | str]
+"""By provider: the agency's gateway, or a word for why it can't be used."""
+
 
 class Call(NamedTuple):
-    """A call to make while no transaction is open. `fence` proves, at settlement, that it is still ours."""
+    """A call to make while no transaction is open. `fence` proves, at settlement, that it is still ours.
+
+    `sent`: what is known of the attempt if it may have gone out before.
+    """
 
     kind: str
     invoice_id: str
@@ -35,8 +42,10 @@ class Call(NamedTuple):
     subscription_id: str
     fence: int
     provider: str
+    gateway: Gateway
     request: ChargeRequest
     today: date
+    sent: Sent | None = None
 
 
 class _Known(NamedTuple):
@@ -46,7 +55,7 @@ class _Known(NamedTuple):
     methods: Mapping[str, Sequence[Method]]
     declines: Mapping[tuple[str, str, int, int], Declines]
     awaited: Collection[str]
-    gateways: Mapping[str, Gateway]
+    gateways: Gateways
     lease: timedelta
 
 
@@ -55,9 +64,7 @@ def subscriptions_of(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, st
     return invoices.subscriptions_of(tx, agency_id, ids)
 
 
-def claim(
-    tx: Tx, agency_id: str, ids: Sequence[str], gateways: Mapping[str, Gateway], lease: timedelta = LEASE
-) -> list[Call]:
+def claim(tx: Tx, agency_id: str, ids: Sequence[str], gateways: Gateways, lease: timedelta = LEASE) -> list[Call]:
     """Claim what is due of these invoices (their subscriptions are locked) and return the calls to make.
 
     Rechecked here: the invoice is open and something is left to collect; no message waits for it; a method is usable; the
@@ -89,7 +96,7 @@ def _age(invoice: Invoice) -> tuple[date, date, str]:
     return invoice.issued_on, invoice.cycle_starts_on or invoice.issued_on, invoice.invoice_id
 
 
-def _read(tx: Tx, agency_id: str, found: Sequence[Charge], gateways: Mapping[str, Gateway], lease: timedelta) -> _Known:
+def _read(tx: Tx, agency_id: str, found: Sequence[Charge], gateways: Gateways, lease: timedelta) -> _Known:
     agency = facts.require_agency(tx, agency_id)
     methods = facts.payment_methods(tx, agency_id, {charge.client_id for charge in found})
     method_ids = {method.payment_method_id for listed in methods.values() for method in listed}
@@ -111,23 +118,40 @@ def _decide(tx: Tx, known: _Known, charge: Charge) -> Call | Failure | Charge | 
     if charge.lease_until is not None and charge.lease_until > now:
         return None  # another worker is asking the provider
     if charge.state == "sending":
-        return _lookup(known, charge)
+        return _ask_again(tx, known, charge)
     if charge.planned_at > now:
         return charge._replace(wake_at=charge.planned_at) if charge.wake_at != charge.planned_at else None
     if charge.state in ("unknown", "pending"):
-        return _lookup(known, charge)
+        return _ask_again(tx, known, charge)
     if charge.state == "action_required":
         return Failure(charge._replace(code="action_not_taken"), known.invoices[charge.invoice_id], ends_now=True)
     return _attempt(tx, known, charge)
 
 
-def _lookup(known: _Known, charge: Charge) -> Call | Charge:
-    if charge.provider is None or charge.provider not in known.gateways or charge.request is None:
-        return charge._replace(code="gateway_missing")
+def _ask_again(tx: Tx, known: _Known, charge: Charge) -> Call | Charge:
+    """Money may have moved: the stored request goes out again under its key, or the provider is asked."""
+    found = _stored_call(known, charge)
+    if not isinstance(found, Call) or charge.sent_at is None:
+        later = tx.as_of + GATEWAY_MISSING
+        return found._replace(planned_at=later, wake_at=later) if isinstance(found, Charge) else found
+    step = next_step(
+        found.provider,
+        sent_at=charge.sent_at,
+        reference=charge.reference,
+        doubtful_since=charge.doubtful_since,
+        now=tx.as_of,
+    )
+    return found._replace(kind=RESEND if step == "resend" else LOOKUP, sent=Sent(charge.sent_at, charge.reference))
+
+
+def _stored_call(known: _Known, charge: Charge) -> Call | Charge:
+    provider = charge.provider or ""
+    gateway = known.gateways.get(provider, "gateway_missing")
+    if isinstance(gateway, str) or charge.request is None:
+        return charge._replace(code=gateway if isinstance(gateway, str) else "request_missing")
     request = msgspec.json.decode(charge.request, type=ChargeRequest)
-    fence = charge.fence + 1
     of = (charge.invoice_id, charge.attempt, charge.subscription_id)
-    return Call(LOOKUP, *of, fence, charge.provider, request, known.today)
+    return Call(LOOKUP, *of, charge.fence + 1, provider, gateway, request, known.today)
 
 
 def _attempt(tx: Tx, known: _Known, charge: Charge) -> Call | Failure | Charge:
@@ -147,17 +171,18 @@ def _attempt(tx: Tx, known: _Known, charge: Charge) -> Call | Failure | Charge:
     recent = known.declines.get((invoice.client_id, method.payment_method_id, method.revision, invoice.rest_minor))
     if recent is not None and recent.declined >= DECLINES_MAX:
         return Failure(charge._replace(code=TOO_MANY_DECLINES), invoice, ends_now=False, retry_at=recent.frees_at)
-    if method.provider not in known.gateways:
+    gateway = known.gateways.get(method.provider, "gateway_missing")
+    if isinstance(gateway, str):
         later = now + GATEWAY_MISSING
-        return charge._replace(code="gateway_missing", planned_at=later, wake_at=later)
+        return charge._replace(code=gateway, planned_at=later, wake_at=later)
     request = _request(known.agency, charge, invoice, method)
     of = (charge.invoice_id, charge.attempt, charge.subscription_id)
-    return Call(CHARGE, *of, charge.fence + 1, method.provider, request, known.today)
+    return Call(CHARGE, *of, charge.fence + 1, method.provider, gateway, request, known.today)
 
 
 def _resend(known: _Known, charge: Charge) -> Call | Charge:
     """The provider never got it: the stored parameters go out again under the same key."""
-    found = _lookup(known, charge)
+    found = _stored_call(known, charge)
     return found._replace(kind=CHARGE) if isinstance(found, Call) else found
 
 
@@ -181,7 +206,7 @@ def _claimed(tx: Tx, charge: Charge, call: Call, known: _Known) -> Charge:
     """The row as it is committed before the call: state, key, frozen parameters, lease and fence."""
     until = tx.as_of + known.lease
     leased = charge._replace(lease_until=until, wake_at=until, fence=call.fence, request=_stored(call.request))
-    if call.kind == LOOKUP:
+    if call.kind != CHARGE:
         return leased
     request = call.request
     methods = known.methods.get(charge.client_id, ())

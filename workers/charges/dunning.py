@@ -6,17 +6,14 @@ from typing import NamedTuple
 
 from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, notify
 from shared.domain.cycles import local_date
+from shared.domain.declines import CUSTOMER, FINAL, RETRYABLE
 from shared.domain.dunning import (
-    CUSTOMER,
-    FINAL,
     NO_METHOD,
-    RETRYABLE,
     Ladder,
     Method,
     Step,
     after_failure,
     choose,
-    decline_class,
     newer_than_used,
 )
 from shared.domain.facts import Agency
@@ -191,11 +188,6 @@ def client_reason(charge: Charge) -> str:
     if charge.decline_class == RETRYABLE and charge.code == "insufficient_funds":
         return "insufficient_funds"
     return "declined" if charge.decline_class == RETRYABLE else "needs_another_method"
-
-
-def classify(provider: str | None, code: str) -> str:
-    """The decline class of a code, by the provider's table."""
-    return decline_class(provider or "", code)
 
 
 def give_up(tx: Tx, agency: Agency, exhausted: Sequence[Invoice]) -> None:

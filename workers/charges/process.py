@@ -5,7 +5,7 @@ from shared.store.sandbox_ledger import SandboxLedger
 from shared.telemetry import metrics
 from workers.boot import WorkerProcess, begin
 from workers.charges.actor import declare
-from workers.charges.charge_invoices import Runtime
+from workers.charges.charge_invoices import Runtime, always
 
 
 def prepare(process: WorkerProcess) -> None:
@@ -15,7 +15,7 @@ def prepare(process: WorkerProcess) -> None:
     def count(provider: str, outcome: str) -> None:
         metrics.CHARGE_OUTCOMES.labels(provider, outcome).inc()
 
-    declare(process.broker, Runtime(process.store, gateways, lease=process.settings.lease, on_outcome=count))
+    declare(process.broker, Runtime(process.store, always(gateways), lease=process.settings.lease, on_outcome=count))
 
 
 def boot() -> None:

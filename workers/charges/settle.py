@@ -9,7 +9,8 @@ import structlog
 from shared.acts.notify import AGENCY, CLIENT, about_invoice, notify
 from shared.acts.receive import receive
 from shared.acts.stream import net_at
-from shared.domain.dunning import CUSTOMER, Ladder, begin, doubling, ends_at
+from shared.domain.declines import CAPPED_TRIES_MAX, CUSTOMER, FINAL, meaning
+from shared.domain.dunning import DECLINES_WINDOW, Ladder, begin, doubling, ends_at
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
 from shared.domain.pacing import Account, failed
@@ -32,8 +33,9 @@ from shared.store.locks import lock_subscriptions
 from shared.store.payments import Payment
 from shared.store.rechecks import NewRecheck
 from shared.store.transaction import Store, Tx
-from workers.charges.claim import LOOKUP, Call
-from workers.charges.dunning import Failure, after_failures, classify
+from shared.telemetry import metrics
+from workers.charges.claim import CHARGE, Call
+from workers.charges.dunning import Failure, after_failures
 
 FIRST_LOOK = timedelta(minutes=1)
 LATEST_LOOK = timedelta(hours=6)
@@ -91,8 +93,8 @@ def _keep_evidence(tx: Tx, agency_id: str, answer: Answer, charge: Charge | None
 
 
 def _as_meant(answer: Answer, charge: Charge) -> Found:
-    """A lookup that did not get through says nothing about the attempt; nor does "never heard of it" about an accepted one."""
-    if answer.call.kind == LOOKUP and isinstance(answer.found, NotSent):
+    """A question that did not get through says nothing about the attempt; nor does "never heard of it" of an accepted one."""
+    if answer.call.kind != CHARGE and isinstance(answer.found, NotSent):
         return NotYetKnowable()
     if charge.state == "pending" and isinstance(answer.found, NotFound):
         return NotYetKnowable()
@@ -107,8 +109,8 @@ def _settle(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, found: Fou
     match found:
         case Succeeded(reference):
             _succeed(tx, agency, charge, invoice, reference)
-        case Declined(code):
-            _decline(tx, agency, charge, invoice, code)
+        case Declined(code, advice):
+            _decline(tx, agency, charge, invoice, code, advice)
         case ActionRequired(code, url):
             _require_action(tx, agency, charge, invoice, code, url)
         case Pending(reference):
@@ -155,13 +157,27 @@ def _succeed(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, reference
         rechecks.add_all(tx, [NewRecheck(agency.agency_id, "method_worked", charge.client_id, tx.as_of)])
 
 
-def _decline(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, code: str) -> None:
+def _decline(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, code: str, advice: str | None) -> None:
     check_move(CHARGE_MOVES, "charge", charge.state, "declined")
-    declined = charge._replace(code=code, decline_class=classify(charge.provider, code))
+    declined = charge._replace(code=code, decline_class=_class(tx, agency.agency_id, charge, code, advice))
     if _collects(invoice):
         after_failures(tx, agency, [Failure(declined, invoice, ends_now=False)])
     else:
         _decline_silently(tx, agency, declined)
+
+
+def _class(tx: Tx, agency_id: str, charge: Charge, code: str, advice: str | None) -> str:
+    """What the decline means; of a code that says little, the fourth for one method and amount is final."""
+    found = meaning(charge.provider or "", code, advice)
+    if not found.known:
+        log.warning("charge.unlisted_code", provider=charge.provider, code=code)
+        metrics.UNLISTED_DECLINES.labels(charge.provider or "").inc()
+    if not found.capped or charge.payment_method_id is None:
+        return found.decline_class
+    recent = charges.recent_declines(tx, agency_id, [charge.payment_method_id], DECLINES_WINDOW)
+    of = (charge.client_id, charge.payment_method_id, charge.method_revision or 0, charge.amount_minor or 0)
+    before = recent[of].declined if of in recent else 0
+    return FINAL if before + 1 >= CAPPED_TRIES_MAX else found.decline_class
 
 
 def _collects(invoice: Invoice) -> bool:

@@ -1,0 +1,35 @@
+"""How an attempt of unknown outcome is resolved: by the same request under the same key while the provider remembers it, then
+by asking, and in the end by a person. Never by a new key.
+
+Retention of keys: Stripe at least 24 h (docs.stripe.com/api/idempotent_requests), PayPal orders 6 h (`PayPal-Request-Id` in
+PayPal's REST specification of orders v2); an hour and more is kept in hand.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+RETENTION: Final[Mapping[str, timedelta]] = {"stripe": timedelta(hours=20), "paypal": timedelta(hours=5)}
+# A stored error is replayed for ever, so sending again is not the only thing that is tried.
+RESEND_FOR: Final = timedelta(minutes=10)
+PERSON_AFTER: Final = timedelta(hours=72)
+
+Step = Literal["resend", "lookup"]
+
+
+def next_step(
+    provider: str, *, sent_at: datetime, reference: str | None, doubtful_since: datetime | None, now: datetime
+) -> Step:
+    """What to do about an attempt that may have moved money.
+
+    One that the provider has accepted, under an id that we know, is only asked about. One whose answer was lost is sent again
+    within the first ten minutes, as long as its key is remembered; then it is looked for.
+    """
+    remembered = now - sent_at < RETENTION.get(provider, timedelta(0))
+    young = doubtful_since is None or now - doubtful_since < RESEND_FOR
+    return "resend" if reference is None and remembered and young else "lookup"
+
+
+def needs_a_person(doubtful_since: datetime, now: datetime) -> bool:
+    """True once nobody but a person can say what became of it."""
+    return now - doubtful_since >= PERSON_AFTER
