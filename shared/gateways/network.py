@@ -1,7 +1,10 @@
-"""What an error of the network says about a request: certainly not sent, or nobody knows."""
+"""Connections to providers, and what an error of the network says about a request: certainly not sent, or nobody knows."""
 
-from typing import Final
+from threading import local
+from typing import Any, Final
 
+import requests
+from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
 CONNECT_SECONDS: Final = 3.05  # a little above a multiple of 3, the TCP retransmission window, as `requests` advises
@@ -25,3 +28,29 @@ def certainly_not_sent(error: BaseException | None) -> bool:
         waiting += [each.__cause__, each.__context__, getattr(each, "reason", None)]
         waiting += [argument for argument in each.args if isinstance(argument, BaseException)]
     return False
+
+
+class Sessions:
+    """A kept connection for each thread. Nothing is tried again, and no redirect followed: where one leads, money may move
+    twice, and whether the first place took the request nobody would know. What the environment says of proxies and passwords
+    does not count."""
+
+    def __init__(self) -> None:
+        self._own = local()
+
+    def request(self, method: str, url: str, **given: Any) -> requests.Response:
+        """Send one request. Raises requests.RequestException."""
+        session: requests.Session | None = getattr(self._own, "session", None)
+        if session is None:
+            self._own.session = session = requests.Session()
+            session.trust_env = False
+            for scheme in ("https://", "http://"):
+                session.mount(scheme, HTTPAdapter(max_retries=0))
+        return session.request(method, url, **{**given, "allow_redirects": False})
+
+    def close(self) -> None:
+        """End the calling thread's connection."""
+        session: requests.Session | None = getattr(self._own, "session", None)
+        if session is not None:
+            self._own.session = None
+            session.close()

@@ -12,7 +12,7 @@ from typing import Any, Final
 import stripe
 
 from shared.gateways.amounts import UnpayableAmountError, stripe_amount
-from shared.gateways.network import CONNECT_SECONDS, READ_SECONDS, certainly_not_sent
+from shared.gateways.network import CONNECT_SECONDS, READ_SECONDS, Sessions, certainly_not_sent
 from shared.gateways.port import (
     ActionRequired,
     ChargeRequest,
@@ -54,10 +54,11 @@ class StripeGateway:
         self, secret: str, *, base: str | None = None, timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS)
     ) -> None:
         addresses: Any = {"api": base} if base else {}
+        session: Any = Sessions()
         self._client = stripe.StripeClient(
             secret,
             stripe_version=API_VERSION,
-            http_client=stripe.RequestsClient(timeout=timeout),
+            http_client=stripe.RequestsClient(timeout=timeout, session=session),
             max_network_retries=0,  # every attempt is a row of ours
             base_addresses=addresses,
         )

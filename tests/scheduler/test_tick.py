@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
 from threading import Event
 from unittest import mock
 
@@ -11,7 +10,6 @@ from structlog.testing import capture_logs
 
 from scheduler import tick
 from scheduler.loop import loop
-from scheduler.plan import plan
 from scheduler.tick import GAP, PASSES_MAX, Scheduler
 from shared.messages import Due
 from shared.messages.work import Load, Pool
@@ -134,7 +132,7 @@ def test_pools_have_work_while_a_long_backlog_is_still_planned(store: Store) -> 
         schedule(store, "a", f"s{number:06}", next_at="2026-06-01T00:00:00Z")
     bell = Belfry()
 
-    with mock.patch("scheduler.tick.plan", partial(plan, batch=1)):
+    with mock.patch("scheduler.tick.SCHEDULES_PER_PASS", 1):
         ticked = Scheduler(store, bell, lambda: 0).tick()
 
     assert ticked.more

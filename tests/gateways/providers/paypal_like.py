@@ -1,0 +1,176 @@
+"""A PayPal on loopback: tokens, orders v2 with request ids, captures, and the events of a webhook.
+
+Vaulted sources: `ok`, `later` (the order has to be captured by a second call), `pending` (settles at `settle()`), `action`,
+`capture_<STATUS>`, and any issue in capitals, which is refused with 422.
+"""
+
+import base64
+import json
+from typing import Any
+
+from tests.gateways.providers.server import Money, Provider, Request, Response
+
+MESSAGES = {
+    400: ("INVALID_REQUEST", "Request is not well-formed, syntactically incorrect, or violates schema."),
+    401: ("AUTHENTICATION_FAILURE", "Authentication failed due to missing authorization header, or invalid"),
+    404: ("RESOURCE_NOT_FOUND", "The specified resource does not exist."),
+    409: ("RESOURCE_CONFLICT", "The server has detected a conflict while processing this request."),
+    422: (
+        "UNPROCESSABLE_ENTITY",
+        "The requested action could not be performed, semantically incorrect, or failed business validation.",
+    ),
+    500: ("INTERNAL_SERVER_ERROR", "An internal server error occurred."),
+}
+
+
+class PayPalLike(Provider):
+    """A request id answers with the newest state of what it did, until `prune()`; a refusal is not kept."""
+
+    client_id, client_secret = "client", "secret"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.orders: dict[str, dict[str, Any]] = {}
+        self.tokens = 0
+        self.expires_in = 32400
+        self.revoked: set[str] = set()
+        self.blocks_repeated_invoices = False
+        self._ids: dict[str, str] = {}
+        self._stored: dict[str, Response] = {}
+
+    def prune(self) -> None:
+        """The request ids are forgotten, as they are after six hours."""
+        self._ids.clear()
+        self._stored.clear()
+
+    def settle(self, status: str = "COMPLETED") -> None:
+        """What was pending comes to its end."""
+        with self.lock:
+            for order in self.orders.values():
+                for capture in _captures(order):
+                    if capture["status"] == "PENDING":
+                        self._end(order, capture, status)
+
+    def moves_money(self, request: Request) -> bool:
+        return request.method == "POST" and request.path.startswith("/v2/")
+
+    def answer(self, request: Request) -> Response:
+        if request.path == "/v1/oauth2/token":
+            return self._token(request)
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if token in self.revoked or not token.startswith("token-"):
+            return self.unauthorised()
+        if request.path == "/v1/notifications/webhooks-events":
+            return Response(200, {"events": self._events(), "count": len(self.orders)})
+        if request.method == "GET":
+            order = self.orders.get(request.path.rpartition("/")[2])
+            return _error(404) if order is None else Response(200, order)
+        id_ = request.headers["paypal-request-id"]
+        if id_ in self._stored:
+            return self._stored[id_]
+        if id_ in self._ids:
+            return Response(200, self.orders[self._ids[id_]])
+        done = self._capture(request) if request.path.endswith("/capture") else self._create(json.loads(request.body))
+        if done.status < 300:
+            self._ids[id_] = done.body["id"]
+        return done
+
+    def remember(self, request: Request, response: Response) -> None:
+        self._stored[request.headers["paypal-request-id"]] = response
+
+    def _token(self, request: Request) -> Response:
+        expected = base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
+        if request.headers.get("authorization") != f"Basic {expected}":
+            return Response(401, {"error": "invalid_client", "error_description": "Client Authentication failed"})
+        self.tokens += 1
+        return Response(
+            200, {"access_token": f"token-{self.tokens}", "token_type": "Bearer", "expires_in": self.expires_in}
+        )
+
+    def _create(self, asked: dict[str, Any]) -> Response:
+        unit = asked["purchase_units"][0]
+        ((kind, source),) = asked["payment_source"].items()
+        script = source["id"] if kind == "token" else source["vault_id"]
+        if script.isupper() and not script.startswith("B-"):
+            return _error(422, script)
+        if self.blocks_repeated_invoices and unit["invoice_id"] in {each.invoice_id for each in self.ledger}:
+            return _error(422, "DUPLICATE_INVOICE_ID")
+        id_ = f"ORDER{len(self.orders) + 1:04}"
+        order: dict[str, Any] = {"id": id_, "intent": "CAPTURE", "status": "CREATED", "purchase_units": [dict(unit)]}
+        self.orders[id_] = order
+        if script == "action":
+            order["status"] = "PAYER_ACTION_REQUIRED"
+            link = {"rel": "payer-action", "href": f"https://paypal.example/pay/{id_}", "method": "GET"}
+            order["links"] = [link]
+        elif script != "later":
+            self._take(order, script)
+        return Response(201, order)
+
+    def _capture(self, request: Request) -> Response:
+        order = self.orders[request.path.split("/")[-2]]
+        if _captures(order):
+            return _error(422, "ORDER_ALREADY_CAPTURED")
+        self._take(order, "ok")
+        return Response(201, order)
+
+    def _take(self, order: dict[str, Any], script: str) -> None:
+        unit = order["purchase_units"][0]
+        of = {name: unit[name] for name in ("amount", "invoice_id", "custom_id")}
+        capture = {"id": f"CAPTURE{order['id'][-4:]}", "status": "PENDING", **of}
+        unit["payments"] = {"captures": [capture]}
+        if script == "pending":
+            capture["status_details"] = {"reason": "ECHECK"}
+            order["status"] = "COMPLETED"
+        elif script.startswith("capture_"):
+            self._end(order, capture, script.removeprefix("capture_"))
+        else:
+            self._end(order, capture, "COMPLETED")
+
+    def _end(self, order: dict[str, Any], capture: dict[str, Any], status: str) -> None:
+        order["status"] = "COMPLETED"
+        capture["status"] = status
+        capture.pop("status_details", None)
+        if status == "COMPLETED":
+            amount = capture["amount"]
+            attempt = capture["custom_id"]
+            self.ledger.append(
+                Money(capture["id"], capture["invoice_id"], attempt, amount["value"], amount["currency_code"])
+            )
+
+    def _events(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": f"WH-{capture['id']}",
+                "event_type": f"PAYMENT.CAPTURE.{capture['status']}",
+                "resource_type": "capture",
+                "create_time": "2026-06-01T00:00:00Z",
+                "resource": {**capture, "supplementary_data": {"related_ids": {"order_id": order["id"]}}},
+            }
+            for order in self.orders.values()
+            for capture in _captures(order)
+        ]
+
+    def busy(self) -> Response:
+        return _error(409)
+
+    def rate_limited(self) -> Response:
+        return Response(429, {"name": "RATE_LIMIT_REACHED", "message": "Too many requests."})
+
+    def unauthorised(self) -> Response:
+        return _error(401)
+
+    def failure(self) -> Response:
+        return _error(500)
+
+
+def _captures(order: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = order["purchase_units"][0].get("payments", {}).get("captures", [])
+    return found
+
+
+def _error(status: int, issue: str | None = None) -> Response:
+    name, message = MESSAGES[status]
+    body: dict[str, Any] = {"name": name, "message": message, "debug_id": "d"}
+    if issue is not None:
+        body["details"] = [{"issue": issue, "description": "No."}]
+    return Response(status, body)

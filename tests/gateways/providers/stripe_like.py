@@ -1,0 +1,161 @@
+"""A Stripe on loopback: payment intents with idempotency keys, each decline and each detour by the payment method's name.
+
+Payment methods: `pm_ok`, `pm_decline_<code>`, `pm_action` (declined for want of authentication), `pm_processing` (settles at
+`settle()`), `pm_detour` (answers `requires_action`).
+"""
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl
+
+from tests.gateways.providers.server import Money, Provider, Request, Response
+
+CREATED = 1_780_000_000
+
+
+def decoded(body: bytes) -> dict[str, Any]:
+    """Stripe's form encoding with brackets, as nested objects of text."""
+    found: dict[str, Any] = {}
+    for name, value in parse_qsl(body.decode(), keep_blank_values=True):
+        keys = [key for key in re.split(r"[\[\]]+", name) if key]
+        at = found
+        for key in keys[:-1]:
+            at = at.setdefault(key, {})
+        at[keys[-1]] = value
+    return found
+
+
+class StripeLike(Provider):
+    """Keys answer what they answered first, failures included, until `prune()`."""
+
+    secret = "sk_test_loopback"  # noqa: S105 - of no account
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.intents: dict[str, dict[str, Any]] = {}
+        self._keys: dict[str, tuple[bytes, Response]] = {}
+
+    def prune(self) -> None:
+        """The keys are forgotten, as they may be after a day; what was done is not."""
+        self._keys.clear()
+
+    def settle(self, *, succeeded: bool = True) -> None:
+        """What was processing comes to its end."""
+        with self.lock:
+            for intent in self.intents.values():
+                if intent["status"] == "processing":
+                    self._end(intent, succeeded=succeeded)
+
+    def moves_money(self, request: Request) -> bool:
+        return request.method == "POST"
+
+    def answer(self, request: Request) -> Response:
+        if request.headers.get("authorization") != f"Bearer {self.secret}":
+            return self.unauthorised()
+        if request.method == "GET":
+            return self._get(request)
+        key = request.headers["idempotency-key"]
+        if key in self._keys:
+            body, response = self._keys[key]
+            return response if body == request.body else _error(400, "idempotency_error", "idempotency_key_in_use")
+        if request.path != "/v1/payment_intents":
+            return _error(404, "invalid_request_error", "resource_missing")
+        response = self._create(decoded(request.body))
+        self._keys[key] = (request.body, response)
+        return response
+
+    def remember(self, request: Request, response: Response) -> None:
+        self._keys[request.headers["idempotency-key"]] = (request.body, response)
+
+    def _create(self, asked: dict[str, Any]) -> Response:
+        number = len(self.intents) + 1
+        intent: dict[str, Any] = {
+            "id": f"pi_{number:08}",
+            "object": "payment_intent",
+            "amount": int(asked["amount"]),
+            "currency": asked["currency"],
+            "customer": asked.get("customer"),
+            "payment_method": asked["payment_method"],
+            "description": asked.get("description"),
+            "metadata": asked["metadata"],
+            "created": CREATED + number,
+            "livemode": False,
+            "status": "requires_payment_method",
+            "capture_method": "automatic",
+            "confirmation_method": "automatic",
+            "payment_method_types": ["card"],
+            "last_payment_error": None,
+        }
+        self.intents[intent["id"]] = intent
+        method = asked["payment_method"]
+        if method == "pm_processing":
+            intent["status"] = "processing"
+        elif method == "pm_detour":
+            intent["status"] = "requires_action"
+        elif method == "pm_action":
+            return self._declined(intent, "authentication_required", "authentication_required")
+        elif method.startswith("pm_decline_"):
+            return self._declined(intent, "card_declined", method.removeprefix("pm_decline_"))
+        else:
+            self._end(intent, succeeded=True)
+        return Response(200, intent)
+
+    def _end(self, intent: dict[str, Any], *, succeeded: bool) -> None:
+        if not succeeded:
+            self._declined(intent, "card_declined", "insufficient_funds")
+            return
+        intent["status"] = "succeeded"
+        about = intent["metadata"]
+        self.ledger.append(
+            Money(intent["id"], about["invoice_id"], about["attempt"], str(intent["amount"]), intent["currency"])
+        )
+
+    def _declined(self, intent: dict[str, Any], code: str, decline_code: str) -> Response:
+        advice = {"lost_card": "do_not_try_again"}.get(decline_code)
+        error: dict[str, Any] = {
+            "type": "card_error",
+            "code": code,
+            "decline_code": decline_code,
+            "message": "Declined.",
+        }
+        if advice is not None:
+            error["advice_code"] = advice
+        intent["status"] = "requires_payment_method"
+        intent["last_payment_error"] = error
+        return Response(402, {"error": {**error, "payment_intent": dict(intent)}})
+
+    def _get(self, request: Request) -> Response:
+        id_ = request.path.removeprefix("/v1/payment_intents").strip("/")
+        if id_:
+            intent = self.intents.get(id_)
+            return _error(404, "invalid_request_error", "resource_missing") if intent is None else Response(200, intent)
+        since = int(request.query.get("created[gte]", ["0"])[0])
+        customer = request.query.get("customer", [None])[0]
+        limit = int(request.query.get("limit", ["10"])[0])
+        after = request.query.get("starting_after", [None])[0]
+        newest = [each for each in reversed(self.intents.values()) if each["created"] >= since]
+        newest = [each for each in newest if customer is None or each["customer"] == customer]
+        if after is not None:
+            newest = newest[[each["id"] for each in newest].index(after) + 1 :]
+        page = newest[:limit]
+        body = {"object": "list", "url": "/v1/payment_intents", "data": page, "has_more": len(newest) > limit}
+        return Response(200, body)
+
+    def busy(self) -> Response:
+        return _error(409, "invalid_request_error", "idempotency_key_in_use")
+
+    def rate_limited(self) -> Response:
+        return _error(429, "invalid_request_error", "rate_limit")
+
+    def unauthorised(self) -> Response:
+        return _error(401, "invalid_request_error", None)
+
+    def failure(self) -> Response:
+        return _error(500, "api_error", None)
+
+
+def _error(status: int, type_: str, code: str | None) -> Response:
+    error = {"type": type_, "message": "No."}
+    if code is not None:
+        error["code"] = code
+    return Response(status, {"error": error})
