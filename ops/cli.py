@@ -7,6 +7,7 @@ import sys
 import click
 import structlog
 
+from ops.account import account_command
 from ops.backfill import backfill_command
 from ops.backlog import backlog_command
 from ops.blocked import blocked_command
@@ -41,6 +42,7 @@ for command in (
     backfill_command,
     blocked_command,
     inbox_command,
+    account_command,
     pause_command,
     resume_command,
     doctor_command,

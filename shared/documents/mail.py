@@ -104,6 +104,34 @@ def _action_required(context: Context) -> Text:
     return f"Please confirm: {_invoice(context)}", [_first_upper(said), link, _facts(context)]
 
 
+_IMPOSSIBLE = {
+    "amount_too_small": "the amount is below what the provider collects",
+    "amount_too_large": "the amount is above what the provider collects",
+    "amount_not_payable": "the provider does not collect this fraction of the currency",
+    "currency_not_supported": "the provider does not collect this currency",
+    "credentials_refused": "the provider refuses your account's credentials",
+}
+
+
+def _charge_impossible(context: Context) -> Text:
+    why = _IMPOSSIBLE.get(context["code"], context["code"])
+    said = f"{_invoice(context)} over {_money(context)} can't be charged by {context['provider']}: {why}."
+    after = "Your client was not told. It is tried again from time to time, or mark the invoice as paid once it is."
+    return f"Can't be charged: {_invoice(context)}", [_first_upper(said), after, _facts(context)]
+
+
+def _charge_in_doubt(context: Context) -> Text:
+    said = (
+        f"since {context['since']} nobody can say whether {_invoice(context)} over {_money(context)} was paid:"
+        f" {context['provider']} has not answered."
+    )
+    ask = (
+        f"Please look in your account for a payment with the reference {context['key']}."
+        " If there is one, tell us that the invoice is paid. Until then it is not charged again."
+    )
+    return f"Please check: {_invoice(context)}", [_first_upper(said), ask, _facts(context)]
+
+
 def _exhausted_client(context: Context) -> Text:
     said = f"our last attempt to collect {_money(context)} for {_invoice(context)} failed. We will not try again by ourselves."
     ask = "Please pay the invoice or give us another payment method; we then try again at once."
@@ -162,6 +190,8 @@ _TEXTS: Mapping[tuple[str, str], Callable[[Context], Text]] = {
     ("payment_failed", "client"): _payment_failed_client,
     ("payment_failed", "agency"): _payment_failed_agency,
     ("action_required", "client"): _action_required,
+    ("charge_impossible", "agency"): _charge_impossible,
+    ("charge_in_doubt", "agency"): _charge_in_doubt,
     ("dunning_exhausted", "client"): _exhausted_client,
     ("dunning_exhausted", "agency"): _exhausted_agency,
     ("cycle_blocked", "agency"): _cycle_blocked,

@@ -10,10 +10,18 @@ from typing import NamedTuple
 FAILURES_MAX = 5
 FIRST_REST = timedelta(minutes=1)
 LONGEST_REST = timedelta(minutes=60)
+DEFAULT_RATE = 20  # attempts a second; Stripe allows 100 live and 25 test calls (docs.stripe.com/rate-limits)
+SLOW_FOR = timedelta(minutes=10)
+SLOW_PAUSE = timedelta(seconds=2)
+SLOW_ONCE = timedelta(seconds=5)  # answers that were on their way together halve the rate once
+SLOWDOWN_MAX = 6
 
 
 class Account(NamedTuple):
-    """A gateway account. `rate_per_second` None: no limit of ours. `failures`: lost or unsent answers in a row."""
+    """A gateway account. `rate_per_second` None: no limit of ours. `failures`: lost or unsent answers in a row.
+
+    `slowdown`: how often the provider's "too many requests" has halved the rate, as of `slowed_at`.
+    """
 
     agency_id: str
     provider: str
@@ -22,22 +30,49 @@ class Account(NamedTuple):
     failures: int = 0
     rests: int = 0
     paused_until: datetime | None = None
+    slowdown: int = 0
+    slowed_at: datetime | None = None
+
+
+def rate(account: Account, now: datetime) -> int | None:
+    """Attempts a second that the account takes now: halved by each "too many requests", doubled again every ten minutes."""
+    halvings = _slowdown(account, now)
+    if account.rate_per_second is None and not halvings:
+        return None
+    return max(1, (account.rate_per_second or DEFAULT_RATE) >> halvings)
+
+
+def _slowdown(account: Account, now: datetime) -> int:
+    if account.slowed_at is None:
+        return 0
+    return max(0, account.slowdown - max(0, (now - account.slowed_at) // SLOW_FOR))
+
+
+def slowed(account: Account, now: datetime) -> Account:
+    """The provider said "too many requests": half the rate, after a moment without any."""
+    if account.slowed_at is not None and now - account.slowed_at < SLOW_ONCE:
+        return account
+    pause = max(now + SLOW_PAUSE, account.paused_until or now)
+    halvings = min(_slowdown(account, now) + 1, SLOWDOWN_MAX)
+    return account._replace(slowdown=halvings, slowed_at=now, paused_until=pause)
 
 
 def allowance(account: Account, now: datetime, burst: int) -> int | None:
     """How many attempts may go out now, at most `burst` at once; None: as many as there are."""
-    if account.rate_per_second is None:
+    per_second = rate(account, now)
+    if per_second is None:
         return None
-    interval = _interval(account.rate_per_second)
+    interval = _interval(per_second)
     paid_off = max(account.free_at or now, now)
     return max(0, (now + burst * interval - paid_off) // interval)
 
 
 def spent(account: Account, count: int, now: datetime) -> datetime | None:
     """The account's `free_at` after `count` attempts were let through."""
-    if account.rate_per_second is None:
+    per_second = rate(account, now)
+    if per_second is None:
         return account.free_at
-    return max(account.free_at or now, now) + count * _interval(account.rate_per_second)
+    return max(account.free_at or now, now) + count * _interval(per_second)
 
 
 def _interval(rate_per_second: int) -> timedelta:

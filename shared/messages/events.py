@@ -32,6 +32,7 @@ EVENT_TYPES: tuple[str, ...] = (
     "charge.unknown",
     "charge.not_sent",
     "charge.answered_late",
+    "charge.doubtful",
     "dunning.exhausted",
     "series.stopped",
     "series.resumed",
@@ -44,6 +45,7 @@ EVENT_TYPES: tuple[str, ...] = (
     "cycle.reopened",
     "pool.paused",
     "pool.resumed",
+    "account.set",
 )
 
 

@@ -2,15 +2,18 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import NamedTuple
 
 from shared.domain.pacing import Account
 from shared.store.transaction import Tx
 
-_COLUMNS = "g.agency_id, g.provider, g.rate_per_second, g.free_at, g.failures, g.rests, g.paused_until"
+_COLUMNS = "g.agency_id, g.provider, g.rate_per_second, g.free_at, g.failures, g.rests, g.paused_until, g.slowdown, g.slowed_at"
 _OF_AGENCIES = f"""
 SELECT {_COLUMNS} FROM gateway_accounts AS g
 JOIN agencies AS a ON a.agency_id = g.agency_id AND a.gateway = g.provider
-WHERE g.agency_id = ANY(CAST(:ids AS text[])) AND (g.rate_per_second IS NOT NULL OR g.paused_until > :as_of)"""  # noqa: S608
+WHERE g.agency_id = ANY(CAST(:ids AS text[]))
+  AND (g.rate_per_second IS NOT NULL OR g.paused_until > :as_of
+       OR g.slowed_at > CAST(:as_of AS timestamptz) - interval '2 hours')"""  # noqa: S608
 
 
 def held_back(tx: Tx, agency_ids: Collection[str]) -> tuple[list[Account], list[str]]:
@@ -51,16 +54,54 @@ def write(tx: Tx, account: Account) -> None:
     """Record how an account's answers go; its rate and its pacing stay."""
     tx.run(
         """
-        INSERT INTO gateway_accounts (agency_id, provider, failures, rests, paused_until)
-        VALUES (:agency_id, :provider, :failures, :rests, :paused_until)
+        INSERT INTO gateway_accounts (agency_id, provider, failures, rests, paused_until, slowdown, slowed_at)
+        VALUES (:agency_id, :provider, :failures, :rests, :paused_until, :slowdown, :slowed_at)
         ON CONFLICT (agency_id, provider) DO UPDATE
-        SET failures = excluded.failures, rests = excluded.rests, paused_until = excluded.paused_until
+        SET failures = excluded.failures, rests = excluded.rests, paused_until = excluded.paused_until,
+            slowdown = excluded.slowdown, slowed_at = excluded.slowed_at
         """,
         agency_id=account.agency_id,
         provider=account.provider,
         failures=account.failures,
         rests=account.rests,
         paused_until=account.paused_until,
+        slowdown=account.slowdown,
+        slowed_at=account.slowed_at,
+    )
+
+
+class Configured(NamedTuple):
+    """An account that was set up: the name of its secret; `test` for one of the provider's test accounts."""
+
+    agency_id: str
+    provider: str
+    secret: str
+    test: bool
+    rate_per_second: int | None
+
+
+def configured(tx: Tx, agency_id: str | None = None) -> list[Configured]:
+    """The accounts that were set up, of one agency or of all."""
+    rows = tx.rows(
+        """
+        SELECT agency_id, provider, secret, test, rate_per_second FROM gateway_accounts
+        WHERE secret IS NOT NULL AND (CAST(:agency_id AS text) IS NULL OR agency_id = :agency_id) ORDER BY 1, 2
+        """,
+        agency_id=agency_id,
+    )
+    return [Configured._make(row) for row in rows]
+
+
+def configure(tx: Tx, account: Configured) -> None:
+    """Set an account up, or anew; how it is doing stays."""
+    tx.run(
+        """
+        INSERT INTO gateway_accounts (agency_id, provider, secret, test, rate_per_second)
+        VALUES (:agency_id, :provider, :secret, :test, :rate_per_second)
+        ON CONFLICT (agency_id, provider) DO UPDATE
+        SET secret = excluded.secret, test = excluded.test, rate_per_second = excluded.rate_per_second
+        """,
+        **account._asdict(),
     )
 
 

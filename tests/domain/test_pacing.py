@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from shared.domain.pacing import Account, allowance, failed, spent
+from shared.domain.pacing import SLOW_FOR, Account, allowance, failed, rate, slowed, spent
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -33,3 +33,26 @@ def test_from_the_fifth_failure_in_a_row_on_the_rests_grow_to_an_hour() -> None:
         rests.append((account.paused_until - now) // timedelta(minutes=1))
         now = account.paused_until
     assert rests == [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+def test_too_many_requests_halve_the_rate_and_it_grows_back() -> None:
+    """Twice every ten minutes, down to one a second; answers that were on their way together count once."""
+    account = Account("a", "stripe", 20, None)
+    account = slowed(account, NOW)
+    assert (rate(account, NOW), account.paused_until) == (10, NOW + timedelta(seconds=2))
+    assert slowed(account, NOW + timedelta(seconds=1)) == account
+
+    account = slowed(account, NOW + timedelta(seconds=6))
+    assert rate(account, NOW + timedelta(seconds=6)) == 5
+    later = NOW + timedelta(seconds=6)
+    assert [rate(account, later + wait * SLOW_FOR) for wait in (0, 0.9, 1, 1.9, 2, 50)] == [5, 5, 10, 10, 20, 20]
+    for minute in range(20):
+        account = slowed(account, later + timedelta(seconds=10 * minute))
+    assert rate(account, later + timedelta(seconds=200)) == 1
+    assert allowance(account, later + timedelta(seconds=200), burst=20) == 20
+
+
+def test_an_account_without_a_rate_gets_one_while_it_is_slowed_down() -> None:
+    account = slowed(Account("a", "sandbox", None, None), NOW)
+    assert rate(account, NOW) == 10
+    assert rate(account, NOW + SLOW_FOR) is None

@@ -1,21 +1,23 @@
 """The process of the charges pool."""
 
 from shared.gateways.sandbox import SandboxGateway
+from shared.secret_store import reader
 from shared.store.sandbox_ledger import SandboxLedger
 from shared.telemetry import metrics
 from workers.boot import WorkerProcess, begin
 from workers.charges.actor import declare
-from workers.charges.charge_invoices import Runtime, always
+from workers.charges.charge_invoices import Runtime
+from workers.charges.directory import Directory
 
 
 def prepare(process: WorkerProcess) -> None:
-    """Wire the pool on its process, with the gateways there are."""
-    gateways = {"sandbox": SandboxGateway(SandboxLedger(process.store))}
+    """Wire the pool on its process, with the sandbox and the agencies' own accounts."""
+    gateways = Directory(reader(), {"sandbox": SandboxGateway(SandboxLedger(process.store))})
 
     def count(provider: str, outcome: str) -> None:
         metrics.CHARGE_OUTCOMES.labels(provider, outcome).inc()
 
-    declare(process.broker, Runtime(process.store, always(gateways), lease=process.settings.lease, on_outcome=count))
+    declare(process.broker, Runtime(process.store, gateways, lease=process.settings.lease, on_outcome=count))
 
 
 def boot() -> None:

@@ -13,7 +13,8 @@ from shared.domain.declines import CAPPED_TRIES_MAX, CUSTOMER, FINAL, meaning
 from shared.domain.dunning import DECLINES_WINDOW, Ladder, begin, doubling, ends_at
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
-from shared.domain.pacing import Account, failed
+from shared.domain.pacing import Account, failed, slowed
+from shared.domain.reconcile import needs_a_person
 from shared.domain.states import CHARGE_MOVES, check_move
 from shared.gateways.port import (
     ActionRequired,
@@ -37,6 +38,10 @@ from shared.telemetry import metrics
 from workers.charges.claim import CHARGE, Call
 from workers.charges.dunning import Failure, after_failures
 
+RATE_LIMITED = "rate_limited"
+# The amount itself can't be collected by the provider, however often it is tried: the agency has to do something.
+UNPAYABLE = frozenset({"amount_too_small", "amount_too_large", "amount_not_payable", "currency_not_supported"})
+DOUBT = "needs_a_person"
 FIRST_LOOK = timedelta(minutes=1)
 LATEST_LOOK = timedelta(hours=6)
 log = structlog.get_logger()
@@ -73,14 +78,24 @@ def _keep_account(tx: Tx, agency_id: str, answers: Sequence[Answer]) -> None:
     """
     for answer in answers:
         provider = answer.call.provider
-        lost = isinstance(answer.found, Unknown | NotSent)
         account = accounts.load(tx, agency_id, provider)
-        if not lost and (account is None or not account.failures):
+        if not _is_trouble(answer.found) and (account is None or not account.failures):
             continue
         account = accounts.load(tx, agency_id, provider, lock=True) or Account(agency_id, provider, None, None)
-        accounts.write(
-            tx, failed(account, tx.as_of) if lost else account._replace(failures=0, rests=0, paused_until=None)
-        )
+        accounts.write(tx, _after(account, answer.found, tx.as_of))
+
+
+def _is_trouble(found: Found) -> bool:
+    """Whether an answer says something of its account: a request that can never be sent does not."""
+    return isinstance(found, Unknown) or (isinstance(found, NotSent) and found.code not in UNPAYABLE)
+
+
+def _after(account: Account, found: Found, now: datetime) -> Account:
+    if isinstance(found, NotSent) and found.code == RATE_LIMITED:
+        return slowed(account, now)
+    if _is_trouble(found):
+        return failed(account, now)
+    return account._replace(failures=0, rests=0, paused_until=None)
 
 
 def _keep_evidence(tx: Tx, agency_id: str, answer: Answer, charge: Charge | None) -> None:
@@ -114,14 +129,15 @@ def _settle(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, found: Fou
         case ActionRequired(code, url):
             _require_action(tx, agency, charge, invoice, code, url)
         case Pending(reference):
-            _wait(tx, agency, charge, "pending", reference)
-        case NotSent(detail):
-            _unsent(tx, agency, charge, invoice, detail)
+            _wait(tx, agency, charge, invoice, "pending", reference)
+        case NotSent(detail, code):
+            _unsent(tx, agency, charge, invoice, detail, code)
         case NotFound():
             # The provider never got it: the same parameters go out again under the same key.
             _plan_again(tx, agency, charge, invoice, tx.as_of)
         case _:
-            _wait(tx, agency, charge, "unknown" if charge.state == "sending" else charge.state, charge.reference)
+            state = "unknown" if charge.state == "sending" else charge.state
+            _wait(tx, agency, charge, invoice, state, charge.reference)
     if not isinstance(found, Pending | Unknown | NotYetKnowable):
         # Nothing is on its way any more: a void that waited for this is looked at.
         inbox.wake(tx, agency.agency_id, [f"settlement/{charge.invoice_id}"])
@@ -217,27 +233,42 @@ def _require_action(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, co
     cycles.release(tx, agency.agency_id, [invoice.subscription_id], ["waiting"])
 
 
-def _wait(tx: Tx, agency: Agency, charge: Charge, state: str, reference: str | None) -> None:
-    """The provider has not said, or not finally: look again after as long as it has been so, up to six hours."""
+def _wait(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, state: str, reference: str | None) -> None:
+    """The provider has not said, or not finally: look again after as long as it has been so, up to six hours.
+
+    After three days without any word a person is asked, once; looking goes on.
+    """
     still = charge.doubtful_since if state == charge.state else None
     since = still or tx.as_of
     at = min(doubling(since, tx.as_of, FIRST_LOOK, LATEST_LOOK), net_at(tx.as_of))
     if state != charge.state:
         check_move(CHARGE_MOVES, "charge", charge.state, state)
         _record(tx, agency, charge, f"charge.{state}")
+    code = charge.code
+    if state == "unknown" and code != DOUBT and needs_a_person(since, tx.as_of):
+        code = DOUBT
+        _record(tx, agency, charge, "charge.doubtful", since=since)
+        said = {"since": since.date().isoformat(), "provider": charge.provider, "key": charge.key}
+        notify(tx, agency, [about_invoice(invoice, "charge_in_doubt", AGENCY, str(charge.attempt), **said)])
     waiting = charge._replace(
-        state=state, reference=reference, doubtful_since=since, planned_at=at, wake_at=at, lease_until=None
+        state=state, reference=reference, doubtful_since=since, planned_at=at, wake_at=at, lease_until=None, code=code
     )
     _write(tx, agency, waiting)
 
 
-def _unsent(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, detail: str) -> None:
-    """Certainly not sent: the same attempt with the same key again. No failure, and nobody is told."""
+def _unsent(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, detail: str, code: str | None) -> None:
+    """Certainly not sent: the same attempt with the same key again. No failure, and the client is not told.
+
+    The agency is, of what no waiting cures: an amount that can't be collected, or an account that refuses us.
+    """
     since = charge.doubtful_since or tx.as_of
     if charge.doubtful_since is None:
         _record(tx, agency, charge, "charge.not_sent", detail=detail)
     at = min(doubling(since, tx.as_of, FIRST_LOOK, LATEST_LOOK), net_at(tx.as_of))
-    _plan_again(tx, agency, charge._replace(request=None, code=None, doubtful_since=since), invoice, at)
+    if code in UNPAYABLE or code == "credentials_refused":
+        said = {"code": code, "provider": charge.provider}
+        notify(tx, agency, [about_invoice(invoice, "charge_impossible", AGENCY, code or "", **said)])
+    _plan_again(tx, agency, charge._replace(request=None, code=code, doubtful_since=since), invoice, at)
 
 
 def _plan_again(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, at: datetime) -> None:

@@ -1,6 +1,6 @@
 """The operator's own rows: what is paused, and how each gateway account is paced. Dispatch reads both."""
 
-from sqlalchemy import CheckConstraint, Column, Integer, Table
+from sqlalchemy import Boolean, CheckConstraint, Column, Integer, Table
 
 from shared.store.tables.base import instant, key, metadata, one_of, text
 
@@ -29,5 +29,11 @@ gateway_accounts = Table(
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("rests", Integer, nullable=False, server_default="0"),
     instant("paused_until", null=True),
+    # The name of the secret that opens the account, and whether it is one of the provider's test accounts.
+    text("secret", null=True),
+    Column("test", Boolean, nullable=False, server_default="false"),
+    # How often the provider has halved its rate, and when it last did.
+    Column("slowdown", Integer, nullable=False, server_default="0"),
+    instant("slowed_at", null=True),
     CheckConstraint("rate_per_second > 0", name="rate_positive"),
 )

@@ -5,6 +5,7 @@ Payment methods: `pm_ok`, `pm_decline_<code>`, `pm_action` (declined for want of
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -34,6 +35,7 @@ class StripeLike(Provider):
         super().__init__()
         self.intents: dict[str, dict[str, Any]] = {}
         self._keys: dict[str, tuple[bytes, Response]] = {}
+        self.now: Callable[[], float] = lambda: CREATED + len(self.intents) + 1
 
     def prune(self) -> None:
         """The keys are forgotten, as they may be after a day; what was done is not."""
@@ -78,7 +80,7 @@ class StripeLike(Provider):
             "payment_method": asked["payment_method"],
             "description": asked.get("description"),
             "metadata": asked["metadata"],
-            "created": CREATED + number,
+            "created": int(self.now()),
             "livemode": False,
             "status": "requires_payment_method",
             "capture_method": "automatic",

@@ -1,0 +1,64 @@
+"""`duecycle account`: which account of Stripe or PayPal an agency charges with. Rows hold a secret's name, never the secret."""
+
+import click
+
+from ops.connect import open_store
+from ops.printing import agency_option, by_option, json_option, print_rows, who
+from shared.domain.pacing import DEFAULT_RATE
+from shared.secret_store import NAME, reader, variable_of
+from shared.store import accounts
+from shared.store.accounts import Configured
+from shared.store.locks import lock_subject
+from shared.store.operating import agency_known
+
+COLUMNS = {
+    "agency_id": "agency",
+    "provider": "provider",
+    "secret": "secret",
+    "secret_found": "found here",
+    "test": "test",
+    "rate_per_second": "rate /s",
+}
+
+
+@click.group("account")
+def account_command() -> None:
+    """An agency's account with a payment provider."""
+
+
+@account_command.command("set")
+@click.option("--agency", required=True, help="The agency's id.")
+@click.option("--provider", type=click.Choice(["stripe", "paypal"]), required=True)
+@click.option("--secret", required=True, help="The name of its secret, such as stripe-acme.")
+@click.option(
+    "--rate", type=click.IntRange(1, 1000), default=DEFAULT_RATE, show_default=True, help="Attempts a second."
+)
+@click.option("--test", is_flag=True, help="One of the provider's test accounts.")
+@by_option
+def set_command(agency: str, provider: str, secret: str, rate: int, by: str | None, *, test: bool) -> None:
+    """Let AGENCY charge with its account. The secret is a Stripe secret key, or PayPal's `client id:client secret`."""
+    if not NAME.fullmatch(secret):
+        wrong = "write its name, in small letters, digits, - and _; the value belongs into the environment or a file"
+        raise click.BadParameter(wrong, param_hint="--secret")
+    with open_store() as store, store.transaction() as tx:
+        lock_subject(tx, f"account/{provider}")
+        if not agency_known(tx, agency):
+            raise click.BadParameter(f"there is no agency {agency}", param_hint="--agency")
+        accounts.configure(tx, Configured(agency, provider, secret, test, rate))
+        said = {"provider": provider, "secret": secret, "test": test, "rate_per_second": rate, "by": who(by)}
+        tx.record(agency, "account.set", f"account/{provider}", said)
+    click.echo(f"{agency} charges with its {provider} account; its secret is {variable_of(secret)}, or a file {secret}")
+    if reader()(secret) is None:
+        click.echo("here there is no such secret: the charges process needs it, and waits for it until then")
+
+
+@account_command.command("list")
+@agency_option
+@json_option
+def list_command(agency: str | None, *, as_json: bool) -> None:
+    """The accounts, and whether this process finds their secrets."""
+    read = reader()
+    with open_store() as store, store.transaction() as tx:
+        found = accounts.configured(tx, agency)
+    rows = [{**each._asdict(), "secret_found": read(each.secret) is not None} for each in found]
+    print_rows(rows, COLUMNS, as_json=as_json, none="no account was set up: duecycle account set")

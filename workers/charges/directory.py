@@ -1,0 +1,71 @@
+"""Which gateway an agency uses for a provider: made from its account's row and secret, kept while neither changes."""
+
+from collections.abc import Callable, Mapping
+from threading import Lock
+
+from shared.gateways.paypal import LIVE, SANDBOX, PayPalGateway
+from shared.gateways.port import Gateway
+from shared.gateways.stripe import StripeGateway
+from shared.secret_store import ReadSecret
+from shared.store import accounts
+from shared.store.accounts import Configured
+from shared.store.transaction import Tx
+from workers.charges.claim import Gateways
+
+Make = Callable[[str, Configured], Gateway]
+"""(secret, account) → its gateway. Raises ValueError for a secret of the wrong form."""
+
+
+def make_stripe(secret: str, _account: Configured) -> Gateway:
+    """A Stripe account by its secret key, which says by itself whether it is a test."""
+    if not secret.startswith(("sk_", "rk_")):
+        raise ValueError("a Stripe secret key begins with sk_ or rk_")
+    return StripeGateway(secret)
+
+
+def make_paypal(secret: str, account: Configured) -> Gateway:
+    """A PayPal account by its `client id:client secret`."""
+    client_id, colon, client_secret = secret.partition(":")
+    if not colon or not client_id or not client_secret:
+        raise ValueError("a PayPal secret is client id:client secret")
+    return PayPalGateway(client_id, client_secret, base=SANDBOX if account.test else LIVE)
+
+
+MAKERS: Mapping[str, Make] = {"stripe": make_stripe, "paypal": make_paypal}
+
+
+class Directory:
+    """Gateways by agency and provider; safe to share between threads. `fixed` ones serve every agency.
+
+    What can't be used is a word for why: `account_missing`, `secret_missing:NAME` or `secret_malformed:NAME`. It blocks that
+    agency's charges and nobody else's.
+    """
+
+    def __init__(
+        self, read_secret: ReadSecret, fixed: Mapping[str, Gateway], makers: Mapping[str, Make] = MAKERS
+    ) -> None:
+        self._read_secret, self._fixed, self._makers = read_secret, dict(fixed), makers
+        self._lock = Lock()
+        self._made: dict[tuple[str, str, bool], Gateway] = {}
+
+    def __call__(self, tx: Tx, agency_id: str) -> Gateways:
+        """The gateways of an agency, by provider."""
+        found: dict[str, Gateway | str] = dict.fromkeys(self._makers, "account_missing")
+        found |= self._fixed
+        for account in accounts.configured(tx, agency_id):
+            if account.provider in self._makers:
+                found[account.provider] = self._gateway(account)
+        return found
+
+    def _gateway(self, account: Configured) -> Gateway | str:
+        secret = self._read_secret(account.secret)
+        if secret is None:
+            return f"secret_missing:{account.secret}"
+        known = (account.provider, secret, account.test)
+        with self._lock:
+            if known not in self._made:
+                try:
+                    self._made[known] = self._makers[account.provider](secret, account)
+                except ValueError:
+                    return f"secret_malformed:{account.secret}"
+            return self._made[known]
