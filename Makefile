@@ -3,6 +3,8 @@
 PYTHON_BIN := .venv/bin/python
 SAMPLE := docs/sample/agency-portal.jsonl
 SOURCE := shared scheduler workers ops
+# A test process per core, each with servers of its own; handed out a few at a time, so that the order is kept.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --maxschedchunk 4
 
 # The payment providers' published API descriptions, if they lie beside the checkout: the gateway tests check against them.
 ifneq ($(wildcard ../shared/contracts),)
@@ -31,7 +33,7 @@ servers: ## RabbitMQ and promtool, for the tests and the local cluster (Debian p
 	@deploy/setup.sh test
 
 test: servers ## the tests, fast ones first
-	@$(PYTHON_BIN) -m pytest $(ARGS)
+	@$(PYTHON_BIN) -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 test-next: ## the tests on RabbitMQ 4, PostgreSQL 17 and Python 3.13, in a folder beside the system (as root)
 	@deploy/next.sh $(ARGS)

@@ -148,7 +148,7 @@ EVENT = {
 
 
 def test_an_event_of_every_type_is_allowed() -> None:
-    assert len(set(EVENT_TYPES)) == len(EVENT_TYPES) == 35
+    assert len(set(EVENT_TYPES)) == len(EVENT_TYPES)
     for name in EVENT_TYPES:
         validator("event.schema.json").validate(EVENT | {"type": f"duecycle.{name}.v1"})
 

@@ -8,10 +8,10 @@ from shared.messages import EVENT_TYPES
 
 ROOT = Path(__file__).parents[2]
 NAMES = re.compile(
-    r'"((?:change|invoice|order|cycle|charge|dunning|series|schedule|payment|subscription|pool)\.[a-z_]+)"'
+    r'"((?:account|change|invoice|order|cycle|charge|dunning|series|schedule|payment|subscription|pool)\.[a-z_]+)"'
 )
 PARTS = re.compile(r'f"(change|cycle|charge)\.\{')
-LOGGED = {"change.failed"}  # a line in the log, not an event
+LOGGED = {"change.failed", "charge.unlisted_code"}  # lines in the log, not events
 BUILT = {
     "change": {"change.applied", "change.rejected", "change.waiting"},
     "cycle": {f"cycle.{state}" for state in ("skipped", "cancelled")},
