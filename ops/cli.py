@@ -18,6 +18,7 @@ from ops.ingest import ingest_command
 from ops.migrating import migrate_command
 from ops.pausing import pause_command, resume_command
 from ops.processes import scheduler_command, worker_command
+from ops.refund import refund_command
 from ops.simulate.command import simulate_command
 from ops.status import status_command
 from shared.store.embedded import EmbeddedPostgresError
@@ -43,6 +44,7 @@ for command in (
     blocked_command,
     inbox_command,
     account_command,
+    refund_command,
     pause_command,
     resume_command,
     doctor_command,

@@ -88,6 +88,20 @@ _DATA: Mapping[str, Mapping[str, Any]] = {
         "number": "NL-2026-0007",
         "reason": "Issued to the wrong client.",
     },
+    "duecycle.invoice.refunded.v1": {
+        "agency_id": "northlight",
+        "number": "NL-2026-0003",
+        "amount_minor": 50000,
+        "refunded_at": "2026-07-12T10:00:00+02:00",
+        "reference": "bank transfer 4802",
+        "reason": "Half of the month was not delivered.",
+    },
+    "duecycle.refund.requested.v1": {
+        "agency_id": "northlight",
+        "subscription_id": "sub-gym-seo",
+        "period_starts_on": "2026-06-01",
+        "reason": "Cancelled within the first week.",
+    },
     "duecycle.charge.requested.v1": {
         "agency_id": "northlight",
         "subscription_id": "sub-gym-seo",

@@ -100,7 +100,11 @@ def _payment_failed_agency(context: Context) -> Text:
 
 def _action_required(context: Context) -> Text:
     said = f"your bank asks you to confirm the payment of {_money(context)} for {_invoice(context)}."
-    link = f"Please confirm it here: {context['url']}" if context.get("url") else "Please contact us to confirm it."
+    link = (
+        f"Please confirm it here: {context['pay_url']}"
+        if context.get("pay_url")
+        else "Please contact us to confirm it."
+    )
     return f"Please confirm: {_invoice(context)}", [_first_upper(said), link, _facts(context)]
 
 
@@ -175,6 +179,32 @@ def _first_invoice_missing(context: Context) -> Text:
     return f"First invoice missing: {context['subscription_id']}", [_first_upper(said)]
 
 
+def _refunded(context: Context) -> Text:
+    said = f"we have given back {_money(context, 'refunded_minor')} of {_invoice(context)}."
+    note = f"The credit note has the number {context['credit_note']}." if context.get("credit_note") else ""
+    return f"Refunded: {_invoice(context)} from {context['agency']}", [_first_upper(said), note, _facts(context)]
+
+
+def _refund_failed(context: Context) -> Text:
+    said = (
+        f"{_money(context, 'refunded_minor')} of {_invoice(context)} could not be given back to {context['client']}:"
+        f" {context['provider']} refused ({context['code']})."
+    )
+    after = "Your client was not told. Give the money back another way, and record that as refunded outside."
+    return f"Refund failed: {_invoice(context)}", [_first_upper(said), after, _facts(context)]
+
+
+def _refund_in_doubt(context: Context) -> Text:
+    said = (
+        f"since {context['since']} nobody can say whether {_money(context, 'refunded_minor')} of {_invoice(context)}"
+        f" went back: {context['provider']} has not answered."
+    )
+    ask = (
+        f"Please look in your account for a refund with the reference {context['key']}. It is not sent anew meanwhile."
+    )
+    return f"Please check the refund: {_invoice(context)}", [_first_upper(said), ask, _facts(context)]
+
+
 def _surplus(context: Context) -> Text:
     said = f"{_money(context, 'surplus_minor')} more than {_invoice(context)} asks for was received from {context['client']}."
     return f"Surplus payment: {_invoice(context)}", [_first_upper(said), _facts(context)]
@@ -192,6 +222,9 @@ _TEXTS: Mapping[tuple[str, str], Callable[[Context], Text]] = {
     ("action_required", "client"): _action_required,
     ("charge_impossible", "agency"): _charge_impossible,
     ("charge_in_doubt", "agency"): _charge_in_doubt,
+    ("refunded", "client"): _refunded,
+    ("refund_failed", "agency"): _refund_failed,
+    ("refund_in_doubt", "agency"): _refund_in_doubt,
     ("dunning_exhausted", "client"): _exhausted_client,
     ("dunning_exhausted", "agency"): _exhausted_agency,
     ("cycle_blocked", "agency"): _cycle_blocked,

@@ -27,6 +27,18 @@ def charge_key(agency_id: str, provider: str, invoice: str, attempt: int) -> str
     return f"inv1-{digest[:40]}"
 
 
+def refund_key(agency_id: str, provider: str, invoice: str, turn: int) -> str:
+    """The idempotency key of one refund, made like that of an attempt."""
+    digest = hashlib.sha256("\x1f".join((provider, agency_id, invoice, str(turn), "refund")).encode()).hexdigest()
+    return f"ref1-{digest[:40]}"
+
+
+def pay_link_key(agency_id: str, provider: str, invoice: str, turn: int) -> str:
+    """The idempotency key of one place where a client can pay an invoice, made like that of an attempt."""
+    digest = hashlib.sha256("\x1f".join((provider, agency_id, invoice, str(turn), "pay")).encode()).hexdigest()
+    return f"pay1-{digest[:40]}"
+
+
 def notice_key(occasion: str, audience: str, about: str, turn: str = "") -> str:
     """One notice per occasion, recipient side and thing it is about; `turn` tells repeated occasions apart."""
     return ":".join(part for part in (occasion, audience, about, turn) if part)
@@ -35,6 +47,11 @@ def notice_key(occasion: str, audience: str, about: str, turn: str = "") -> str:
 def number(prefix: str, sequence: int) -> str:
     """The printed invoice number: the agency's prefix and the sequence, at least five digits."""
     return f"{prefix}{sequence:0{_DIGITS_MIN}d}"
+
+
+def credit_note_number(prefix: str, sequence: int) -> str:
+    """The printed number of a credit note: a series of its own beside that of the invoices."""
+    return number(f"{prefix}CN-", sequence)
 
 
 def sequences_of(printed: str) -> list[int]:

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 RETENTION: Final[Mapping[str, timedelta]] = {"stripe": timedelta(hours=20), "paypal": timedelta(hours=5)}
+# PayPal keeps the keys of payments v2, which refunds belong to, for 45 days.
+REFUND_RETENTION: Final[Mapping[str, timedelta]] = {"stripe": timedelta(hours=20), "paypal": timedelta(days=40)}
 # A stored error is replayed for ever, so sending again is not the only thing that is tried.
 RESEND_FOR: Final = timedelta(minutes=10)
 PERSON_AFTER: Final = timedelta(hours=72)
@@ -27,6 +29,15 @@ def next_step(
     """
     remembered = now - sent_at < RETENTION.get(provider, timedelta(0))
     young = doubtful_since is None or now - doubtful_since < RESEND_FOR
+    return "resend" if reference is None and remembered and young else "lookup"
+
+
+def next_step_of_refund(
+    provider: str, *, sent_at: datetime, reference: str | None, doubtful_since: datetime | None, now: datetime
+) -> Step:
+    """The same for a refund. PayPal can't be asked about one without its id, so there it is sent again as long as possible."""
+    remembered = now - sent_at < REFUND_RETENTION.get(provider, timedelta(0))
+    young = provider == "paypal" or doubtful_since is None or now - doubtful_since < RESEND_FOR
     return "resend" if reference is None and remembered and young else "lookup"
 
 

@@ -32,6 +32,14 @@ CHARGE_MOVES: Mapping[str, frozenset[str]] = {
     "declined": frozenset({"succeeded"}),
     "not_sent": frozenset(),
 }
+REFUND_MOVES: Mapping[str, frozenset[str]] = {
+    "due": frozenset({"sending", "failed"}),
+    "sending": frozenset({"due", "unknown", "pending", "succeeded", "failed"}),
+    "unknown": frozenset({"due", "pending", "succeeded", "failed"}),
+    "pending": frozenset({"succeeded", "failed"}),
+    "succeeded": frozenset(),
+    "failed": frozenset(),
+}
 # Money may be on its way: nothing else may happen to that invoice's collection.
 CHARGE_IN_FLIGHT = frozenset({"sending", "unknown", "pending"})
 

@@ -49,15 +49,18 @@ class UnpayableAmountError(ValueError):
         self.code = code
 
 
-def stripe_amount(amount_minor: int, currency: str) -> int:
-    """The integer Stripe wants for an amount in ISO minor units. Raises UnpayableAmountError."""
+def stripe_amount(amount_minor: int, currency: str, *, back: bool = False) -> int:
+    """The integer Stripe wants for an amount in ISO minor units. Raises UnpayableAmountError.
+
+    `back`: money that is given back may be as little as one unit.
+    """
     _above_zero(amount_minor)
     if currency in _STRIPE_UNSUPPORTED:
         raise UnpayableAmountError("currency_not_supported", f"Stripe does not take {currency}")
     amount = _rescaled(amount_minor, exponent(currency), _STRIPE_EXPONENT.get(currency, exponent(currency)), currency)
     if currency in _STRIPE_TENS and amount % 10:
         raise UnpayableAmountError("amount_not_payable", f"Stripe takes {currency} in steps of ten minor units")
-    if amount < _STRIPE_SMALLEST.get(currency, 1):
+    if not back and amount < _STRIPE_SMALLEST.get(currency, 1):
         smallest = _STRIPE_SMALLEST[currency]
         raise UnpayableAmountError("amount_too_small", f"Stripe takes {currency} from {smallest} on, this is {amount}")
     if amount > STRIPE_LARGEST:
@@ -73,6 +76,11 @@ def paypal_value(amount_minor: int, currency: str) -> str:
     decimals = 0 if currency in _PAYPAL_WHOLE else 2
     amount = _rescaled(amount_minor, exponent(currency), decimals, currency)
     return f"{Decimal(amount).scaleb(-decimals):f}"
+
+
+def stripe_minor(amount: int, currency: str) -> int:
+    """The ISO minor units of an amount as Stripe writes it. Raises UnpayableAmountError for one that has none."""
+    return _rescaled(amount, _STRIPE_EXPONENT.get(currency, exponent(currency)), exponent(currency), currency)
 
 
 def paypal_minor(value: str, currency: str) -> int:

@@ -2,25 +2,21 @@
 
 A method's token names what is charged: a vaulted wallet by its id, a vaulted card as `card/<id>`, a billing agreement as `B-…`.
 
-The library serves as the transport alone, with three of its methods replaced: as it is it has no timeout, repeats a refused
-call without end, opens a connection per call, logs credentials, and sends a caller's headers with the request for a token.
 PayPal's behaviour is from its REST specifications (orders v2 2.13, payments v2 2.5): an order may be COMPLETED while its
 capture is not, so the capture decides.
 """
 
 import json
-import threading
-import time
 from collections.abc import Mapping
 from datetime import UTC, date, timedelta
 from typing import Any, Final
+from urllib.parse import quote
 
-import paypalrestsdk
-import requests
 from paypalrestsdk import exceptions
 
 from shared.gateways.amounts import UnpayableAmountError, paypal_value
-from shared.gateways.network import CONNECT_SECONDS, READ_SECONDS, Sessions, certainly_not_sent
+from shared.gateways.network import CONNECT_SECONDS, READ_SECONDS, certainly_not_sent
+from shared.gateways.paypal_transport import NoTokenError, PayPalTransport
 from shared.gateways.port import (
     ActionRequired,
     ChargeRequest,
@@ -30,6 +26,7 @@ from shared.gateways.port import (
     NotYetKnowable,
     Outcome,
     Pending,
+    RefundRequest,
     Sent,
     Succeeded,
     Unknown,
@@ -38,8 +35,9 @@ from shared.gateways.port import (
 LIVE: Final = "https://api-m.paypal.com"
 SANDBOX: Final = "https://api-m.sandbox.paypal.com"
 ORDERS: Final = "/v2/checkout/orders"
+CAPTURES: Final = "/v2/payments/captures"
+REFUNDS: Final = "/v2/payments/refunds"
 EVENTS: Final = "/v1/notifications/webhooks-events"
-EARLY_SECONDS: Final = 60.0  # a token is asked anew this long before it ends
 CLOCK_SKEW = timedelta(minutes=5)
 PAGE = 300
 
@@ -78,7 +76,7 @@ class PayPalGateway:
         base: str = LIVE,
         timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
     ) -> None:
-        self._api = _Transport(client_id, client_secret, base, timeout)
+        self._api = PayPalTransport(client_id, client_secret, base, timeout)
 
     def charge(self, request: ChargeRequest, today: date) -> Outcome:
         """Collect money off-session. The same request again, under its key, gets the state of the first one or runs once."""
@@ -106,6 +104,34 @@ class PayPalGateway:
             if sent.reference is not None:
                 return _of_order(self._api.get(f"{ORDERS}/{sent.reference}"))
             return self._among_events(request, sent)
+        except Exception as error:  # noqa: BLE001 - a question that failed says nothing
+            return NotYetKnowable(type(error).__name__)
+
+    def refund(self, request: RefundRequest) -> Outcome:
+        """Give money back; the same request again, under its key, gets the state of the first one or runs once."""
+        try:
+            value = paypal_value(request.amount_minor, request.currency)
+        except UnpayableAmountError as refused:
+            return Declined(refused.code)
+        body = {
+            "amount": {"currency_code": request.currency, "value": value},
+            "invoice_id": request.invoice_id[:127],
+            "custom_id": request.key,
+        }
+        path = f"{CAPTURES}/{quote(request.payment_reference, safe='')}/refund"
+        try:
+            return _of_refund(self._api.post(path, body, headers=_headers(request.key)))
+        except Exception as error:  # noqa: BLE001 - whatever the library raises, money may have moved
+            return _of_refund_error(error)
+
+    def find_refund(self, request: RefundRequest, sent: Sent) -> Found:
+        """What became of a refund, by its id. Without one there is nothing to ask by: the request is sent again instead,
+        for its key is remembered for 45 days."""
+        del request
+        if sent.reference is None:
+            return NotYetKnowable("PayPal gave the refund no id")
+        try:
+            return _of_refund(self._api.get(f"{REFUNDS}/{quote(sent.reference, safe='')}"))
         except Exception as error:  # noqa: BLE001 - a question that failed says nothing
             return NotYetKnowable(type(error).__name__)
 
@@ -159,8 +185,7 @@ def _of_order(order: Mapping[str, Any]) -> Outcome:
     if captures:
         return _of_capture(captures[0], id_)
     if order.get("status") == "PAYER_ACTION_REQUIRED":
-        links = {link["rel"]: link["href"] for link in order.get("links", [])}
-        return ActionRequired("PAYER_ACTION_REQUIRED", links.get("payer-action"))
+        return ActionRequired("PAYER_ACTION_REQUIRED")
     if order.get("status") == "VOIDED":
         return Declined("VOIDED")
     return Unknown(f"the order is {order.get('status')} and has no capture")
@@ -178,13 +203,36 @@ def _of_capture(capture: Mapping[str, Any], order_id: str) -> Outcome:
             return Unknown(f"the capture is {status}")
 
 
+def _of_refund(refund: Mapping[str, Any]) -> Outcome:
+    match refund.get("status"):
+        case "COMPLETED":
+            return Succeeded(str(refund["id"]))
+        case "PENDING":
+            return Pending(str(refund["id"]))
+        case "CANCELLED" | "FAILED" as status:
+            return Declined(status)
+        case status:
+            return Unknown(f"the refund is {status}")
+
+
+def _of_refund_error(error: Exception) -> Outcome:
+    """A refund that PayPal understands and refuses will be refused again, unless its capture is only pending."""
+    found = _of_error(error)
+    if not isinstance(error, exceptions.ClientError) or error.response.status_code not in (400, 404, 422):
+        return found
+    issue, _advice = _issue(error.content)
+    if issue == "PENDING_CAPTURE":
+        return NotSent("the payment itself is pending", "pending_capture")
+    return found if isinstance(found, Unknown) else Declined(issue or "refused")
+
+
 def _order_of(capture: Mapping[str, Any]) -> str:
     related: Mapping[str, Any] = capture.get("supplementary_data", {}).get("related_ids", {})
     return str(related.get("order_id", ""))
 
 
 def _of_error(error: Exception) -> Outcome:
-    if isinstance(error, _NoTokenError):
+    if isinstance(error, NoTokenError):
         return error.outcome
     if isinstance(error, exceptions.ConnectionError) and not isinstance(error, exceptions.Redirection):
         return _of_status(error.response.status_code, error.content)
@@ -220,79 +268,3 @@ def _issue(content: str | None) -> tuple[str, str | None]:
         return str(details[0].get("issue") or told.get("name") or ""), advice
     except (ValueError, AttributeError, IndexError, TypeError):
         return "", None
-
-
-class _NoTokenError(Exception):
-    """No token was to be had, so nothing was sent."""
-
-    def __init__(self, outcome: NotSent) -> None:
-        super().__init__(outcome.detail)
-        self.outcome = outcome
-
-
-class _Transport(paypalrestsdk.Api):  # type: ignore[misc]  # the library has no types
-    """The library's `Api` with timeouts, kept connections, a locked token and one repetition; nothing of it is logged."""
-
-    def __init__(self, client_id: str, client_secret: str, base: str, timeout: tuple[float, float]) -> None:
-        super().__init__(mode="live", endpoint=base, client_id=client_id, client_secret=client_secret)
-        self._timeout = timeout
-        self._sessions = Sessions()
-        self._lock = threading.Lock()
-        self._token: dict[str, str] | None = None
-        self._token_ends = 0.0
-
-    def http_call(self, url: str, method: str, **given: Any) -> Any:
-        """One request. Raises the library's errors by status, requests.RequestException, and ValueError for unreadable JSON."""
-        body = given.get("data") if method == "POST" else None
-        response = self._sessions.request(method, url, data=body, headers=given.get("headers"), timeout=self._timeout)
-        if 300 <= response.status_code < 400:
-            raise exceptions.Redirection(response, None)
-        return self.handle_response(response, response.content.decode("utf-8"))
-
-    def get_token_hash(self, *_: Any, **__: Any) -> dict[str, str]:
-        """The token, asked for once by however many threads, anew a minute before it ends."""
-        with self._lock:
-            if self._token is None or time.monotonic() >= self._token_ends:
-                self._token = None
-                told = self._ask_for_token()
-                self._token, self._token_ends = told, time.monotonic() + float(told["expires_in"]) - EARLY_SECONDS
-            return self._token
-
-    def _ask_for_token(self) -> dict[str, str]:
-        headers = {
-            "Authorization": f"Basic {self.basic_auth()}",
-            "Content-Type": "application/x-www-form-urlencoded",
-            "Accept": "application/json",
-        }
-        try:
-            told: dict[str, str] = self.http_call(
-                f"{self.endpoint}/v1/oauth2/token", "POST", data="grant_type=client_credentials", headers=headers
-            )
-            return {name: told[name] for name in ("token_type", "access_token", "expires_in")}
-        except exceptions.ConnectionError as error:
-            refused = isinstance(error, exceptions.ClientError) and error.response.status_code in (400, 401, 403)
-            code = "credentials_refused" if refused else "unreachable"
-            raise _NoTokenError(NotSent(f"PayPal gave no token ({error.response.status_code})", code)) from None
-        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
-            raise _NoTokenError(NotSent(f"PayPal gave no token ({type(error).__name__})", "unreachable")) from None
-
-    def request(self, url: str, method: str, body: Any = None, headers: Any = None, refresh_token: Any = None) -> Any:
-        """One call; with a token that is no longer taken, one more with a new one. Raises what `http_call` raises."""
-        del refresh_token
-        token = self.get_token_hash()
-        try:
-            return self._call(url, method, body, headers, token)
-        except exceptions.UnauthorizedAccess:
-            with self._lock:
-                if self._token is token:
-                    self._token = None
-        return self._call(url, method, body, headers, self.get_token_hash())
-
-    def _call(self, url: str, method: str, body: Any, headers: Any, token: Mapping[str, str]) -> Any:
-        whole = {
-            "Authorization": f"{token['token_type']} {token['access_token']}",
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            **(headers or {}),
-        }
-        return self.http_call(url, method, data=json.dumps(body), headers=whole)

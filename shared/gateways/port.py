@@ -21,6 +21,21 @@ class ChargeRequest(msgspec.Struct, frozen=True, kw_only=True):
     description: str
 
 
+class RefundRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a provider needs to give money back, all of it fixed with the refund's row: a resend carries the same.
+
+    `payment_reference`: the provider's id of the money, as `Succeeded` told it.
+    """
+
+    agency_id: str
+    invoice_id: str
+    turn: int
+    key: str
+    amount_minor: int
+    currency: str
+    payment_reference: str
+
+
 class Succeeded(NamedTuple):
     """The money moved; `reference` is the provider's id of it."""
 
@@ -44,7 +59,6 @@ class ActionRequired(NamedTuple):
     """The customer has to do something first."""
 
     code: str
-    url: str | None = None
 
 
 class Unknown(NamedTuple):
@@ -96,4 +110,12 @@ class Gateway(Protocol):
 
     def lookup(self, request: ChargeRequest, today: date, sent: Sent) -> Found:
         """What became of an attempt, asked by its id or key. Never raises for what a provider or a network does."""
+        ...
+
+    def refund(self, request: RefundRequest) -> Outcome:
+        """Give money back. Never raises for what a provider or a network does, and never asks for action."""
+        ...
+
+    def find_refund(self, request: RefundRequest, sent: Sent) -> Found:
+        """What became of a refund, asked by its id or key. Never raises for what a provider or a network does."""
         ...

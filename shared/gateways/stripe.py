@@ -23,6 +23,7 @@ from shared.gateways.port import (
     NotYetKnowable,
     Outcome,
     Pending,
+    RefundRequest,
     Sent,
     Succeeded,
     Unknown,
@@ -91,6 +92,29 @@ class StripeGateway:
             return NotFound()
         return max((_of_intent(intent) for intent in intents), key=_weight)
 
+    def refund(self, request: RefundRequest) -> Outcome:
+        """Give money back; the same request again, under its key, replays the first answer or runs once."""
+        try:
+            params = _refund(request)
+        except UnpayableAmountError as refused:
+            return Declined(refused.code)
+        options: Any = {"idempotency_key": request.key}
+        return _asked_back(lambda: self._client.v1.refunds.create(params, options))
+
+    def find_refund(self, request: RefundRequest, sent: Sent) -> Found:
+        """What became of a refund: by its id if we know it, else by the key in the metadata of its payment's refunds."""
+        if sent.reference is not None:
+            reference = sent.reference
+            found = _asked_back(lambda: self._client.v1.refunds.retrieve(reference))
+            return found if isinstance(found, Succeeded | Pending | Declined) else NotYetKnowable()
+        params: Any = {_payment_of(request.payment_reference): request.payment_reference, "limit": PAGE}
+        try:
+            listed = self._client.v1.refunds.list(params)
+            ours = [each for each in listed.auto_paging_iter() if _key_of(each) == request.key]
+        except stripe.StripeError as error:
+            return NotYetKnowable(type(error).__name__)
+        return _of_refund(ours[0]) if ours else NotFound()
+
     def _made_since(self, request: ChargeRequest, sent: Sent) -> list[stripe.PaymentIntent]:
         since = int((sent.at - CLOCK_SKEW).timestamp())
         params: Any = {"created": {"gte": since}, "limit": PAGE}
@@ -123,6 +147,50 @@ def _intent(request: ChargeRequest) -> Any:
     if request.customer is not None:
         params["customer"] = request.customer
     return params
+
+
+def _refund(request: RefundRequest) -> Any:
+    """The parameters, from the row alone, so that a resend is the same to the byte."""
+    return {
+        _payment_of(request.payment_reference): request.payment_reference,
+        "amount": stripe_amount(request.amount_minor, request.currency, back=True),
+        "metadata": {
+            "agency_id": request.agency_id,
+            "invoice_id": request.invoice_id,
+            "turn": str(request.turn),
+            "key": request.key,
+        },
+    }
+
+
+def _payment_of(reference: str) -> str:
+    """What a payment's id names: an upstream's first payment may be told by its charge."""
+    return "charge" if reference.startswith(("ch_", "py_")) else "payment_intent"
+
+
+def _asked_back(ask: Callable[[], stripe.Refund]) -> Outcome:
+    """As `_asked`; but a refund that Stripe understands and refuses will be refused again: it has failed."""
+    try:
+        return _of_refund(ask())
+    except stripe.InvalidRequestError as error:
+        code = getattr(error.error, "code", None) or "refused"
+        return Declined(code) if error.http_status in (400, 404) else NotSent("Stripe refused the request", code)
+    except stripe.StripeError as error:
+        return _of_error(error)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        return Unknown(f"an answer that can't be read ({type(error).__name__})")
+
+
+def _of_refund(refund: stripe.Refund) -> Outcome:
+    match refund.status:
+        case "succeeded":
+            return Succeeded(refund.id)
+        case "pending" | "requires_action":
+            return Pending(refund.id)
+        case "failed" | "canceled":
+            return Declined(getattr(refund, "failure_reason", None) or str(refund.status))
+        case status:
+            return Unknown(f"the refund is {status}")
 
 
 def _asked(ask: Callable[[], stripe.PaymentIntent]) -> Outcome:
@@ -176,8 +244,8 @@ def _of_error(error: stripe.StripeError) -> Outcome:
     return Unknown(f"Stripe answered {error.http_status or 'something unreadable'}")
 
 
-def _key_of(intent: stripe.PaymentIntent) -> str | None:
-    metadata: Any = intent.metadata
+def _key_of(found: stripe.PaymentIntent | stripe.Refund) -> str | None:
+    metadata: Any = found.metadata
     return None if metadata is None else metadata.to_dict().get("key")
 
 

@@ -205,6 +205,22 @@ class InvoiceVoided(InvoiceSelector, frozen=True, kw_only=True):
     reason: Lines | None = None
 
 
+class InvoiceRefunded(InvoiceSelector, frozen=True, kw_only=True):
+    """Money of an invoice was given back outside the gateways. Without an amount it is all that was left."""
+
+    refunded_at: Instant | None = None
+    reference: Reference | None = None
+    amount_minor: Amount | None = None
+    reason: Lines | None = None
+
+
+class RefundRequested(InvoiceSelector, frozen=True, kw_only=True):
+    """Money of an invoice is to go back by the provider it came from. Without an amount it is all that is left."""
+
+    amount_minor: Amount | None = None
+    reason: Lines | None = None
+
+
 class ChargeRequested(InvoiceSelector, frozen=True, kw_only=True):
     """The planned attempt to charge an invoice happens now."""
 
@@ -220,6 +236,8 @@ ChangeData = (
     | InvoiceIssued
     | InvoicePaid
     | InvoiceVoided
+    | InvoiceRefunded
+    | RefundRequested
     | ChargeRequested
 )
 
@@ -234,5 +252,7 @@ CHANGE_TYPES: dict[str, type[Part]] = {
     "duecycle.invoice.issued.v1": InvoiceIssued,
     "duecycle.invoice.paid.v1": InvoicePaid,
     "duecycle.invoice.voided.v1": InvoiceVoided,
+    "duecycle.invoice.refunded.v1": InvoiceRefunded,
+    "duecycle.refund.requested.v1": RefundRequested,
     "duecycle.charge.requested.v1": ChargeRequested,
 }

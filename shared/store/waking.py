@@ -1,5 +1,6 @@
 """Rows whose `wake_at` has come: dispatch moves it by the lease and rings the pool. Only `wake_at` and `rings` change."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -17,20 +18,20 @@ class Woken(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where a pool's rows are, and how they are named."""
+    """Where rows of a pool are, and how they are named."""
 
     table: str
     id: str
     where: str
-    order: str
 
 
+# The charges pool takes invoices: it collects what is open of them, and gives back what is to go back.
 _SOURCES = {
-    "orders": Source("cycles", "subscription_id", "stream = 'order'", "wake_at"),
-    "invoices": Source("cycles", "subscription_id", "stream = 'invoice'", "wake_at"),
-    "charges": Source("charges", "invoice_id", "true", "wake_at"),
-    "notices": Source("notices", "key", "true", "wake_at"),
-    "intake": Source("inbox", "inbox_id::text", "true", "wake_at"),
+    "orders": (Source("cycles", "subscription_id", "stream = 'order'"),),
+    "invoices": (Source("cycles", "subscription_id", "stream = 'invoice'"),),
+    "charges": (Source("charges", "invoice_id", "true"), Source("refunds", "invoice_id", "true")),
+    "notices": (Source("notices", "key", "true"),),
+    "intake": (Source("inbox", "inbox_id::text", "true"),),
 }
 POOLS = tuple(_SOURCES)
 PLAN, RECHECK = "plan", "recheck"
@@ -38,7 +39,11 @@ _SERVED = "NOT agency_id = ANY(CAST(:excluded AS text[]))"
 _DUE_WORK = " UNION ALL ".join(
     f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {table} WHERE {where} AND {_SERVED})"  # noqa: S608
     for name, table, where in (
-        *((pool, source.table, f"{source.where} AND wake_at <= :as_of") for pool, source in _SOURCES.items()),
+        *(
+            (pool, source.table, f"{source.where} AND wake_at <= :as_of")
+            for pool, sources in _SOURCES.items()
+            for source in sources
+        ),
         (PLAN, "schedules", "next_at <= :as_of"),
         (RECHECK, "rechecks", "true"),
     )
@@ -102,19 +107,31 @@ def wake(
     many as there is room for are taken, and no other row is locked or written. Rows of excluded agencies stay, and those
     above what is `allowed` for their agency. Rows that another scheduler is taking right now are passed over.
     """
-    rows = tx.rows(
-        _wake_sql(_SOURCES[pool], counts=pool != "intake"),
-        as_of=tx.as_of,
-        until=tx.as_of + lease,
-        excluded=list(excluded),
-        limit=room * cut.size,
-        room=room,
-        size=cut.size,
-        alone_after=cut.alone_after,
-        paced=list(allowed or ()),
-        allowed=list((allowed or {}).values()),
-    )
-    return [Woken._make(row) for row in rows]
+    woken: list[Woken] = []
+    for source in _SOURCES[pool]:
+        room_left = room - _messages(woken, cut)
+        if room_left <= 0:
+            break
+        taken = Counter(row.agency_id for row in woken)
+        rows = tx.rows(
+            _wake_sql(source, counts=pool != "intake"),
+            as_of=tx.as_of,
+            until=tx.as_of + lease,
+            excluded=list(excluded),
+            limit=room_left * cut.size,
+            room=room_left,
+            size=cut.size,
+            alone_after=cut.alone_after,
+            paced=list(allowed or ()),
+            allowed=[max(0, most - taken[agency_id]) for agency_id, most in (allowed or {}).items()],
+        )
+        woken += [Woken._make(row) for row in rows]
+    return woken
+
+
+def _messages(woken: Collection[Woken], cut: Cut) -> int:
+    """At least as many messages as these rows make."""
+    return sum(-(-rows // cut.size) for rows in Counter(row.agency_id for row in woken).values())
 
 
 def _wake_sql(source: Source, *, counts: bool) -> str:
@@ -130,14 +147,14 @@ def _wake_sql(source: Source, *, counts: bool) -> str:
 
 def agencies_due(tx: Tx, pool: str, limit: int, excluded: Collection[str]) -> list[str]:
     """The agencies of the oldest `limit` due rows of a pool."""
-    source = _SOURCES[pool]
+    oldest = " UNION ALL ".join(
+        f"""(SELECT agency_id FROM {source.table}
+             WHERE {source.where} AND wake_at <= :as_of AND NOT agency_id = ANY(CAST(:excluded AS text[]))
+             ORDER BY wake_at LIMIT :limit)"""  # noqa: S608
+        for source in _SOURCES[pool]
+    )
     rows = tx.rows(
-        f"""
-        SELECT DISTINCT agency_id FROM (
-            SELECT agency_id FROM {source.table}
-            WHERE {source.where} AND wake_at <= :as_of AND NOT agency_id = ANY(CAST(:excluded AS text[]))
-            ORDER BY wake_at LIMIT :limit) AS oldest
-        """,  # noqa: S608
+        f"SELECT DISTINCT agency_id FROM ({oldest}) AS oldest",  # noqa: S608
         as_of=tx.as_of,
         excluded=list(excluded),
         limit=limit,
@@ -147,7 +164,10 @@ def agencies_due(tx: Tx, pool: str, limit: int, excluded: Collection[str]) -> li
 
 def sleep(tx: Tx, pool: str, agency_id: str, until: datetime) -> int:
     """Let the due rows of an agency wake at `until`, without ringing for them. Returns how many."""
-    source = _SOURCES[pool]
+    return sum(_sleep(tx, source, agency_id, until) for source in _SOURCES[pool])
+
+
+def _sleep(tx: Tx, source: Source, agency_id: str, until: datetime) -> int:
     return tx.run(
         f"""
         UPDATE {source.table} AS t SET wake_at = :until
@@ -163,7 +183,11 @@ def sleep(tx: Tx, pool: str, agency_id: str, until: datetime) -> int:
 
 def give_back(tx: Tx, pool: str, woken: Collection[Woken], rung_until: datetime) -> None:
     """The bell did not ring: rows that were taken for it, until `rung_until`, are due again at once."""
-    source = _SOURCES[pool]
+    for source in _SOURCES[pool]:
+        _give_back(tx, source, woken, rung_until)
+
+
+def _give_back(tx: Tx, source: Source, woken: Collection[Woken], rung_until: datetime) -> None:
     tx.run(
         f"""
         UPDATE {source.table} AS t SET wake_at = :as_of
@@ -188,6 +212,7 @@ def next_instant(tx: Tx, excluded: Collection[str]) -> datetime | None:
             SELECT min(next_at) AS at FROM schedules WHERE next_at IS NOT NULL AND NOT agency_id = ANY(CAST(:x AS text[]))
             UNION ALL SELECT min(wake_at) FROM cycles WHERE wake_at IS NOT NULL AND NOT agency_id = ANY(CAST(:x AS text[]))
             UNION ALL SELECT min(wake_at) FROM charges WHERE wake_at IS NOT NULL AND NOT agency_id = ANY(CAST(:x AS text[]))
+            UNION ALL SELECT min(wake_at) FROM refunds WHERE wake_at IS NOT NULL AND NOT agency_id = ANY(CAST(:x AS text[]))
             UNION ALL SELECT min(wake_at) FROM notices WHERE wake_at IS NOT NULL AND NOT agency_id = ANY(CAST(:x AS text[]))
             UNION ALL SELECT min(wake_at) FROM inbox WHERE wake_at IS NOT NULL AND NOT agency_id = ANY(CAST(:x AS text[]))
         ) AS every

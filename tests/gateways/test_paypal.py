@@ -101,7 +101,7 @@ def test_cards_and_agreements_are_charged_as_what_they_are(
     [
         ("later", Succeeded("CAPTURE0001"), 1),
         ("pending", Pending("ORDER0001"), 0),
-        ("action", ActionRequired("PAYER_ACTION_REQUIRED", "https://paypal.example/pay/ORDER0001"), 0),
+        ("action", ActionRequired("PAYER_ACTION_REQUIRED"), 0),
         ("capture_DECLINED", Declined("DECLINED"), 0),
         ("capture_FAILED", Declined("FAILED"), 0),
         ("INSTRUMENT_DECLINED", Declined("INSTRUMENT_DECLINED"), 0),

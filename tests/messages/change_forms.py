@@ -8,14 +8,10 @@ from msgspec.structs import replace
 from shared.messages import (
     Address,
     AgencyUpserted,
-    ChargeRequested,
     ClientUpserted,
     Cycle,
     Dunning,
     InitialPayment,
-    InvoiceIssued,
-    InvoicePaid,
-    InvoiceVoided,
     PaymentMethodRemoved,
     PaymentMethodUpserted,
     ServiceUpserted,
@@ -26,18 +22,15 @@ from shared.messages import (
 from tests.messages.change_lines import (
     AGENCY,
     CLIENT,
-    ISSUED,
     METHOD,
-    PAID,
     PAYMENT,
     REMOVED,
-    REQUESTED,
     RESUMED,
     SERVICE,
     SUBSCRIPTION,
-    VOIDED,
     Data,
 )
+from tests.messages.invoice_forms import FULL_OF_INVOICES, MINIMAL_OF_INVOICES
 
 # name of the type -> (what is sent, what it must decode to)
 MINIMAL: dict[str, tuple[Data, Any]] = {
@@ -130,29 +123,7 @@ MINIMAL: dict[str, tuple[Data, Any]] = {
         RESUMED,
         SubscriptionResumed(agency_id="a1", subscription_id="sub1", from_="next_boundary"),
     ),
-    "invoice.issued": (
-        ISSUED,
-        InvoiceIssued(
-            agency_id="a1",
-            subscription_id="sub1",
-            invoice_id="inv1",
-            issued_on=date(2026, 2, 3),
-            status="open",
-            number=None,
-            total_minor=None,
-            currency=None,
-            send=False,
-        ),
-    ),
-    "invoice.paid": (
-        PAID,
-        InvoicePaid(agency_id="a1", invoice_id="inv1", paid_at=None, reference=None, amount_minor=None),
-    ),
-    "invoice.voided": (VOIDED, InvoiceVoided(agency_id="a1", number="NL-7", reason=None)),
-    "charge.requested": (
-        REQUESTED,
-        ChargeRequested(agency_id="a1", subscription_id="sub1", period_starts_on=date(2026, 2, 28)),
-    ),
+    **MINIMAL_OF_INVOICES,
 }
 
 FULL: dict[str, tuple[Data, Any]] = {
@@ -262,35 +233,5 @@ FULL: dict[str, tuple[Data, Any]] = {
         RESUMED | {"from": "2026-09-01"},
         SubscriptionResumed(agency_id="a1", subscription_id="sub1", from_=date(2026, 9, 1)),
     ),
-    "invoice.issued": (
-        ISSUED | {"status": "paid", "number": "2026/7", "total_minor": 0, "currency": "JPY", "send": True},
-        InvoiceIssued(
-            agency_id="a1",
-            subscription_id="sub1",
-            invoice_id="inv1",
-            issued_on=date(2026, 2, 3),
-            status="paid",
-            number="2026/7",
-            total_minor=0,
-            currency="JPY",
-            send=True,
-        ),
-    ),
-    "invoice.paid": (
-        {"agency_id": "a1", "number": "NL-7", "invoice_id": None}
-        | {"paid_at": "2026-07-10T13:55:00.25Z", "reference": "transfer 4711", "amount_minor": 10**15},
-        InvoicePaid(
-            agency_id="a1",
-            number="NL-7",
-            paid_at=datetime(2026, 7, 10, 13, 55, 0, 250_000, tzinfo=UTC),
-            reference="transfer 4711",
-            amount_minor=1_000_000_000_000_000,
-        ),
-    ),
-    "invoice.voided": (
-        {"agency_id": "a1", "subscription_id": "sub1", "period_starts_on": "2026-02-28", "reason": "twice\n\tsorry"},
-        InvoiceVoided(
-            agency_id="a1", subscription_id="sub1", period_starts_on=date(2026, 2, 28), reason="twice\n\tsorry"
-        ),
-    ),
+    **FULL_OF_INVOICES,
 }

@@ -44,6 +44,8 @@ RESUMED: Data = {"agency_id": "a1", "subscription_id": "sub1"}
 ISSUED: Data = {"agency_id": "a1", "subscription_id": "sub1", "invoice_id": "inv1", "issued_on": "2026-02-03"}
 PAID: Data = {"agency_id": "a1", "invoice_id": "inv1"}
 VOIDED: Data = {"agency_id": "a1", "number": "NL-7"}
+REFUNDED: Data = {"agency_id": "a1", "invoice_id": "inv1"}
+GIVE_BACK: Data = {"agency_id": "a1", "number": "NL-7"}
 REQUESTED: Data = {"agency_id": "a1", "subscription_id": "sub1", "period_starts_on": "2026-02-28"}
 PAYMENT: Data = {
     "provider": "stripe",

@@ -8,14 +8,15 @@ from shared.messages import EVENT_TYPES
 
 ROOT = Path(__file__).parents[2]
 NAMES = re.compile(
-    r'"((?:account|change|invoice|order|cycle|charge|dunning|series|schedule|payment|subscription|pool)\.[a-z_]+)"'
+    r'"((?:account|change|refund|invoice|order|cycle|charge|dunning|series|schedule|payment|subscription|pool)\.[a-z_]+)"'
 )
-PARTS = re.compile(r'f"(change|cycle|charge)\.\{')
-LOGGED = {"change.failed", "charge.unlisted_code"}  # lines in the log, not events
+PARTS = re.compile(r'f"(change|cycle|charge|refund)\.\{')
+LOGGED = {"change.failed", "charge.unlisted_code", "refund.answered_late"}  # lines in the log, not events
 BUILT = {
     "change": {"change.applied", "change.rejected", "change.waiting"},
     "cycle": {f"cycle.{state}" for state in ("skipped", "cancelled")},
     "charge": {"charge.pending", "charge.unknown"},
+    "refund": {"refund.pending", "refund.unknown"},
 }
 
 

@@ -211,7 +211,10 @@ def test_migrate_brings_an_empty_database_up_and_says_from_where(postgres, tmp_p
         first = CliRunner().invoke(commands, ["status"], env=env)
         assert first.exit_code == 1
         assert "run: duecycle migrate" in first.output
-        assert f"from nothing to {migrate.expected_revision()}" in CliRunner().invoke(commands, ["migrate"], env=env).output
+        assert (
+            f"from nothing to {migrate.expected_revision()}"
+            in CliRunner().invoke(commands, ["migrate"], env=env).output
+        )
         assert "already" in CliRunner().invoke(commands, ["migrate"], env=env).output
         engine = make_engine(url)
         with Store(engine).transaction() as tx:

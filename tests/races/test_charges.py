@@ -169,7 +169,7 @@ def test_an_action_required_for_an_invoice_paid_meanwhile(stage: Stage) -> None:
     """Nothing is left to act on: no invoice that is paid fails, and nobody is asked for anything."""
     _issued(stage, "ok")
     paid = _say(stage, "invoice.paid", reference="bank-7")
-    assert _answer(stage, ActionRequired("authentication_required", "https://pay.example/1"), paid) == "applied"
+    assert _answer(stage, ActionRequired("authentication_required"), paid) == "applied"
     stage.diary.go("2026-06-20")
     assert stage.ask("SELECT status, failing_since FROM invoices ORDER BY issued_at") == [("paid", None)]
     assert stage.ask("SELECT occasion FROM notices ORDER BY 1") == [("invoice_paid",)]

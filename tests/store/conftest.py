@@ -20,9 +20,10 @@ _numbers = count(1)
 def live(diary: Diary) -> None:
     """Two agencies until 10 July 2026; every state that a row can rest in is there.
 
-    `sub` pays by card. `poor` has a card without money: its orders are held. `hand` was ordered by hand, its first invoice
-    has the number H-1 and is paid by transfer, the second is open. `audit` has no price: blocked, its orders wait. `calm`
-    is paused. `mild` has a void invoice. `other`, of the second agency, is held by an overdue invoice outside its series.
+    `sub` pays by card, and parts of its July went back. `poor` has a card without money: its orders are held. `hand` was
+    ordered by hand, its first invoice has the number H-1 and is paid by transfer, the second is open. `audit` has no price:
+    blocked, its orders wait. `calm` is paused. `mild` has a void invoice. `other`, of the second agency, is held by an
+    overdue invoice outside its series.
     """
     diary.open("2026-05-20")
     diary.say("client.upserted", client_id="poor")
@@ -43,6 +44,10 @@ def live(diary: Diary) -> None:
     diary.say("invoice.issued", agency_id="b", subscription_id="other", invoice_id="extra", issued_on="2026-06-03")
     diary.say("invoice.paid", "2026-06-05", invoice_id="hand-1", reference="transfer-1")
     diary.say("invoice.voided", "2026-06-06", subscription_id="mild", period_starts_on="2026-06-01")
+    diary.say("refund.requested", "2026-07-03", invoice_id="inv:sub:2026-07-01", amount_minor=1000, reason="late start")
+    diary.say(
+        "invoice.refunded", "2026-07-04", invoice_id="inv:sub:2026-07-01", amount_minor=500, reference="transfer-2"
+    )
     diary.go("2026-07-10")
 
 

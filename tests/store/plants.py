@@ -2,26 +2,12 @@
 
 # ruff: noqa: S608 - every part of every statement is a literal of this file
 
-from typing import NamedTuple
+from tests.store.refund_plants import REFUND_PLANTS, plant
 
 CHARGE = "INSERT INTO charges (agency_id, invoice_id, attempt, subscription_id, client_id, state, key, amount_minor,"
 CHARGE += " currency, provider, planned_at, sent_at, settled_at, decline_class, reference) VALUES ('ag', "
 PAYMENT = "INSERT INTO payments VALUES ('ag', 'sandbox', 'twice', 'inv:sub:2026-06-01', 11900, 'EUR', now(), now())"
 VOID = "UPDATE invoices SET status = 'void', failing_since = NULL WHERE invoice_id = 'inv:poor:2026-06-01'"
-
-
-class Plant(NamedTuple):
-    """Statements that break one invariant, and what each row it finds must say. `also`: what can't but break with it."""
-
-    invariant: str
-    sql: tuple[str, ...]
-    keys: dict[str, object]
-    rows: int
-    also: tuple[str, ...]
-
-
-def plant(invariant: str, *sql: str, rows: int = 1, also: tuple[str, ...] = (), **keys: object) -> Plant:
-    return Plant(invariant, sql, keys, rows, also)
 
 
 def cycle(subscription: str, stream: str, month: int) -> str:
@@ -197,7 +183,7 @@ PLANTS = (
     plant(
         "numbers_without_gap",
         f"UPDATE invoices SET sequence = 8, number = '00008' WHERE {OPEN_INVOICE}",
-        "UPDATE number_series SET next_sequence = 9 WHERE agency_id = 'ag'",
+        "UPDATE number_series SET next_sequence = 9 WHERE kind = 'invoice' AND agency_id = 'ag'",
         agency_id="ag",
         first_wrong_sequence=6,
     ),
@@ -268,6 +254,7 @@ PLANTS = (
         for invoice in ("inv:sub:2026-06-01", "inv:mild:2026-06-01")
         for state in ("due", "action_required")
     ),
+    *REFUND_PLANTS,
     *(
         plant("resolved_invoices_do_not_fail", f"UPDATE invoices SET failing_since = now() WHERE invoice_id = '{id_}'")
         for id_ in ("inv:sub:2026-06-01", "inv:mild:2026-06-01")

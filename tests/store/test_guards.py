@@ -14,6 +14,11 @@ from shared.store.transaction import Tx
 SUB = "agency_id = 'ag' AND subscription_id = 'sub'"
 JUNE = "agency_id = 'ag' AND invoice_id = 'inv:sub:2026-06-01'"
 FAILING = "agency_id = 'ag' AND invoice_id = 'inv:poor:2026-07-01' AND attempt = 6"
+BACK = "agency_id = 'ag' AND invoice_id = 'inv:sub:2026-07-01' AND turn = 1"
+PAY_LINK = (
+    "INSERT INTO pay_links (agency_id, invoice_id, turn, subscription_id, provider, key, amount_minor, currency, state,"
+    " opened_at, expires_at) VALUES ('ag', 'inv:sub:2026-06-01', 1, 'sub', 'stripe', 'k', 11900, 'EUR', 'open', now(), now())"
+)
 OPEN_STATES = ("due", "sending", "unknown", "pending", "action_required")
 CLOSED_STATES = ("succeeded", "declined", "not_sent")
 
@@ -56,6 +61,11 @@ KEYS = [
     ("pk_payments", again("payments", JUNE, invoice_id="'inv:poor:2026-06-01'", amount_minor="1")),
     ("pk_charges", again("charges", JUNE, key="'other'", state="'declined'")),
     ("uq_charges_key", again("charges", JUNE, attempt="2")),
+    ("pk_refunds", again("refunds", BACK, key="'other'", reference="NULL", source="'sandbox'")),
+    ("uq_refunds_key", again("refunds", BACK, turn="3", reference="NULL")),
+    ("pk_credit_notes", again("credit_notes", BACK, sequence="99")),
+    ("uq_credit_notes_sequence", f"UPDATE credit_notes SET sequence = 2 WHERE {BACK}"),
+    ("pk_pay_links", f"{PAY_LINK}, {PAY_LINK.partition(' VALUES ')[2].replace('open', 'ended')}"),
     ("pk_notices", again("notices", "key LIKE 'series_stopped:%'", recipient="'somebody@else.example'")),
     ("uq_events_subject_seq", again("events", "subject = 'subscription/sub' AND subject_seq = 1", type="'other'")),
     ("uq_inbox_message", again("inbox", "id = 'm1'", raw="''")),
@@ -71,6 +81,12 @@ OWNERS = [
     ("fk_invoice_lines_invoices", again("invoice_lines", JUNE, invoice_id="'nothing'")),
     ("fk_payments_invoices", again("payments", JUNE, invoice_id="'nothing'", reference="'other'")),
     ("fk_charges_invoices", again("charges", JUNE, invoice_id="'nothing'", key="'other'")),
+    (
+        "fk_refunds_payments",
+        again("refunds", BACK, turn="3", key="'other'", payment_reference="'none'", reference="NULL"),
+    ),
+    ("fk_credit_notes_refunds", again("credit_notes", BACK, turn="3", sequence="99")),
+    ("fk_pay_links_invoices", PAY_LINK.replace("inv:sub:2026-06-01", "nothing")),
     # Nor does an owner go while it owns something.
     ("fk_cycles_subscriptions", f"DELETE FROM subscriptions WHERE {SUB}"),
     ("fk_invoices_cycles", f"DELETE FROM cycles WHERE {SUB} AND stream = 'invoice'"),
@@ -98,6 +114,8 @@ WORDS = [
     ("ck_invoices_origin_known", "invoices", "origin"),
     ("ck_charges_state_known", "charges", "state"),
     ("ck_charges_decline_class_known", "charges", "decline_class"),
+    ("ck_refunds_state_known", "refunds", "state"),
+    ("ck_refunds_origin_known", "refunds", "origin"),
     ("ck_notices_state_known", "notices", "state"),
     ("ck_notices_audience_known", "notices", "audience"),
     ("ck_inbox_state_known", "inbox", "state"),
@@ -117,6 +135,17 @@ SENSE = [
     ("ck_invoices_number_has_sequence", f"UPDATE invoices SET number = NULL WHERE {JUNE}"),
     ("ck_payments_amount_positive", f"UPDATE payments SET amount_minor = 0 WHERE {JUNE}"),
     ("ck_payments_amount_positive", f"UPDATE payments SET amount_minor = -1 WHERE {JUNE}"),
+    ("ck_refunds_amount_positive", f"UPDATE refunds SET amount_minor = 0 WHERE {BACK}"),
+    (
+        "ck_credit_notes_total_is_subtotal_and_tax",
+        f"UPDATE credit_notes SET total_minor = total_minor + 1 WHERE {BACK}",
+    ),
+    (
+        "ck_credit_notes_total_positive",
+        f"UPDATE credit_notes SET total_minor = 0, subtotal_minor = 0, tax_minor = 0 WHERE {BACK}",
+    ),
+    ("ck_pay_links_amount_positive", PAY_LINK.replace("11900", "0")),
+    ("ck_pay_links_state_known", PAY_LINK.replace("open'", "nonsense'")),
     ("ck_charges_sent_with_a_key", f"UPDATE charges SET key = NULL WHERE {JUNE}"),
     (
         "ck_rechecks_kind_known",

@@ -7,7 +7,8 @@ from sqlalchemy.exc import InternalError
 
 from shared.store.invariants import INVARIANTS, check, find, violations
 from shared.store.transaction import Store, Tx
-from tests.store.plants import CHARGE, OPEN_INVOICE, PAID_INVOICE, PAYMENT, PLANTS, Plant, cycle, succeeded
+from tests.store.plants import CHARGE, OPEN_INVOICE, PAID_INVOICE, PAYMENT, PLANTS, cycle, succeeded
+from tests.store.refund_plants import Plant
 
 LEGAL = {
     "a surplus from elsewhere": (PAYMENT,),
@@ -28,6 +29,8 @@ LEGAL = {
     "a prefix that ends in a digit": (f"UPDATE invoices SET number = '202600006' WHERE {OPEN_INVOICE}",),
     "more than 99,999 invoices": (
         "DELETE FROM charges",
+        "DELETE FROM credit_notes",
+        "DELETE FROM refunds",
         "DELETE FROM payments",
         "DELETE FROM invoice_lines",
         "DELETE FROM invoices",
@@ -38,8 +41,8 @@ LEGAL = {
            origin, issued_on, issued_at, due_on, currency, subtotal_minor, tax_minor, total_minor, taxes, snapshot)
            SELECT 'ag', n, 'sub', 'law', n, 'NL-' || CASE WHEN n < 100000 THEN to_char(n, 'FM00000') ELSE n::text END,
            'void', 'manual', 'manual', now(), now(), now(), 'EUR', 0, 0, 0, '[]', '{}' FROM generate_series(1, 100001) n""",
-        "UPDATE number_series SET next_sequence = 100002 WHERE agency_id = 'ag'",
-        "DELETE FROM number_series WHERE agency_id = 'b'",
+        "UPDATE number_series SET next_sequence = 100002 WHERE kind = 'invoice' AND agency_id = 'ag'",
+        "DELETE FROM number_series WHERE agency_id = 'b' OR kind = 'credit_note'",
     ),
 }
 

@@ -21,12 +21,14 @@ from shared.gateways.port import (
     Succeeded,
     Unknown,
 )
-from shared.store import charges
+from shared.store import charges, refunds
 from shared.store.locks import lock_subscriptions
 from shared.store.transaction import Store, Tx
-from workers.charges.claim import LEASE, LOOKUP, Call, Gateways, claim, subscriptions_of
-from workers.charges.park import park
+from workers.charges.claim import LEASE, LOOKUP, Call, claim, subscriptions_of
+from workers.charges.park import PARKED_FOR, park
+from workers.charges.refund_payments import ask, claim_refunds, settle_refund
 from workers.charges.settle import Answer, settle
+from workers.directory import GatewaysOf
 
 OUTCOMES: Mapping[type, str] = {
     Succeeded: "succeeded",
@@ -47,7 +49,7 @@ class Runtime(NamedTuple):
     another, in order."""
 
     store: Store
-    gateways: Callable[[Tx, str], Gateways]
+    gateways: GatewaysOf
     concurrency: int = 8
     # Named moments between the acts; tests stop here.
     between: Callable[[str], None] = lambda _moment: None
@@ -59,7 +61,7 @@ class Runtime(NamedTuple):
     on_outcome: Callable[[str, str], object] = lambda _provider, _outcome: None
 
 
-def always(gateways: Mapping[str, Gateway]) -> Callable[[Tx, str], Gateways]:
+def always(gateways: Mapping[str, Gateway]) -> GatewaysOf:
     """The same gateways for every agency."""
     return lambda _tx, _agency_id: gateways
 
@@ -85,6 +87,20 @@ def charge_invoices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, aga
         settle(runtime.store, agency_id, [answer])
         runtime.on_outcome(answer.call.provider, OUTCOMES[type(answer.found)])
         runtime.between("settled")
+    _give_back(runtime, agency_id, ids)
+
+
+def _give_back(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> None:
+    """The refunds of the same invoices, one after another: they are few."""
+    until = runtime.monotonic() + runtime.lease.total_seconds() / 2
+    for call in claim_refunds(runtime.store, runtime.gateways, agency_id, ids, runtime.lease):
+        runtime.between("refund_claimed")
+        if runtime.monotonic() > until:
+            return  # the lease runs out, and they are rung for again
+        found = ask(call)
+        runtime.between("refund_answered")
+        settle_refund(runtime.store, agency_id, call, found)
+        runtime.on_outcome(call.refund.source, f"refund_{OUTCOMES[type(found)]}")
 
 
 def _claim(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> list[Call]:
@@ -106,6 +122,7 @@ def _claim(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> list[Call]:
 def _count(store: Store, agency_id: str, ids: Sequence[str]) -> list[str]:
     with store.transaction() as tx:
         tired = charges.count_tries(tx, agency_id, ids, TRIES_MAX)
+        refunds.count_tries(tx, agency_id, ids, TRIES_MAX, PARKED_FOR)
     for id_ in sorted(tired):
         with store.transaction() as tx:
             park(tx, agency_id, id_, "the worker ended without an answer five times")

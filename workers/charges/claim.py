@@ -18,6 +18,7 @@ from shared.store.charges import Charge, Declines
 from shared.store.invoices import Invoice
 from shared.store.transaction import Tx
 from workers.charges.dunning import Failure, after_failures
+from workers.directory import Gateways
 
 CHARGE, RESEND, LOOKUP = "charge", "resend", "lookup"
 LEASE = timedelta(minutes=2)
@@ -25,9 +26,6 @@ TOO_MANY_DECLINES = "too_many_declines"
 AFTER_MESSAGE = timedelta(minutes=1)
 GATEWAY_MISSING = timedelta(hours=1)
 _encode = msgspec.json.encode
-
-Gateways = Mapping[str, Gateway | str]
-"""By provider: the agency's gateway, or a word for why it can't be used."""
 
 
 class Call(NamedTuple):

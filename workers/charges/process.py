@@ -7,7 +7,7 @@ from shared.telemetry import metrics
 from workers.boot import WorkerProcess, begin
 from workers.charges.actor import declare
 from workers.charges.charge_invoices import Runtime
-from workers.charges.directory import Directory
+from workers.directory import Directory
 
 
 def prepare(process: WorkerProcess) -> None:

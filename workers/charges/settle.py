@@ -126,8 +126,8 @@ def _settle(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, found: Fou
             _succeed(tx, agency, charge, invoice, reference)
         case Declined(code, advice):
             _decline(tx, agency, charge, invoice, code, advice)
-        case ActionRequired(code, url):
-            _require_action(tx, agency, charge, invoice, code, url)
+        case ActionRequired(code):
+            _require_action(tx, agency, charge, invoice, code)
         case Pending(reference):
             _wait(tx, agency, charge, invoice, "pending", reference)
         case NotSent(detail, code):
@@ -207,7 +207,7 @@ def _decline_silently(tx: Tx, agency: Agency, declined: Charge) -> None:
     _write(tx, agency, declined._replace(state="declined", wake_at=None, lease_until=None, settled_at=tx.as_of))
 
 
-def _require_action(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, code: str, url: str | None) -> None:
+def _require_action(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, code: str) -> None:
     """Only the customer can go on: a link is sent, the rungs make no calls, and the ladder still ends."""
     check_move(CHARGE_MOVES, "charge", charge.state, "action_required")
     if not _collects(invoice):
@@ -226,7 +226,7 @@ def _require_action(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, co
     invoices.mark_failing(tx, agency.agency_id, [failing])
     if invoice.failing_since is None:
         _record(tx, agency, charge, "invoice.failing", code=code)
-    drafts = [about_invoice(invoice, "action_required", CLIENT, str(charge.attempt), url=url)]
+    drafts = [about_invoice(invoice, "action_required", CLIENT, str(charge.attempt))]
     if invoice.ladder_started_at is None:
         drafts.append(about_invoice(invoice, "payment_failed", AGENCY, f"{ladder.turn}/first", code=code))
     notify(tx, agency, drafts)

@@ -1,10 +1,12 @@
-"""What upstream says about one invoice: paid, voided, or to be charged now."""
+"""What upstream says about one invoice: paid, voided, refunded, or to be charged now."""
 
+from shared.acts import refund
 from shared.acts.receive import receive
+from shared.acts.refund import RefundRefusedError
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
 from shared.domain.states import INVOICE_MOVES, check_move
-from shared.messages import Change, ChargeRequested, InvoicePaid, InvoiceVoided
+from shared.messages import Change, ChargeRequested, InvoicePaid, InvoiceRefunded, InvoiceVoided, RefundRequested
 from shared.store import charges, cycles, facts, invoices
 from shared.store.charges import NewCharge
 from shared.store.invoices import Invoice
@@ -41,7 +43,10 @@ def voided(tx: Tx, _change: Change, data: InvoiceVoided) -> Verdict:
     if invoice.status == "void":
         return Applied()
     if invoice.status == "paid":
-        return Refused("data.invoice_id", "the invoice is paid; refund it instead")
+        return Refused(
+            "data.invoice_id",
+            "the invoice is paid; refund it instead",
+        )
     if charges.in_flight(tx, data.agency_id, invoice.invoice_id):
         return Waits(f"settlement/{invoice.invoice_id}")
     _void(tx, facts.require_agency(tx, data.agency_id), invoice, data.reason)
@@ -55,6 +60,32 @@ def _void(tx: Tx, agency: Agency, invoice: Invoice, reason: str | None) -> None:
     cycles.release(tx, agency.agency_id, [invoice.subscription_id])
     data = {"invoice_id": invoice.invoice_id, "number": invoice.number, "reason": reason}
     tx.record(agency.agency_id, "invoice.voided", subscription_subject(invoice.subscription_id), data)
+
+
+def refunded(tx: Tx, change: Change, data: InvoiceRefunded) -> Verdict:
+    """Money was given back outside: recorded, with a credit note. Default: all that was left."""
+    invoice = select(tx, data)
+    if not isinstance(invoice, Invoice):
+        return invoice
+    agency = facts.require_agency(tx, data.agency_id)
+    at = data.refunded_at or change.time
+    try:
+        refund.record(tx, agency, invoice, data.amount_minor, data.reason, at, data.reference)
+    except RefundRefusedError as refused:
+        return Refused(f"data.{refused.field}", str(refused))
+    return Applied()
+
+
+def refund_requested(tx: Tx, _change: Change, data: RefundRequested) -> Verdict:
+    """The charges pool gives money back by the providers it came from. Default: all that is left."""
+    invoice = select(tx, data)
+    if not isinstance(invoice, Invoice):
+        return invoice
+    try:
+        refund.request(tx, facts.require_agency(tx, data.agency_id), invoice, data.amount_minor, data.reason)
+    except RefundRefusedError as refused:
+        return Refused(f"data.{refused.field}", str(refused))
+    return Applied()
 
 
 def charge_requested(tx: Tx, _change: Change, data: ChargeRequested) -> Verdict:

@@ -14,9 +14,11 @@ from shared.messages import (
     ClientUpserted,
     InvoiceIssued,
     InvoicePaid,
+    InvoiceRefunded,
     InvoiceVoided,
     PaymentMethodRemoved,
     PaymentMethodUpserted,
+    RefundRequested,
     Rejected,
     ServiceUpserted,
     SubscriptionResumed,
@@ -58,6 +60,8 @@ _APPLY: Mapping[type, Apply] = {
     InvoiceIssued: _by_itself(apply_issued.issued),
     InvoicePaid: _by_itself(apply_invoices.paid),
     InvoiceVoided: _by_itself(apply_invoices.voided),
+    InvoiceRefunded: _by_itself(apply_invoices.refunded),
+    RefundRequested: _by_itself(apply_invoices.refund_requested),
     ChargeRequested: _by_itself(apply_invoices.charge_requested),
 }
 UNREADABLE = "unreadable"

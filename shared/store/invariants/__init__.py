@@ -3,15 +3,21 @@
 The tests, `duecycle simulate` after every run and the operator's check of a live database ask the same questions. Every
 query is one set-based statement over whole tables, so what it sees is consistent while the cluster works on.
 `ledger`: cycles and events. `documents`: orders, invoices and their numbers. `collection`: payments and charges.
+`refunds`: money that goes back, and its credit notes.
 """
 
-from shared.store.invariants import collection, documents, ledger
+from shared.store.invariants import collection, documents, ledger, refunds
 from shared.store.invariants.invariant import Invariant, Violation
 from shared.store.transaction import Store, Tx
 
 __all__ = ["INVARIANTS", "Invariant", "Violation", "check", "find", "violations"]
 
-INVARIANTS: tuple[Invariant, ...] = (*ledger.INVARIANTS, *documents.INVARIANTS, *collection.INVARIANTS)
+INVARIANTS: tuple[Invariant, ...] = (
+    *ledger.INVARIANTS,
+    *documents.INVARIANTS,
+    *collection.INVARIANTS,
+    *refunds.INVARIANTS,
+)
 # Reading whole tables takes longer, and sorts more, than anything else that is ever asked.
 _AT_LEISURE = (
     "SET TRANSACTION READ ONLY",

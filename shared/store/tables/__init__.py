@@ -1,7 +1,8 @@
 """Every table of Duecycle, with each promise that the database itself keeps as a named constraint.
 
 `facts`: what upstream told us. `ledger`: schedules and cycles. `documents`: orders, invoices, payments, charges and
-notices. `streams`: inbox, events, rechecks and the heartbeat. `operations`: pauses and the pacing of gateway accounts.
+notices. `refunds`: money that goes back, and links
+to pay by. `streams`: inbox, events, rechecks and the heartbeat. `operations`: pauses and the pacing of gateway accounts.
 """
 
 from shared.store.tables.base import metadata
@@ -17,12 +18,14 @@ from shared.store.tables.facts import (
 )
 from shared.store.tables.ledger import cycles, schedules
 from shared.store.tables.operations import gateway_accounts, pauses
+from shared.store.tables.refunds import credit_notes, pay_links, refunds
 from shared.store.tables.streams import events, heartbeats, inbox, rechecks, sandbox_ledger
 
 __all__ = [
     "agencies",
     "charges",
     "clients",
+    "credit_notes",
     "cycles",
     "events",
     "gateway_accounts",
@@ -35,9 +38,11 @@ __all__ = [
     "number_series",
     "orders",
     "pauses",
+    "pay_links",
     "payment_methods",
     "payments",
     "rechecks",
+    "refunds",
     "sandbox_ledger",
     "schedules",
     "service_revisions",

@@ -31,6 +31,8 @@ gateway_accounts = Table(
     instant("paused_until", null=True),
     # The name of the secret that opens the account, and whether it is one of the provider's test accounts.
     text("secret", null=True),
+    # The name of what proves that a webhook is the provider's: Stripe's signing secret, or the id of PayPal's webhook.
+    text("webhook_secret", null=True),
     Column("test", Boolean, nullable=False, server_default="false"),
     # How often the provider has halved its rate, and when it last did.
     Column("slowdown", Integer, nullable=False, server_default="0"),

@@ -6,6 +6,7 @@ Vaulted sources: `ok`, `later` (the order has to be captured by a second call), 
 
 import base64
 import json
+from decimal import Decimal
 from typing import Any
 
 from tests.gateways.providers.server import Money, Provider, Request, Response
@@ -31,6 +32,8 @@ class PayPalLike(Provider):
     def __init__(self) -> None:
         super().__init__()
         self.orders: dict[str, dict[str, Any]] = {}
+        self.refunds: dict[str, dict[str, Any]] = {}
+        self.refunds_are = "COMPLETED"
         self.tokens = 0
         self.expires_in = 32400
         self.revoked: set[str] = set()
@@ -62,6 +65,9 @@ class PayPalLike(Provider):
             return self.unauthorised()
         if request.path == "/v1/notifications/webhooks-events":
             return Response(200, {"events": self._events(), "count": len(self.orders)})
+        if request.method == "GET" and request.path.startswith("/v2/payments/refunds/"):
+            refund = self.refunds.get(request.path.rpartition("/")[2])
+            return _error(404) if refund is None else Response(200, refund)
         if request.method == "GET":
             order = self.orders.get(request.path.rpartition("/")[2])
             return _error(404) if order is None else Response(200, order)
@@ -69,8 +75,9 @@ class PayPalLike(Provider):
         if id_ in self._stored:
             return self._stored[id_]
         if id_ in self._ids:
-            return Response(200, self.orders[self._ids[id_]])
-        done = self._capture(request) if request.path.endswith("/capture") else self._create(json.loads(request.body))
+            known = self._ids[id_]
+            return Response(200, self.orders[known]) if known in self.orders else Response(201, self.refunds[known])
+        done = self._done(request)
         if done.status < 300:
             self._ids[id_] = done.body["id"]
         return done
@@ -105,6 +112,30 @@ class PayPalLike(Provider):
         elif script != "later":
             self._take(order, script)
         return Response(201, order)
+
+    def _done(self, request: Request) -> Response:
+        if request.path.endswith("/refund"):
+            return self._give_back(request.path.split("/")[-2], json.loads(request.body))
+        return self._capture(request) if request.path.endswith("/capture") else self._create(json.loads(request.body))
+
+    def _give_back(self, capture_id: str, asked: dict[str, Any]) -> Response:
+        captures = [each for order in self.orders.values() for each in _captures(order) if each["id"] == capture_id]
+        if not captures:
+            return _error(404)
+        (capture,) = captures
+        if capture["status"] == "PENDING":
+            return _error(422, "PENDING_CAPTURE")
+        amount = Decimal(asked["amount"]["value"])
+        gone = sum(Decimal(each["amount"]["value"]) for each in self.refunds.values() if each["of"] == capture_id)
+        left = Decimal(capture["amount"]["value"]) - gone
+        if amount > left:
+            return _error(422, "CAPTURE_FULLY_REFUNDED" if left == 0 else "REFUND_AMOUNT_EXCEEDED")
+        id_ = f"REFUND{len(self.refunds) + 1:04}"
+        refund = {"id": id_, "status": self.refunds_are, "of": capture_id, **asked}
+        self.refunds[id_] = refund
+        of = capture["invoice_id"], asked["custom_id"], asked["amount"]["value"], asked["amount"]["currency_code"]
+        self.returned.append(Money(id_, *of))
+        return Response(201, refund)
 
     def _capture(self, request: Request) -> Response:
         order = self.orders[request.path.split("/")[-2]]

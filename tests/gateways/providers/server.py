@@ -56,7 +56,7 @@ class Money:
 
     reference: str
     invoice_id: str
-    attempt: str
+    attempt: str  # of a refund: its turn
     amount: str
     currency: str
 
@@ -69,6 +69,7 @@ class Provider:
     def __init__(self) -> None:
         self.seen: list[tuple[Request, Response]] = []
         self.ledger: list[Money] = []
+        self.returned: list[Money] = []
         self.weather: deque[str] = deque()
         self.lock = threading.RLock()
         self._server = _Server(("127.0.0.1", 0), self)

@@ -34,6 +34,8 @@ class StripeLike(Provider):
     def __init__(self) -> None:
         super().__init__()
         self.intents: dict[str, dict[str, Any]] = {}
+        self.refunds: dict[str, dict[str, Any]] = {}
+        self.refunds_are = "succeeded"
         self._keys: dict[str, tuple[bytes, Response]] = {}
         self.now: Callable[[], float] = lambda: CREATED + len(self.intents) + 1
 
@@ -60,9 +62,10 @@ class StripeLike(Provider):
         if key in self._keys:
             body, response = self._keys[key]
             return response if body == request.body else _error(400, "idempotency_error", "idempotency_key_in_use")
-        if request.path != "/v1/payment_intents":
+        make = {"/v1/payment_intents": self._create, "/v1/refunds": self._give_back}.get(request.path)
+        if make is None:
             return _error(404, "invalid_request_error", "resource_missing")
-        response = self._create(decoded(request.body))
+        response = make(decoded(request.body))
         self._keys[key] = (request.body, response)
         return response
 
@@ -102,6 +105,31 @@ class StripeLike(Provider):
             self._end(intent, succeeded=True)
         return Response(200, intent)
 
+    def _give_back(self, asked: dict[str, Any]) -> Response:
+        intent = self.intents.get(asked["payment_intent"])
+        if intent is None or intent["status"] != "succeeded":
+            return _error(400, "invalid_request_error", "resource_missing")
+        amount = int(asked["amount"])
+        gone = sum(each["amount"] for each in self.refunds.values() if each["payment_intent"] == intent["id"])
+        if gone == intent["amount"]:
+            return _error(400, "invalid_request_error", "charge_already_refunded")
+        if gone + amount > intent["amount"]:
+            return _error(400, "invalid_request_error", None)
+        refund: dict[str, Any] = {
+            "id": f"re_{len(self.refunds) + 1:08}",
+            "object": "refund",
+            "amount": amount,
+            "currency": intent["currency"],
+            "payment_intent": intent["id"],
+            "metadata": asked["metadata"],
+            "created": int(self.now()),
+            "status": self.refunds_are,
+        }
+        self.refunds[refund["id"]] = refund
+        about = asked["metadata"]
+        self.returned.append(Money(refund["id"], about["invoice_id"], about["turn"], str(amount), intent["currency"]))
+        return Response(200, refund)
+
     def _end(self, intent: dict[str, Any], *, succeeded: bool) -> None:
         if not succeeded:
             self._declined(intent, "card_declined", "insufficient_funds")
@@ -127,6 +155,8 @@ class StripeLike(Provider):
         return Response(402, {"error": {**error, "payment_intent": dict(intent)}})
 
     def _get(self, request: Request) -> Response:
+        if request.path.startswith("/v1/refunds"):
+            return self._get_refund(request)
         id_ = request.path.removeprefix("/v1/payment_intents").strip("/")
         if id_:
             intent = self.intents.get(id_)
@@ -142,6 +172,15 @@ class StripeLike(Provider):
         page = newest[:limit]
         body = {"object": "list", "url": "/v1/payment_intents", "data": page, "has_more": len(newest) > limit}
         return Response(200, body)
+
+    def _get_refund(self, request: Request) -> Response:
+        id_ = request.path.removeprefix("/v1/refunds").strip("/")
+        if id_:
+            refund = self.refunds.get(id_)
+            return _error(404, "invalid_request_error", "resource_missing") if refund is None else Response(200, refund)
+        (of,) = request.query["payment_intent"]
+        data = [each for each in reversed(self.refunds.values()) if each["payment_intent"] == of]
+        return Response(200, {"object": "list", "url": "/v1/refunds", "data": data, "has_more": False})
 
     def busy(self) -> Response:
         return _error(409, "invalid_request_error", "idempotency_key_in_use")

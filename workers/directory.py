@@ -10,7 +10,12 @@ from shared.secret_store import ReadSecret
 from shared.store import accounts
 from shared.store.accounts import Configured
 from shared.store.transaction import Tx
-from workers.charges.claim import Gateways
+
+Gateways = Mapping[str, Gateway | str]
+"""By provider: the agency's gateway, or a word for why it can't be used."""
+
+GatewaysOf = Callable[[Tx, str], Gateways]
+"""(transaction, agency) → its gateways."""
 
 Make = Callable[[str, Configured], Gateway]
 """(secret, account) → its gateway. Raises ValueError for a secret of the wrong form."""

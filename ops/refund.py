@@ -1,0 +1,71 @@
+"""`duecycle refund`: give money of an invoice back by the provider it came from, or record that it was given back elsewhere."""
+
+import click
+
+from ops.connect import open_store
+from ops.naming import invoice_options, locked_invoice
+from ops.printing import by_option, json_option, print_rows, who
+from shared.acts import refund
+from shared.acts.refund import RefundRefusedError
+from shared.store import facts, refunds
+
+COLUMNS = {
+    "invoice_id": "invoice",
+    "turn": "no.",
+    "state": "state",
+    "amount_minor": "amount (minor units)",
+    "currency": "currency",
+    "source": "by",
+    "origin": "origin",
+    "code": "code",
+    "requested_at": "since",
+}
+
+
+@click.group("refund")
+def refund_command() -> None:
+    """Money that goes back to clients."""
+
+
+@refund_command.command("request")
+@invoice_options
+@click.option("--amount-minor", type=click.IntRange(1), help="In minor units [all that is left].")
+@click.option("--reason", help="Why; kept with the refund, told to nobody.")
+@click.option("--outside", is_flag=True, help="It was given back elsewhere already: record it, and call nobody.")
+@by_option
+def request_command(
+    agency: str,
+    invoice: str | None,
+    number: str | None,
+    amount_minor: int | None,
+    reason: str | None,
+    by: str | None,
+    *,
+    outside: bool,
+) -> None:
+    """Give money of a paid or void invoice back. The charges pool does it; `refund list` shows how it goes."""
+    with open_store() as store, store.transaction() as tx:
+        found = locked_invoice(tx, agency, invoice, number)
+        whose = facts.require_agency(tx, agency)
+        said = {"by": who(by)}
+        try:
+            if outside:
+                done = refund.record(tx, whose, found, amount_minor, reason, tx.as_of, **said)
+            else:
+                done = refund.request(tx, whose, found, amount_minor, reason, **said)
+        except RefundRefusedError as refused:
+            raise click.UsageError(str(refused)) from None
+    total = sum(each.amount_minor for each in done)
+    what = "is recorded as given back" if outside else "goes back"
+    click.echo(f"{total} {found.currency} (minor units) of invoice {found.number or found.invoice_id} {what}")
+
+
+@refund_command.command("list")
+@invoice_options
+@json_option
+def list_command(agency: str, invoice: str | None, number: str | None, *, as_json: bool) -> None:
+    """The refunds of an invoice, and how far each has come."""
+    with open_store() as store, store.transaction() as tx:
+        found = locked_invoice(tx, agency, invoice, number)
+        rows = refunds.of_invoices(tx, agency, [found.invoice_id])
+    print_rows([row._asdict() for row in rows], COLUMNS, as_json=as_json, none="nothing of this invoice went back")

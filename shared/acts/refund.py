@@ -1,0 +1,221 @@
+"""Give money back: decide of which payments, and write what a refund that went through takes back of its invoice."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from shared.acts.notify import CLIENT, about_invoice, notify
+from shared.domain.crediting import Credit, beyond_surplus, credit
+from shared.domain.cycles import local_date
+from shared.domain.facts import Agency
+from shared.domain.keys import credit_note_number, refund_key, subscription_subject
+from shared.domain.states import REFUND_MOVES, check_move
+from shared.store import numbers, refunds
+from shared.store.invoices import Invoice
+from shared.store.refunds import NewCreditNote, Refund, Refundable
+from shared.store.transaction import Tx
+
+KIND: Final = "credit_note"
+PROVIDERS: Final = frozenset({"stripe", "paypal", "sandbox"})
+_encode = msgspec.json.encode
+
+
+class RefundRefusedError(ValueError):
+    """The refund can't be; the text says why and what to do instead, `field` what of the request is wrong."""
+
+    def __init__(self, field: str, text: str) -> None:
+        super().__init__(text)
+        self.field = field
+
+
+def request(
+    tx: Tx, agency: Agency, invoice: Invoice, amount_minor: int | None, reason: str | None, **said: Any
+) -> list[Refund]:
+    """Let the charges pool give money of an invoice back (its subscription is locked), newest payment first.
+
+    `amount_minor` None: all that is left. Several payments make several refunds. Raises RefundRefusedError, also for money that
+    came in outside the providers: it can only go back where it came in.
+    """
+    planned = _plan(tx, agency, invoice, amount_minor, PROVIDERS)
+    new = [each._replace(reason=reason, origin="requested", state="due", wake_at=tx.as_of) for each in planned]
+    refunds.insert(tx, agency.agency_id, new)
+    for each in new:
+        tx.record(
+            agency.agency_id, "refund.requested", subscription_subject(each.subscription_id), {**told(each), **said}
+        )
+    return new
+
+
+def record(
+    tx: Tx,
+    agency: Agency,
+    invoice: Invoice,
+    amount_minor: int | None,
+    reason: str | None,
+    refunded_at: datetime,
+    reference: str | None = None,
+    **said: Any,
+) -> list[Refund]:
+    """Record money that was given back elsewhere, of whichever payments it can be of. Raises RefundRefusedError."""
+    planned = _plan(tx, agency, invoice, amount_minor, None)
+    done = [each._replace(reason=reason, origin="outside", state="sending", sent_at=refunded_at) for each in planned]
+    refunds.insert(tx, agency.agency_id, done)
+    about = {"outside_reference": reference, **said}
+    return [succeed(tx, agency, invoice, each, None, **about) for each in done]
+
+
+def _plan(
+    tx: Tx, agency: Agency, invoice: Invoice, amount_minor: int | None, sources: Collection[str] | None
+) -> list[Refund]:
+    if invoice.status in ("open", "uncollectible"):
+        wrong = f"the invoice is {invoice.status}; money of it goes back once it is paid or void: void it first"
+        raise RefundRefusedError("invoice_id", wrong)
+    payments = refunds.refundable(tx, agency.agency_id, invoice.invoice_id)
+    ours = [each for each in payments if sources is None or each.source in sources]
+    left = sum(each.left_minor for each in ours)
+    amount = left if amount_minor is None else amount_minor
+    if amount > left or left == 0:
+        raise RefundRefusedError("amount_minor", _too_much(amount, left, sum(each.left_minor for each in payments)))
+    turn = max((each.turn for each in refunds.of_invoices(tx, agency.agency_id, [invoice.invoice_id])), default=0)
+    planned = []
+    for payment in ours:
+        part = min(amount, payment.left_minor)
+        if part > 0:
+            turn += 1
+            planned.append(_new(tx, agency, invoice, turn, payment, part))
+        amount -= part
+    return planned
+
+
+def _too_much(amount: int, left: int, everywhere: int) -> str:
+    if everywhere > left:
+        return (
+            f"{left} of the invoice can go back by its provider, not {amount}; money that came in outside goes back outside:"
+            " give it back yourself and record that (invoice.refunded, or duecycle refund --outside)"
+        )
+    if left == 0:
+        return "nothing is left that could go back: all of it did, or no money came in"
+    return f"{left} is left that can go back, not {amount}"
+
+
+def _new(tx: Tx, agency: Agency, invoice: Invoice, turn: int, payment: Refundable, amount_minor: int) -> Refund:
+    return Refund(
+        invoice_id=invoice.invoice_id,
+        turn=turn,
+        subscription_id=invoice.subscription_id,
+        client_id=invoice.client_id,
+        source=payment.source,
+        payment_reference=payment.reference,
+        amount_minor=amount_minor,
+        currency=invoice.currency,
+        reason=None,
+        origin="requested",
+        requested_at=tx.as_of,
+        key=refund_key(agency.agency_id, payment.source, invoice.invoice_id, turn),
+        state="due",
+        reference=None,
+        code=None,
+        wake_at=None,
+        lease_until=None,
+        fence=0,
+        sent_at=None,
+        settled_at=None,
+        doubtful_since=None,
+    )
+
+
+def found_at_provider(
+    tx: Tx, agency: Agency, invoice: Invoice, source: str, payment_reference: str, reference: str, amount_minor: int
+) -> Refund | None:
+    """The provider says that money of a payment of ours went back without us: keep that, and let the pool ask for how it is.
+
+    None if it is known, or more than is left of the payment (which the nightly comparison then tells).
+    """
+    if refunds.by_reference(tx, agency.agency_id, source, reference) is not None:
+        return None
+    left = [
+        each
+        for each in refunds.refundable(tx, agency.agency_id, invoice.invoice_id)
+        if (each.source, each.reference) == (source, payment_reference) and each.left_minor >= amount_minor
+    ]
+    if not left:
+        return None
+    turn = max((each.turn for each in refunds.of_invoices(tx, agency.agency_id, [invoice.invoice_id])), default=0) + 1
+    new = _new(tx, agency, invoice, turn, left[0], amount_minor)._replace(
+        origin="provider",
+        state="pending",
+        reference=reference,
+        sent_at=tx.as_of,
+        wake_at=tx.as_of,
+        doubtful_since=tx.as_of,
+    )
+    refunds.insert(tx, agency.agency_id, [new])
+    return new
+
+
+def succeed(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, reference: str | None, **said: Any) -> Refund:
+    """The money went back: the row, the credit note over what is no surplus, the event, and a word to the client."""
+    check_move(REFUND_MOVES, "refund", refund.state, "succeeded")
+    done = refund._replace(state="succeeded", reference=reference, wake_at=None, lease_until=None, settled_at=tx.as_of)
+    refunds.write(tx, agency.agency_id, [done])
+    note = _credit_note(tx, agency, invoice, done)
+    data = {**told(done), "reference": reference, "credit_note": note.number if note else None, **said}
+    tx.record(agency.agency_id, "invoice.refunded", subscription_subject(done.subscription_id), data)
+    about = {"refunded_minor": done.amount_minor, "credit_note": note.number if note else None}
+    notify(tx, agency, [about_invoice(invoice, "refunded", CLIENT, str(done.turn), **about)])
+    return done
+
+
+def told(refund: Refund) -> dict[str, Any]:
+    """What events say of a refund."""
+    return {
+        "invoice_id": refund.invoice_id,
+        "turn": refund.turn,
+        "amount_minor": refund.amount_minor,
+        "currency": refund.currency,
+        "source": refund.source,
+        "payment_reference": refund.payment_reference,
+        "reason": refund.reason,
+        "origin": refund.origin,
+    }
+
+
+def _credit_note(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund) -> NewCreditNote | None:
+    """What the refund takes back of a paid invoice; a void one asks for nothing any more."""
+    if invoice.status != "paid":
+        return None
+    before = [
+        each
+        for each in refunds.of_invoices(tx, agency.agency_id, [invoice.invoice_id])
+        if each.state == "succeeded" and each.turn != refund.turn
+    ]
+    surplus = max(0, invoice.collected_minor - invoice.total_minor)
+    amount = beyond_surplus(refund.amount_minor, surplus, sum(each.amount_minor for each in before))
+    if amount == 0:
+        return None
+    credited = refunds.credited(tx, agency.agency_id, invoice.invoice_id)
+    sums = credit(refunds.taxes(tx, agency.agency_id, invoice.invoice_id), credited, amount)
+    today = local_date(tx.as_of, agency.timezone)
+    sequence, last = numbers.take(tx, agency.agency_id, KIND, 1, today)
+    note = _note(agency, refund, sums, sequence, tx.as_of)._replace(issued_on=max(today, last or today))
+    refunds.insert_credit_note(tx, agency.agency_id, note)
+    return note
+
+
+def _note(agency: Agency, refund: Refund, sums: Credit, sequence: int, at: datetime) -> NewCreditNote:
+    rates: list[Mapping[str, Any]] = [each._asdict() for each in sums.taxes]
+    return NewCreditNote(
+        refund.invoice_id,
+        refund.turn,
+        sequence,
+        credit_note_number(agency.invoice_prefix, sequence),
+        local_date(at, agency.timezone),
+        at,
+        refund.currency,
+        sums.subtotal_minor,
+        sums.tax_minor,
+        sums.total_minor,
+        _encode(rates).decode(),
+    )

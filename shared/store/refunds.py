@@ -1,0 +1,182 @@
+"""Refunds: money of payments that goes back, each with what it takes back of its invoice."""
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from shared.store import bulk, tables
+from shared.store.transaction import Tx
+
+
+class Refund(NamedTuple):
+    """Money of one payment, going back. `fence` grows with each claim: an answer with an older one comes too late."""
+
+    invoice_id: str
+    turn: int
+    subscription_id: str
+    client_id: str
+    source: str
+    payment_reference: str
+    amount_minor: int
+    currency: str
+    reason: str | None
+    origin: str
+    requested_at: datetime
+    key: str
+    state: str
+    reference: str | None
+    code: str | None
+    wake_at: datetime | None
+    lease_until: datetime | None
+    fence: int
+    sent_at: datetime | None
+    settled_at: datetime | None
+    doubtful_since: datetime | None
+
+
+class Refundable(NamedTuple):
+    """A payment, and what of it has not gone back and is not on its way back."""
+
+    source: str
+    reference: str
+    left_minor: int
+
+
+class NewCreditNote(NamedTuple):
+    """A credit note to write; `taxes` is encoded JSON."""
+
+    invoice_id: str
+    turn: int
+    sequence: int
+    number: str
+    issued_on: date
+    issued_at: datetime
+    currency: str
+    subtotal_minor: int
+    tax_minor: int
+    total_minor: int
+    taxes: str
+
+
+_READ = ", ".join(Refund._fields)
+_WRITTEN = ("state", "reference", "code", "wake_at", "lease_until", "fence", "sent_at", "settled_at", "doubtful_since")
+
+
+def insert(tx: Tx, agency_id: str, refunds: Sequence[Refund]) -> int:
+    """Write new refunds. Returns how many were new."""
+    return bulk.insert(tx, tables.refunds, ("agency_id", *Refund._fields), [(agency_id, *each) for each in refunds])
+
+
+def write(tx: Tx, agency_id: str, refunds: Sequence[Refund]) -> None:
+    """Write how refunds go on; coming to a decision is an orderly end, so tries are forgotten."""
+    rows = [(each.invoice_id, each.turn, *(getattr(each, name) for name in _WRITTEN), 0) for each in refunds]
+    bulk.update(tx, tables.refunds, agency_id, ("invoice_id", "turn"), (*_WRITTEN, "tries"), rows)
+
+
+def of_invoices(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[Refund]:
+    """Every refund of these invoices, in their order."""
+    rows = tx.rows(
+        f"""
+        SELECT {_READ} FROM refunds
+        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) ORDER BY invoice_id, turn
+        """,  # noqa: S608
+        agency_id=agency_id,
+        ids=list(invoice_ids),
+    )
+    return [Refund._make(row) for row in rows]
+
+
+def due(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[tuple[str, str]]:
+    """(invoice, subscription) of these invoices that have a refund on its way. Read before the lock: only ids count."""
+    rows = tx.rows(
+        """
+        SELECT DISTINCT invoice_id, subscription_id FROM refunds
+        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND wake_at IS NOT NULL
+        ORDER BY invoice_id
+        """,
+        agency_id=agency_id,
+        ids=list(invoice_ids),
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def count_tries(tx: Tx, agency_id: str, invoice_ids: Collection[str], tries_max: int, park_for: timedelta) -> None:
+    """Got a second time: count a try before the work; one that was tried too often sleeps until somebody looks."""
+    tx.run(
+        """
+        UPDATE refunds SET tries = tries + 1,
+               wake_at = CASE WHEN tries + 1 >= :most THEN :as_of + CAST(:park AS interval) ELSE wake_at END,
+               code = CASE WHEN tries + 1 >= :most THEN 'kills_its_worker' ELSE code END
+        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND state = 'due' AND rings > 1
+        """,
+        agency_id=agency_id,
+        ids=list(invoice_ids),
+        most=tries_max,
+        park=park_for,
+        as_of=tx.as_of,
+    )
+
+
+def refundable(tx: Tx, agency_id: str, invoice_id: str) -> list[Refundable]:
+    """The invoice's payments of which something is left, newest first."""
+    rows = tx.rows(
+        """
+        SELECT p.source, p.reference, p.amount_minor - coalesce(sum(r.amount_minor), 0)::bigint AS left_minor
+        FROM payments AS p
+        LEFT JOIN refunds AS r ON r.agency_id = p.agency_id AND r.source = p.source
+          AND r.payment_reference = p.reference AND r.state <> 'failed'
+        WHERE p.agency_id = :agency_id AND p.invoice_id = :invoice_id
+        GROUP BY p.agency_id, p.source, p.reference
+        HAVING p.amount_minor > coalesce(sum(r.amount_minor), 0)
+        ORDER BY max(p.received_at) DESC, p.source, p.reference
+        """,
+        agency_id=agency_id,
+        invoice_id=invoice_id,
+    )
+    return [Refundable(*row) for row in rows]
+
+
+def credited(tx: Tx, agency_id: str, invoice_id: str) -> list[list[dict[str, Any]]]:
+    """What each credit note of an invoice has taken back so far, by tax rate."""
+    rows = tx.rows(
+        "SELECT taxes FROM credit_notes WHERE agency_id = :agency_id AND invoice_id = :invoice_id ORDER BY turn",
+        agency_id=agency_id,
+        invoice_id=invoice_id,
+    )
+    return [row[0] for row in rows]
+
+
+def taxes(tx: Tx, agency_id: str, invoice_id: str) -> list[dict[str, Any]]:
+    """The invoice's sums by tax rate."""
+    found: list[dict[str, Any]] = tx.scalar(
+        "SELECT taxes FROM invoices WHERE agency_id = :agency_id AND invoice_id = :invoice_id",
+        agency_id=agency_id,
+        invoice_id=invoice_id,
+    )
+    return found
+
+
+def insert_credit_note(tx: Tx, agency_id: str, note: NewCreditNote) -> None:
+    """Write a credit note."""
+    bulk.insert(tx, tables.credit_notes, ("agency_id", *NewCreditNote._fields), [(agency_id, *note)])
+
+
+def by_reference(tx: Tx, agency_id: str, source: str, reference: str) -> Refund | None:
+    """The refund that a provider knows under this id."""
+    rows = tx.rows(
+        f"SELECT {_READ} FROM refunds WHERE agency_id = :agency_id AND source = :source AND reference = :reference",  # noqa: S608
+        agency_id=agency_id,
+        source=source,
+        reference=reference,
+    )
+    return Refund._make(rows[0]) if rows else None
+
+
+def by_key(tx: Tx, agency_id: str, key: str) -> Refund | None:
+    """The refund of a key."""
+    rows = tx.rows(
+        f"SELECT {_READ} FROM refunds WHERE agency_id = :agency_id AND key = :key",  # noqa: S608
+        agency_id=agency_id,
+        key=key,
+    )
+    return Refund._make(rows[0]) if rows else None

@@ -1,0 +1,70 @@
+"""What a plant is, and those that break the books of money that goes back."""
+
+# ruff: noqa: S608 - every part of every statement is a literal of this file
+
+from typing import NamedTuple
+
+REFUNDED = "agency_id = 'ag' AND invoice_id = 'inv:sub:2026-07-01' AND turn = 1"
+
+
+class Plant(NamedTuple):
+    """Statements that break one invariant, and what each row it finds must say. `also`: what can't but break with it."""
+
+    invariant: str
+    sql: tuple[str, ...]
+    keys: dict[str, object]
+    rows: int
+    also: tuple[str, ...]
+
+
+def plant(invariant: str, *sql: str, rows: int = 1, also: tuple[str, ...] = (), **keys: object) -> Plant:
+    return Plant(invariant, sql, keys, rows, also)
+
+
+REFUND_PLANTS = (
+    plant(
+        "no_more_goes_back_than_came_in",
+        f"UPDATE refunds SET amount_minor = 11901 WHERE {REFUNDED}",
+        amount_minor=11900,
+        refunded_minor=12401,
+    ),
+    plant(
+        "no_more_goes_back_than_came_in",
+        f"UPDATE refunds SET currency = 'USD' WHERE {REFUNDED}",
+        refunded_minor=1500,
+        also=("credit_notes_stand_for_refunds",),
+    ),
+    plant(
+        "credit_notes_stand_for_refunds",
+        f"UPDATE refunds SET state = 'failed' WHERE {REFUNDED}",
+        state="failed",
+    ),
+    plant(
+        "credit_notes_stand_for_refunds",
+        f"UPDATE refunds SET amount_minor = 999 WHERE {REFUNDED}",
+        refunded_minor=999,
+        total_minor=1000,
+    ),
+    plant(
+        "credit_notes_stand_for_refunds",
+        f"UPDATE credit_notes SET subtotal_minor = subtotal_minor - 1, tax_minor = tax_minor + 1 WHERE {REFUNDED}",
+        invoice_id="inv:sub:2026-07-01",
+    ),
+    plant(
+        "no_more_is_credited_than_invoiced",
+        f"UPDATE credit_notes SET total_minor = 11901, subtotal_minor = 11901 - tax_minor WHERE {REFUNDED}",
+        credited_minor=12401,
+        also=("credit_notes_stand_for_refunds",),
+    ),
+    plant(
+        "credit_notes_without_gap",
+        f"UPDATE credit_notes SET sequence = 7 WHERE {REFUNDED}",
+        numbered=2,
+        first_wrong_sequence=1,
+    ),
+    plant(
+        "credit_notes_without_gap",
+        "UPDATE number_series SET next_sequence = 9 WHERE kind = 'credit_note'",
+        next_sequence=9,
+    ),
+)

@@ -1,0 +1,195 @@
+"""Due refunds → money that went back, or a reason. The same three acts as for charges: claim, call, settle."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+import structlog
+
+from shared.acts.notify import AGENCY, about_invoice, notify
+from shared.acts.refund import succeed, told
+from shared.acts.stream import net_at
+from shared.domain.dunning import doubling
+from shared.domain.facts import Agency
+from shared.domain.keys import subscription_subject
+from shared.domain.reconcile import needs_a_person, next_step_of_refund
+from shared.domain.states import REFUND_MOVES, check_move
+from shared.gateways.port import (
+    ActionRequired,
+    Declined,
+    Found,
+    Gateway,
+    NotFound,
+    NotSent,
+    Pending,
+    RefundRequest,
+    Sent,
+    Succeeded,
+    Unknown,
+)
+from shared.store import facts, invoices, refunds
+from shared.store.invoices import Invoice
+from shared.store.locks import lock_subscriptions
+from shared.store.refunds import Refund
+from shared.store.transaction import Store, Tx
+from workers.directory import GatewaysOf
+
+DOUBT = "needs_a_person"
+FIRST_LOOK = timedelta(minutes=1)
+LATEST_LOOK = timedelta(hours=6)
+GATEWAY_MISSING = timedelta(hours=1)
+log = structlog.get_logger()
+
+
+class RefundCall(NamedTuple):
+    """A call to make while no transaction is open; `sent` if the refund may have gone out before and is only asked about."""
+
+    refund: Refund
+    gateway: Gateway
+    request: RefundRequest
+    sent: Sent | None
+
+
+def claim_refunds(
+    store: Store, gateways: GatewaysOf, agency_id: str, ids: Sequence[str], lease: timedelta
+) -> list[RefundCall]:
+    """Claim the due refunds of these invoices and commit: a claim that was rolled back must never go out."""
+    with store.transaction() as tx:
+        wanted = refunds.due(tx, agency_id, ids)
+        if not wanted:
+            return []
+        locked = {pair[1] for pair in lock_subscriptions(tx, [(agency_id, id_) for _, id_ in wanted], wait=True)}
+        found = refunds.of_invoices(tx, agency_id, [id_ for id_, subscription in wanted if subscription in locked])
+        usable = gateways(tx, agency_id)
+        decided = [_decide(tx, agency_id, usable, refund) for refund in found if _is_due(tx, refund)]
+        calls = [each for each in decided if isinstance(each, RefundCall)]
+        until = tx.as_of + lease
+        claimed = [
+            each.refund._replace(
+                state="sending" if each.refund.state == "due" else each.refund.state,
+                sent_at=each.refund.sent_at or tx.as_of,
+                lease_until=until,
+                wake_at=until,
+            )
+            for each in calls
+        ]
+        refunds.write(tx, agency_id, [*claimed, *(each for each in decided if isinstance(each, Refund))])
+        return [call._replace(refund=refund) for call, refund in zip(calls, claimed, strict=True)]
+
+
+def _is_due(tx: Tx, refund: Refund) -> bool:
+    free = refund.lease_until is None or refund.lease_until <= tx.as_of
+    return refund.state in ("due", "sending", "unknown", "pending") and free
+
+
+def _decide(tx: Tx, agency_id: str, usable: Mapping[str, Gateway | str], refund: Refund) -> RefundCall | Refund:
+    gateway = usable.get(refund.source, "gateway_missing")
+    if isinstance(gateway, str):
+        return refund._replace(code=gateway, wake_at=tx.as_of + GATEWAY_MISSING)
+    sent: Sent | None = None
+    if refund.state != "due" and refund.sent_at is not None:
+        step = next_step_of_refund(
+            refund.source,
+            sent_at=refund.sent_at,
+            reference=refund.reference,
+            doubtful_since=refund.doubtful_since,
+            now=tx.as_of,
+        )
+        sent = Sent(refund.sent_at, refund.reference) if step == "lookup" else None
+    return RefundCall(refund._replace(fence=refund.fence + 1), gateway, _request(agency_id, refund), sent)
+
+
+def ask(call: RefundCall) -> Found:
+    """Call the gateway: send the refund, again under its key if need be, or ask what became of it."""
+    try:
+        if call.sent is not None:
+            return call.gateway.find_refund(call.request, call.sent)
+        return call.gateway.refund(call.request)
+    except Exception as error:  # noqa: BLE001 - whatever an adapter lets slip, money may have moved
+        log.error("gateway.raised", invoice_id=call.refund.invoice_id, error=type(error).__name__)
+        return Unknown(f"adapter raised {type(error).__name__}")
+
+
+def _request(agency_id: str, refund: Refund) -> RefundRequest:
+    return RefundRequest(
+        agency_id=agency_id,
+        invoice_id=refund.invoice_id,
+        turn=refund.turn,
+        key=refund.key,
+        amount_minor=refund.amount_minor,
+        currency=refund.currency,
+        payment_reference=refund.payment_reference,
+    )
+
+
+def settle_refund(store: Store, agency_id: str, call: RefundCall, found: Found) -> None:
+    """Write what came of a call, unless another worker has claimed the refund since: it then asks for itself."""
+    with store.transaction() as tx:
+        lock_subscriptions(tx, [(agency_id, call.refund.subscription_id)], wait=True)
+        rows = refunds.of_invoices(tx, agency_id, [call.refund.invoice_id])
+        refund = next((each for each in rows if each.turn == call.refund.turn), None)
+        if refund is None or refund.fence != call.refund.fence or refund.state not in ("sending", "unknown", "pending"):
+            log.warning("refund.answered_late", invoice_id=call.refund.invoice_id, turn=call.refund.turn)
+            return
+        agency = facts.require_agency(tx, agency_id)
+        invoice = invoices.load(tx, agency_id, [refund.invoice_id])[refund.invoice_id]
+        asked = call.sent is not None or refund.state != "sending"
+        _settle(tx, agency, invoice, refund, Unknown("") if asked and isinstance(found, NotSent) else found)
+
+
+def _settle(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, found: Found) -> None:
+    match found:
+        case Succeeded(reference):
+            succeed(tx, agency, invoice, refund, reference)
+        case Declined(code) | ActionRequired(code):
+            fail(tx, agency, invoice, refund, code)
+        case Pending(reference):
+            _wait(tx, agency, invoice, refund._replace(reference=reference), "pending")
+        case NotSent(_, code):
+            _again(tx, agency, refund._replace(code=code))
+        case NotFound() if refund.state != "pending":
+            _again(tx, agency, refund)
+        case _:
+            _wait(tx, agency, invoice, refund, "unknown" if refund.state == "sending" else refund.state)
+
+
+def fail(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, code: str) -> None:
+    """The provider refuses, and would again: nothing went back, and the agency is told."""
+    check_move(REFUND_MOVES, "refund", refund.state, "failed")
+    failed = refund._replace(state="failed", code=code, wake_at=None, lease_until=None, settled_at=tx.as_of)
+    refunds.write(tx, agency.agency_id, [failed])
+    data = {**told(refund), "code": code}
+    tx.record(agency.agency_id, "refund.failed", subscription_subject(refund.subscription_id), data)
+    said = {"code": code, "provider": refund.source, "refunded_minor": refund.amount_minor}
+    notify(tx, agency, [about_invoice(invoice, "refund_failed", AGENCY, str(refund.turn), **said)])
+
+
+def _again(tx: Tx, agency: Agency, refund: Refund) -> None:
+    """The provider never got it: the same request goes out again under the same key, with waits that grow."""
+    check_move(REFUND_MOVES, "refund", refund.state, "due")
+    since = refund.doubtful_since or tx.as_of
+    at = min(doubling(since, tx.as_of, FIRST_LOOK, LATEST_LOOK), net_at(tx.as_of))
+    again = refund._replace(state="due", sent_at=None, doubtful_since=since, wake_at=at, lease_until=None)
+    refunds.write(tx, agency.agency_id, [again])
+
+
+def _wait(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, state: str) -> None:
+    """The provider has not said, or not finally: look again. After three days without a word the agency is asked, once."""
+    since = (refund.doubtful_since if state == refund.state else None) or tx.as_of
+    at = min(doubling(since, tx.as_of, FIRST_LOOK, LATEST_LOOK), net_at(tx.as_of))
+    code = refund.code
+    subject = subscription_subject(refund.subscription_id)
+    if state != refund.state:
+        check_move(REFUND_MOVES, "refund", refund.state, state)
+        tx.record(agency.agency_id, f"refund.{state}", subject, told(refund))
+    if state == "unknown" and code != DOUBT and needs_a_person(since, tx.as_of):
+        code = DOUBT
+        said = {
+            "since": since.date().isoformat(),
+            "provider": refund.source,
+            "key": refund.key,
+            "refunded_minor": refund.amount_minor,
+        }
+        notify(tx, agency, [about_invoice(invoice, "refund_in_doubt", AGENCY, str(refund.turn), **said)])
+    waiting = refund._replace(state=state, doubtful_since=since, wake_at=at, lease_until=None, code=code)
+    refunds.write(tx, agency.agency_id, [waiting])
