@@ -18,7 +18,7 @@ LONGEST_FUNCTION = 40
 
 BROAD_NAMES = {"util", "utils", "helper", "helpers", "common", "manager", "managers", "misc"}
 HOMES = {  # package -> the only files that may import it
-    "stripe": ("shared/gateways/stripe.py",),
+    "stripe": ("shared/gateways/stripe*.py",),
     "paypalrestsdk": ("shared/gateways/paypal*.py",),
     "pika": ("shared/broker*",),
     "dramatiq": ("shared/broker*", "workers/*/actor.py"),

@@ -2,30 +2,34 @@
 
 A method's token names what is charged: a vaulted wallet by its id, a vaulted card as `card/<id>`, a billing agreement as `B-…`.
 
-PayPal's behaviour is from its REST specifications (orders v2 2.13, payments v2 2.5): an order may be COMPLETED while its
-capture is not, so the capture decides.
 """
 
-import json
-from collections.abc import Mapping
-from datetime import UTC, date, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
 from paypalrestsdk import exceptions
 
 from shared.gateways.amounts import UnpayableAmountError, paypal_value
-from shared.gateways.network import CONNECT_SECONDS, READ_SECONDS, certainly_not_sent
-from shared.gateways.paypal_transport import NoTokenError, PayPalTransport
+from shared.gateways.network import CONNECT_SECONDS, READ_SECONDS
+from shared.gateways.paypal_answers import of_capture, of_error, of_order, of_refund, of_refund_error, order_of
+from shared.gateways.paypal_events import listed, next_page, paypal_event, postback
+from shared.gateways.paypal_links import approval_order, approval_url, of_approval
+from shared.gateways.paypal_transport import PayPalTransport
 from shared.gateways.port import (
-    ActionRequired,
+    BadSignatureError,
     ChargeRequest,
     Declined,
+    Expired,
     Found,
+    LinkRequest,
+    Listed,
     NotSent,
     NotYetKnowable,
+    Opened,
     Outcome,
-    Pending,
+    ProviderEvent,
     RefundRequest,
     Sent,
     Succeeded,
@@ -37,29 +41,10 @@ SANDBOX: Final = "https://api-m.sandbox.paypal.com"
 ORDERS: Final = "/v2/checkout/orders"
 CAPTURES: Final = "/v2/payments/captures"
 REFUNDS: Final = "/v2/payments/refunds"
+VERIFY: Final = "/v1/notifications/verify-webhook-signature"
 EVENTS: Final = "/v1/notifications/webhooks-events"
 CLOCK_SKEW = timedelta(minutes=5)
 PAGE = 300
-
-_ACTION: Final = frozenset({"PAYER_ACTION_REQUIRED", "REDIRECT_PAYER_FOR_ALTERNATE_FUNDING"})
-# Money may have moved already: asked about, never tried anew.
-_DOUBTFUL: Final = frozenset({"ORDER_ALREADY_CAPTURED", "DUPLICATE_INVOICE_ID", "ORDER_COMPLETION_IN_PROGRESS"})
-# The payer's side refuses. Every other issue of a request that is not understood is a matter of ours or of the account.
-_PAYERS: Final = frozenset(
-    {
-        *(
-            "INSTRUMENT_DECLINED",
-            "TRANSACTION_REFUSED",
-            "TRANSACTION_LIMIT_EXCEEDED",
-            "PAYER_CANNOT_PAY",
-            "CARD_EXPIRED",
-        ),
-        *("PAYMENT_SOURCE_DECLINED_BY_PROCESSOR", "AGREEMENT_ALREADY_CANCELLED", "BILLING_AGREEMENT_NOT_FOUND"),
-        *("TOKEN_ID_NOT_FOUND", "PAYER_ACCOUNT_LOCKED_OR_CLOSED", "PAYER_ACCOUNT_RESTRICTED", "COMPLIANCE_VIOLATION"),
-        *("MAX_NUMBER_OF_PAYMENT_ATTEMPTS_EXCEEDED", "CARD_CLOSED", "PAYMENT_DENIED", "PAYMENT_SOURCE_CANNOT_BE_USED"),
-        *("PAYMENT_SOURCE_INFO_CANNOT_BE_VERIFIED", "TRANSACTION_BLOCKED_BY_PAYEE", "PAYEE_BLOCKED_TRANSACTION"),
-    }
-)
 
 
 class PayPalGateway:
@@ -90,9 +75,9 @@ class PayPalGateway:
             if order.get("status") in ("CREATED", "APPROVED"):
                 captured = f"{ORDERS}/{order['id']}/capture"
                 order = self._api.post(captured, {}, headers=_headers(f"{request.key}-capture"))
-            return _of_order(order)
+            return of_order(order)
         except Exception as error:  # noqa: BLE001 - whatever the library raises, money may have moved
-            return _of_error(error)
+            return of_error(error)
 
     def lookup(self, request: ChargeRequest, today: date, sent: Sent) -> Found:
         """What became of an attempt: by the id of its order if we know it, else by its key in the events since it was sent.
@@ -102,7 +87,7 @@ class PayPalGateway:
         del today
         try:
             if sent.reference is not None:
-                return _of_order(self._api.get(f"{ORDERS}/{sent.reference}"))
+                return of_order(self._api.get(f"{ORDERS}/{sent.reference}"))
             return self._among_events(request, sent)
         except Exception as error:  # noqa: BLE001 - a question that failed says nothing
             return NotYetKnowable(type(error).__name__)
@@ -120,9 +105,9 @@ class PayPalGateway:
         }
         path = f"{CAPTURES}/{quote(request.payment_reference, safe='')}/refund"
         try:
-            return _of_refund(self._api.post(path, body, headers=_headers(request.key)))
+            return of_refund(self._api.post(path, body, headers=_headers(request.key)))
         except Exception as error:  # noqa: BLE001 - whatever the library raises, money may have moved
-            return _of_refund_error(error)
+            return of_refund_error(error)
 
     def find_refund(self, request: RefundRequest, sent: Sent) -> Found:
         """What became of a refund, by its id. Without one there is nothing to ask by: the request is sent again instead,
@@ -131,20 +116,97 @@ class PayPalGateway:
         if sent.reference is None:
             return NotYetKnowable("PayPal gave the refund no id")
         try:
-            return _of_refund(self._api.get(f"{REFUNDS}/{quote(sent.reference, safe='')}"))
+            return of_refund(self._api.get(f"{REFUNDS}/{quote(sent.reference, safe='')}"))
         except Exception as error:  # noqa: BLE001 - a question that failed says nothing
             return NotYetKnowable(type(error).__name__)
 
+    def open_link(self, request: LinkRequest) -> Opened | NotSent | Unknown:
+        """An order that waits for the client's approval; the money is taken by `collect_link`, and only if we still want it."""
+        try:
+            body = approval_order(request)
+        except UnpayableAmountError as refused:
+            return NotSent(str(refused), refused.code)
+        try:
+            order = self._api.post(ORDERS, body, headers=_headers(request.key))
+            return Opened(str(order["id"]), approval_url(order))
+        except Exception as error:  # noqa: BLE001 - whatever the library raises
+            found = of_error(error)
+            return found if isinstance(found, NotSent) else Unknown("the answer was lost")
+
+    def collect_link(self, request: LinkRequest, reference: str) -> Found | Expired:
+        """Take the money of an order that the client has approved; the key makes it once. An order PayPal forgot has expired."""
+        path = f"{ORDERS}/{quote(reference, safe='')}"
+        try:
+            order = self._api.get(path)
+        except exceptions.ResourceNotFound:
+            return Expired()
+        except Exception as error:  # noqa: BLE001 - a question that failed says nothing
+            return NotYetKnowable(type(error).__name__)
+        if order.get("status") != "APPROVED":
+            return of_approval(order)
+        try:
+            return of_order(self._api.post(f"{path}/capture", {}, headers=_headers(f"{request.key}-capture")))
+        except Exception as error:  # noqa: BLE001 - whatever the library raises, money may have moved
+            return of_error(error)
+
+    def end_link(self, reference: str) -> bool:
+        """Nothing to do: without our capture no money moves, and whoever ends a link captures it no more."""
+        del reference
+        return True
+
+    def parse_webhook(self, raw: bytes, headers: Mapping[str, str], secret: str, now: datetime) -> ProviderEvent:
+        """See the port. `secret`: the id of our webhook, which is no secret; PayPal itself is asked whether it sent this."""
+        question = postback(raw, headers, secret.strip(), now)
+        try:
+            answer = self._api.post_bytes(VERIFY, question)
+        except exceptions.ClientError as error:
+            raise BadSignatureError(f"PayPal can't read it ({error.response.status_code})") from None
+        except Exception as error:  # noqa: BLE001 - whatever the library raises
+            raise OSError(f"PayPal did not say whether it sent this ({type(error).__name__})") from None
+        if answer.get("verification_status") != "SUCCESS":
+            raise BadSignatureError("PayPal did not send this")
+        return paypal_event(raw)
+
+    def payments_since(self, since: datetime) -> Iterator[Listed]:
+        """The captures that events since then call completed."""
+        yield from self._listed(since, "PAYMENT.CAPTURE.COMPLETED")
+
+    def refunds_since(self, since: datetime) -> Iterator[Listed]:
+        """The refunds that events since then tell of."""
+        yield from self._listed(since, "PAYMENT.CAPTURE.REFUNDED")
+
+    def _listed(self, since: datetime, type_: str) -> Iterator[Listed]:
+        seen: set[str] = set()
+        for event in self._events(since, type_):
+            found = listed(event)
+            if found.reference not in seen:
+                seen.add(found.reference)
+                yield found
+
+    def _events(self, since: datetime, type_: str) -> Iterator[Mapping[str, Any]]:
+        """Page by page; PayPal names the next one."""
+        path: str | None = f"{EVENTS}?page_size={PAGE}&start_time={_stamp(since)}&event_type={type_}"
+        while path is not None:
+            try:
+                page = self._api.get(path)
+            except Exception as error:  # noqa: BLE001 - whatever the library raises
+                raise OSError(f"PayPal did not list them ({type(error).__name__})") from None
+            yield from page.get("events", [])
+            path = next_page(page)
+
     def _among_events(self, request: ChargeRequest, sent: Sent) -> Found:
-        since = (sent.at - CLOCK_SKEW).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        listed = self._api.get(f"{EVENTS}?page_size={PAGE}&start_time={since}")
+        page = self._api.get(f"{EVENTS}?page_size={PAGE}&start_time={_stamp(sent.at - CLOCK_SKEW)}")
         found: list[Outcome] = []
-        for event in listed.get("events", []):
+        for event in page.get("events", []):
             resource = event.get("resource", {})
             if event.get("resource_type") == "capture" and resource.get("custom_id") == request.key:
-                found.append(_of_capture(resource, _order_of(resource)))
+                found.append(of_capture(resource, order_of(resource)))
         settled = [each for each in found if isinstance(each, Succeeded)]
         return next(iter(settled or found), NotYetKnowable("no event names the attempt"))
+
+
+def _stamp(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _headers(key: str) -> dict[str, str]:
@@ -175,96 +237,3 @@ def _source(token: str) -> dict[str, Any]:
     if token.startswith("B-"):
         return {"token": {"id": token, "type": "BILLING_AGREEMENT"}}
     return {"paypal": {"vault_id": token}}
-
-
-def _of_order(order: Mapping[str, Any]) -> Outcome:
-    id_ = str(order["id"])
-    captures = [
-        each for unit in order.get("purchase_units", []) for each in unit.get("payments", {}).get("captures", [])
-    ]
-    if captures:
-        return _of_capture(captures[0], id_)
-    if order.get("status") == "PAYER_ACTION_REQUIRED":
-        return ActionRequired("PAYER_ACTION_REQUIRED")
-    if order.get("status") == "VOIDED":
-        return Declined("VOIDED")
-    return Unknown(f"the order is {order.get('status')} and has no capture")
-
-
-def _of_capture(capture: Mapping[str, Any], order_id: str) -> Outcome:
-    match capture.get("status"):
-        case "COMPLETED" | "PARTIALLY_REFUNDED" | "REFUNDED":
-            return Succeeded(str(capture["id"]))
-        case "PENDING":
-            return Pending(order_id)
-        case "DECLINED" | "FAILED" as status:
-            return Declined(status, capture.get("processor_response", {}).get("payment_advice_code"))
-        case status:
-            return Unknown(f"the capture is {status}")
-
-
-def _of_refund(refund: Mapping[str, Any]) -> Outcome:
-    match refund.get("status"):
-        case "COMPLETED":
-            return Succeeded(str(refund["id"]))
-        case "PENDING":
-            return Pending(str(refund["id"]))
-        case "CANCELLED" | "FAILED" as status:
-            return Declined(status)
-        case status:
-            return Unknown(f"the refund is {status}")
-
-
-def _of_refund_error(error: Exception) -> Outcome:
-    """A refund that PayPal understands and refuses will be refused again, unless its capture is only pending."""
-    found = _of_error(error)
-    if not isinstance(error, exceptions.ClientError) or error.response.status_code not in (400, 404, 422):
-        return found
-    issue, _advice = _issue(error.content)
-    if issue == "PENDING_CAPTURE":
-        return NotSent("the payment itself is pending", "pending_capture")
-    return found if isinstance(found, Unknown) else Declined(issue or "refused")
-
-
-def _order_of(capture: Mapping[str, Any]) -> str:
-    related: Mapping[str, Any] = capture.get("supplementary_data", {}).get("related_ids", {})
-    return str(related.get("order_id", ""))
-
-
-def _of_error(error: Exception) -> Outcome:
-    if isinstance(error, NoTokenError):
-        return error.outcome
-    if isinstance(error, exceptions.ConnectionError) and not isinstance(error, exceptions.Redirection):
-        return _of_status(error.response.status_code, error.content)
-    if certainly_not_sent(error):
-        return NotSent("PayPal can't be reached", "unreachable")
-    return Unknown(f"the answer was lost ({type(error).__name__})")
-
-
-def _of_status(status: int, content: str | None) -> Outcome:
-    """By the issue, then the name, then the HTTP status; never by text."""
-    issue, advice = _issue(content)
-    if status == 429:
-        return NotSent("PayPal asks us to slow down", "rate_limited")
-    if status == 401:
-        return NotSent("PayPal refused our credentials", "credentials_refused")
-    if issue in _ACTION:
-        return ActionRequired(issue)
-    if issue in _PAYERS:
-        return Declined(issue, advice)
-    if issue in _DOUBTFUL or status == 409 or status >= 500:
-        return Unknown(f"PayPal answered {status} {issue}".strip())
-    if status in (400, 403, 404, 405, 415, 422):
-        return NotSent(f"PayPal refused the request: {status} {issue}", issue.lower() or "refused")
-    return Unknown(f"PayPal answered {status}")
-
-
-def _issue(content: str | None) -> tuple[str, str | None]:
-    """The first issue of an error, else its name; and what the card's processor advises."""
-    try:
-        told = json.loads(content or "")
-        details = told.get("details") or [{}]
-        advice = told.get("processor_response", {}).get("payment_advice_code")
-        return str(details[0].get("issue") or told.get("name") or ""), advice
-    except (ValueError, AttributeError, IndexError, TypeError):
-        return "", None

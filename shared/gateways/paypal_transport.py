@@ -86,6 +86,10 @@ class PayPalTransport(paypalrestsdk.Api):  # type: ignore[misc]  # the library h
                     self._token = None
         return self._call(url, method, body, headers, self.get_token_hash())
 
+    def post_bytes(self, path: str, raw: bytes) -> Any:
+        """POST a body as it is. Raises what `request` raises."""
+        return self.request(f"{self.endpoint}{path}", "POST", raw)
+
     def _call(self, url: str, method: str, body: Any, headers: Any, token: Mapping[str, str]) -> Any:
         whole = {
             "Authorization": f"{token['token_type']} {token['access_token']}",
@@ -93,4 +97,4 @@ class PayPalTransport(paypalrestsdk.Api):  # type: ignore[misc]  # the library h
             "Accept": "application/json",
             **(headers or {}),
         }
-        return self.http_call(url, method, data=json.dumps(body), headers=whole)
+        return self.http_call(url, method, data=body if isinstance(body, bytes) else json.dumps(body), headers=whole)

@@ -1,7 +1,8 @@
 """The gateway port. Whatever a provider says becomes one of these outcomes; provider exceptions die in the adapter."""
 
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -98,6 +99,69 @@ Outcome = Succeeded | Pending | Declined | ActionRequired | Unknown | NotSent
 Found = Outcome | NotFound | NotYetKnowable
 
 
+class LinkRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A place at the provider where the client can pay an invoice himself; all of it is fixed with the link's row.
+
+    `success_url`, `cancel_url`: where the client comes back to.
+    """
+
+    agency_id: str
+    invoice_id: str
+    turn: int
+    key: str
+    amount_minor: int
+    currency: str
+    description: str
+    expires_at: datetime
+    success_url: str
+    cancel_url: str
+
+
+class Opened(NamedTuple):
+    """The place is there: the provider's id of it, and the address to send the client to."""
+
+    reference: str
+    url: str
+
+
+class Expired(NamedTuple):
+    """Nobody has paid at the place, and nobody can any more."""
+
+
+class Listed(NamedTuple):
+    """Money that a provider says it has moved for us. `key`: of the attempt, the link or the refund, if it names one."""
+
+    reference: str
+    key: str | None
+    invoice_id: str | None
+    amount_minor: int
+    currency: str
+    at: datetime
+
+
+class ProviderEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook that was proven to be the provider's. It says what to ask about; what it says of money is not believed.
+
+    `reference`: the id of what it is about, as attempts, links or refunds know it; `payment`: the money a refund or dispute
+    is about. `settled`: it says that money moved.
+    """
+
+    id: str
+    type: str
+    about: Literal["payment", "link", "refund", "dispute", "other"]
+    at: datetime | None = None
+    reference: str | None = None
+    key: str | None = None
+    payment: str | None = None
+    amount_minor: int | None = None
+    currency: str | None = None
+    settled: bool = False
+
+
+class BadSignatureError(Exception):
+    """The webhook is not the provider's, or is too old or of the future, or can't be read."""
+
+
 class Gateway(Protocol):
     """One provider account. Adapters never sleep and never retry.
 
@@ -118,4 +182,38 @@ class Gateway(Protocol):
 
     def find_refund(self, request: RefundRequest, sent: Sent) -> Found:
         """What became of a refund, asked by its id or key. Never raises for what a provider or a network does."""
+        ...
+
+
+class OnlineGateway(Gateway, Protocol):
+    """A provider that has places where clients pay, tells of what happens, and lists what it has moved."""
+
+    def open_link(self, request: LinkRequest) -> Opened | NotSent | Unknown:
+        """Make the place; the same request again, under its key, is the same place."""
+        ...
+
+    def collect_link(self, request: LinkRequest, reference: str) -> Found | Expired:
+        """What became of the place; where the provider waits for us once the client has agreed, the money is taken now.
+
+        NotYetKnowable: it is open, and the client has not paid.
+        """
+        ...
+
+    def end_link(self, reference: str) -> bool:
+        """Let nobody pay there any more. False: somebody has or may have, or it can't be said."""
+        ...
+
+    def parse_webhook(self, raw: bytes, headers: Mapping[str, str], secret: str, now: datetime) -> ProviderEvent:
+        """The event in a webhook. Raises BadSignatureError, and OSError if the provider could not be asked.
+
+        `headers`: with names in lower case. `secret`: what proves it, see `webhook_secret` of the account.
+        """
+        ...
+
+    def payments_since(self, since: datetime) -> Iterator[Listed]:
+        """The money that came in since then. Raises OSError if the provider could not be asked."""
+        ...
+
+    def refunds_since(self, since: datetime) -> Iterator[Listed]:
+        """The money that went back since then. Raises OSError if the provider could not be asked."""
         ...

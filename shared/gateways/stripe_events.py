@@ -1,0 +1,108 @@
+"""What Stripe tells by webhook, and what it lists.
+
+Signatures: docs.stripe.com/webhooks/signature. The library's check accepts stamps of the future, so the bound is ours.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import stripe
+
+from shared.gateways.amounts import UnpayableAmountError, stripe_minor
+from shared.gateways.port import BadSignatureError, Listed, ProviderEvent
+
+TOLERANCE: Final = timedelta(minutes=5)
+_SETTLED: Final = frozenset(
+    {
+        "payment_intent.succeeded",
+        "charge.succeeded",
+        "checkout.session.completed",
+        "checkout.session.async_payment_succeeded",
+    }
+)
+
+
+def stripe_event(raw: bytes, signature: str | None, secrets: Sequence[str], now: datetime) -> ProviderEvent:
+    """A webhook's event. Raises BadSignatureError: signed by none of the secrets, or not within five minutes of `now`."""
+    if not any(_signed(raw, signature, secret) for secret in secrets):
+        raise BadSignatureError("no signature of ours")
+    stamp = next((part[2:] for part in (signature or "").split(",") if part.startswith("t=")), "")
+    if not stamp.isdecimal() or abs(now.timestamp() - int(stamp)) > TOLERANCE.total_seconds():
+        raise BadSignatureError("the stamp is not within five minutes of now")
+    try:
+        told = json.loads(raw)
+        return _event(told, told["data"]["object"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadSignatureError(f"not an event ({type(error).__name__})") from None
+
+
+def _signed(raw: bytes, signature: str | None, secret: str) -> bool:
+    try:
+        return bool(stripe.WebhookSignature.verify_header(raw, signature, secret, tolerance=None))
+    except (stripe.SignatureVerificationError, ValueError, UnicodeError):
+        return False
+
+
+def _event(told: Mapping[str, Any], about: Mapping[str, Any]) -> ProviderEvent:
+    type_ = str(told["type"])
+    common: dict[str, Any] = {
+        "id": str(told["id"]),
+        "type": type_,
+        "at": datetime.fromtimestamp(int(told["created"]), UTC),
+        "key": (about.get("metadata") or {}).get("key"),
+        "settled": type_ in _SETTLED,
+    }
+    currency = str(about.get("currency") or "").upper() or None
+    match about.get("object"):
+        case "payment_intent":
+            return ProviderEvent(about="payment", reference=str(about["id"]), **common)
+        case "charge":
+            return ProviderEvent(about="payment", reference=_id_of(about.get("payment_intent")), **common)
+        case "checkout.session":
+            return ProviderEvent(about="link", reference=str(about["id"]), **common)
+        case "refund" | "dispute" as kind:
+            return ProviderEvent(
+                about=kind,
+                reference=str(about["id"]),
+                payment=_id_of(about.get("payment_intent")),
+                amount_minor=_minor(about.get("amount"), currency),
+                currency=currency,
+                **common,
+            )
+        case _:
+            return ProviderEvent(about="other", **common)
+
+
+def _id_of(found: Any) -> str | None:
+    """An id, also of an object that was put in its place."""
+    return found.get("id") if isinstance(found, Mapping) else found
+
+
+def _minor(amount: Any, currency: str | None) -> int | None:
+    try:
+        return stripe_minor(int(amount), currency or "")
+    except (TypeError, ValueError, KeyError, UnpayableAmountError):
+        return None
+
+
+def listed(found: stripe.PaymentIntent | stripe.Refund) -> Listed:
+    """A payment intent or a refund, as the comparison of the books wants it."""
+    metadata: Any = found.metadata
+    about = {} if metadata is None else metadata.to_dict()
+    currency = found.currency.upper()
+    at = datetime.fromtimestamp(found.created, UTC)
+    return Listed(
+        found.id, about.get("key"), about.get("invoice_id"), stripe_minor(found.amount, currency), currency, at
+    )
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Stripe's errors as OSError: the list could not be had, or only a part of it."""
+    try:
+        yield
+    except stripe.StripeError as error:
+        raise OSError(f"Stripe did not list them ({type(error).__name__})") from None
