@@ -18,6 +18,7 @@ COLUMNS = {
     "secret_found": "found here",
     "test": "test",
     "rate_per_second": "rate /s",
+    "webhook_secret": "webhook secret",
 }
 
 
@@ -33,23 +34,39 @@ def account_command() -> None:
 @click.option(
     "--rate", type=click.IntRange(1, 1000), default=DEFAULT_RATE, show_default=True, help="Attempts a second."
 )
+@click.option(
+    "--webhook-secret", help="The name of what proves its webhooks: Stripe's signing secret, PayPal's webhook id."
+)
 @click.option("--test", is_flag=True, help="One of the provider's test accounts.")
 @by_option
-def set_command(agency: str, provider: str, secret: str, rate: int, by: str | None, *, test: bool) -> None:
+def set_command(
+    agency: str, provider: str, secret: str, rate: int, webhook_secret: str | None, by: str | None, *, test: bool
+) -> None:
     """Let AGENCY charge with its account. The secret is a Stripe secret key, or PayPal's `client id:client secret`."""
-    if not NAME.fullmatch(secret):
-        wrong = "write its name, in small letters, digits, - and _; the value belongs into the environment or a file"
-        raise click.BadParameter(wrong, param_hint="--secret")
+    for option, name in (("--secret", secret), ("--webhook-secret", webhook_secret)):
+        if name is not None and not NAME.fullmatch(name):
+            wrong = (
+                "write its name, in small letters, digits, - and _; the value belongs into the environment or a file"
+            )
+            raise click.BadParameter(wrong, param_hint=option)
     with open_store() as store, store.transaction() as tx:
         lock_subject(tx, f"account/{provider}")
         if not agency_known(tx, agency):
             raise click.BadParameter(f"there is no agency {agency}", param_hint="--agency")
-        accounts.configure(tx, Configured(agency, provider, secret, test, rate))
-        said = {"provider": provider, "secret": secret, "test": test, "rate_per_second": rate, "by": who(by)}
-        tx.record(agency, "account.set", f"account/{provider}", said)
+        accounts.configure(tx, Configured(agency, provider, secret, test, rate, webhook_secret))
+        said = {
+            "provider": provider,
+            "secret": secret,
+            "test": test,
+            "rate_per_second": rate,
+            "webhook_secret": webhook_secret,
+        }
+        tx.record(agency, "account.set", f"account/{provider}", {**said, "by": who(by)})
     click.echo(f"{agency} charges with its {provider} account; its secret is {variable_of(secret)}, or a file {secret}")
     if reader()(secret) is None:
         click.echo("here there is no such secret: the charges process needs it, and waits for it until then")
+    if webhook_secret is not None:
+        click.echo(f"its webhooks come to /webhooks/{provider}/{agency}, proven by {variable_of(webhook_secret)}")
 
 
 @account_command.command("list")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
 from types import FrameType
+from typing import cast
 
 import click
 import structlog
@@ -20,6 +21,7 @@ from shared.settings import Settings
 from shared.telemetry import logs, multiprocess
 from workers.boot import Stopped, begin
 
+WEBHOOKS = "webhooks"
 log = structlog.get_logger()
 
 
@@ -51,16 +53,23 @@ def scheduler_command() -> None:
 
 
 @click.command("worker")
-@click.argument("pool", type=click.Choice(POOLS))
+@click.argument("pool", type=click.Choice([*POOLS, WEBHOOKS]))
 @click.option("--threads", type=click.IntRange(1, 64), help="Messages at a time [DUECYCLE_THREADS, 4].")
 @click.option(
     "--processes", type=click.IntRange(1, 32), default=1, show_default=True, help="Of this pool, under one master."
 )
-def worker_command(pool: Pool, threads: int | None, processes: int) -> None:
+def worker_command(pool: str, threads: int | None, processes: int) -> None:
     """Work off the messages of POOL until told to end: SIGTERM finishes what is under way and exits 0.
 
     Start as many as the work needs, here or elsewhere: they share it.
     """
+    if pool == WEBHOOKS:
+        _listen()
+        return
+    _work(cast("Pool", pool), threads, processes)
+
+
+def _work(pool: Pool, threads: int | None, processes: int) -> None:
     if threads is not None:
         os.environ["DUECYCLE_THREADS"] = str(threads)
     settings = settings_for("DATABASE_URL", "BROKER_URL", *(("MAIL_URL",) if pool == "notices" else ()))
@@ -79,6 +88,18 @@ def worker_command(pool: Pool, threads: int | None, processes: int) -> None:
         in_time = running.stop(settings.stop_within)
         process.close()
         log.info("process.ended", pool=pool, finished=in_time)
+
+
+def _listen() -> None:
+    """Not a pool: it listens to the web. Several may run behind one address."""
+    settings = settings_for("DATABASE_URL")
+    with stopping() as stop:
+        try:
+            importlib.import_module("workers.webhooks.process").run(settings, stop)
+        except Stopped:
+            return
+        except OSError as error:
+            raise click.ClickException(str(error)) from None
 
 
 def _exec_dramatiq(pool: Pool, settings: Settings, processes: int) -> None:

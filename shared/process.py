@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Callable
 from threading import Event
+from typing import Literal
 
 import structlog
 
@@ -28,10 +29,11 @@ class Process:
     """What a process holds from its first moment on. `alive` is asked by /healthz, `checks` by /readyz.
 
     Everything that holds a connection is made here, in the process that uses it, never before a fork. `role` is what the
-    process is on the broker; `connections` how many sessions with the database it may have at a time.
+    process is on the broker, with which `webhooks` has nothing to do; `connections` how many sessions with the database it
+    may have at a time.
     """
 
-    def __init__(self, role: Role, settings: Settings, connections: int) -> None:
+    def __init__(self, role: Role | Literal["webhooks"], settings: Settings, connections: int) -> None:
         self.role = role
         self.settings = settings
         self.name = f"duecycle {role} {socket.gethostname()}:{os.getpid()}"
@@ -45,14 +47,10 @@ class Process:
             )
         )
         self.alive: Callable[[], bool] = lambda: True
-        self._server = http.serve(
-            settings.http,
-            {
-                "database": self._database,
-                "broker": lambda: reachable(settings.broker_urls, f"{self.name} probe"),
-            },
-            alive=lambda: self.alive(),
-        )
+        checks: dict[str, Callable[[], str | None]] = {"database": self._database}
+        if role != "webhooks":
+            checks["broker"] = lambda: reachable(settings.broker_urls, f"{self.name} probe")
+        self._server = http.serve(settings.http, checks, alive=lambda: self.alive())
 
     def wait_for_surroundings(self, stop: Event | None) -> None:
         """Return once the schema is right and the broker has what this process needs.
@@ -84,6 +82,8 @@ class Process:
             return f"can't be reached: {describe(error)}"
 
     def _broker(self) -> str | None:
+        if self.role == "webhooks":
+            return None
         try:
             check_broker(self.settings.broker_urls, self.role, self.name)
         except BrokerError as error:

@@ -26,7 +26,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a process needs to know of its surroundings.
 
     `broker_urls`: the nodes of one RabbitMQ cluster, tried in turn. `http`: where /metrics, /healthz and /readyz are served
-    (None: nowhere; port 0: any free one). `mail_url`: see `shared/documents/delivery.py`. `lease`: how long rung work may
+    (None: nowhere; port 0: any free one). `webhooks`: where
+    the providers' webhooks and the pages to pay by are served; clients reach those under `public_url`, whose addresses
+    `link_secret` signs. `mail_url`: see `shared/documents/delivery.py`. `lease`: how long rung work may
     take before it is rung again; whatever a worker waits for is at most half of it.
     """
 
@@ -34,6 +36,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     broker_urls: tuple[str, ...] = ()
     mail_url: str = ""
     app_password: str = ""
+    public_url: str = ""
+    link_secret: str = ""
+    webhooks: tuple[str, int] = ("127.0.0.1", 8080)
     http: tuple[str, int] | None = ("127.0.0.1", 0)
     threads: int = 4
     lease: timedelta = timedelta(minutes=2)
@@ -54,6 +59,9 @@ def load(environ: Mapping[str, str] = os.environ, needs: tuple[str, ...] = ("DAT
         broker_urls=reader.read("BROKER_URL", (), _broker),
         mail_url=reader.read("MAIL_URL", "", _mail),
         app_password=reader.text("APP_PASSWORD"),
+        public_url=reader.read("PUBLIC_URL", "", _public),
+        link_secret=reader.read("LINK_SECRET", "", _long),
+        webhooks=reader.read("WEBHOOKS", ("127.0.0.1", 8080), _address),
         http=reader.read("HTTP", _ANY_PORT, _http),
         threads=reader.read("THREADS", 4, _whole(1, 64)),
         lease=reader.read("LEASE_SECONDS", timedelta(minutes=2), _seconds(4, 3600)),
@@ -61,6 +69,11 @@ def load(environ: Mapping[str, str] = os.environ, needs: tuple[str, ...] = ("DAT
         stop_within=reader.read("STOP_SECONDS", timedelta(seconds=20), _seconds(1, 600)),
         log_level=reader.read("LOG_LEVEL", "info", _level),
     )
+    if bool(found.public_url) != bool(found.link_secret):
+        missing, given_ = ("LINK_SECRET", "PUBLIC_URL") if found.public_url else ("PUBLIC_URL", "LINK_SECRET")
+        reader.wrong.setdefault(
+            missing, f"is not set beside {PREFIX}{given_}; set both, or neither for mails without links"
+        )
     given = {"DATABASE_URL": found.database_url, "BROKER_URL": found.broker_urls, "MAIL_URL": found.mail_url}
     for name in needs:
         if not given[name] and name not in reader.wrong:
@@ -164,12 +177,29 @@ def with_password(url: str, password: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
 
 
-def _http(text: str, _reader: _Reader) -> tuple[str, int] | None:
-    if text == "off":
-        return None
+def _public(text: str, _reader: _Reader) -> str:
+    url = _url(text, ("https", "http"), "https://pay.example")
+    if url.scheme == "http" and url.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise ValueError("begins with 'http'; clients pay over https only: write https://pay.example")
+    if not url.hostname or url.query or url.fragment:
+        raise ValueError("is no plain address; write https://pay.example")
+    return text
+
+
+def _long(text: str, _reader: _Reader) -> str:
+    if len(text) < 32:
+        raise ValueError("is shorter than 32 characters; make a random one: openssl rand -hex 32")
+    return text
+
+
+def _http(text: str, reader: _Reader) -> tuple[str, int] | None:
+    return None if text == "off" else _address(text, reader, ", or off")
+
+
+def _address(text: str, _reader: _Reader, otherwise: str = "") -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal() or not 0 <= int(port) <= 65535:
-        raise ValueError(f"is {text!r}; write HOST:PORT, such as 0.0.0.0:9190, or off")
+        raise ValueError(f"is {text!r}; write HOST:PORT, such as 0.0.0.0:9190{otherwise}")
     return host.strip("[]") or "127.0.0.1", int(port)
 
 

@@ -145,6 +145,8 @@ FLOORS = {  # inside shared: a floor -> what it may build on, besides itself
     "broker": ["messages", "domain"],
     "telemetry": ["domain"],
     "settings": [],
+    "secret_store": [],
+    "pay_urls": [],
     "process": ["broker", "store", "telemetry", "settings", "messages", "domain"],
 }
 

@@ -1,6 +1,6 @@
 """Everything that runs, on one database and under one clock: intake, scheduler, pools, sandbox, mail."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
@@ -10,6 +10,7 @@ from scheduler.recheck import recheck
 from scheduler.relay import EVENTS_PER_PASS, relay
 from shared.broker import EmbeddedBroker
 from shared.documents.sending import EmlWriter
+from shared.gateways.port import Gateway
 from shared.gateways.sandbox import SandboxGateway
 from shared.store import waking
 from shared.store.events import Unpublished
@@ -40,19 +41,28 @@ class _Listener:
 
 
 class World:
-    """The cluster in one process. Without a seed messages are worked off in order; a seed shuffles them, repeatably."""
+    """The cluster in one process. Without a seed messages are worked off in order; a seed shuffles them, repeatably.
 
-    def __init__(self, store: Store, mails: Path, seed: int = 0) -> None:
+    `gateways`: those there are beside the sandbox; `pay_url`: as the notices pool takes it.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        mails: Path,
+        seed: int = 0,
+        gateways: Mapping[str, Gateway] | None = None,
+        pay_url: Callable[[str, str], str] | None = None,
+    ) -> None:
         self.store = store
         self._broker = EmbeddedBroker()
         self._random = Random(seed) if seed else None  # noqa: S311 - a shuffle, not a secret
         self._listener = _Listener()
         invoices.declare(self._broker, store)
-        charges.declare(
-            self._broker, Charging(store, always({"sandbox": SandboxGateway(SandboxLedger(store))}), concurrency=1)
-        )
+        usable = {"sandbox": SandboxGateway(SandboxLedger(store)), **(gateways or {})}
+        charges.declare(self._broker, Charging(store, always(usable), concurrency=1))
         orders.declare(self._broker, store)
-        notices.declare(self._broker, Sending(store, EmlWriter(mails)))
+        notices.declare(self._broker, Sending(store, EmlWriter(mails), pay_url=pay_url))
         intake.declare(self._broker, store)
 
     def receive(self, raw: bytes) -> Received:

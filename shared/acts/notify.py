@@ -72,6 +72,7 @@ def _notice(agency: Agency, draft: Draft, clients: Mapping[str, Client]) -> NewN
         "agency": agency.name,
         "agency_email": agency.email,
         "client": client.name if client is not None else None,
+        "online": agency.gateway != "sandbox",
         "locale": (client.locale if client is not None else None) or agency.locale,
         **draft.said,
     }

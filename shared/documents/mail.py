@@ -70,9 +70,14 @@ _REASONS = {
 }
 
 
+def _pay_link(context: Context) -> str:
+    return f"You can pay it here: {context['pay_url']}" if context.get("pay_url") else ""
+
+
 def _invoice_open(context: Context) -> Text:
     said = f"please find below {_invoice(context)} over {_money(context)}. Please pay it by {context['due_on']}."
-    return _first_upper(f"{_invoice(context)} from {context['agency']}"), [_first_upper(said), _facts(context)]
+    subject = _first_upper(f"{_invoice(context)} from {context['agency']}")
+    return subject, [_first_upper(said), _pay_link(context), _facts(context)]
 
 
 def _invoice_paid(context: Context) -> Text:
@@ -86,7 +91,7 @@ def _payment_failed_client(context: Context) -> Text:
     again = f"{when} {context['next_on']}." if context.get("next_on") else ""
     if context["reason"] in ("no_payment_method", "needs_another_method"):
         again = "As soon as you do, we try again at once."
-    return f"Payment failed: {_invoice(context)}", [_first_upper(said), again, _facts(context)]
+    return f"Payment failed: {_invoice(context)}", [_first_upper(said), again, _pay_link(context), _facts(context)]
 
 
 def _payment_failed_agency(context: Context) -> Text:
@@ -139,7 +144,7 @@ def _charge_in_doubt(context: Context) -> Text:
 def _exhausted_client(context: Context) -> Text:
     said = f"our last attempt to collect {_money(context)} for {_invoice(context)} failed. We will not try again by ourselves."
     ask = "Please pay the invoice or give us another payment method; we then try again at once."
-    return f"Unpaid: {_invoice(context)}", [_first_upper(said), ask, _facts(context)]
+    return f"Unpaid: {_invoice(context)}", [_first_upper(said), ask, _pay_link(context), _facts(context)]
 
 
 def _exhausted_agency(context: Context) -> Text:
@@ -205,6 +210,12 @@ def _refund_in_doubt(context: Context) -> Text:
     return f"Please check the refund: {_invoice(context)}", [_first_upper(said), ask, _facts(context)]
 
 
+def _disputed(context: Context) -> Text:
+    said = f"{context['client']} disputes the payment of {_invoice(context)} at {context['provider']} ({context['dispute']})."
+    after = "Please answer the dispute in your account there. The invoice stays paid here until you say otherwise."
+    return f"Payment disputed: {_invoice(context)}", [_first_upper(said), after, _facts(context)]
+
+
 def _surplus(context: Context) -> Text:
     said = f"{_money(context, 'surplus_minor')} more than {_invoice(context)} asks for was received from {context['client']}."
     return f"Surplus payment: {_invoice(context)}", [_first_upper(said), _facts(context)]
@@ -230,5 +241,6 @@ _TEXTS: Mapping[tuple[str, str], Callable[[Context], Text]] = {
     ("cycle_blocked", "agency"): _cycle_blocked,
     ("series_stopped", "agency"): _series_stopped,
     ("first_invoice_missing", "agency"): _first_invoice_missing,
+    ("payment_disputed", "agency"): _disputed,
     ("surplus_payment", "agency"): _surplus,
 }

@@ -134,7 +134,7 @@ class PayPalGateway:
             return found if isinstance(found, NotSent) else Unknown("the answer was lost")
 
     def collect_link(self, request: LinkRequest, reference: str) -> Found | Expired:
-        """Take the money of an order that the client has approved; the key makes it once. An order PayPal forgot has expired."""
+        """Take the money of an order that the client has approved, once by its key. An order PayPal forgot has expired."""
         path = f"{ORDERS}/{quote(reference, safe='')}"
         try:
             order = self._api.get(path)

@@ -25,7 +25,8 @@ def postback(raw: bytes, headers: Mapping[str, str], webhook_id: str, now: datet
         raise BadSignatureError("not signed")
     try:
         at = datetime.fromisoformat(signed["transmission_time"])
-        json.loads(raw)  # it is put into JSON as it is, so it has to be JSON
+        if not isinstance(json.loads(raw), dict):  # it is put into JSON as it is, so it has to be JSON
+            raise ValueError("no object")
     except ValueError:
         raise BadSignatureError("not an event") from None
     if at.tzinfo is None or not now - PAST_MAX <= at <= now + FUTURE_MAX:

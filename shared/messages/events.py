@@ -44,6 +44,8 @@ EVENT_TYPES: tuple[str, ...] = (
     "schedule.changed",
     "payment.recorded",
     "payment.surplus",
+    "payment.disputed",
+    "link.opened",
     "subscription.ended",
     "change.replayed",
     "cycle.retried",

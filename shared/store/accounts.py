@@ -78,13 +78,14 @@ class Configured(NamedTuple):
     secret: str
     test: bool
     rate_per_second: int | None
+    webhook_secret: str | None = None
 
 
 def configured(tx: Tx, agency_id: str | None = None) -> list[Configured]:
     """The accounts that were set up, of one agency or of all."""
     rows = tx.rows(
         """
-        SELECT agency_id, provider, secret, test, rate_per_second FROM gateway_accounts
+        SELECT agency_id, provider, secret, test, rate_per_second, webhook_secret FROM gateway_accounts
         WHERE secret IS NOT NULL AND (CAST(:agency_id AS text) IS NULL OR agency_id = :agency_id) ORDER BY 1, 2
         """,
         agency_id=agency_id,
@@ -96,10 +97,11 @@ def configure(tx: Tx, account: Configured) -> None:
     """Set an account up, or anew; how it is doing stays."""
     tx.run(
         """
-        INSERT INTO gateway_accounts (agency_id, provider, secret, test, rate_per_second)
-        VALUES (:agency_id, :provider, :secret, :test, :rate_per_second)
+        INSERT INTO gateway_accounts (agency_id, provider, secret, test, rate_per_second, webhook_secret)
+        VALUES (:agency_id, :provider, :secret, :test, :rate_per_second, :webhook_secret)
         ON CONFLICT (agency_id, provider) DO UPDATE
-        SET secret = excluded.secret, test = excluded.test, rate_per_second = excluded.rate_per_second
+        SET secret = excluded.secret, test = excluded.test, rate_per_second = excluded.rate_per_second,
+            webhook_secret = excluded.webhook_secret
         """,
         **account._asdict(),
     )

@@ -59,8 +59,41 @@ def plan(tx: Tx, agency_id: str, planned: Sequence[NewCharge]) -> int:
 
 
 def open_of(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[Charge]:
-    """The open attempt of each invoice that has one, by invoice."""
-    return _read(tx, agency_id, invoice_ids, f"AND {_OPEN} ORDER BY invoice_id")
+    """The open attempt of each invoice that has one, by invoice; and declined ones of which somebody says that money moved."""
+    asked = "(state = 'declined' AND wake_at IS NOT NULL)"
+    return _read(tx, agency_id, invoice_ids, f"AND ({_OPEN} OR {asked}) ORDER BY invoice_id, attempt")
+
+
+def named(tx: Tx, agency_id: str, provider: str, reference: str | None, key: str | None) -> Charge | None:
+    """The attempt that a provider knows under this id, or that has this key."""
+    rows = tx.rows(
+        f"""
+        SELECT {_READ} FROM charges
+        WHERE agency_id = :agency_id AND provider = :provider AND (key = :key OR reference = :reference)
+        ORDER BY attempt LIMIT 1
+        """,  # noqa: S608
+        agency_id=agency_id,
+        provider=provider,
+        reference=reference,
+        key=key,
+    )
+    return Charge._make(rows[0]) if rows else None
+
+
+def work_beside(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> set[str]:
+    """Which tables beside this one have work for the charges pool about these invoices; nearly always none."""
+    rows = tx.rows(
+        " UNION ALL ".join(
+            f"""
+            SELECT '{table}' WHERE EXISTS (SELECT 1 FROM {table} WHERE agency_id = :agency_id
+              AND invoice_id = ANY(CAST(:ids AS text[])) AND wake_at IS NOT NULL)
+            """  # noqa: S608
+            for table in ("refunds", "pay_links")
+        ),
+        agency_id=agency_id,
+        ids=list(invoice_ids),
+    )
+    return {row[0] for row in rows}
 
 
 def latest_of(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> dict[str, Charge]:

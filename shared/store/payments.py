@@ -35,6 +35,17 @@ def known(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> set[tuple[str,
     return {(row[0], row[1]) for row in rows}
 
 
+def invoice_of(tx: Tx, agency_id: str, source: str, reference: str) -> str | None:
+    """The invoice that a payment was for."""
+    found: str | None = tx.scalar(
+        "SELECT invoice_id FROM payments WHERE agency_id = :agency_id AND source = :source AND reference = :reference",
+        agency_id=agency_id,
+        source=source,
+        reference=reference,
+    )
+    return found
+
+
 def insert(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> int:
     """Record payments. Returns how many were new."""
     return bulk.insert(

@@ -53,6 +53,18 @@ UNLISTED_DECLINES = Counter(
     "Declines with a code that no table lists: they are retried a few times; judge the code and add it.",
     ["provider"],
 )
+WEBHOOKS = Counter(
+    "duecycle_webhooks_total",
+    "Webhooks of payment providers, by what became of them: applied, repeated, bad_signature, unconfigured, too_large,"
+    " or unavailable (the provider is asked to send them again).",
+    ["provider", "outcome"],
+)
+PAY_PAGES = Counter(
+    "duecycle_pay_pages_total",
+    "Clients who asked to pay on our page, by what they were shown: sent_on, settled, under_way, closing, not_online or"
+    " unavailable.",
+    ["outcome"],
+)
 MAILS = Counter("duecycle_mails_total", "Mails, by outcome: sent, retried or failed.", ["outcome"])
 
 

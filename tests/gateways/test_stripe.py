@@ -20,7 +20,8 @@ from shared.gateways.port import (
     Succeeded,
     Unknown,
 )
-from shared.gateways.stripe import API_VERSION, StripeGateway
+from shared.gateways.stripe import StripeGateway
+from shared.gateways.stripe_account import API_VERSION
 from tests.gateways.contracts import at_hand, violations
 from tests.gateways.providers.stripe_like import CREATED, StripeLike, decoded
 

@@ -22,9 +22,9 @@ Row = SimpleNamespace
 class Diary:
     """One world on one database. Dates given as text mean: in `say` noon, in `go` the end of that day, both in `zone`."""
 
-    def __init__(self, store: Store, clock: FixedClock, folder: Path, seed: int = 0) -> None:
+    def __init__(self, store: Store, clock: FixedClock, folder: Path, seed: int = 0, **world: Any) -> None:
         self.store, self.clock, self.mails = store, clock, folder / "mails"
-        self.world = World(store, self.mails, seed)
+        self.world = World(store, self.mails, seed, **world)
         self.zone = "Europe/Berlin"
         self._outage: Outage | None = None
         self._told: dict[tuple[str, ...], dict[str, Any]] = {}

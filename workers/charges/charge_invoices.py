@@ -24,7 +24,8 @@ from shared.gateways.port import (
 from shared.store import charges, refunds
 from shared.store.locks import lock_subscriptions
 from shared.store.transaction import Store, Tx
-from workers.charges.claim import LEASE, LOOKUP, Call, claim, subscriptions_of
+from workers.charges.claim import CLIENT_IS_PAYING, LEASE, LOOKUP, Call, OpenLink, claim, subscriptions_of
+from workers.charges.follow_links import claim_links, look, settle_link
 from workers.charges.park import PARKED_FOR, park
 from workers.charges.refund_payments import ask, claim_refunds, settle_refund
 from workers.charges.settle import Answer, settle
@@ -87,13 +88,19 @@ def charge_invoices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, aga
         settle(runtime.store, agency_id, [answer])
         runtime.on_outcome(answer.call.provider, OUTCOMES[type(answer.found)])
         runtime.between("settled")
-    _give_back(runtime, agency_id, ids)
+    with runtime.store.transaction() as tx:
+        beside = charges.work_beside(tx, agency_id, ids)
+    if "refunds" in beside:
+        _give_back(runtime, agency_id, ids)
+    if "pay_links" in beside:
+        _look_at_links(runtime, agency_id, ids)
 
 
 def _give_back(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> None:
     """The refunds of the same invoices, one after another: they are few."""
+    calls = claim_refunds(runtime.store, runtime.gateways, agency_id, ids, runtime.lease)
     until = runtime.monotonic() + runtime.lease.total_seconds() / 2
-    for call in claim_refunds(runtime.store, runtime.gateways, agency_id, ids, runtime.lease):
+    for call in calls:
         runtime.between("refund_claimed")
         if runtime.monotonic() > until:
             return  # the lease runs out, and they are rung for again
@@ -101,6 +108,15 @@ def _give_back(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> None:
         runtime.between("refund_answered")
         settle_refund(runtime.store, agency_id, call, found)
         runtime.on_outcome(call.refund.source, f"refund_{OUTCOMES[type(found)]}")
+
+
+def _look_at_links(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> None:
+    """The places where the clients of these invoices pay themselves."""
+    for call in claim_links(runtime.store, runtime.gateways, agency_id, ids, runtime.lease):
+        runtime.between("link_claimed")
+        found = look(call)
+        runtime.between("link_answered")
+        settle_link(runtime.store, agency_id, call, found)
 
 
 def _claim(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> list[Call]:
@@ -152,9 +168,19 @@ def _call(call: Call) -> Found:
     return call.gateway.charge(call.request, call.today)
 
 
+def _closed(link: OpenLink) -> bool:
+    try:
+        return link.gateway.end_link(link.reference)
+    except Exception as error:  # noqa: BLE001 - whatever an adapter lets slip, it may be open
+        log.error("gateway.raised", error=type(error).__name__)
+        return False
+
+
 def _ask(runtime: Runtime, call: Call, until: float) -> Answer:
     if runtime.monotonic() > until:
         return Answer(call, NotSent("half the lease was over before its turn came"))
+    if call.link is not None and not _closed(call.link):
+        return Answer(call, NotSent("the client is paying at this moment", CLIENT_IS_PAYING))
     try:
         found = _call(call)
     except Exception as error:  # noqa: BLE001 - whatever an adapter lets slip, money may have moved

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import msgspec
 
@@ -12,10 +12,11 @@ from shared.domain.cycles import local_date
 from shared.domain.dunning import DECLINES_MAX, DECLINES_WINDOW, NO_METHOD, Method, choose
 from shared.domain.facts import Agency
 from shared.domain.reconcile import next_step
-from shared.gateways.port import ChargeRequest, Gateway, Sent
-from shared.store import charges, facts, inbox, invoices
+from shared.gateways.port import ChargeRequest, Gateway, OnlineGateway, Sent
+from shared.store import charges, facts, inbox, invoices, pay_links
 from shared.store.charges import Charge, Declines
 from shared.store.invoices import Invoice
+from shared.store.pay_links import PayLink
 from shared.store.transaction import Tx
 from workers.charges.dunning import Failure, after_failures
 from workers.directory import Gateways
@@ -23,7 +24,8 @@ from workers.directory import Gateways
 CHARGE, RESEND, LOOKUP = "charge", "resend", "lookup"
 LEASE = timedelta(minutes=2)
 TOO_MANY_DECLINES = "too_many_declines"
-AFTER_MESSAGE = timedelta(minutes=1)
+SOON = timedelta(minutes=1)
+CLIENT_IS_PAYING = "client_is_paying"
 GATEWAY_MISSING = timedelta(hours=1)
 _encode = msgspec.json.encode
 
@@ -44,6 +46,14 @@ class Call(NamedTuple):
     request: ChargeRequest
     today: date
     sent: Sent | None = None
+    link: "OpenLink | None" = None
+
+
+class OpenLink(NamedTuple):
+    """A place where the client could pay at the same time: it is closed before anything is collected."""
+
+    gateway: OnlineGateway
+    reference: str
 
 
 class _Known(NamedTuple):
@@ -55,6 +65,7 @@ class _Known(NamedTuple):
     awaited: Collection[str]
     gateways: Gateways
     lease: timedelta
+    links: Mapping[str, PayLink]
 
 
 def subscriptions_of(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, str]:
@@ -75,8 +86,12 @@ def claim(tx: Tx, agency_id: str, ids: Sequence[str], gateways: Gateways, lease:
     calls: list[Call] = []
     written: list[Charge] = []
     failures: list[Failure] = []
+    asked_about = {charge.invoice_id for charge in found if charge.state == "declined"}
     for charge in sorted(found, key=lambda each: _age(known.invoices[each.invoice_id])):
-        decided = _decide(tx, known, charge)
+        if charge.state == "due" and charge.invoice_id in asked_about:
+            decided: Call | Failure | Charge | None = charge._replace(wake_at=tx.as_of + SOON)
+        else:
+            decided = _decide(tx, known, charge)
         if isinstance(decided, Call):
             calls.append(decided)
             written.append(_claimed(tx, charge, decided, known))
@@ -107,6 +122,7 @@ def _read(tx: Tx, agency_id: str, found: Sequence[Charge], gateways: Gateways, l
         inbox.awaited_invoices(tx, agency_id),
         gateways,
         lease,
+        pay_links.open_of(tx, agency_id, {charge.invoice_id for charge in found}),
     )
 
 
@@ -115,7 +131,7 @@ def _decide(tx: Tx, known: _Known, charge: Charge) -> Call | Failure | Charge | 
     now = tx.as_of
     if charge.lease_until is not None and charge.lease_until > now:
         return None  # another worker is asking the provider
-    if charge.state == "sending":
+    if charge.state in ("sending", "declined") or (charge.state == "action_required" and charge.doubtful_since):
         return _ask_again(tx, known, charge)
     if charge.planned_at > now:
         return charge._replace(wake_at=charge.planned_at) if charge.wake_at != charge.planned_at else None
@@ -139,7 +155,33 @@ def _ask_again(tx: Tx, known: _Known, charge: Charge) -> Call | Charge:
         doubtful_since=charge.doubtful_since,
         now=tx.as_of,
     )
-    return found._replace(kind=RESEND if step == "resend" else LOOKUP, sent=Sent(charge.sent_at, charge.reference))
+    asked = found._replace(kind=LOOKUP, sent=Sent(charge.sent_at, charge.reference))
+    if step == "lookup" or not _still_wanted(known, charge):
+        return asked
+    link = _link_to_close(tx, known, charge)
+    return asked if isinstance(link, Charge) else asked._replace(kind=RESEND, link=link)
+
+
+def _still_wanted(known: _Known, charge: Charge) -> bool:
+    """Sent again, a request that never got through is carried out now: it must still be what is to be collected."""
+    return charge.state in ("sending", "unknown") and _is_rest(known.invoices[charge.invoice_id], charge)
+
+
+def _is_rest(invoice: Invoice, charge: Charge) -> bool:
+    return invoice.status == "open" and invoice.rest_minor == charge.amount_minor
+
+
+def _link_to_close(tx: Tx, known: _Known, charge: Charge) -> OpenLink | Charge | None:
+    """The place where the client could pay meanwhile, if there is one; the charge as it waits, if that can't be closed now."""
+    link = known.links.get(charge.invoice_id)
+    if link is None:
+        return None
+    gateway = known.gateways.get(link.provider, "gateway_missing")
+    if link.state == "open" and link.reference is not None and not isinstance(gateway, str):
+        return OpenLink(cast("OnlineGateway", gateway), link.reference)
+    # Nobody knows the address of a place that is being opened; it expires by itself.
+    later = tx.as_of + SOON if link.state == "paying" else max(link.expires_at, tx.as_of + SOON)
+    return charge._replace(code=CLIENT_IS_PAYING, planned_at=later, wake_at=later)
 
 
 def _stored_call(known: _Known, charge: Charge) -> Call | Charge:
@@ -160,9 +202,12 @@ def _attempt(tx: Tx, known: _Known, charge: Charge) -> Call | Failure | Charge:
         return charge._replace(state="not_sent", code=code, wake_at=None, settled_at=now)
     spoken_of = waiting_keys(invoice.invoice_id, invoice.number, invoice.subscription_id, invoice.cycle_starts_on)
     if any(key in known.awaited for key in (*spoken_of, f"settlement/{invoice.invoice_id}")):
-        return charge._replace(wake_at=now + AFTER_MESSAGE)
-    if charge.request is not None:
-        return _resend(known, charge)
+        return charge._replace(wake_at=now + SOON)
+    link = _link_to_close(tx, known, charge)
+    if isinstance(link, Charge):
+        return link
+    if charge.request is not None and _is_rest(invoice, charge):
+        return _resend(known, charge, link)
     method = choose(known.methods.get(invoice.client_id, ()))
     if method is None:
         return Failure(charge._replace(code=NO_METHOD), invoice, ends_now=False)
@@ -175,13 +220,13 @@ def _attempt(tx: Tx, known: _Known, charge: Charge) -> Call | Failure | Charge:
         return charge._replace(code=gateway, planned_at=later, wake_at=later)
     request = _request(known.agency, charge, invoice, method)
     of = (charge.invoice_id, charge.attempt, charge.subscription_id)
-    return Call(CHARGE, *of, charge.fence + 1, method.provider, gateway, request, known.today)
+    return Call(CHARGE, *of, charge.fence + 1, method.provider, gateway, request, known.today, link=link)
 
 
-def _resend(known: _Known, charge: Charge) -> Call | Charge:
+def _resend(known: _Known, charge: Charge, link: OpenLink | None) -> Call | Charge:
     """The provider never got it: the stored parameters go out again under the same key."""
     found = _stored_call(known, charge)
-    return found._replace(kind=CHARGE) if isinstance(found, Call) else found
+    return found._replace(kind=CHARGE, link=link) if isinstance(found, Call) else found
 
 
 def _request(agency: Agency, charge: Charge, invoice: Invoice, method: Method) -> ChargeRequest:

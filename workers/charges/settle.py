@@ -13,7 +13,6 @@ from shared.domain.declines import CAPPED_TRIES_MAX, CUSTOMER, FINAL, meaning
 from shared.domain.dunning import DECLINES_WINDOW, Ladder, begin, doubling, ends_at
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
-from shared.domain.pacing import Account, failed, slowed
 from shared.domain.reconcile import needs_a_person
 from shared.domain.states import CHARGE_MOVES, check_move
 from shared.gateways.port import (
@@ -27,7 +26,7 @@ from shared.gateways.port import (
     Succeeded,
     Unknown,
 )
-from shared.store import accounts, charges, cycles, facts, inbox, invoices, rechecks
+from shared.store import charges, cycles, facts, inbox, invoices, pay_links, rechecks
 from shared.store.charges import Charge
 from shared.store.invoices import Failing, Invoice
 from shared.store.locks import lock_subscriptions
@@ -35,12 +34,10 @@ from shared.store.payments import Payment
 from shared.store.rechecks import NewRecheck
 from shared.store.transaction import Store, Tx
 from shared.telemetry import metrics
-from workers.charges.claim import CHARGE, Call
+from workers.charges.account_health import UNPAYABLE, keep_accounts
+from workers.charges.claim import CHARGE, CLIENT_IS_PAYING, Call
 from workers.charges.dunning import Failure, after_failures
 
-RATE_LIMITED = "rate_limited"
-# The amount itself can't be collected by the provider, however often it is tried: the agency has to do something.
-UNPAYABLE = frozenset({"amount_too_small", "amount_too_large", "amount_not_payable", "currency_not_supported"})
 DOUBT = "needs_a_person"
 FIRST_LOOK = timedelta(minutes=1)
 LATEST_LOOK = timedelta(hours=6)
@@ -62,40 +59,29 @@ def settle(store: Store, agency_id: str, answers: Sequence[Answer]) -> None:
         ids = [answer.call.invoice_id for answer in answers]
         found = {(charge.invoice_id, charge.attempt): charge for charge in charges.open_of(tx, agency_id, ids)}
         loaded = invoices.load(tx, agency_id, ids)
+        _end_links(tx, agency_id, answers)
         for answer in answers:
             charge = found.get((answer.call.invoice_id, answer.call.attempt))
             if charge is None or charge.fence != answer.call.fence:
                 _keep_evidence(tx, agency_id, answer, charge)
                 continue
             _settle(tx, agency, charge, loaded[charge.invoice_id], _as_meant(answer, charge))
-        _keep_account(tx, agency_id, answers)
+        keep_accounts(tx, agency_id, [(answer.call.provider, answer.found) for answer in answers])
 
 
-def _keep_account(tx: Tx, agency_id: str, answers: Sequence[Answer]) -> None:
-    """Count lost and unsent answers in a row of the account they came from; any other answer ends the row.
-
-    The account's row is written only when something changes, and locked last: nobody waits for another lock behind it.
-    """
-    for answer in answers:
-        provider = answer.call.provider
-        account = accounts.load(tx, agency_id, provider)
-        if not _is_trouble(answer.found) and (account is None or not account.failures):
+def _end_links(tx: Tx, agency_id: str, answers: Sequence[Answer]) -> None:
+    """A place that was closed before the attempt went out has ended; one that could not be is looked at now."""
+    closed = {each.call.invoice_id: each for each in answers if each.call.link is not None}
+    links = pay_links.open_of(tx, agency_id, closed)
+    written = []
+    for invoice_id, link in links.items():
+        answer = closed[invoice_id]
+        if answer.call.link is None or answer.call.link.reference != link.reference:
             continue
-        account = accounts.load(tx, agency_id, provider, lock=True) or Account(agency_id, provider, None, None)
-        accounts.write(tx, _after(account, answer.found, tx.as_of))
-
-
-def _is_trouble(found: Found) -> bool:
-    """Whether an answer says something of its account: a request that can never be sent does not."""
-    return isinstance(found, Unknown) or (isinstance(found, NotSent) and found.code not in UNPAYABLE)
-
-
-def _after(account: Account, found: Found, now: datetime) -> Account:
-    if isinstance(found, NotSent) and found.code == RATE_LIMITED:
-        return slowed(account, now)
-    if _is_trouble(found):
-        return failed(account, now)
-    return account._replace(failures=0, rests=0, paused_until=None)
+        paying = isinstance(answer.found, NotSent) and answer.found.code == CLIENT_IS_PAYING
+        ended = link._replace(state="ended", wake_at=None, settled_at=tx.as_of)
+        written.append(link._replace(wake_at=tx.as_of) if paying else ended)
+    pay_links.write(tx, agency_id, written)
 
 
 def _keep_evidence(tx: Tx, agency_id: str, answer: Answer, charge: Charge | None) -> None:
@@ -121,6 +107,9 @@ def _said(found: Found) -> dict[str, Any]:
 
 
 def _settle(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, found: Found) -> None:
+    if charge.state in ("declined", "action_required") and not isinstance(found, Succeeded):
+        _disprove(tx, agency, charge, found)
+        return
     match found:
         case Succeeded(reference):
             _succeed(tx, agency, charge, invoice, reference)
@@ -231,6 +220,17 @@ def _require_action(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, co
         drafts.append(about_invoice(invoice, "payment_failed", AGENCY, f"{ladder.turn}/first", code=code))
     notify(tx, agency, drafts)
     cycles.release(tx, agency.agency_id, [invoice.subscription_id], ["waiting"])
+
+
+def _disprove(tx: Tx, agency: Agency, charge: Charge, found: Found) -> None:
+    """Somebody said that money had moved all the same, and the provider does not: all is as it was."""
+    if isinstance(found, Unknown | NotSent | NotYetKnowable | Pending) and charge.doubtful_since is not None:
+        at = doubling(charge.doubtful_since, tx.as_of, FIRST_LOOK, LATEST_LOOK)
+        if not needs_a_person(charge.doubtful_since, tx.as_of):
+            _write(tx, agency, charge._replace(wake_at=at, lease_until=None))
+            return
+    wake_at = charge.planned_at if charge.state == "action_required" else None
+    _write(tx, agency, charge._replace(wake_at=wake_at, doubtful_since=None, lease_until=None))
 
 
 def _wait(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, state: str, reference: str | None) -> None:

@@ -1,6 +1,7 @@
 """The process of the notices pool."""
 
 from shared.documents.delivery import sender_of
+from shared.pay_urls import PayUrls
 from shared.telemetry import metrics
 from workers.boot import WorkerProcess, begin
 from workers.notices.actor import declare
@@ -10,10 +11,13 @@ from workers.notices.send_notices import Runtime
 def prepare(process: WorkerProcess) -> None:
     """Wire the pool on its process, with the mail server that the settings name."""
     sender = sender_of(process.settings.mail_url)
-    declare(
-        process.broker,
-        Runtime(process.store, sender, process.settings.lease, lambda outcome: metrics.MAILS.labels(outcome).inc()),
-    )
+    settings = process.settings
+    pay_url = PayUrls(settings.public_url, settings.link_secret).of if settings.public_url else None
+
+    def count(outcome: str) -> None:
+        metrics.MAILS.labels(outcome).inc()
+
+    declare(process.broker, Runtime(process.store, sender, settings.lease, count, pay_url=pay_url))
 
 
 def boot() -> None:

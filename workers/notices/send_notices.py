@@ -1,9 +1,9 @@
 """Due notices → mails. Claimed first, sent without an open transaction, then recorded."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -30,6 +30,8 @@ class Runtime(NamedTuple):
     on_outcome: Callable[[str], object] = lambda _outcome: None
     # Seconds that only ever grow: they measure a span, and say nothing of the time.
     monotonic: Callable[[], float] = monotonic
+    # The address where a client pays an invoice; None: mails have no such address.
+    pay_url: Callable[[str, str], str] | None = None
 
 
 def send_notices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again: bool = False) -> None:
@@ -55,7 +57,7 @@ def _send_all(runtime: Runtime, agency_id: str, claimed: Sequence[Notice], now: 
         if away is not None:
             sendings.append(_untried(notice, away, now))
             continue
-        sending, error = _send(runtime.sender, agency_id, notice, now)
+        sending, error = _send(runtime, agency_id, notice, now)
         sendings.append(sending)
         away = error if isinstance(error, MailServerError) else None
         runtime.on_outcome("retried" if sending.state == "due" else sending.state)
@@ -68,15 +70,15 @@ def _untried(notice: Notice, away: OSError, now: datetime) -> Sending:
     return Sending(notice.key, "due", None, None, str(away)[:300], at, None, at, notice.tries - 1)
 
 
-def _send(sender: Sender, agency_id: str, notice: Notice, now: datetime) -> tuple[Sending, OSError | None]:
+def _send(runtime: Runtime, agency_id: str, notice: Notice, now: datetime) -> tuple[Sending, OSError | None]:
     """Send one. Returns what became of it, and the error of the moment if there was one."""
     id_ = message_id(agency_id, notice.key)
     subject = None
     try:
-        mail = render(notice.occasion, notice.audience, notice.context)
+        context = _context(runtime, agency_id, notice)
+        mail = render(notice.occasion, notice.audience, context)
         subject = mail.subject
-        context = notice.context
-        sender.send(
+        runtime.sender.send(
             Envelope(context["agency"], context["agency_email"], notice.recipient, notice.created_at, id_), mail
         )
     except OSError as error:
@@ -86,6 +88,14 @@ def _send(sender: Sender, agency_id: str, notice: Notice, now: datetime) -> tupl
         log.error("notice.failed", key=notice.key, error=reason)
         return Sending(notice.key, "failed", subject, id_, reason, None, None, None, notice.tries), None
     return Sending(notice.key, "sent", subject, id_, None, None, now, None, notice.tries), None
+
+
+def _context(runtime: Runtime, agency_id: str, notice: Notice) -> Mapping[str, Any]:
+    """What the text is made of; a client of an agency that takes payments online is told where to pay."""
+    context: Mapping[str, Any] = notice.context
+    if runtime.pay_url is None or notice.invoice_id is None or not context.get("online"):
+        return context
+    return {**context, "pay_url": runtime.pay_url(agency_id, notice.invoice_id)}
 
 
 def _again(notice: Notice, subject: str | None, id_: str, error: OSError, now: datetime) -> Sending:

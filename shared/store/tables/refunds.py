@@ -113,6 +113,8 @@ pay_links = Table(
     instant("expires_at"),
     instant("wake_at", null=True),
     instant("settled_at", null=True),
+    Column("rings", SmallInteger, nullable=False, server_default="0"),
+    Column("tries", SmallInteger, nullable=False, server_default="0"),
     ForeignKeyConstraint(
         ["agency_id", "invoice_id"], ["invoices.agency_id", "invoices.invoice_id"], name="fk_pay_links_invoices"
     ),

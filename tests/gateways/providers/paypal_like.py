@@ -5,7 +5,10 @@ Vaulted sources: `ok`, `later` (the order has to be captured by a second call), 
 """
 
 import base64
+import hashlib
+import hmac
 import json
+import zlib
 from decimal import Decimal
 from typing import Any
 
@@ -38,6 +41,8 @@ class PayPalLike(Provider):
         self.expires_in = 32400
         self.revoked: set[str] = set()
         self.blocks_repeated_invoices = False
+        self.page_size = 1000
+        self.listed_max: int | None = None
         self._ids: dict[str, str] = {}
         self._stored: dict[str, Response] = {}
 
@@ -63,8 +68,10 @@ class PayPalLike(Provider):
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if token in self.revoked or not token.startswith("token-"):
             return self.unauthorised()
+        if request.path == "/v1/notifications/verify-webhook-signature":
+            return self._verify(request.body)
         if request.path == "/v1/notifications/webhooks-events":
-            return Response(200, {"events": self._events(), "count": len(self.orders)})
+            return self._page_of_events(request)
         if request.method == "GET" and request.path.startswith("/v2/payments/refunds/"):
             refund = self.refunds.get(request.path.rpartition("/")[2])
             return _error(404) if refund is None else Response(200, refund)
@@ -97,7 +104,7 @@ class PayPalLike(Provider):
     def _create(self, asked: dict[str, Any]) -> Response:
         unit = asked["purchase_units"][0]
         ((kind, source),) = asked["payment_source"].items()
-        script = source["id"] if kind == "token" else source["vault_id"]
+        script = source["id"] if kind == "token" else source.get("vault_id", "action")
         if script.isupper() and not script.startswith("B-"):
             return _error(422, script)
         if self.blocks_repeated_invoices and unit["invoice_id"] in {each.invoice_id for each in self.ledger}:
@@ -112,6 +119,56 @@ class PayPalLike(Provider):
         elif script != "later":
             self._take(order, script)
         return Response(201, order)
+
+    def approve(self, order_id: str) -> None:
+        """The client agrees to an order; the money moves when it is captured."""
+        with self.lock:
+            if self.orders[order_id]["status"] == "PAYER_ACTION_REQUIRED":
+                self.orders[order_id]["status"] = "APPROVED"
+
+    def event(self, type_: str, resource_type: str, resource: dict[str, Any], number: int = 1) -> bytes:
+        """The body of a webhook."""
+        told = {
+            "id": f"WH-{number:08}",
+            "create_time": "2026-06-01T00:00:00Z",
+            "resource_type": resource_type,
+            "event_type": type_,
+            "resource": resource,
+        }
+        return json.dumps(told).encode()
+
+    def signed(self, raw: bytes, at: str, webhook_id: str = "WEBHOOK1") -> dict[str, str]:
+        """The headers of a webhook; the signature is of the text that PayPal signs, by a key of our own."""
+        signature = self._signature("T1", at, webhook_id, raw)
+        names = ("auth-algo", "cert-url", "transmission-id", "transmission-sig", "transmission-time")
+        values = ("SHA256withRSA", "https://api.paypal.com/cert", "T1", signature, at)
+        return {f"paypal-{name}": value for name, value in zip(names, values, strict=True)}
+
+    @staticmethod
+    def _signature(id_: str, at: str, webhook_id: str, raw: bytes) -> str:
+        text = f"{id_}|{at}|{webhook_id}|{zlib.crc32(raw)}".encode()
+        return hmac.new(b"paypal", text, hashlib.sha256).hexdigest()
+
+    def _verify(self, body: bytes) -> Response:
+        """As PayPal does, over the bytes of the event as they stand in the question."""
+        asked = json.loads(body)
+        raw = body.partition(b'"webhook_event": ')[2][:-1]
+        expected = self._signature(asked["transmission_id"], asked["transmission_time"], asked["webhook_id"], raw)
+        good = hmac.compare_digest(expected, asked["transmission_sig"])
+        return Response(200, {"verification_status": "SUCCESS" if good else "FAILURE"})
+
+    def _page_of_events(self, request: Request) -> Response:
+        """Newest last, a few at a time; some that came in lately are not listed yet."""
+        wanted = request.query.get("event_type", [None])[0]
+        found = [each for each in self._events() if wanted in (None, each["event_type"])][: self.listed_max]
+        start = int(request.query.get("page_token", ["0"])[0])
+        page = found[start : start + self.page_size]
+        body: dict[str, Any] = {"events": page, "count": len(page)}
+        if start + self.page_size < len(found):
+            href = f"https://api.paypal.example/v1/notifications/webhooks-events?page_token={start + self.page_size}"
+            href += f"&event_type={wanted}" if wanted else ""
+            body["links"] = [{"rel": "next", "href": href, "method": "GET"}]
+        return Response(200, body)
 
     def _done(self, request: Request) -> Response:
         if request.path.endswith("/refund"):
@@ -141,6 +198,8 @@ class PayPalLike(Provider):
         order = self.orders[request.path.split("/")[-2]]
         if _captures(order):
             return _error(422, "ORDER_ALREADY_CAPTURED")
+        if order["status"] == "PAYER_ACTION_REQUIRED":
+            return _error(422, "ORDER_NOT_APPROVED")
         self._take(order, "ok")
         return Response(201, order)
 
@@ -169,7 +228,17 @@ class PayPalLike(Provider):
             )
 
     def _events(self) -> list[dict[str, Any]]:
-        return [
+        back = [
+            {
+                "id": f"WH-{refund['id']}",
+                "event_type": "PAYMENT.CAPTURE.REFUNDED",
+                "resource_type": "refund",
+                "create_time": "2026-06-01T00:00:00Z",
+                "resource": refund,
+            }
+            for refund in self.refunds.values()
+        ]
+        return back + [
             {
                 "id": f"WH-{capture['id']}",
                 "event_type": f"PAYMENT.CAPTURE.{capture['status']}",

@@ -4,6 +4,9 @@ Payment methods: `pm_ok`, `pm_decline_<code>`, `pm_action` (declined for want of
 `settle()`), `pm_detour` (answers `requires_action`).
 """
 
+import hashlib
+import hmac
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -30,10 +33,12 @@ class StripeLike(Provider):
     """Keys answer what they answered first, failures included, until `prune()`."""
 
     secret = "sk_test_loopback"  # noqa: S105 - of no account
+    webhook_secret = "whsec_loopback"  # noqa: S105
 
     def __init__(self) -> None:
         super().__init__()
         self.intents: dict[str, dict[str, Any]] = {}
+        self.sessions: dict[str, dict[str, Any]] = {}
         self.refunds: dict[str, dict[str, Any]] = {}
         self.refunds_are = "succeeded"
         self._keys: dict[str, tuple[bytes, Response]] = {}
@@ -62,7 +67,13 @@ class StripeLike(Provider):
         if key in self._keys:
             body, response = self._keys[key]
             return response if body == request.body else _error(400, "idempotency_error", "idempotency_key_in_use")
-        make = {"/v1/payment_intents": self._create, "/v1/refunds": self._give_back}.get(request.path)
+        if request.path.endswith("/expire"):
+            return self._expire(request.path.split("/")[-2])
+        make = {
+            "/v1/payment_intents": self._create,
+            "/v1/refunds": self._give_back,
+            "/v1/checkout/sessions": self._open,
+        }.get(request.path)
         if make is None:
             return _error(404, "invalid_request_error", "resource_missing")
         response = make(decoded(request.body))
@@ -104,6 +115,79 @@ class StripeLike(Provider):
         else:
             self._end(intent, succeeded=True)
         return Response(200, intent)
+
+    def _open(self, asked: dict[str, Any]) -> Response:
+        id_ = f"cs_test_{len(self.sessions) + 1:08}"
+        price = asked["line_items"]["0"]["price_data"]
+        session: dict[str, Any] = {
+            "id": id_,
+            "object": "checkout.session",
+            "url": f"https://checkout.stripe.example/{id_}",
+            "status": "open",
+            "payment_status": "unpaid",
+            "payment_intent": None,
+            "amount_total": int(price["unit_amount"]),
+            "currency": price["currency"],
+            "metadata": asked["metadata"],
+            "expires_at": int(asked["expires_at"]),
+        }
+        self.sessions[id_] = session
+        return Response(200, session)
+
+    def _expire(self, id_: str) -> Response:
+        session = self.sessions[id_]
+        if session["status"] != "open":
+            return _error(400, "invalid_request_error", None)
+        session["status"] = "expired"
+        return Response(200, session)
+
+    def pay(self, id_: str, *, later: bool = False) -> bool:
+        """The client pays at a session; False if it takes no money any more. `later`: by a method that settles in some days."""
+        with self.lock:
+            session = self.sessions[id_]
+            if session["status"] != "open":
+                return False
+            about = {**session["metadata"], "attempt": "0"}
+            number = len(self.intents) + 1
+            intent: dict[str, Any] = {
+                "id": f"pi_{number:08}",
+                "object": "payment_intent",
+                "amount": session["amount_total"],
+                "currency": session["currency"],
+                "customer": None,
+                "payment_method": None,
+                "metadata": about,
+                "created": int(self.now()),
+                "livemode": False,
+                "status": "processing",
+                "capture_method": "automatic",
+                "confirmation_method": "automatic",
+                "payment_method_types": ["card"],
+                "last_payment_error": None,
+            }
+            self.intents[intent["id"]] = intent
+            session.update(status="complete", payment_intent=intent["id"])
+            if not later:
+                session["payment_status"] = "paid"
+                self._end(intent, succeeded=True)
+            return True
+
+    def event(self, type_: str, about: dict[str, Any], number: int = 1) -> bytes:
+        """The body of a webhook."""
+        told = {
+            "id": f"evt_{number:08}",
+            "object": "event",
+            "type": type_,
+            "created": int(self.now()),
+            "data": {"object": about},
+        }
+        return json.dumps(told).encode()
+
+    def signed(self, raw: bytes, at: float, secret: str | None = None) -> dict[str, str]:
+        """The headers of a webhook."""
+        text = f"{int(at)}.".encode() + raw
+        mac = hmac.new((secret or self.webhook_secret).encode(), text, hashlib.sha256).hexdigest()
+        return {"stripe-signature": f"t={int(at)},v1={mac}"}
 
     def _give_back(self, asked: dict[str, Any]) -> Response:
         intent = self.intents.get(asked["payment_intent"])
@@ -155,6 +239,11 @@ class StripeLike(Provider):
         return Response(402, {"error": {**error, "payment_intent": dict(intent)}})
 
     def _get(self, request: Request) -> Response:
+        if request.path.startswith("/v1/checkout/sessions/"):
+            session = self.sessions.get(request.path.rpartition("/")[2])
+            return (
+                _error(404, "invalid_request_error", "resource_missing") if session is None else Response(200, session)
+            )
         if request.path.startswith("/v1/refunds"):
             return self._get_refund(request)
         id_ = request.path.removeprefix("/v1/payment_intents").strip("/")

@@ -1,0 +1,91 @@
+"""Places at providers where clients pay an invoice themselves; at most one of an invoice is open."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from shared.store import bulk, tables
+from shared.store.transaction import Tx
+
+
+class PayLink(NamedTuple):
+    """A place. `reference` and `url` are the provider's, None until it has answered."""
+
+    invoice_id: str
+    turn: int
+    subscription_id: str
+    provider: str
+    key: str
+    amount_minor: int
+    currency: str
+    state: str
+    reference: str | None
+    url: str | None
+    opened_at: datetime
+    expires_at: datetime
+    wake_at: datetime | None
+    settled_at: datetime | None
+
+
+OPEN = ("opening", "open", "paying")
+_READ = ", ".join(PayLink._fields)
+_WRITTEN = ("state", "reference", "url", "wake_at", "settled_at")
+
+
+def insert(tx: Tx, agency_id: str, link: PayLink) -> None:
+    """Write a new place."""
+    bulk.insert(tx, tables.pay_links, ("agency_id", *PayLink._fields), [(agency_id, *link)])
+
+
+def write(tx: Tx, agency_id: str, links: Sequence[PayLink]) -> None:
+    """Write how places go on."""
+    rows = [(each.invoice_id, each.turn, *(getattr(each, name) for name in _WRITTEN)) for each in links]
+    bulk.update(tx, tables.pay_links, agency_id, ("invoice_id", "turn"), _WRITTEN, rows)
+
+
+def of_invoices(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[PayLink]:
+    """Every place of these invoices, in their order."""
+    rows = tx.rows(
+        f"""
+        SELECT {_READ} FROM pay_links
+        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) ORDER BY invoice_id, turn
+        """,  # noqa: S608
+        agency_id=agency_id,
+        ids=list(invoice_ids),
+    )
+    return [PayLink._make(row) for row in rows]
+
+
+def open_of(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> dict[str, PayLink]:
+    """The open place of each of these invoices that has one."""
+    return {each.invoice_id: each for each in of_invoices(tx, agency_id, invoice_ids) if each.state in OPEN}
+
+
+def due(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[tuple[str, str]]:
+    """(invoice, subscription) of these invoices whose open place is to be looked at now. Read before the lock."""
+    rows = tx.rows(
+        """
+        SELECT invoice_id, subscription_id FROM pay_links
+        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND state IN ('opening', 'open', 'paying')
+          AND wake_at IS NOT NULL
+        ORDER BY invoice_id
+        """,
+        agency_id=agency_id,
+        ids=list(invoice_ids),
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def named(tx: Tx, agency_id: str, provider: str, reference: str | None, key: str | None) -> PayLink | None:
+    """The place that a provider knows under this id, or that has this key."""
+    rows = tx.rows(
+        f"""
+        SELECT {_READ} FROM pay_links
+        WHERE agency_id = :agency_id AND provider = :provider AND (reference = :reference OR key = :key)
+        """,  # noqa: S608
+        agency_id=agency_id,
+        provider=provider,
+        reference=reference,
+        key=key,
+    )
+    return PayLink._make(rows[0]) if rows else None
