@@ -11,6 +11,7 @@ from ops.account import account_command
 from ops.backfill import backfill_command
 from ops.backlog import backlog_command
 from ops.blocked import blocked_command
+from ops.charge import charge_command
 from ops.cycles import cycles_command
 from ops.doctor import doctor_command
 from ops.inbox import inbox_command
@@ -18,6 +19,7 @@ from ops.ingest import ingest_command
 from ops.migrating import migrate_command
 from ops.pausing import pause_command, resume_command
 from ops.processes import scheduler_command, worker_command
+from ops.reconcile import reconcile_command
 from ops.refund import refund_command
 from ops.simulate.command import simulate_command
 from ops.status import status_command
@@ -44,7 +46,9 @@ for command in (
     blocked_command,
     inbox_command,
     account_command,
+    charge_command,
     refund_command,
+    reconcile_command,
     pause_command,
     resume_command,
     doctor_command,

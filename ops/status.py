@@ -72,6 +72,7 @@ def look(store: Store, settings: Settings, agency: str | None) -> dict[str, Any]
         "agency_id": agency,
         "cycles": cycles,
         "charges": {state: _count(found, count) for state, count in found.charges.items()},
+        "charges_stuck": {reason: _count(found, count) for reason, count in sorted(found.charges_stuck.items())},
         "rest": {name: _count(found, getattr(found, name)) for name in _REST},
         "alarms": {"late_releases": found.late_releases, "refused_duplicates": found.refused_duplicates},
         "scheduler_seen_seconds": _age(found, found.beat_at),
@@ -84,6 +85,7 @@ def look(store: Store, settings: Settings, agency: str | None) -> dict[str, Any]
 _REST = {
     "schedules_due": "schedules to be planned",
     "rechecks": "changed facts to be looked at",
+    "refunds_open": "refunds that have not ended",
     "failing_invoices": "open failed invoices",
     "notices_due": "notices to be sent",
     "notices_failed": "notices given up",
@@ -143,6 +145,7 @@ def _cycles(told: Mapping[str, Any]) -> Table:
 def _rest(told: Mapping[str, Any]) -> Table:
     table = _table("what", "count", "oldest")
     rows = [(f"charges {state}", each) for state, each in told["charges"].items()]
+    rows += [(f"charges and refunds stuck: {reason}", each) for reason, each in told["charges_stuck"].items()]
     rows += [(label, told["rest"][name]) for name, label in _REST.items()]
     for label, each in rows:
         if each["count"]:

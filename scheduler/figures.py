@@ -10,7 +10,7 @@ from time import monotonic
 
 import structlog
 
-from shared.domain.states import UNSETTLED_REASONS
+from shared.domain.states import STUCK_REASONS, UNSETTLED_REASONS
 from shared.store import figures
 from shared.store.errors import describe
 from shared.store.figures import Count, Figures
@@ -34,6 +34,11 @@ DESCRIBED: Mapping[str, Described] = {
     "duecycle_failing_invoices": Described("Open invoices whose collection failed."),
     "duecycle_charges": Described("Attempts to collect that have not ended, by state.", ("state",)),
     "duecycle_oldest_unknown_charge_seconds": Described("How long the oldest attempt has had no known outcome."),
+    "duecycle_charges_stuck": Described(
+        "Attempts and refunds that do not go out, or can't be said to have ended, by reason.", ("reason",)
+    ),
+    "duecycle_refunds": Described("Refunds that have not ended."),
+    "duecycle_oldest_refund_seconds": Described("How long the oldest of these has been asked for."),
     "duecycle_notices_due": Described("Notices that are to be sent."),
     "duecycle_oldest_notice_seconds": Described("How long the oldest of these has waited."),
     "duecycle_notices_failed": Described("Notices that could not be sent and are given up."),
@@ -102,7 +107,14 @@ def samples_of(found: Figures) -> Iterator[Sample]:
     yield from _cycles(found)
     for state in CHARGE_STATES:
         yield Sample("duecycle_charges", (state,), found.charges.get(state, Count(0, None)).rows)
+    stuck = dict.fromkeys(sorted(STUCK_REASONS), 0)
+    for reason, count in found.charges_stuck.items():
+        label = reason if reason in STUCK_REASONS else "other"
+        stuck[label] = stuck.get(label, 0) + count.rows
+    for reason, rows in stuck.items():
+        yield Sample("duecycle_charges_stuck", (reason,), rows)
     for name, count in (
+        ("duecycle_refunds", found.refunds_open),
         ("duecycle_schedules_due", found.schedules_due),
         ("duecycle_failing_invoices", found.failing_invoices),
         ("duecycle_notices_due", found.notices_due),
@@ -116,6 +128,7 @@ def samples_of(found: Figures) -> Iterator[Sample]:
     for name, oldest in (
         ("duecycle_oldest_schedule_seconds", found.schedules_due.oldest_at),
         ("duecycle_oldest_unknown_charge_seconds", found.charges.get("unknown", Count(0, None)).oldest_at),
+        ("duecycle_oldest_refund_seconds", found.refunds_open.oldest_at),
         ("duecycle_oldest_notice_seconds", found.notices_due.oldest_at),
         ("duecycle_oldest_inbox_waiting_seconds", found.inbox_waiting.oldest_at),
         ("duecycle_oldest_event_unpublished_seconds", found.events_unpublished.oldest_at),

@@ -1,7 +1,10 @@
 """Which gateway an agency uses for a provider: made from its account's row and secret, kept while neither changes."""
 
+import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from threading import Lock
+from urllib.parse import urlsplit
 
 from shared.gateways.paypal import LIVE, SANDBOX, PayPalGateway
 from shared.gateways.port import Gateway
@@ -21,22 +24,37 @@ Make = Callable[[str, Configured], Gateway]
 """(secret, account) → its gateway. Raises ValueError for a secret of the wrong form."""
 
 
-def make_stripe(secret: str, _account: Configured) -> Gateway:
+def make_stripe(secret: str, _account: Configured, base: str | None = None) -> Gateway:
     """A Stripe account by its secret key, which says by itself whether it is a test."""
     if not secret.startswith(("sk_", "rk_")):
         raise ValueError("a Stripe secret key begins with sk_ or rk_")
-    return StripeGateway(secret)
+    return StripeGateway(secret, base=base)
 
 
-def make_paypal(secret: str, account: Configured) -> Gateway:
+def make_paypal(secret: str, account: Configured, base: str | None = None) -> Gateway:
     """A PayPal account by its `client id:client secret`."""
     client_id, colon, client_secret = secret.partition(":")
     if not colon or not client_id or not client_secret:
         raise ValueError("a PayPal secret is client id:client secret")
-    return PayPalGateway(client_id, client_secret, base=SANDBOX if account.test else LIVE)
+    return PayPalGateway(client_id, client_secret, base=base or (SANDBOX if account.test else LIVE))
 
 
-MAKERS: Mapping[str, Make] = {"stripe": make_stripe, "paypal": make_paypal}
+def makers(environ: Mapping[str, str] = os.environ) -> Mapping[str, Make]:
+    """How gateways are made. DUECYCLE_STRIPE_API and DUECYCLE_PAYPAL_API name stand-ins on this machine, for trials.
+
+    Raises ValueError for one that is elsewhere: a secret goes to its provider and to nobody else.
+    """
+    return {
+        "stripe": partial(make_stripe, base=_stand_in("DUECYCLE_STRIPE_API", environ)),
+        "paypal": partial(make_paypal, base=_stand_in("DUECYCLE_PAYPAL_API", environ)),
+    }
+
+
+def _stand_in(name: str, environ: Mapping[str, str]) -> str | None:
+    url = environ.get(name) or None
+    if url is not None and urlsplit(url).hostname not in ("127.0.0.1", "::1", "localhost"):
+        raise ValueError(f"{name} may only name a stand-in on this machine, such as http://127.0.0.1:8420")
+    return url
 
 
 class Directory:
@@ -47,9 +65,10 @@ class Directory:
     """
 
     def __init__(
-        self, read_secret: ReadSecret, fixed: Mapping[str, Gateway], makers: Mapping[str, Make] = MAKERS
+        self, read_secret: ReadSecret, fixed: Mapping[str, Gateway], make: Mapping[str, Make] | None = None
     ) -> None:
-        self._read_secret, self._fixed, self._makers = read_secret, dict(fixed), makers
+        self._read_secret, self._fixed = read_secret, dict(fixed)
+        self._makers = makers() if make is None else make
         self._lock = Lock()
         self._made: dict[tuple[str, str, bool], Gateway] = {}
 

@@ -210,6 +210,22 @@ def _refund_in_doubt(context: Context) -> Text:
     return f"Please check the refund: {_invoice(context)}", [_first_upper(said), ask, _facts(context)]
 
 
+_DIFFERENT = {
+    "missing_there": "a payment is recorded here that {provider} does not list",
+    "missing_here": "{provider} lists a payment that is not recorded here",
+    "amount_differs": "{provider} lists another amount for a payment than is recorded here",
+    "paid_twice": "{provider} lists more than one payment, together more than the invoice asks for",
+    "refund_missing_here": "{provider} lists a refund that is not recorded here",
+    "refund_missing_there": "a refund is recorded here that {provider} does not list",
+}
+
+
+def _books_differ(context: Context) -> Text:
+    said = f"about {_invoice(context)}: {_DIFFERENT[context['what']].format(provider=context['provider'])}."
+    ask = f"Please look in your account there. The payment has the reference {context['reference']}."
+    return f"Please check: {_invoice(context)}", [_first_upper(said), ask, _facts(context)]
+
+
 def _disputed(context: Context) -> Text:
     said = f"{context['client']} disputes the payment of {_invoice(context)} at {context['provider']} ({context['dispute']})."
     after = "Please answer the dispute in your account there. The invoice stays paid here until you say otherwise."
@@ -241,6 +257,7 @@ _TEXTS: Mapping[tuple[str, str], Callable[[Context], Text]] = {
     ("cycle_blocked", "agency"): _cycle_blocked,
     ("series_stopped", "agency"): _series_stopped,
     ("first_invoice_missing", "agency"): _first_invoice_missing,
+    ("books_differ", "agency"): _books_differ,
     ("payment_disputed", "agency"): _disputed,
     ("surplus_payment", "agency"): _surplus,
 }

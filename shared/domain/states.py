@@ -60,4 +60,13 @@ HELD_REASONS = frozenset({"payment_failed", "invoice_overdue", "invoice_uncollec
 BLOCKED_REASONS = frozenset(
     {"price_missing", "currency_mismatch", "earlier_cycle_blocked", "data_error", "kills_its_worker"}
 )
+# Why an attempt or a refund does not go out, or can't be said to have ended.
+STUCK_REASONS = frozenset(
+    {
+        *("account_missing", "gateway_missing", "secret_missing", "secret_malformed", "credentials_refused"),
+        *("amount_too_small", "amount_too_large", "amount_not_payable", "currency_not_supported"),
+        *("rate_limited", "unreachable", "client_is_paying", "too_many_declines", "no_payment_method"),
+        *("needs_a_person", "data_error", "kills_its_worker", "pending_capture"),
+    }
+)
 UNSETTLED_REASONS = frozenset({""}) | WAITING_REASONS | HELD_REASONS | BLOCKED_REASONS

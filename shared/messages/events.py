@@ -38,6 +38,8 @@ EVENT_TYPES: tuple[str, ...] = (
     "charge.not_sent",
     "charge.answered_late",
     "charge.doubtful",
+    "charge.resolved",
+    "books.differ",
     "dunning.exhausted",
     "series.stopped",
     "series.resumed",

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shared.store import bulk, tables
 from shared.store.transaction import Tx
@@ -115,6 +115,38 @@ def write(tx: Tx, agency_id: str, charges: Sequence[Charge]) -> None:
     """Write attempts back whole; coming to a decision is an orderly end, so tries are forgotten."""
     rows = [(charge.invoice_id, charge.attempt, *(getattr(charge, name) for name in _WRITTEN), 0) for charge in charges]
     bulk.update(tx, tables.charges, agency_id, ("invoice_id", "attempt"), (*_WRITTEN, "tries"), rows)
+
+
+def wake_doubtful(tx: Tx, agency_id: str, invoice_id: str) -> None:
+    """Let an attempt in doubt be asked about now."""
+    tx.run(
+        """
+        UPDATE charges SET wake_at = :as_of, planned_at = :as_of
+        WHERE agency_id = :agency_id AND invoice_id = :invoice_id AND state IN ('unknown', 'pending')
+        """,
+        agency_id=agency_id,
+        invoice_id=invoice_id,
+        as_of=tx.as_of,
+    )
+
+
+def unended(tx: Tx, agency_id: str | None, state: str | None, code: str | None, limit: int) -> list[dict[str, Any]]:
+    """Attempts that have not ended, longest first, as operators want to see them. `code`: what it begins with."""
+    rows = tx.rows(
+        f"""
+        SELECT agency_id, invoice_id, attempt, state, code, provider, key, amount_minor, currency, reference,
+               coalesce(doubtful_since, planned_at) AS since, sent_at, wake_at
+        FROM charges WHERE {_OPEN} AND (CAST(:agency_id AS text) IS NULL OR agency_id = :agency_id)
+          AND (CAST(:state AS text) IS NULL OR state = :state)
+          AND (CAST(:code AS text) IS NULL OR split_part(code, ':', 1) = :code)
+        ORDER BY coalesce(doubtful_since, planned_at), agency_id, invoice_id LIMIT :limit
+        """,  # noqa: S608
+        agency_id=agency_id,
+        state=state,
+        code=code,
+        limit=limit,
+    )
+    return [dict(row._mapping) for row in rows]
 
 
 def end_open(tx: Tx, agency_id: str, invoice_ids: Collection[str], code: str) -> None:

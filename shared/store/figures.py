@@ -37,6 +37,8 @@ class Figures(NamedTuple):
     as_of: datetime
     cycles: Sequence[Cycles]
     charges: dict[str, Count]
+    charges_stuck: dict[str, Count]
+    refunds_open: Count
     failing_invoices: Count
     notices_due: Count
     notices_failed: Count
@@ -66,7 +68,16 @@ FROM cycles WHERE wake_at IS NOT NULL AND {_FOR} GROUP BY 1, 2, 3, 4 ORDER BY 1,
 _CHARGES = f"""
 SELECT state, count(*), min(coalesce(doubtful_since, planned_at)) FROM charges
 WHERE state IN ('due', 'sending', 'unknown', 'pending', 'action_required') AND {_FOR} GROUP BY 1"""
+# Why an attempt or a refund can't go out or can't be said to have ended: what stands before a colon of its code.
+_STUCK = f"""
+SELECT split_part(code, ':', 1), count(*), min(coalesce(since, planned)) FROM (
+    SELECT agency_id, code, doubtful_since AS since, planned_at AS planned FROM charges
+    WHERE state IN ('due', 'unknown') AND code IS NOT NULL AND wake_at IS NOT NULL
+    UNION ALL SELECT agency_id, code, doubtful_since, requested_at FROM refunds
+    WHERE state IN ('due', 'unknown') AND code IS NOT NULL AND wake_at IS NOT NULL
+) AS stuck WHERE {_FOR} GROUP BY 1"""
 _COUNTS = {
+    "refunds_open": f"SELECT count(*), min(requested_at) FROM refunds WHERE wake_at IS NOT NULL AND {_FOR}",
     "failing_invoices": f"SELECT count(*), min(failing_since) FROM invoices WHERE failing_since IS NOT NULL"
     f" AND status = 'open' AND {_FOR}",
     "notices_due": f"SELECT count(*), min(created_at) FROM notices WHERE wake_at IS NOT NULL AND {_FOR}",
@@ -85,6 +96,7 @@ def snapshot(tx: Tx, agency_id: str | None = None, *, by_agency: bool = False) -
     column = "agency_id" if by_agency else "''"
     cycles = tx.rows(_CYCLES.format(agency=column), **of)
     charges = {row[0]: Count(row[1], row[2]) for row in tx.rows(_CHARGES, **of)}
+    stuck = {row[0]: Count(row[1], row[2]) for row in tx.rows(_STUCK, **of)}
     counts = {}
     for name, sql in _COUNTS.items():
         given = {**of, "as_of": tx.as_of} if ":as_of" in sql else of
@@ -104,6 +116,7 @@ def snapshot(tx: Tx, agency_id: str | None = None, *, by_agency: bool = False) -
         tx.as_of,
         [Cycles._make(row) for row in cycles],
         charges,
+        charges_stuck=stuck,
         **counts,
         late_releases=alarms["cycle.released_late"],
         refused_duplicates=alarms["cycle.repeated"],

@@ -40,6 +40,20 @@ def insert(tx: Tx, agency_id: str, notices: Sequence[NewNotice]) -> int:
     return bulk.insert(tx, tables.notices, columns, [(agency_id, *each, "due", tx.as_of, tx.as_of) for each in notices])
 
 
+def count(tx: Tx, agency_id: str, invoice_id: str, occasion: str) -> int:
+    """How many notices of an occasion there are about an invoice."""
+    found: int = tx.scalar(
+        """
+        SELECT count(*) FROM notices
+        WHERE agency_id = :agency_id AND invoice_id = :invoice_id AND occasion = :occasion
+        """,
+        agency_id=agency_id,
+        invoice_id=invoice_id,
+        occasion=occasion,
+    )
+    return found
+
+
 def claim(tx: Tx, agency_id: str, keys: Sequence[str], lease: timedelta) -> list[Notice]:
     """Take notices that nobody else is sending, and count the try, so that no two workers send one."""
     rows = tx.rows(

@@ -1,6 +1,6 @@
 """Payments: money received for an invoice, once per source and reference."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -33,6 +33,44 @@ def known(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> set[tuple[str,
         references=[each.reference for each in payments],
     )
     return {(row[0], row[1]) for row in rows}
+
+
+_READ = ", ".join(Payment._fields)
+
+
+def by_references(tx: Tx, agency_id: str, source: str, references: Collection[str]) -> dict[str, Payment]:
+    """Payments of one source, by reference."""
+    rows = tx.rows(
+        f"""
+        SELECT {_READ} FROM payments
+        WHERE agency_id = :agency_id AND source = :source AND reference = ANY(CAST(:references AS text[]))
+        """,  # noqa: S608
+        agency_id=agency_id,
+        source=source,
+        references=list(references),
+    )
+    return {row[1]: Payment._make(row) for row in rows}
+
+
+def collected_between(tx: Tx, agency_id: str, source: str, since: datetime, until: datetime) -> list[Payment]:
+    """Payments by a provider that were recorded in a span of time, oldest first; those that we collected, by an attempt or at
+    a place to pay, not those that upstream told of."""
+    rows = tx.rows(
+        f"""
+        SELECT {_READ} FROM payments AS p WHERE agency_id = :agency_id AND source = :source
+          AND recorded_at >= :since AND recorded_at < :until
+          AND (EXISTS (SELECT 1 FROM charges AS c WHERE c.agency_id = p.agency_id AND c.invoice_id = p.invoice_id
+                         AND c.provider = p.source AND c.sent_at IS NOT NULL)
+               OR EXISTS (SELECT 1 FROM pay_links AS l WHERE l.agency_id = p.agency_id AND l.invoice_id = p.invoice_id
+                            AND l.provider = p.source))
+        ORDER BY recorded_at, reference
+        """,  # noqa: S608
+        agency_id=agency_id,
+        source=source,
+        since=since,
+        until=until,
+    )
+    return [Payment._make(row) for row in rows]
 
 
 def invoice_of(tx: Tx, agency_id: str, source: str, reference: str) -> str | None:

@@ -172,6 +172,45 @@ def by_reference(tx: Tx, agency_id: str, source: str, reference: str) -> Refund 
     return Refund._make(rows[0]) if rows else None
 
 
+def references(tx: Tx, agency_id: str, source: str, wanted: Collection[str]) -> set[str]:
+    """Which of a provider's ids of refunds are known here."""
+    rows = tx.rows(
+        """
+        SELECT reference FROM refunds
+        WHERE agency_id = :agency_id AND source = :source AND reference = ANY(CAST(:wanted AS text[]))
+        """,
+        agency_id=agency_id,
+        source=source,
+        wanted=list(wanted),
+    )
+    return {row[0] for row in rows}
+
+
+def keys_of(tx: Tx, agency_id: str, wanted: Collection[str]) -> set[str]:
+    """Which of these keys are those of refunds that are known here."""
+    rows = tx.rows(
+        "SELECT key FROM refunds WHERE agency_id = :agency_id AND key = ANY(CAST(:wanted AS text[]))",
+        agency_id=agency_id,
+        wanted=list(wanted),
+    )
+    return {row[0] for row in rows}
+
+
+def settled_between(tx: Tx, agency_id: str, source: str, since: datetime, until: datetime) -> list[Refund]:
+    """Refunds by a provider that went through in a span of time, oldest first."""
+    rows = tx.rows(
+        f"""
+        SELECT {_READ} FROM refunds WHERE agency_id = :agency_id AND source = :source AND state = 'succeeded'
+          AND settled_at >= :since AND settled_at < :until ORDER BY settled_at, invoice_id, turn
+        """,  # noqa: S608
+        agency_id=agency_id,
+        source=source,
+        since=since,
+        until=until,
+    )
+    return [Refund._make(row) for row in rows]
+
+
 def by_key(tx: Tx, agency_id: str, key: str) -> Refund | None:
     """The refund of a key."""
     rows = tx.rows(

@@ -28,8 +28,9 @@ from workers.webhooks import pay_page, receive_event
 from workers.webhooks.app import Doors, make_app
 
 LINK_SECRET = "0123456789abcdef0123456789abcdef"  # noqa: S105
-# Not in the descriptions at hand: Checkout Sessions, and the client's way back from PayPal; see test_requests.py.
-UNDESCRIBED = ("/v1/checkout/sessions", "payment_source.paypal.experience_context")
+# Not in the descriptions at hand: Checkout Sessions, the client's way back from PayPal (see test_requests.py), and what
+# PayPal itself writes into its link to the next page.
+UNDESCRIBED = ("query parameter next_page_token", "/v1/checkout/sessions", "payment_source.paypal.experience_context")
 
 
 class Shop:

@@ -161,11 +161,13 @@ class PayPalLike(Provider):
         """Newest last, a few at a time; some that came in lately are not listed yet."""
         wanted = request.query.get("event_type", [None])[0]
         found = [each for each in self._events() if wanted in (None, each["event_type"])][: self.listed_max]
-        start = int(request.query.get("page_token", ["0"])[0])
+        start = int(request.query.get("next_page_token", ["0"])[0])
         page = found[start : start + self.page_size]
         body: dict[str, Any] = {"events": page, "count": len(page)}
         if start + self.page_size < len(found):
-            href = f"https://api.paypal.example/v1/notifications/webhooks-events?page_token={start + self.page_size}"
+            href = (
+                f"https://api.paypal.example/v1/notifications/webhooks-events?next_page_token={start + self.page_size}"
+            )
             href += f"&event_type={wanted}" if wanted else ""
             body["links"] = [{"rel": "next", "href": href, "method": "GET"}]
         return Response(200, body)

@@ -267,8 +267,10 @@ class StripeLike(Provider):
         if id_:
             refund = self.refunds.get(id_)
             return _error(404, "invalid_request_error", "resource_missing") if refund is None else Response(200, refund)
-        (of,) = request.query["payment_intent"]
-        data = [each for each in reversed(self.refunds.values()) if each["payment_intent"] == of]
+        of = request.query.get("payment_intent", [None])[0]
+        since = int(request.query.get("created[gte]", ["0"])[0])
+        data = [each for each in reversed(self.refunds.values()) if each["created"] >= since]
+        data = [each for each in data if of in (None, each["payment_intent"])]
         return Response(200, {"object": "list", "url": "/v1/refunds", "data": data, "has_more": False})
 
     def busy(self) -> Response:

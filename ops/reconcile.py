@@ -1,0 +1,87 @@
+"""`duecycle reconcile`: the nightly comparison of our books with those of Stripe and PayPal, in both directions."""
+
+from datetime import timedelta
+from typing import cast
+
+import click
+
+from ops.connect import open_store
+from ops.printing import agency_option, json_option, print_rows
+from shared.acts import books
+from shared.acts.books import SETTLES_WITHIN, Books, Difference
+from shared.gateways.port import OnlineGateway
+from shared.secret_store import reader
+from shared.store import accounts, facts
+from shared.store.transaction import Store
+from workers.directory import Directory
+
+COLUMNS = {
+    "agency_id": "agency",
+    "provider": "provider",
+    "what": "what",
+    "reference": "reference",
+    "invoice_id": "invoice",
+    "here_minor": "here",
+    "there_minor": "there",
+    "currency": "currency",
+}
+
+
+@click.command("reconcile")
+@agency_option
+@click.option(
+    "--days", type=click.IntRange(1, 90), default=3, show_default=True, help="How far back our books are looked at."
+)
+@click.option("--apply", "apply_", is_flag=True, help="Record what the provider lists and we did not know.")
+@json_option
+def reconcile_command(agency: str | None, days: int, *, apply_: bool, as_json: bool) -> None:
+    """Compare payments and refunds with the provider's lists. Needs the accounts' secrets.
+
+    Exit code 0: the books agree (or do after --apply). 1: they differ, or a provider could not be asked; the agency is told of
+    each difference once.
+    """
+    left: list[Difference] = []
+    failed = False
+    with open_store() as store:
+        directory = Directory(reader(), {})
+        with store.transaction() as tx:
+            found = accounts.configured(tx, agency)
+        if not found:
+            raise click.UsageError("no account was set up: duecycle account set")
+        for account in found:
+            try:
+                told = _look(store, directory, account.agency_id, account.provider, timedelta(days=days))
+            except OSError as error:
+                click.echo(f"{account.agency_id}: {error}", err=True)
+                failed = True
+                continue
+            left += _settle(store, told, apply_=apply_)
+    print_rows([each._asdict() for each in left], COLUMNS, as_json=as_json, none="the books agree")
+    if left or failed:
+        raise SystemExit(1)
+
+
+def _look(store: Store, directory: Directory, agency_id: str, provider: str, back: timedelta) -> list[Difference]:
+    with store.transaction() as tx:
+        since = tx.as_of - back
+        gateway = directory(tx, agency_id).get(provider, "gateway_missing")
+    if isinstance(gateway, str):
+        raise OSError(f"{provider} can't be asked: {gateway}")
+    online = cast("OnlineGateway", gateway)
+    begin = since - SETTLES_WITHIN
+    lists = Books(agency_id, provider, since, list(online.payments_since(begin)), list(online.refunds_since(begin)))
+    with store.transaction() as tx:
+        return books.compare(tx, lists)
+
+
+def _settle(store: Store, found: list[Difference], *, apply_: bool) -> list[Difference]:
+    """Adopt what can be, tell of the rest; returns what is left. Each in a transaction of its own: one lock at a time."""
+    left = []
+    for difference in found:
+        with store.transaction() as tx:
+            agency = facts.require_agency(tx, difference.agency_id)
+            if apply_ and books.adopt(tx, agency, difference):
+                continue
+            books.tell(tx, agency, difference)
+            left.append(difference)
+    return left

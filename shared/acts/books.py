@@ -1,0 +1,164 @@
+"""Compare our books with a provider's list, in both directions: money that one of the two does not know of."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final, Literal, NamedTuple
+
+from shared.acts.notify import AGENCY, about_invoice, notify
+from shared.acts.receive import receive
+from shared.acts.refund import found_at_provider
+from shared.domain.facts import Agency
+from shared.domain.keys import subscription_subject
+from shared.gateways.port import Listed
+from shared.store import charges, invoices, notices, payments, refunds
+from shared.store.locks import lock_subscriptions
+from shared.store.payments import Payment
+from shared.store.transaction import Tx
+
+What = Literal[
+    "missing_here", "missing_there", "amount_differs", "paid_twice", "refund_missing_here", "refund_missing_there"
+]
+# Made there and settled here may lie this far apart: a bank debit takes days.
+SETTLES_WITHIN: Final = timedelta(days=14)
+# So lately recorded that the provider's list may not have it yet; PayPal's lag by hours.
+LAG: Final = {"stripe": timedelta(minutes=5), "paypal": timedelta(hours=6)}
+
+
+class Difference(NamedTuple):
+    """Something that only one side knows, or that the two know differently. `reference`: the provider's id."""
+
+    agency_id: str
+    provider: str
+    what: What
+    reference: str
+    invoice_id: str | None
+    here_minor: int | None
+    there_minor: int | None
+    currency: str
+
+
+class Books(NamedTuple):
+    """What a provider lists of one account, from `since` minus `SETTLES_WITHIN` on."""
+
+    agency_id: str
+    provider: str
+    since: datetime
+    payments: Sequence[Listed]
+    refunds: Sequence[Listed]
+
+
+def compare(tx: Tx, books: Books) -> list[Difference]:
+    """The differences, ours and theirs. Money there that names none of our invoices is no business of ours."""
+    return [
+        *_payments_there(tx, books),
+        *_payments_here(tx, books),
+        *_paid_twice(tx, books),
+        *_refunds_there(tx, books),
+        *_refunds_here(tx, books),
+    ]
+
+
+def _payments_there(tx: Tx, books: Books) -> Iterator[Difference]:
+    known = payments.by_references(tx, books.agency_id, books.provider, [each.reference for each in books.payments])
+    ours = invoices.subscriptions_of(
+        tx, books.agency_id, [each.invoice_id for each in books.payments if each.invoice_id]
+    )
+    for each in books.payments:
+        payment = known.get(each.reference)
+        if payment is None and each.invoice_id in ours:
+            yield _difference(books, "missing_here", each, each.invoice_id, None)
+        elif payment is not None and (payment.amount_minor, payment.currency) != (each.amount_minor, each.currency):
+            yield _difference(books, "amount_differs", each, payment.invoice_id, payment.amount_minor)
+
+
+def _payments_here(tx: Tx, books: Books) -> Iterator[Difference]:
+    listed = {each.reference for each in books.payments}
+    until = tx.as_of - LAG.get(books.provider, timedelta(0))
+    for payment in payments.collected_between(tx, books.agency_id, books.provider, books.since, until):
+        if payment.reference not in listed:
+            of = (payment.invoice_id, payment.amount_minor, None, payment.currency)
+            yield Difference(books.agency_id, books.provider, "missing_there", payment.reference, *of)
+
+
+def _paid_twice(tx: Tx, books: Books) -> Iterator[Difference]:
+    by_invoice: dict[str, list[Listed]] = {}
+    for each in books.payments:
+        if each.invoice_id is not None:
+            by_invoice.setdefault(each.invoice_id, []).append(each)
+    several = {id_: listed for id_, listed in by_invoice.items() if len(listed) > 1}
+    totals = {id_: each.total_minor for id_, each in invoices.load(tx, books.agency_id, several).items()}
+    for id_, listed in several.items():
+        took = sum(each.amount_minor for each in listed)
+        if id_ in totals and took > totals[id_]:
+            last = max(listed, key=lambda each: (each.at, each.reference))
+            yield _difference(books, "paid_twice", last, id_, totals[id_])._replace(there_minor=took)
+
+
+def _refunds_there(tx: Tx, books: Books) -> Iterator[Difference]:
+    known = refunds.references(tx, books.agency_id, books.provider, [each.reference for each in books.refunds])
+    keys = refunds.keys_of(tx, books.agency_id, [each.key for each in books.refunds if each.key])
+    ours = invoices.subscriptions_of(
+        tx, books.agency_id, [each.invoice_id for each in books.refunds if each.invoice_id]
+    )
+    for each in books.refunds:
+        if each.reference not in known and each.key not in keys and each.invoice_id in ours:
+            yield _difference(books, "refund_missing_here", each, each.invoice_id, None)
+
+
+def _refunds_here(tx: Tx, books: Books) -> Iterator[Difference]:
+    listed = {each.reference for each in books.refunds}
+    until = tx.as_of - LAG.get(books.provider, timedelta(0))
+    for refund in refunds.settled_between(tx, books.agency_id, books.provider, books.since, until):
+        if refund.reference is not None and refund.reference not in listed:
+            of = (refund.invoice_id, refund.amount_minor, None, refund.currency)
+            yield Difference(books.agency_id, books.provider, "refund_missing_there", refund.reference, *of)
+
+
+def _difference(books: Books, what: What, there: Listed, invoice_id: str | None, here_minor: int | None) -> Difference:
+    of = (there.reference, invoice_id, here_minor, there.amount_minor, there.currency)
+    return Difference(books.agency_id, books.provider, what, *of)
+
+
+def adopt(tx: Tx, agency: Agency, difference: Difference) -> bool:
+    """Record here what the provider lists and we did not know. False for a difference that only a person can settle."""
+    if difference.what not in ("missing_here", "refund_missing_here") or difference.invoice_id is None:
+        return False
+    of = invoices.subscriptions_of(tx, agency.agency_id, [difference.invoice_id])
+    lock_subscriptions(tx, [(agency.agency_id, of[difference.invoice_id])], wait=True)
+    invoice = invoices.load(tx, agency.agency_id, [difference.invoice_id])[difference.invoice_id]
+    amount = difference.there_minor or 0
+    if difference.what == "refund_missing_here":
+        left = refunds.refundable(tx, agency.agency_id, invoice.invoice_id)
+        payment = next(
+            (each for each in left if each.source == difference.provider and each.left_minor >= amount), None
+        )
+        if payment is None:
+            return False
+        added = found_at_provider(
+            tx, agency, invoice, difference.provider, payment.reference, difference.reference, amount
+        )
+        return added is not None
+    if difference.currency != invoice.currency:
+        return False
+    new = Payment(difference.provider, difference.reference, invoice.invoice_id, amount, invoice.currency, tx.as_of)
+    receive(tx, agency, [new])
+    charges.wake_doubtful(tx, agency.agency_id, invoice.invoice_id)
+    return True
+
+
+def tell(tx: Tx, agency: Agency, difference: Difference) -> bool:
+    """Tell the agency of a difference that stays, once. Returns whether it was new."""
+    about = difference.invoice_id
+    of = invoices.subscriptions_of(tx, agency.agency_id, [about] if about else [])
+    if about is None or about not in of:
+        return False
+    lock_subscriptions(tx, [(agency.agency_id, of[about])], wait=True)
+    invoice = invoices.load(tx, agency.agency_id, [about])[about]
+    turn = f"{difference.what}/{difference.reference}"
+    said = {"what": difference.what, "provider": difference.provider, "reference": difference.reference}
+    before = notices.count(tx, agency.agency_id, about, "books_differ")
+    notify(tx, agency, [about_invoice(invoice, "books_differ", AGENCY, turn, **said)])
+    new = notices.count(tx, agency.agency_id, about, "books_differ") > before
+    if new:
+        tx.record(agency.agency_id, "books.differ", subscription_subject(of[about]), difference._asdict())
+    return new

@@ -1,0 +1,56 @@
+"""A person has looked at the provider's own pages and says what became of an attempt that nobody else can settle."""
+
+from shared.acts.receive import receive
+from shared.domain.facts import Agency
+from shared.domain.keys import subscription_subject
+from shared.domain.states import CHARGE_MOVES, check_move
+from shared.store import charges, inbox
+from shared.store.charges import Charge
+from shared.store.invoices import Invoice
+from shared.store.payments import Payment
+from shared.store.transaction import Tx
+
+
+class NotInDoubtError(ValueError):
+    """There is no attempt of which a person could say more than we know."""
+
+
+def resolve(tx: Tx, agency: Agency, invoice: Invoice, reference: str | None, *, by: str) -> Charge:
+    """Settle the invoice's attempt in doubt (its subscription is locked).
+
+    `reference`: the provider's id of the money; None: nothing was charged, so the same attempt goes out again under its key,
+    which keeps even a wrong word from charging twice while the provider remembers it. Raises NotInDoubtError.
+    """
+    doubtful = [each for each in charges.open_of(tx, agency.agency_id, [invoice.invoice_id]) if each.state in DOUBTFUL]
+    if not doubtful:
+        raise NotInDoubtError("no attempt of this invoice is unknown or pending; see: charge list")
+    (charge,) = doubtful
+    subject = subscription_subject(charge.subscription_id)
+    said = {
+        "invoice_id": charge.invoice_id,
+        "attempt": charge.attempt,
+        "key": charge.key,
+        "reference": reference,
+        "by": by,
+    }
+    tx.record(agency.agency_id, "charge.resolved", subject, said)
+    if reference is None:
+        check_move(CHARGE_MOVES, "charge", "unknown", "due")
+        again = charge._replace(
+            state="due", code=None, reference=None, doubtful_since=None, planned_at=tx.as_of, wake_at=tx.as_of
+        )
+        charges.write(tx, agency.agency_id, [again._replace(fence=charge.fence + 1)])
+    else:
+        check_move(CHARGE_MOVES, "charge", charge.state, "succeeded")
+        done = charge._replace(
+            state="succeeded", reference=reference, code=None, wake_at=None, lease_until=None, settled_at=tx.as_of
+        )
+        charges.write(tx, agency.agency_id, [done._replace(fence=charge.fence + 1)])
+        amount = charge.amount_minor or 0
+        source = charge.provider or ""
+        receive(tx, agency, [Payment(source, reference, invoice.invoice_id, amount, charge.currency, tx.as_of)])
+    inbox.wake(tx, agency.agency_id, [f"settlement/{invoice.invoice_id}"])
+    return charge
+
+
+DOUBTFUL = ("unknown", "pending")

@@ -1,0 +1,206 @@
+"""The nightly comparison: what only the provider knows, what only we know, and what a person has to look at."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ops.cli import commands
+from shared.acts import books
+from shared.acts.books import SETTLES_WITHIN, Books, Difference
+from shared.store import facts
+from tests.gateways.providers.paypal_like import PayPalLike
+from tests.gateways.providers.stripe_like import StripeLike
+from tests.web.conftest import Shop, both
+
+FINE = {"stripe": "pm_ok", "paypal": "ok"}
+INVOICE = "inv:sub:2026-06-01"
+
+
+def differences(shop: Shop, days: int = 30) -> list[Difference]:
+    since = shop.clock.at - timedelta(days=days)
+    begin = since - SETTLES_WITHIN
+    lists = Books(
+        "ag", shop.name, since, list(shop.gateway.payments_since(begin)), list(shop.gateway.refunds_since(begin))
+    )
+    with shop.diary.store.transaction() as tx:
+        return books.compare(tx, lists)
+
+
+def what(found: list[Difference]) -> list[tuple[Any, ...]]:
+    return [(each.what, each.invoice_id, each.here_minor, each.there_minor) for each in found]
+
+
+def forget(shop: Shop) -> None:
+    """Our side loses the payment, as if its answer had never come."""
+    with shop.diary.store.transaction() as tx:
+        tx.run("DELETE FROM payments")
+        tx.run("UPDATE invoices SET status = 'open', paid_at = NULL, settled_at = NULL")
+        tx.run("UPDATE charges SET state = 'declined', code = 'x', decline_class = 'retryable', reference = NULL")
+
+
+def adopted(shop: Shop, found: list[Difference]) -> list[bool]:
+    done = []
+    for each in found:
+        with shop.diary.store.transaction() as tx:
+            done.append(books.adopt(tx, facts.require_agency(tx, "ag"), each))
+    return done
+
+
+@both
+def test_books_that_agree_have_no_difference(shop: Shop) -> None:
+    """Also months later, with several payments and a refund."""
+    shop.open(FINE[shop.name])
+    shop.wait(days=62)
+    shop.diary.say("refund.requested", shop.clock.at, invoice_id=INVOICE, amount_minor=1000)
+    shop.wait(hours=7)
+    assert len(shop.money()) == 3
+    assert differences(shop, 90) == []
+
+
+@both
+def test_money_that_only_the_provider_knows_is_found_and_can_be_adopted(shop: Shop) -> None:
+    shop.open(FINE[shop.name])
+    forget(shop)
+    found = differences(shop)
+    assert what(found) == [("missing_here", INVOICE, None, 11900)]
+    assert adopted(shop, found) == [True]
+    assert shop.status() == "paid"
+    shop.wait(hours=7)
+    assert differences(shop) == []
+
+
+@both
+def test_money_that_only_we_know_is_found(shop: Shop) -> None:
+    shop.open(FINE[shop.name])
+    with shop.diary.store.transaction() as tx:
+        tx.run("UPDATE payments SET reference = 'invented'")
+        tx.run("UPDATE charges SET reference = 'invented'")
+    shop.wait(hours=7)
+    found = differences(shop)
+    assert [each.what for each in found] == ["missing_here", "missing_there"]
+    assert found[1].reference == "invented"
+    with shop.diary.store.transaction() as tx:
+        tx.run("UPDATE payments SET reference = :old", old=found[0].reference)
+        tx.run("UPDATE charges SET reference = :old", old=found[0].reference)
+
+
+def test_what_was_recorded_just_now_may_not_be_listed_yet(shop: Shop) -> None:
+    shop.open(FINE["stripe"], until="2026-05-31T22:00:01Z")
+    assert isinstance(shop.provider, StripeLike)
+    shop.provider.intents.clear()
+    assert differences(shop) == []
+    shop.wait(minutes=6)
+    assert [each.what for each in differences(shop)] == ["missing_there"]
+
+
+def test_another_amount_and_a_second_payment_are_left_to_a_person(shop: Shop) -> None:
+    """Nothing of it can be adopted; the agency is told of each once, however often it is compared."""
+    shop.open(FINE["stripe"])
+    assert isinstance(shop.provider, StripeLike)
+    (intent,) = shop.provider.intents.values()
+    shop.provider.intents["pi_second"] = {**intent, "id": "pi_second", "amount": 5000}
+    intent["amount"] = 11800
+    found = {each.what: each for each in differences(shop)}
+    assert set(found) == {"amount_differs", "missing_here", "paid_twice"}
+    assert found["paid_twice"].there_minor == 16800
+    stay = [found["amount_differs"], found["paid_twice"]]
+    assert adopted(shop, stay) == [False, False]
+    for _ in range(2):
+        for each in stay:
+            with shop.diary.store.transaction() as tx:
+                books.tell(tx, facts.require_agency(tx, "ag"), each)
+    shop.wait(seconds=1)
+    assert [each.audience for each in shop.diary.notices("books_differ")] == ["agency"] * 2
+    assert len(shop.diary.events("books.differ")) == 2
+
+
+@both
+def test_a_refund_that_only_the_provider_knows_can_be_adopted(shop: Shop) -> None:
+    shop.open(FINE[shop.name])
+    ((payment,),) = shop.diary.ask("SELECT reference FROM payments")
+    provider = shop.provider
+    if isinstance(provider, StripeLike):
+        refund: dict[str, Any] = {
+            "id": "re_x",
+            "object": "refund",
+            "amount": 900,
+            "currency": "eur",
+            "payment_intent": payment,
+            "metadata": {"invoice_id": INVOICE},
+            "created": int(shop.clock.at.timestamp()),
+            "status": "succeeded",
+        }
+    else:
+        assert isinstance(provider, PayPalLike)
+        money = {"value": "9.00", "currency_code": "EUR"}
+        refund = {"id": "REFUNDX", "status": "COMPLETED", "of": payment, "amount": money, "invoice_id": INVOICE}
+    provider.refunds[refund["id"]] = refund
+    found = differences(shop)
+    assert what(found) == [("refund_missing_here", INVOICE, None, 900)]
+    assert adopted(shop, found) == [True]
+    shop.wait(seconds=1)
+    assert shop.diary.ask("SELECT state, amount_minor FROM refunds") == [("succeeded", 900)]
+    assert differences(shop) == []
+
+
+@pytest.mark.parametrize("shop", ["paypal"], indirect=True)
+def test_all_pages_of_a_list_are_read(shop: Shop) -> None:
+    shop.open("ok")
+    shop.wait(days=92)
+    assert isinstance(shop.provider, PayPalLike)
+    shop.provider.page_size = 1
+    assert len(list(shop.gateway.payments_since(shop.clock.at))) == 4
+    assert differences(shop, 90) == []
+
+
+def test_payments_that_upstream_told_of_are_no_business_of_the_comparison(shop: Shop) -> None:
+    """The checkout took the first payment: its reference is whatever the checkout calls it."""
+    paid = {"provider": "stripe", "reference": "checkout-7", "amount_minor": 11900, "currency": "EUR"}
+    shop.open("pm_ok", initial_payment={**paid, "paid_at": "2026-05-21T10:00:00Z"})
+    shop.wait(hours=1)
+    assert (shop.status(), differences(shop)) == ("paid", [])
+
+
+def run(shop: Shop, line: str, **env: str) -> Result:
+    given = {
+        "DUECYCLE_DATABASE_URL": shop.diary.store.engine.url.render_as_string(hide_password=False),
+        "DUECYCLE_SECRET_MAIN": "sk_test_loopback",
+        "DUECYCLE_STRIPE_API": shop.provider.url,
+        **env,
+    }
+    return CliRunner().invoke(commands, line.split(), env=given)
+
+
+def test_the_command_tells_the_differences_and_its_exit_code_says_so(shop: Shop) -> None:
+    shop.open(FINE["stripe"])
+    assert (run(shop, "reconcile").exit_code, run(shop, "reconcile").output) == (0, "the books agree\n")
+    forget(shop)
+    assert isinstance(shop.provider, StripeLike)
+    for intent in shop.provider.intents.values():
+        intent["created"] = 2_000_000_000  # the command goes by the database's clock
+    answer = run(shop, "reconcile --json")
+    assert answer.exit_code == 1
+    assert json.loads(answer.output)["what"] == "missing_here"
+    assert (run(shop, "reconcile --apply").exit_code, shop.status()) == (0, "paid")
+
+
+def test_a_provider_that_cannot_be_asked_is_named(shop: Shop) -> None:
+    shop.open(FINE["stripe"])
+    for env, says in (
+        ({"DUECYCLE_STRIPE_API": "http://127.0.0.1:9"}, "Stripe did not list them"),
+        ({"DUECYCLE_SECRET_MAIN": ""}, "stripe can't be asked: secret_missing:main"),
+        ({"DUECYCLE_SECRET_MAIN": "nonsense"}, "stripe can't be asked: secret_malformed:main"),
+    ):
+        answer = run(shop, "reconcile", **env)
+        assert (answer.exit_code, says in answer.output) == (1, True)
+
+
+def test_a_secret_goes_to_its_provider_and_to_nobody_else(shop: Shop) -> None:
+    """A stand-in that is not on this machine is refused."""
+    shop.open(FINE["stripe"])
+    answer = run(shop, "reconcile", DUECYCLE_STRIPE_API="https://stripe.example")
+    assert answer.exit_code != 0
+    assert "DUECYCLE_STRIPE_API may only name a stand-in" in str(answer.exception)
