@@ -7,6 +7,7 @@ from ops.naming import invoice_options, locked_invoice
 from ops.printing import by_option, json_option, print_rows, who
 from shared.acts import refund
 from shared.acts.refund import RefundRefusedError
+from shared.acts.settled_by_hand import NotInDoubtError, resolve_refund
 from shared.store import facts, refunds
 
 COLUMNS = {
@@ -69,3 +70,33 @@ def list_command(agency: str, invoice: str | None, number: str | None, *, as_jso
         found = locked_invoice(tx, agency, invoice, number)
         rows = refunds.of_invoices(tx, agency, [found.invoice_id])
     print_rows([row._asdict() for row in rows], COLUMNS, as_json=as_json, none="nothing of this invoice went back")
+
+
+@refund_command.command("resolve")
+@invoice_options
+@click.option("--turn", type=click.IntRange(1), required=True, help="Which refund of the invoice: see refund list.")
+@click.option("--refunded", metavar="REFERENCE", help="The provider has given it back: its id of the refund.")
+@click.option(
+    "--not-refunded", is_flag=True, help="The provider has no such refund: it has failed, and may be asked for anew."
+)
+@by_option
+def resolve_command(
+    agency: str,
+    invoice: str | None,
+    number: str | None,
+    turn: int,
+    refunded: str | None,
+    by: str | None,
+    *,
+    not_refunded: bool,
+) -> None:
+    """Say what became of a refund in doubt, after a look at the provider's own pages by its key."""
+    if (refunded is None) == (not not_refunded):
+        raise click.UsageError("say what you found: --refunded REFERENCE or --not-refunded")
+    with open_store() as store, store.transaction() as tx:
+        found = locked_invoice(tx, agency, invoice, number)
+        try:
+            resolve_refund(tx, facts.require_agency(tx, agency), found, turn, refunded, by=who(by))
+        except NotInDoubtError as error:
+            raise click.UsageError(str(error)) from None
+    click.echo(f"refund {turn} of invoice {found.number or found.invoice_id}: {refunded or 'it has failed'}")

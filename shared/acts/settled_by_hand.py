@@ -1,18 +1,23 @@
-"""A person has looked at the provider's own pages and says what became of an attempt that nobody else can settle."""
+"""A person has looked at the provider's own pages and says what became of an attempt or a refund in doubt."""
 
 from shared.acts.receive import receive
+from shared.acts.refund import succeed, told
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
-from shared.domain.states import CHARGE_MOVES, check_move
-from shared.store import charges, inbox
+from shared.domain.states import CHARGE_MOVES, REFUND_MOVES, check_move
+from shared.store import charges, inbox, refunds
 from shared.store.charges import Charge
 from shared.store.invoices import Invoice
 from shared.store.payments import Payment
+from shared.store.refunds import Refund
 from shared.store.transaction import Tx
 
 
 class NotInDoubtError(ValueError):
-    """There is no attempt of which a person could say more than we know."""
+    """There is no attempt or refund of which a person could say more than we know."""
+
+
+DOUBTFUL = ("unknown", "pending")
 
 
 def resolve(tx: Tx, agency: Agency, invoice: Invoice, reference: str | None, *, by: str) -> Charge:
@@ -53,4 +58,21 @@ def resolve(tx: Tx, agency: Agency, invoice: Invoice, reference: str | None, *, 
     return charge
 
 
-DOUBTFUL = ("unknown", "pending")
+def resolve_refund(tx: Tx, agency: Agency, invoice: Invoice, turn: int, reference: str | None, *, by: str) -> Refund:
+    """Settle a refund in doubt (its subscription is locked).
+
+    `reference`: the provider's id of it; None: nothing went back, so it has failed, and can be asked for anew. Raises
+    NotInDoubtError.
+    """
+    found = [each for each in refunds.of_invoices(tx, agency.agency_id, [invoice.invoice_id]) if each.turn == turn]
+    if not found or found[0].state not in DOUBTFUL:
+        raise NotInDoubtError(f"refund {turn} of this invoice is not unknown or pending; see: refund list")
+    refund = found[0]._replace(fence=found[0].fence + 1)
+    if reference is not None:
+        return succeed(tx, agency, invoice, refund, reference, by=by)
+    check_move(REFUND_MOVES, "refund", refund.state, "failed")
+    failed = refund._replace(state="failed", code="not_refunded", wake_at=None, lease_until=None, settled_at=tx.as_of)
+    refunds.write(tx, agency.agency_id, [failed])
+    data = {**told(failed), "code": "not_refunded", "by": by}
+    tx.record(agency.agency_id, "refund.failed", subscription_subject(refund.subscription_id), data)
+    return failed

@@ -35,10 +35,14 @@ def next_step(
 def next_step_of_refund(
     provider: str, *, sent_at: datetime, reference: str | None, doubtful_since: datetime | None, now: datetime
 ) -> Step:
-    """The same for a refund. PayPal can't be asked about one without its id, so there it is sent again as long as possible."""
-    remembered = now - sent_at < REFUND_RETENTION.get(provider, timedelta(0))
-    young = provider == "paypal" or doubtful_since is None or now - doubtful_since < RESEND_FOR
-    return "resend" if reference is None and remembered and young else "lookup"
+    """The same for a refund."""
+    young = doubtful_since is None or now - doubtful_since < RESEND_FOR
+    return "resend" if reference is None and is_refund_remembered(provider, sent_at, now) and young else "lookup"
+
+
+def is_refund_remembered(provider: str, sent_at: datetime, now: datetime) -> bool:
+    """True while the same request under the same key can't give the money a second time."""
+    return now - sent_at < REFUND_RETENTION.get(provider, timedelta(0))
 
 
 def needs_a_person(doubtful_since: datetime, now: datetime) -> bool:

@@ -41,6 +41,7 @@ SANDBOX: Final = "https://api-m.sandbox.paypal.com"
 ORDERS: Final = "/v2/checkout/orders"
 CAPTURES: Final = "/v2/payments/captures"
 REFUNDS: Final = "/v2/payments/refunds"
+REFUNDED: Final = "PAYMENT.CAPTURE.REFUNDED"
 VERIFY: Final = "/v1/notifications/verify-webhook-signature"
 EVENTS: Final = "/v1/notifications/webhooks-events"
 CLOCK_SKEW = timedelta(minutes=5)
@@ -110,15 +111,20 @@ class PayPalGateway:
             return of_refund_error(error)
 
     def find_refund(self, request: RefundRequest, sent: Sent) -> Found:
-        """What became of a refund, by its id. Without one there is nothing to ask by: the request is sent again instead,
-        for its key is remembered for 45 days."""
-        del request
-        if sent.reference is None:
-            return NotYetKnowable("PayPal gave the refund no id")
+        """What became of a refund: by its id if we know it, else by its key in the events since it was sent.
+
+        That no event names the key proves nothing; but then the request can be sent again, for it is remembered for 45 days.
+        """
         try:
-            return of_refund(self._api.get(f"{REFUNDS}/{quote(sent.reference, safe='')}"))
+            if sent.reference is not None:
+                return of_refund(self._api.get(f"{REFUNDS}/{quote(sent.reference, safe='')}"))
+            for event in self._events(sent.at - CLOCK_SKEW, REFUNDED):
+                resource = event.get("resource") or {}
+                if resource.get("custom_id") == request.key:
+                    return of_refund(resource)
         except Exception as error:  # noqa: BLE001 - a question that failed says nothing
             return NotYetKnowable(type(error).__name__)
+        return NotYetKnowable("no event names the refund")
 
     def open_link(self, request: LinkRequest) -> Opened | NotSent | Unknown:
         """An order that waits for the client's approval; the money is taken by `collect_link`, and only if we still want it."""
@@ -173,7 +179,7 @@ class PayPalGateway:
 
     def refunds_since(self, since: datetime) -> Iterator[Listed]:
         """The refunds that events since then tell of."""
-        yield from self._listed(since, "PAYMENT.CAPTURE.REFUNDED")
+        yield from self._listed(since, REFUNDED)
 
     def _listed(self, since: datetime, type_: str) -> Iterator[Listed]:
         seen: set[str] = set()

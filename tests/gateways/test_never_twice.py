@@ -1,39 +1,54 @@
-"""The promise: whatever a provider answers and whenever a worker dies, no invoice is paid twice, and every invoice ends as the
-provider's own ledger says."""
+"""The promise: whatever a provider answers and whenever a worker dies, no invoice is paid twice and no refund given twice, and
+every invoice and refund ends as the provider's own ledger says.
 
+Every agency is a run of its own: attempts, clients who pay by themselves, refunds, and webhooks that lie, under weather.
+DUECYCLE_RUNS sets how many there are of each provider.
+"""
+
+import os
 import random
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
 
 from ops.bench import seed
 from scheduler.plan import plan
+from shared.acts.refund import RefundRefusedError, request
+from shared.acts.settled_by_hand import resolve, resolve_refund
 from shared.gateways.paypal import PayPalGateway
-from shared.gateways.port import Gateway
+from shared.gateways.port import OnlineGateway, ProviderEvent
 from shared.gateways.stripe import StripeGateway
+from shared.pay_urls import PayUrls
+from shared.store import facts, invoices
 from shared.store.invariants import violations
+from shared.store.locks import lock_subscriptions
 from shared.store.transaction import FixedClock, Store
 from tests.gateways.providers.paypal_like import PayPalLike
 from tests.gateways.providers.server import WEATHER
 from tests.gateways.providers.stripe_like import StripeLike
 from workers.charges.charge_invoices import Runtime, always, charge_invoices
 from workers.invoices.issue_invoices import issue_invoices
+from workers.webhooks import pay_page, receive_event
 
 pytestmark = pytest.mark.slow
 
-RUNS = 40  # agencies, each a run of its own
-INVOICES = 3  # of each
-STEPS = 14
+RUNS = int(os.environ.get("DUECYCLE_RUNS", "100"))
+INVOICES = 2  # of each
+STEPS = 12
 END_STEPS = 90
 TOKENS = {
     "stripe": ["pm_ok", "pm_ok", "pm_ok", "pm_processing", "pm_decline_insufficient_funds", "pm_action", "pm_detour"],
     "paypal": ["ok", "ok", "later", "later", "pending", "INSTRUMENT_DECLINED", "capture_DECLINED"],
 }
 REMEMBERED = {"stripe": timedelta(hours=24), "paypal": timedelta(hours=6)}
-MOMENTS = ("claimed", "answered", "settled")
+
+
+URLS = PayUrls("http://127.0.0.1", "x" * 32)
 
 
 class Killed(BaseException):
@@ -45,7 +60,7 @@ class Town(NamedTuple):
 
     name: str
     provider: StripeLike | PayPalLike
-    gateway: Gateway
+    gateway: OnlineGateway
     store: Store
     clock: FixedClock
 
@@ -58,6 +73,7 @@ def town(request: pytest.FixtureRequest, store: Store, clock: FixedClock, databa
     while plan(store):
         pass
     with store.transaction() as tx:
+        tx.run("UPDATE agencies SET gateway = :provider", provider=request.param)
         tx.run("UPDATE payment_methods SET provider = :provider, customer = client_id", provider=request.param)
         for agency_id, client_id in list(tx.rows("SELECT agency_id, client_id FROM clients ORDER BY 1, 2")):
             of = {"agency": agency_id, "client": client_id, "token": numbers.choice(TOKENS[request.param])}
@@ -68,12 +84,12 @@ def town(request: pytest.FixtureRequest, store: Store, clock: FixedClock, databa
     for agency_id, ids in cycles.items():
         issue_invoices(store, agency_id, ids)
     with StripeLike() if request.param == "stripe" else PayPalLike() as provider:
-        provider.slow_seconds = 0.3
+        provider.slow_seconds = 0.15
         if isinstance(provider, StripeLike):
             provider.now = lambda: clock.at.timestamp()
-            made: Gateway = StripeGateway(provider.secret, base=provider.url, timeout=(1.0, 0.2))
+            made: OnlineGateway = StripeGateway(provider.secret, base=provider.url, timeout=(1.0, 0.1))
         else:
-            made = PayPalGateway("client", "secret", base=provider.url, timeout=(1.0, 0.2))
+            made = PayPalGateway("client", "secret", base=provider.url, timeout=(1.0, 0.1))
         yield Town(request.param, provider, made, store, clock)
 
 
@@ -88,16 +104,59 @@ class Run:
             rows = tx.rows("SELECT invoice_id FROM invoices WHERE agency_id = :a ORDER BY 1", a=agency_id)
         self.ids = [row[0] for row in rows]
         self.late = 0
+        self.places: list[str] = []
 
     def storm(self) -> None:
         """Every kind of trouble at every step."""
         for _ in range(STEPS):
             self.town.provider.weather.extend(self.random.choices(WEATHER, k=3))
-            if self.random.random() < 0.3:
-                self.settle()
+            if isinstance(self.town.provider, PayPalLike):
+                self.town.provider.listed_max = self.random.choice([None, 0, 3])  # its list of events lags
+            for act, chance in ((self.settle, 0.3), (self.visit, 0.4), (self.lie, 0.3), (self.refund, 0.3)):
+                if self.random.random() < chance:
+                    act()
             self.work(self.between)
             self.pass_time()
         self.town.provider.weather.clear()
+        if isinstance(self.town.provider, PayPalLike):
+            self.town.provider.listed_max = None
+
+    def visit(self) -> None:
+        """A client presses the button of the page; and some client pays at some place he was ever sent to, open or not."""
+        runtime = pay_page.Runtime(self.town.store, always({self.town.name: self.town.gateway}), URLS)
+        shown = pay_page.pay(runtime, URLS.of(self.agency_id, self.random.choice(self.ids)).rpartition("/")[2])
+        if isinstance(shown, pay_page.SentOn):
+            self.places.append(shown.url.rpartition("/")[2])
+        if not self.places or self.random.random() < 0.5:
+            return
+        place = self.random.choice(self.places)
+        if isinstance(self.town.provider, StripeLike):
+            self.town.provider.pay(place, later=self.random.random() < 0.2)
+        else:
+            self.town.provider.approve(place)
+
+    def is_ours(self, order: Any) -> bool:
+        return order["purchase_units"][0]["invoice_id"] in self.ids
+
+    def lie(self) -> None:
+        """A webhook says that money has moved, whether or not it has."""
+        with self.town.store.transaction() as tx:
+            rows = tx.rows("SELECT key FROM charges WHERE agency_id = :a AND key IS NOT NULL", a=self.agency_id)
+            links = tx.rows("SELECT key FROM pay_links WHERE agency_id = :a", a=self.agency_id)
+            keys = sorted(row[0] for row in [*rows, *links])
+            if keys:
+                event = ProviderEvent(id="e", type="x", about="payment", key=self.random.choice(keys), settled=True)
+                receive_event.apply(tx, self.town.name, self.agency_id, event)
+
+    def refund(self) -> None:
+        """The agency gives a part of a paid invoice back."""
+        with self.town.store.transaction() as tx:
+            id_ = self.random.choice(self.ids)
+            of = invoices.subscriptions_of(tx, self.agency_id, [id_])
+            lock_subscriptions(tx, [(self.agency_id, of[id_])], wait=True)
+            invoice = invoices.load(tx, self.agency_id, [id_])[id_]
+            with suppress(RefundRefusedError):
+                request(tx, facts.require_agency(tx, self.agency_id), invoice, self.random.randrange(1, 3000), None)
 
     def calm(self) -> None:
         """No more trouble: everything comes to its end."""
@@ -105,9 +164,45 @@ class Run:
             if not self.unsettled():
                 break
             self.settle()
+            self.expire()
+            self.ask_a_person()
             self.work(lambda _moment: None)
             self.town.clock.at += timedelta(hours=7)
             self.town.provider.prune()
+
+    def ask_a_person(self) -> None:
+        """After three days without a word: somebody looks at the provider's own pages, and says what is there."""
+        provider, store = self.town.provider, self.town.store
+        asked = "WHERE agency_id = :a AND state = 'unknown' AND code = 'needs_a_person'"
+        with store.transaction() as tx:
+            attempts = tx.rows(f"SELECT invoice_id, key FROM charges {asked}", a=self.agency_id)  # noqa: S608
+            back = tx.rows(f"SELECT invoice_id, key, turn FROM refunds {asked}", a=self.agency_id)  # noqa: S608
+        moved = {each.key: each.reference for each in (*provider.ledger, *provider.returned)}
+        for invoice_id, key in attempts:
+            self.say(invoice_id, partial(resolve, reference=moved.get(key), by="me"))
+        for invoice_id, key, turn in back:
+            self.say(invoice_id, partial(resolve_refund, turn=turn, reference=moved.get(key), by="me"))
+
+    def say(self, invoice_id: str, word: Any) -> None:
+        with self.town.store.transaction() as tx:
+            of = invoices.subscriptions_of(tx, self.agency_id, [invoice_id])
+            lock_subscriptions(tx, [(self.agency_id, of[invoice_id])], wait=True)
+            invoice = invoices.load(tx, self.agency_id, [invoice_id])[invoice_id]
+            word(tx, facts.require_agency(tx, self.agency_id), invoice)
+
+    def expire(self) -> None:
+        """Places end by themselves, and debits that were under way arrive."""
+        provider = self.town.provider
+        if isinstance(provider, StripeLike):
+            for session in provider.sessions.values():
+                if session["status"] == "open" and session["expires_at"] < self.town.clock.at.timestamp():
+                    session["status"] = "expired"
+                if session["status"] == "complete":
+                    session["payment_status"] = "paid"
+        else:
+            for id_, order in list(provider.orders.items()):
+                if order["status"] == "PAYER_ACTION_REQUIRED" and self.is_ours(order):
+                    del provider.orders[id_]
 
     def settle(self) -> None:
         self.town.provider.settle()
@@ -138,9 +233,27 @@ class Run:
     def unsettled(self) -> int:
         with self.town.store.transaction() as tx:
             return tx.scalar(
-                "SELECT count(*) FROM charges WHERE agency_id = :a AND state IN ('due', 'sending', 'unknown', 'pending')",
+                """
+                SELECT (SELECT count(*) FROM charges
+                        WHERE agency_id = :a AND state IN ('due', 'sending', 'unknown', 'pending'))
+                     + (SELECT count(*) FROM refunds WHERE agency_id = :a AND wake_at IS NOT NULL)
+                     + (SELECT count(*) FROM pay_links WHERE agency_id = :a AND state IN ('opening', 'open', 'paying'))
+                """,
                 a=self.agency_id,
             )
+
+    def refunds(self) -> Counter[tuple[str, int]]:
+        """How often each refund that we call done went back, as it should be: once."""
+        with self.town.store.transaction() as tx:
+            rows = tx.rows(
+                "SELECT invoice_id, amount_minor FROM refunds WHERE agency_id = :a AND state = 'succeeded'",
+                a=self.agency_id,
+            )
+        return Counter((row[0], row[1]) for row in rows)
+
+    def returned(self) -> Counter[tuple[str, int]]:
+        """What went back, by the provider's ledger."""
+        return Counter((each.invoice_id, int(each.amount.replace(".", ""))) for each in self.town.provider.returned)
 
     def paid(self) -> dict[str, bool]:
         with self.town.store.transaction() as tx:
@@ -149,11 +262,12 @@ class Run:
 
 
 def test_no_invoice_is_ever_paid_twice_and_each_ends_as_the_ledger_says(town: Town) -> None:
-    """Hundreds of invoices: every answer, every death between two acts, keys forgotten, answers that come too late."""
+    """Hundreds of runs: every answer, every death between two acts, keys forgotten, answers that come too late."""
     provider, clock = town.provider, town.clock
     weather: Counter[str] = Counter()
     for number in range(1, RUNS + 1):
         provider.ledger.clear()
+        provider.returned.clear()
         run = Run(town, f"agency-{number:03}")
         assert len(run.ids) == INVOICES
         run.storm()
@@ -162,6 +276,7 @@ def test_no_invoice_is_ever_paid_twice_and_each_ends_as_the_ledger_says(town: To
         story = f"{town.name} {run.agency_id}: {charged}"
         assert max(charged.values(), default=0) <= 1, story
         assert run.paid() == {id_: charged[id_] == 1 for id_ in run.ids}, story
+        assert run.refunds() == run.returned(), story
         weather.update(str(response.status) for _, response in provider.seen)
         provider.seen.clear()
         clock.at = run.began

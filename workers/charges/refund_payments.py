@@ -12,7 +12,7 @@ from shared.acts.stream import net_at
 from shared.domain.dunning import doubling
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
-from shared.domain.reconcile import needs_a_person, next_step_of_refund
+from shared.domain.reconcile import is_refund_remembered, needs_a_person, next_step_of_refund
 from shared.domain.states import REFUND_MOVES, check_move
 from shared.gateways.port import (
     ActionRequired,
@@ -21,6 +21,7 @@ from shared.gateways.port import (
     Gateway,
     NotFound,
     NotSent,
+    NotYetKnowable,
     Pending,
     RefundRequest,
     Sent,
@@ -42,12 +43,16 @@ log = structlog.get_logger()
 
 
 class RefundCall(NamedTuple):
-    """A call to make while no transaction is open; `sent` if the refund may have gone out before and is only asked about."""
+    """A call to make while no transaction is open; `sent` if the refund may have gone out before and is asked about first.
+
+    `remembered`: the request may be sent again, for its key still stands for the same refund.
+    """
 
     refund: Refund
     gateway: Gateway
     request: RefundRequest
     sent: Sent | None
+    remembered: bool = True
 
 
 def claim_refunds(
@@ -87,6 +92,7 @@ def _decide(tx: Tx, agency_id: str, usable: Mapping[str, Gateway | str], refund:
     if isinstance(gateway, str):
         return refund._replace(code=gateway, wake_at=tx.as_of + GATEWAY_MISSING)
     sent: Sent | None = None
+    remembered = refund.sent_at is None or is_refund_remembered(refund.source, refund.sent_at, tx.as_of)
     if refund.state != "due" and refund.sent_at is not None:
         step = next_step_of_refund(
             refund.source,
@@ -96,15 +102,18 @@ def _decide(tx: Tx, agency_id: str, usable: Mapping[str, Gateway | str], refund:
             now=tx.as_of,
         )
         sent = Sent(refund.sent_at, refund.reference) if step == "lookup" else None
-    return RefundCall(refund._replace(fence=refund.fence + 1), gateway, _request(agency_id, refund), sent)
+    return RefundCall(refund._replace(fence=refund.fence + 1), gateway, _request(agency_id, refund), sent, remembered)
 
 
 def ask(call: RefundCall) -> Found:
     """Call the gateway: send the refund, again under its key if need be, or ask what became of it."""
     try:
-        if call.sent is not None:
-            return call.gateway.find_refund(call.request, call.sent)
-        return call.gateway.refund(call.request)
+        if call.sent is None:
+            return call.gateway.refund(call.request)
+        found = call.gateway.find_refund(call.request, call.sent)
+        if isinstance(found, NotYetKnowable) and call.remembered and call.sent.reference is None:
+            return call.gateway.refund(call.request)
+        return found
     except Exception as error:  # noqa: BLE001 - whatever an adapter lets slip, money may have moved
         log.error("gateway.raised", invoice_id=call.refund.invoice_id, error=type(error).__name__)
         return Unknown(f"adapter raised {type(error).__name__}")

@@ -10,6 +10,7 @@ import hmac
 import json
 import zlib
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 from tests.gateways.providers.server import Money, Provider, Request, Response
@@ -42,14 +43,16 @@ class PayPalLike(Provider):
         self.revoked: set[str] = set()
         self.blocks_repeated_invoices = False
         self.page_size = 1000
+        self._numbers = count(1)
         self.listed_max: int | None = None
         self._ids: dict[str, str] = {}
         self._stored: dict[str, Response] = {}
 
     def prune(self) -> None:
-        """The request ids are forgotten, as they are after six hours."""
-        self._ids.clear()
-        self._stored.clear()
+        """The request ids of orders are forgotten, as they are after six hours; those of refunds are kept for 45 days."""
+        for kept in (self._ids, self._stored):
+            for id_ in [id_ for id_ in kept if not id_.startswith("ref1-")]:
+                del kept[id_]
 
     def settle(self, status: str = "COMPLETED") -> None:
         """What was pending comes to its end."""
@@ -109,7 +112,7 @@ class PayPalLike(Provider):
             return _error(422, script)
         if self.blocks_repeated_invoices and unit["invoice_id"] in {each.invoice_id for each in self.ledger}:
             return _error(422, "DUPLICATE_INVOICE_ID")
-        id_ = f"ORDER{len(self.orders) + 1:04}"
+        id_ = f"ORDER{next(self._numbers):04}"
         order: dict[str, Any] = {"id": id_, "intent": "CAPTURE", "status": "CREATED", "purchase_units": [dict(unit)]}
         self.orders[id_] = order
         if script == "action":
@@ -192,7 +195,7 @@ class PayPalLike(Provider):
         id_ = f"REFUND{len(self.refunds) + 1:04}"
         refund = {"id": id_, "status": self.refunds_are, "of": capture_id, **asked}
         self.refunds[id_] = refund
-        of = capture["invoice_id"], asked["custom_id"], asked["amount"]["value"], asked["amount"]["currency_code"]
+        of = capture["invoice_id"], asked["amount"]["value"], asked["amount"]["currency_code"], asked["custom_id"]
         self.returned.append(Money(id_, *of))
         return Response(201, refund)
 
@@ -224,9 +227,14 @@ class PayPalLike(Provider):
         capture.pop("status_details", None)
         if status == "COMPLETED":
             amount = capture["amount"]
-            attempt = capture["custom_id"]
             self.ledger.append(
-                Money(capture["id"], capture["invoice_id"], attempt, amount["value"], amount["currency_code"])
+                Money(
+                    capture["id"],
+                    capture["invoice_id"],
+                    amount["value"],
+                    amount["currency_code"],
+                    capture["custom_id"],
+                )
             )
 
     def _events(self) -> list[dict[str, Any]]:

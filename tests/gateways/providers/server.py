@@ -56,9 +56,9 @@ class Money:
 
     reference: str
     invoice_id: str
-    attempt: str  # of a refund: its turn
     amount: str
     currency: str
+    key: str
 
 
 class Provider:

@@ -147,7 +147,7 @@ class StripeLike(Provider):
             session = self.sessions[id_]
             if session["status"] != "open":
                 return False
-            about = {**session["metadata"], "attempt": "0"}
+            about = dict(session["metadata"])
             number = len(self.intents) + 1
             intent: dict[str, Any] = {
                 "id": f"pi_{number:08}",
@@ -211,7 +211,7 @@ class StripeLike(Provider):
         }
         self.refunds[refund["id"]] = refund
         about = asked["metadata"]
-        self.returned.append(Money(refund["id"], about["invoice_id"], about["turn"], str(amount), intent["currency"]))
+        self.returned.append(Money(refund["id"], about["invoice_id"], str(amount), intent["currency"], about["key"]))
         return Response(200, refund)
 
     def _end(self, intent: dict[str, Any], *, succeeded: bool) -> None:
@@ -221,7 +221,7 @@ class StripeLike(Provider):
         intent["status"] = "succeeded"
         about = intent["metadata"]
         self.ledger.append(
-            Money(intent["id"], about["invoice_id"], about["attempt"], str(intent["amount"]), intent["currency"])
+            Money(intent["id"], about["invoice_id"], str(intent["amount"]), intent["currency"], about["key"])
         )
 
     def _declined(self, intent: dict[str, Any], code: str, decline_code: str) -> Response:
