@@ -11,6 +11,8 @@ from shared.store.accounts import Configured
 from shared.store.locks import lock_subject
 from shared.store.operating import agency_known
 
+# What Stripe's secrets begin with: somebody is about to write the value where its name belongs.
+LIKE_SECRETS = ("sk_", "rk_", "whsec_")
 COLUMNS = {
     "agency_id": "agency",
     "provider": "provider",
@@ -44,7 +46,7 @@ def set_command(
 ) -> None:
     """Let AGENCY charge with its account. The secret is a Stripe secret key, or PayPal's `client id:client secret`."""
     for option, name in (("--secret", secret), ("--webhook-secret", webhook_secret)):
-        if name is not None and not NAME.fullmatch(name):
+        if name is not None and (not NAME.fullmatch(name) or name.startswith(LIKE_SECRETS)):
             wrong = (
                 "write its name, in small letters, digits, - and _; the value belongs into the environment or a file"
             )

@@ -73,9 +73,10 @@ def definitions(passwords: dict[str, str]) -> dict[str, object]:
 def main(folder: Path) -> None:
     """Write one file for each secret, readable by containers' users; the folder itself is closed to others."""
     folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / "gateways").mkdir(mode=0o755, exist_ok=True)  # the accounts' secrets, put there by whoever has them
     passwords = {role: secrets.token_urlsafe(24) for role in PERMISSIONS}
     files = {f"broker_{role}": password for role, password in passwords.items()}
-    files |= {name: secrets.token_urlsafe(24) for name in ("database_owner", "database_app")}
+    files |= {name: secrets.token_urlsafe(32) for name in ("database_owner", "database_app", "links")}
     files |= {"mail": "", "rabbitmq_definitions.json": json.dumps(definitions(passwords), indent=2)}
     for name, text in files.items():
         path = folder / name

@@ -19,7 +19,7 @@ class Mail(NamedTuple):
 
 def render(occasion: str, audience: str, context: Context) -> Mail:
     """The mail for an occasion. Raises KeyError for an occasion or audience that has no text."""
-    subject, paragraphs = _TEXTS[occasion, audience](context)
+    subject, paragraphs = TEXTS[occasion, audience](context)
     greeting = f"Dear {context['client']}," if audience == "client" else f"Hello {context['agency']},"
     closing = f"Kind regards\n{context['agency']}" if audience == "client" else "Your Duecycle"
     parts = [greeting, *(each for each in paragraphs if each), closing]
@@ -210,7 +210,7 @@ def _refund_in_doubt(context: Context) -> Text:
     return f"Please check the refund: {_invoice(context)}", [_first_upper(said), ask, _facts(context)]
 
 
-_DIFFERENT = {
+DIFFERENT = {
     "missing_there": "a payment is recorded here that {provider} does not list",
     "missing_here": "{provider} lists a payment that is not recorded here",
     "amount_differs": "{provider} lists another amount for a payment than is recorded here",
@@ -221,7 +221,7 @@ _DIFFERENT = {
 
 
 def _books_differ(context: Context) -> Text:
-    said = f"about {_invoice(context)}: {_DIFFERENT[context['what']].format(provider=context['provider'])}."
+    said = f"about {_invoice(context)}: {DIFFERENT[context['what']].format(provider=context['provider'])}."
     ask = f"Please look in your account there. The payment has the reference {context['reference']}."
     return f"Please check: {_invoice(context)}", [_first_upper(said), ask, _facts(context)]
 
@@ -241,7 +241,7 @@ def _first_upper(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-_TEXTS: Mapping[tuple[str, str], Callable[[Context], Text]] = {
+TEXTS: Mapping[tuple[str, str], Callable[[Context], Text]] = {
     ("invoice_open", "client"): _invoice_open,
     ("invoice_paid", "client"): _invoice_paid,
     ("payment_failed", "client"): _payment_failed_client,

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 OURS = [name for name, each in COMPOSE["services"].items() if str(each["image"]).startswith("duecycle")]
 PROCESSES = ["scheduler", *POOLS]
+LISTENS = "webhooks"
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,8 @@ def test_no_password_stands_in_the_file_and_none_has_a_default() -> None:
 
 def test_every_secret_that_is_named_is_made_and_every_one_made_is_used(made: ModuleType, tmp_path: Path) -> None:
     made.main(tmp_path / "secrets")
-    files = {path.name for path in (tmp_path / "secrets").iterdir()}
+    files = {path.name for path in (tmp_path / "secrets").iterdir() if path.is_file()}
+    assert (tmp_path / "secrets" / "gateways").is_dir()
 
     assert {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()} == files
     used = {
@@ -125,3 +127,18 @@ def test_env_never_overwrites(tmp_path: Path) -> None:
 
     assert found[0] == found[1]
     assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
+
+
+def test_who_opens_the_agencies_accounts() -> None:
+    """Charges, the listener and the comparison read the accounts' secrets; nobody writes there, and nobody else reads."""
+    mounts = {name: each.get("volumes", []) for name, each in COMPOSE["services"].items() if name in OURS}
+    reads = {name for name, volumes in mounts.items() if any("/gateways:" in str(volume) for volume in volumes)}
+    assert reads == {"charges", "webhooks", "reconcile"}
+    assert all(str(volume).endswith(":ro") for name in reads for volume in mounts[name])
+
+
+def test_the_listener_has_no_business_with_the_broker() -> None:
+    service = COMPOSE["services"][LISTENS]
+    assert not [name for name in service["environment"] if "BROKER" in name]
+    assert "rabbitmq" not in service["depends_on"]
+    assert service["stop_grace_period"] == "30s"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.documents.mail import Mail, render
+from shared.documents.mail import DIFFERENT, TEXTS, Mail, render
 from shared.documents.sending import EmlWriter, Envelope, compose, message_id
 from shared.domain.declines import meaning
 from shared.store.charges import Charge
@@ -32,8 +32,16 @@ INVOICE: dict[str, Any] = {
     "code": "insufficient_funds",
     "next_on": "2026-07-02",
     "on_exhausted": "leave_open",
-    "url": "https://pay.example/1",
+    "pay_url": "https://pay.example/1",
     "surplus_minor": 500,
+    "refunded_minor": 500,
+    "credit_note": "NL-CN-00001",
+    "provider": "stripe",
+    "since": "2026-07-01",
+    "key": "inv1-7",
+    "dispute": "dp_1",
+    "reference": "pi_1",
+    "what": "missing_there",
 }
 SERIES: dict[str, Any] = {
     "agency": "Northlight",
@@ -52,6 +60,13 @@ OCCASIONS = [
     ("action_required", "client", INVOICE, "Please confirm: invoice NL-00001"),
     ("dunning_exhausted", "client", INVOICE, "Unpaid: invoice NL-00001"),
     ("dunning_exhausted", "agency", INVOICE, "Dunning ended: Kanzlei Brandt, invoice NL-00001"),
+    ("charge_impossible", "agency", INVOICE, "Can't be charged: invoice NL-00001"),
+    ("charge_in_doubt", "agency", INVOICE, "Please check: invoice NL-00001"),
+    ("refunded", "client", INVOICE, "Refunded: invoice NL-00001 from Northlight"),
+    ("refund_failed", "agency", INVOICE, "Refund failed: invoice NL-00001"),
+    ("refund_in_doubt", "agency", INVOICE, "Please check the refund: invoice NL-00001"),
+    ("payment_disputed", "agency", INVOICE, "Payment disputed: invoice NL-00001"),
+    ("books_differ", "agency", INVOICE, "Please check: invoice NL-00001"),
     ("surplus_payment", "agency", INVOICE, "Surplus payment: invoice NL-00001"),
     ("cycle_blocked", "agency", SERIES, "Blocked: sub"),
     ("series_stopped", "agency", SERIES, "Invoices stopped: sub"),
@@ -103,8 +118,25 @@ def test_every_occasion_has_a_text(occasion: str, audience: str, context: dict[s
     assert "{" not in mail.body
 
 
+def test_no_text_is_left_out_here() -> None:
+    assert {(occasion, audience) for occasion, audience, _, _ in OCCASIONS} == set(TEXTS)
+
+
+@pytest.mark.parametrize("occasion", ["invoice_open", "payment_failed", "action_required", "dunning_exhausted"])
+def test_a_client_who_can_pay_online_reads_where(occasion: str) -> None:
+    """And nobody reads of a page that there is not."""
+    assert "https://pay.example/1" in render(occasion, "client", INVOICE).body
+    assert "here:" not in render(occasion, "client", {**INVOICE, "pay_url": None}).body
+
+
+@pytest.mark.parametrize("what", DIFFERENT)
+def test_every_difference_of_the_books_has_its_words(what: str) -> None:
+    assert "stripe" in render("books_differ", "agency", {**INVOICE, "what": what}).body
+
+
 def test_the_request_to_pay_word_by_word() -> None:
-    assert render("invoice_open", "client", INVOICE) == Mail("Invoice NL-00001 from Northlight", PLEASE_PAY)
+    offline = {**INVOICE, "pay_url": None}
+    assert render("invoice_open", "client", offline) == Mail("Invoice NL-00001 from Northlight", PLEASE_PAY)
 
 
 def test_the_failure_as_the_agency_reads_it_word_by_word() -> None:
@@ -225,7 +257,7 @@ def test_a_recipient_with_a_line_break_is_refused() -> None:
 def test_an_eml_file_is_the_mail(tmp_path: Path) -> None:
     """Readable by any mail program, with its sender's name, umlauts and all; sent twice it is one file."""
     writer = EmlWriter(tmp_path / "mails")
-    mail = render("invoice_open", "client", {**INVOICE, "client": "Bäckerei Öztürk"})
+    mail = render("invoice_open", "client", {**INVOICE, "client": "Bäckerei Öztürk", "pay_url": None})
     for _ in range(2):
         writer.send(envelope(sender_name="Studio Ü & Co."), mail)
     (file,) = (tmp_path / "mails").iterdir()
