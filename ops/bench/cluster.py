@@ -41,13 +41,13 @@ def run(url: str, rabbitmq: PrivateRabbitmq, folder: Path, threads: int = 4) -> 
     try:
         members.scale("invoices", WORKERS)
         for worker in members.of("invoices"):
-            _said(worker.log, "process.began")
+            said(worker.log, "process.began")
         members.scale("scheduler", 1)
-        began = _said(members.of("scheduler")[0].log, "process.began")
+        began = said(members.of("scheduler")[0].log, "process.began")
         with connect(url) as session:
-            _until(lambda: session.execute(_LEFT).fetchone() == (0,))
+            until(lambda: session.execute(_LEFT).fetchone() == (0,))
             issued = session.execute("SELECT max(settled_at) FROM cycles").fetchone()
-            _until(lambda: session.execute("SELECT count(*) FROM events WHERE published_at IS NULL").fetchone() == (0,))
+            until(lambda: session.execute("SELECT count(*) FROM events WHERE published_at IS NULL").fetchone() == (0,))
             published = session.execute("SELECT max(published_at) FROM events").fetchone()
     finally:
         members.stop()
@@ -56,7 +56,7 @@ def run(url: str, rabbitmq: PrivateRabbitmq, folder: Path, threads: int = 4) -> 
     return Ran((issued[0] - began).total_seconds(), (published[0] - began).total_seconds())
 
 
-def _said(log: Path, event: str) -> datetime:
+def said(log: Path, event: str) -> datetime:
     """When a process logged an event."""
     found: list[datetime] = []
 
@@ -67,11 +67,12 @@ def _said(log: Path, event: str) -> datetime:
                 found.append(datetime.fromisoformat(told["timestamp"]))
         return bool(found)
 
-    _until(look)
+    until(look)
     return found[0]
 
 
-def _until(true: Callable[[], bool]) -> None:
+def until(true: Callable[[], bool]) -> None:
+    """Wait until it is. Raises RuntimeError if that takes too long."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not true():
         if time.monotonic() > deadline:

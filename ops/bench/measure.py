@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ops.bench import cluster, counting, engine, floor, idle, intake, naive, publishing, seed
+from ops.bench import charging, cluster, counting, engine, floor, idle, intake, naive, publishing, seed
 from shared.broker.private import PrivateRabbitmq
 from shared.store import migrate
 from shared.store.embedded import EmbeddedPostgres
@@ -74,6 +74,7 @@ class _Measuring:
         found = self._ways()
         found["giant_agency"] = self._giant()
         found["broker"] = self._broker()
+        found["charges"] = self._charges()
         found["latency_seconds"] = self._latency()
         found["idle_tick"] = self._idle()
         if self._sizes.million:
@@ -159,6 +160,28 @@ class _Measuring:
         clients = max(20, min(intake.CLIENTS, self._sizes.cycles // 50))
         urls = [self._server.create_database(f"bench_intake_{name}", self._template) for name in ("batched", "single")]
         return {**publishing.run(self._rabbitmq), "intake": intake.run(urls[0], urls[1], self._rabbitmq, clients)}
+
+    def _charges(self) -> dict[str, Any]:
+        charges = min(charging.CHARGES, self._sizes.cycles)
+        self._progress(f"{charges:,} charges, a provider that takes {charging.LATENCY_SECONDS} s for each")
+        url = self._server.create_database("bench_charges", self._template)
+        seed.seed(url, charges, agencies=charging.AGENCIES)
+        charging.prepare(url)
+        found: dict[str, Any] = {"latency_seconds": charging.LATENCY_SECONDS, "accounts": charging.AGENCIES}
+        for name, paced in (("at_default_rate", True), ("unlimited", False)):
+            database = f"bench_charges_{name}"
+            ran = charging.run(
+                self._server.create_database(database, "bench_charges"), self._rabbitmq, self._folder, paced=paced
+            )
+            self._server.drop_database(database)
+            found[name] = {
+                "charges": ran.charges,
+                "seconds": round(ran.seconds, 2),
+                "rate": round(ran.charges / ran.seconds, 1),
+                "allowed_rate": ran.allowed_rate,
+            }
+        self._server.drop_database("bench_charges")
+        return found
 
     def _latency(self) -> dict[str, Any]:
         sizes = self._sizes

@@ -71,6 +71,11 @@ def _rest(found: Mapping[str, Any]) -> Table:
     table.add_row(
         "intake, in batches / one by one", f"{read['batched']:,} / {read['one_by_one']:,} /s, {read['ratio']} ×"
     )
+    paid = found["charges"]
+    paced, free = paid["at_default_rate"], paid["unlimited"]
+    label = f"charges, {paid['latency_seconds']} s each, {paid['accounts']} accounts"
+    table.add_row(f"{label} at their default rate", f"{paced['rate']:,} /s of {paced['allowed_rate']}")
+    table.add_row(f"{label} without a limit", f"{free['rate']:,} /s")
     few, many = tick["schedules"]
     table.add_row(f"idle tick, {few:,} schedules", f"{tick['few_ms']} ms")
     table.add_row(f"idle tick, {many:,} schedules", f"{tick['many_ms']} ms, {tick['many_vs_few']} ×")

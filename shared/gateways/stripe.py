@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import stripe
 
@@ -27,10 +27,11 @@ from shared.gateways.port import (
     Succeeded,
     Unknown,
 )
-from shared.gateways.stripe_account import StripeAccount, asked, of_error, of_intent
+from shared.gateways.stripe_account import ABANDONED, StripeAccount, asked, of_error, of_intent
 from shared.gateways.stripe_events import asking, listed, stripe_event
 from shared.gateways.stripe_links import checkout_session, of_session
 
+WAITS: Final = "requires_action"
 CLOCK_SKEW = timedelta(minutes=5)
 PAGE = 100
 
@@ -46,7 +47,37 @@ class StripeGateway(StripeAccount):
         except UnpayableAmountError as refused:
             return NotSent(str(refused), refused.code)
         options: Any = {"idempotency_key": request.key}
-        return asked(lambda: self.client.v1.payment_intents.create(params, options))
+        made: list[stripe.PaymentIntent] = []
+
+        def create() -> stripe.PaymentIntent:
+            made.append(self.client.v1.payment_intents.create(params, options))
+            return made[0]
+
+        found = asked(create)
+        return self._closed(made[0], request.key) if made and made[0].status == WAITS else found
+
+    def _closed(self, intent: stripe.PaymentIntent, key: str) -> Outcome:
+        """An intent that waits for the client is cancelled: he pays on our page, and must not be able to pay twice.
+
+        Until that is certain the attempt is in doubt.
+        """
+        found = asked(lambda: self.cancel(intent.id, key))
+        return Unknown("an intent that waits for the client could not be cancelled") if _open(found) else found
+
+    def cancel(self, reference: str, key: str) -> stripe.PaymentIntent:
+        """Let nobody pay an intent any more; returns it as it is then. Raises stripe.StripeError.
+
+        If Stripe refuses, it was cancelled before, or has just been paid; whichever it is, the intent itself says so.
+        """
+        params: Any = {"cancellation_reason": ABANDONED}
+        options: Any = {"idempotency_key": f"{key}-cancel"}
+        try:
+            cancelled = self.client.v1.payment_intents.cancel(reference, params, options)
+        except stripe.InvalidRequestError:
+            cancelled = self.client.v1.payment_intents.retrieve(reference)
+        if cancelled.status == WAITS:
+            raise stripe.APIError("it can still be paid")
+        return cancelled
 
     def lookup(self, request: ChargeRequest, today: date, sent: Sent) -> Found:
         """What became of an attempt: by its id if we know it, else by the key in the metadata of what was made since.
@@ -55,16 +86,24 @@ class StripeGateway(StripeAccount):
         """
         del today
         if sent.reference is not None:
-            reference = sent.reference
-            found = asked(lambda: self.client.v1.payment_intents.retrieve(reference))
-            return NotYetKnowable() if isinstance(found, NotSent) else found
+            return self._looked_up(sent.reference, request.key)
         try:
             intents = self._made_since(request, sent)
         except stripe.StripeError as error:
             return NotYetKnowable(type(error).__name__)
         if not intents:
             return NotFound()
-        return max((of_intent(intent) for intent in intents), key=_weight)
+        return max((self._standing(intent, request.key) for intent in intents), key=_weight)
+
+    def _looked_up(self, reference: str, key: str) -> Found:
+        try:
+            found = self._standing(self.client.v1.payment_intents.retrieve(reference), key)
+        except stripe.StripeError as error:
+            found = of_error(error)
+        return NotYetKnowable() if isinstance(found, NotSent) else found
+
+    def _standing(self, intent: stripe.PaymentIntent, key: str) -> Outcome:
+        return self._closed(intent, key) if intent.status == WAITS else of_intent(intent)
 
     def refund(self, request: RefundRequest) -> Outcome:
         """Give money back; the same request again, under its key, replays the first answer or runs once."""
@@ -224,6 +263,11 @@ def _of_refund(refund: stripe.Refund) -> Outcome:
 def _key_of(found: stripe.PaymentIntent | stripe.Refund) -> str | None:
     metadata: Any = found.metadata
     return None if metadata is None else metadata.to_dict().get("key")
+
+
+def _open(found: Outcome) -> bool:
+    """Whether what came of a cancellation leaves open that the intent can be paid."""
+    return not isinstance(found, ActionRequired | Succeeded | Pending | Declined)
 
 
 def _weight(outcome: Outcome) -> int:

@@ -16,6 +16,7 @@ from shared.gateways.port import ActionRequired, Declined, NotSent, Outcome, Pen
 # Named, so that an upgrade of the library changes no meaning unseen. Webhook endpoints are made with the same version.
 API_VERSION: Final = "2026-10-28.endive"
 ACTION: Final = "authentication_required"
+ABANDONED: Final = "abandoned"  # one of the reasons that Stripe knows for cancelling an intent
 _REFUSED_BEFORE: Final = (
     stripe.InvalidRequestError,
     stripe.AuthenticationError,
@@ -62,10 +63,9 @@ def of_intent(intent: stripe.PaymentIntent) -> Outcome:
             return Succeeded(intent.id)
         case "processing" | "requires_capture":
             return Pending(intent.id)
-        case "requires_action":
-            return ActionRequired(ACTION)
         case "canceled":
-            return Declined("canceled")
+            # With this reason it was us, for it had waited for the client.
+            return ActionRequired(ACTION) if intent.cancellation_reason == ABANDONED else Declined("canceled")
         case "requires_payment_method":
             error = intent.last_payment_error
             return Unknown("an intent without its payment's error") if error is None else declined(error)

@@ -112,7 +112,13 @@ class Run:
             self.town.provider.weather.extend(self.random.choices(WEATHER, k=3))
             if isinstance(self.town.provider, PayPalLike):
                 self.town.provider.listed_max = self.random.choice([None, 0, 3])  # its list of events lags
-            for act, chance in ((self.settle, 0.3), (self.visit, 0.4), (self.lie, 0.3), (self.refund, 0.3)):
+            for act, chance in (
+                (self.settle, 0.3),
+                (self.visit, 0.4),
+                (self.lie, 0.3),
+                (self.refund, 0.3),
+                (self.confirm, 0.3),
+            ):
                 if self.random.random() < chance:
                     act()
             self.work(self.between)
@@ -134,6 +140,13 @@ class Run:
             self.town.provider.pay(place, later=self.random.random() < 0.2)
         else:
             self.town.provider.approve(place)
+
+    def confirm(self) -> None:
+        """A client confirms a payment in his bank's own way, if it still can be."""
+        if isinstance(self.town.provider, StripeLike):
+            for intent in self.town.provider.intents.values():
+                if intent["status"] == "requires_action" and intent["metadata"]["invoice_id"] in self.ids:
+                    self.town.provider._end(intent, succeeded=True)
 
     def is_ours(self, order: Any) -> bool:
         return order["purchase_units"][0]["invoice_id"] in self.ids

@@ -84,6 +84,34 @@ def test_a_charge_says_everything_that_is_needed_and_nothing_else(provider: Stri
     assert "x-stripe-client-telemetry" not in request.headers
 
 
+def test_an_intent_that_waits_for_the_client_is_cancelled(provider: StripeLike, gateway: StripeGateway) -> None:
+    """He is sent to our page; the intent must not take his money beside it. Asked again, it is as it was."""
+    for _ in range(2):
+        assert gateway.charge(asked("pm_detour"), TODAY) == ActionRequired("authentication_required")
+    (intent,) = provider.intents.values()
+    assert (intent["status"], intent["cancellation_reason"]) == ("canceled", "abandoned")
+    assert gateway.lookup(asked("pm_detour"), TODAY, SENT) == ActionRequired("authentication_required")
+
+
+@pytest.mark.parametrize("weather", ["drop_before", "rate_limited", "unauthorised", "lost_500"])
+def test_while_it_is_not_cancelled_the_attempt_is_in_doubt(
+    provider: StripeLike, gateway: StripeGateway, weather: str
+) -> None:
+    provider.weather.extend(["fine", weather])
+    assert isinstance(gateway.charge(asked("pm_detour"), TODAY), Unknown)
+    assert gateway.lookup(asked("pm_detour"), TODAY, SENT) == ActionRequired("authentication_required")
+
+
+def test_an_intent_that_was_paid_before_it_could_be_cancelled_is_paid(
+    provider: StripeLike, gateway: StripeGateway
+) -> None:
+    provider.weather.extend(["fine", "drop_before"])
+    assert isinstance(gateway.charge(asked("pm_detour"), TODAY), Unknown)
+    (intent,) = provider.intents.values()
+    provider._end(intent, succeeded=True)
+    assert gateway.charge(asked("pm_detour"), TODAY) == Succeeded(intent["id"])
+
+
 def test_a_method_without_a_customer_is_charged_without_one(provider: StripeLike, gateway: StripeGateway) -> None:
     assert isinstance(gateway.charge(asked(customer=None), TODAY), Succeeded)
     assert "customer" not in decoded(provider.seen[0][0].body)

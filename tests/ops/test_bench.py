@@ -37,6 +37,10 @@ def test_a_small_run_names_every_figure_and_writes_equal_rows() -> None:
     assert found["idle_tick"]["schedules"] == [30, 60]
     assert found["idle_tick"]["rung_rows"] == 30
     assert {"relay_events", "dispatch_messages", "relay_vs_one_at_a_time", "intake"} <= set(found["broker"])
+    assert {name: each["charges"] for name, each in found["charges"].items() if isinstance(each, dict)} == {
+        "at_default_rate": 40,
+        "unlimited": 40,
+    }
     assert found["environment"]["fsync"] == "on"
     assert "memory_mb" not in found
 

@@ -69,6 +69,8 @@ class StripeLike(Provider):
             return response if body == request.body else _error(400, "idempotency_error", "idempotency_key_in_use")
         if request.path.endswith("/expire"):
             return self._expire(request.path.split("/")[-2])
+        if request.path.endswith("/cancel"):
+            return self._cancel(request.path.split("/")[-2], decoded(request.body))
         make = {
             "/v1/payment_intents": self._create,
             "/v1/refunds": self._give_back,
@@ -101,6 +103,7 @@ class StripeLike(Provider):
             "confirmation_method": "automatic",
             "payment_method_types": ["card"],
             "last_payment_error": None,
+            "cancellation_reason": None,
         }
         self.intents[intent["id"]] = intent
         method = asked["payment_method"]
@@ -133,6 +136,13 @@ class StripeLike(Provider):
         }
         self.sessions[id_] = session
         return Response(200, session)
+
+    def _cancel(self, id_: str, asked: dict[str, Any]) -> Response:
+        intent = self.intents[id_]
+        if intent["status"] in ("succeeded", "canceled"):
+            return _error(400, "invalid_request_error", "payment_intent_unexpected_state")
+        intent.update(status="canceled", cancellation_reason=asked["cancellation_reason"])
+        return Response(200, intent)
 
     def _expire(self, id_: str) -> Response:
         session = self.sessions[id_]
