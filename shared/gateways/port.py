@@ -89,7 +89,7 @@ class NotYetKnowable(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """What we know of an attempt that may have gone out: when it did, and the provider's id of it if one was told."""
+    """What we know of an attempt that may have gone out: when it first did, and the provider's id of it if one was told."""
 
     at: datetime
     reference: str | None

@@ -39,6 +39,7 @@ class Charge(NamedTuple):
     lease_until: datetime | None
     fence: int
     sent_at: datetime | None
+    first_sent_at: datetime | None
     settled_at: datetime | None
     doubtful_since: datetime | None
     code: str | None

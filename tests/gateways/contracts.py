@@ -14,7 +14,7 @@ from typing import Any
 from openapi_schema_validator import OAS30Validator
 
 from tests.gateways.providers.server import Request, Response
-from tests.gateways.providers.stripe_like import decoded
+from tests.gateways.providers.stripe_wire import decoded
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 

@@ -5,64 +5,26 @@ Every agency is a run of its own: attempts, clients who pay by themselves, refun
 DUECYCLE_RUNS sets how many there are of each provider.
 """
 
-import os
 import random
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import Any, NamedTuple
+from datetime import UTC, datetime
 
 import pytest
 
 from ops.bench import seed
 from scheduler.plan import plan
-from shared.acts.refund import RefundRefusedError, request
-from shared.acts.settled_by_hand import resolve, resolve_refund
 from shared.gateways.paypal import PayPalGateway
-from shared.gateways.port import OnlineGateway, ProviderEvent
+from shared.gateways.port import OnlineGateway
 from shared.gateways.stripe import StripeGateway
-from shared.pay_urls import PayUrls
-from shared.store import facts, invoices
 from shared.store.invariants import violations
-from shared.store.locks import lock_subscriptions
 from shared.store.transaction import FixedClock, Store
 from tests.gateways.providers.paypal_like import PayPalLike
-from tests.gateways.providers.server import WEATHER
 from tests.gateways.providers.stripe_like import StripeLike
-from workers.charges.charge_invoices import Runtime, always, charge_invoices
+from tests.gateways.storm import INVOICES, RUNS, TOKENS, Run, Town
 from workers.invoices.issue_invoices import issue_invoices
-from workers.webhooks import pay_page, receive_event
 
 pytestmark = pytest.mark.slow
-
-RUNS = int(os.environ.get("DUECYCLE_RUNS", "100"))
-INVOICES = 2  # of each
-STEPS = 12
-END_STEPS = 90
-TOKENS = {
-    "stripe": ["pm_ok", "pm_ok", "pm_ok", "pm_processing", "pm_decline_insufficient_funds", "pm_action", "pm_detour"],
-    "paypal": ["ok", "ok", "later", "later", "pending", "INSTRUMENT_DECLINED", "capture_DECLINED"],
-}
-REMEMBERED = {"stripe": timedelta(hours=24), "paypal": timedelta(hours=6)}
-
-
-URLS = PayUrls("http://127.0.0.1", "x" * 32)
-
-
-class Killed(BaseException):
-    """A worker's end, between two acts."""
-
-
-class Town(NamedTuple):
-    """A provider, its gateway, and a database full of invoices to be charged by it."""
-
-    name: str
-    provider: StripeLike | PayPalLike
-    gateway: OnlineGateway
-    store: Store
-    clock: FixedClock
 
 
 @pytest.fixture(params=["stripe", "paypal"])
@@ -91,187 +53,6 @@ def town(request: pytest.FixtureRequest, store: Store, clock: FixedClock, databa
         else:
             made = PayPalGateway("client", "secret", base=provider.url, timeout=(1.0, 0.1))
         yield Town(request.param, provider, made, store, clock)
-
-
-class Run:
-    """One agency's invoices, charged by workers that die and lag, under weather that changes."""
-
-    def __init__(self, town: Town, agency_id: str) -> None:
-        self.town, self.agency_id = town, agency_id
-        self.random = random.Random(f"{town.name} {agency_id}")  # noqa: S311
-        self.began = town.clock.at
-        with town.store.transaction() as tx:
-            rows = tx.rows("SELECT invoice_id FROM invoices WHERE agency_id = :a ORDER BY 1", a=agency_id)
-        self.ids = [row[0] for row in rows]
-        self.late = 0
-        self.places: list[str] = []
-
-    def storm(self) -> None:
-        """Every kind of trouble at every step."""
-        for _ in range(STEPS):
-            self.town.provider.weather.extend(self.random.choices(WEATHER, k=3))
-            if isinstance(self.town.provider, PayPalLike):
-                self.town.provider.listed_max = self.random.choice([None, 0, 3])  # its list of events lags
-            for act, chance in (
-                (self.settle, 0.3),
-                (self.visit, 0.4),
-                (self.lie, 0.3),
-                (self.refund, 0.3),
-                (self.confirm, 0.3),
-            ):
-                if self.random.random() < chance:
-                    act()
-            self.work(self.between)
-            self.pass_time()
-        self.town.provider.weather.clear()
-        if isinstance(self.town.provider, PayPalLike):
-            self.town.provider.listed_max = None
-
-    def visit(self) -> None:
-        """A client presses the button of the page; and some client pays at some place he was ever sent to, open or not."""
-        runtime = pay_page.Runtime(self.town.store, always({self.town.name: self.town.gateway}), URLS)
-        shown = pay_page.pay(runtime, URLS.of(self.agency_id, self.random.choice(self.ids)).rpartition("/")[2])
-        if isinstance(shown, pay_page.SentOn):
-            self.places.append(shown.url.rpartition("/")[2])
-        if not self.places or self.random.random() < 0.5:
-            return
-        place = self.random.choice(self.places)
-        if isinstance(self.town.provider, StripeLike):
-            self.town.provider.pay(place, later=self.random.random() < 0.2)
-        else:
-            self.town.provider.approve(place)
-
-    def confirm(self) -> None:
-        """A client confirms a payment in his bank's own way, if it still can be."""
-        if isinstance(self.town.provider, StripeLike):
-            for intent in self.town.provider.intents.values():
-                if intent["status"] == "requires_action" and intent["metadata"]["invoice_id"] in self.ids:
-                    self.town.provider._end(intent, succeeded=True)
-
-    def is_ours(self, order: Any) -> bool:
-        return order["purchase_units"][0]["invoice_id"] in self.ids
-
-    def lie(self) -> None:
-        """A webhook says that money has moved, whether or not it has."""
-        with self.town.store.transaction() as tx:
-            rows = tx.rows("SELECT key FROM charges WHERE agency_id = :a AND key IS NOT NULL", a=self.agency_id)
-            links = tx.rows("SELECT key FROM pay_links WHERE agency_id = :a", a=self.agency_id)
-            keys = sorted(row[0] for row in [*rows, *links])
-            if keys:
-                event = ProviderEvent(id="e", type="x", about="payment", key=self.random.choice(keys), settled=True)
-                receive_event.apply(tx, self.town.name, self.agency_id, event)
-
-    def refund(self) -> None:
-        """The agency gives a part of a paid invoice back."""
-        with self.town.store.transaction() as tx:
-            id_ = self.random.choice(self.ids)
-            of = invoices.subscriptions_of(tx, self.agency_id, [id_])
-            lock_subscriptions(tx, [(self.agency_id, of[id_])], wait=True)
-            invoice = invoices.load(tx, self.agency_id, [id_])[id_]
-            with suppress(RefundRefusedError):
-                request(tx, facts.require_agency(tx, self.agency_id), invoice, self.random.randrange(1, 3000), None)
-
-    def calm(self) -> None:
-        """No more trouble: everything comes to its end."""
-        for _ in range(END_STEPS):
-            if not self.unsettled():
-                break
-            self.settle()
-            self.expire()
-            self.ask_a_person()
-            self.work(lambda _moment: None)
-            self.town.clock.at += timedelta(hours=7)
-            self.town.provider.prune()
-
-    def ask_a_person(self) -> None:
-        """After three days without a word: somebody looks at the provider's own pages, and says what is there."""
-        provider, store = self.town.provider, self.town.store
-        asked = "WHERE agency_id = :a AND state = 'unknown' AND code = 'needs_a_person'"
-        with store.transaction() as tx:
-            attempts = tx.rows(f"SELECT invoice_id, key FROM charges {asked}", a=self.agency_id)  # noqa: S608
-            back = tx.rows(f"SELECT invoice_id, key, turn FROM refunds {asked}", a=self.agency_id)  # noqa: S608
-        moved = {each.key: each.reference for each in (*provider.ledger, *provider.returned)}
-        for invoice_id, key in attempts:
-            self.say(invoice_id, partial(resolve, reference=moved.get(key), by="me"))
-        for invoice_id, key, turn in back:
-            self.say(invoice_id, partial(resolve_refund, turn=turn, reference=moved.get(key), by="me"))
-
-    def say(self, invoice_id: str, word: Any) -> None:
-        with self.town.store.transaction() as tx:
-            of = invoices.subscriptions_of(tx, self.agency_id, [invoice_id])
-            lock_subscriptions(tx, [(self.agency_id, of[invoice_id])], wait=True)
-            invoice = invoices.load(tx, self.agency_id, [invoice_id])[invoice_id]
-            word(tx, facts.require_agency(tx, self.agency_id), invoice)
-
-    def expire(self) -> None:
-        """Places end by themselves, and debits that were under way arrive."""
-        provider = self.town.provider
-        if isinstance(provider, StripeLike):
-            for session in provider.sessions.values():
-                if session["status"] == "open" and session["expires_at"] < self.town.clock.at.timestamp():
-                    session["status"] = "expired"
-                if session["status"] == "complete":
-                    session["payment_status"] = "paid"
-        else:
-            for id_, order in list(provider.orders.items()):
-                if order["status"] == "PAYER_ACTION_REQUIRED" and self.is_ours(order):
-                    del provider.orders[id_]
-
-    def settle(self) -> None:
-        self.town.provider.settle()
-
-    def work(self, between: Any) -> None:
-        runtime = Runtime(self.town.store, always({self.town.name: self.town.gateway}), concurrency=1, between=between)
-        try:
-            charge_invoices(runtime, self.agency_id, self.ids, again=self.random.random() < 0.2)
-        except Killed:
-            return
-
-    def between(self, moment: str) -> None:
-        """A worker dies here; or it sleeps so long that another does its work, and then it goes on."""
-        chance = self.random.random()
-        if chance < 0.12:
-            raise Killed(moment)
-        if chance < 0.2 and moment == "answered" and self.late < 2:
-            self.late += 1
-            self.town.clock.at += timedelta(minutes=3)
-            self.work(lambda _moment: None)
-
-    def pass_time(self) -> None:
-        step = self.random.choice([1, 3, 10, 60, 400, 1500])
-        self.town.clock.at += timedelta(minutes=step)
-        if timedelta(minutes=step) > REMEMBERED[self.town.name]:
-            self.town.provider.prune()
-
-    def unsettled(self) -> int:
-        with self.town.store.transaction() as tx:
-            return tx.scalar(
-                """
-                SELECT (SELECT count(*) FROM charges
-                        WHERE agency_id = :a AND state IN ('due', 'sending', 'unknown', 'pending'))
-                     + (SELECT count(*) FROM refunds WHERE agency_id = :a AND wake_at IS NOT NULL)
-                     + (SELECT count(*) FROM pay_links WHERE agency_id = :a AND state IN ('opening', 'open', 'paying'))
-                """,
-                a=self.agency_id,
-            )
-
-    def refunds(self) -> Counter[tuple[str, int]]:
-        """How often each refund that we call done went back, as it should be: once."""
-        with self.town.store.transaction() as tx:
-            rows = tx.rows(
-                "SELECT invoice_id, amount_minor FROM refunds WHERE agency_id = :a AND state = 'succeeded'",
-                a=self.agency_id,
-            )
-        return Counter((row[0], row[1]) for row in rows)
-
-    def returned(self) -> Counter[tuple[str, int]]:
-        """What went back, by the provider's ledger."""
-        return Counter((each.invoice_id, int(each.amount.replace(".", ""))) for each in self.town.provider.returned)
-
-    def paid(self) -> dict[str, bool]:
-        with self.town.store.transaction() as tx:
-            rows = tx.rows("SELECT invoice_id, status FROM invoices WHERE agency_id = :a", a=self.agency_id)
-        return {row[0]: row[1] == "paid" for row in rows}
 
 
 def test_no_invoice_is_ever_paid_twice_and_each_ends_as_the_ledger_says(town: Town) -> None:

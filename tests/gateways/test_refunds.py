@@ -25,7 +25,8 @@ from shared.gateways.port import (
 from shared.gateways.stripe import StripeGateway
 from tests.gateways.contracts import at_hand, violations
 from tests.gateways.providers.paypal_like import PayPalLike
-from tests.gateways.providers.stripe_like import StripeLike, decoded
+from tests.gateways.providers.stripe_like import StripeLike
+from tests.gateways.providers.stripe_wire import decoded
 
 TODAY = date(2026, 6, 1)
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

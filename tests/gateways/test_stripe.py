@@ -23,7 +23,8 @@ from shared.gateways.port import (
 from shared.gateways.stripe import StripeGateway
 from shared.gateways.stripe_account import API_VERSION
 from tests.gateways.contracts import at_hand, violations
-from tests.gateways.providers.stripe_like import CREATED, StripeLike, decoded
+from tests.gateways.providers.stripe_like import CREATED, StripeLike
+from tests.gateways.providers.stripe_wire import decoded
 
 TODAY = date(2026, 6, 1)
 SENT = Sent(datetime.fromtimestamp(CREATED, UTC), None)

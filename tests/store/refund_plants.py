@@ -21,7 +21,30 @@ def plant(invariant: str, *sql: str, rows: int = 1, also: tuple[str, ...] = (), 
     return Plant(invariant, sql, keys, rows, also)
 
 
+LINK = (
+    "INSERT INTO pay_links (agency_id, invoice_id, turn, subscription_id, provider, key, amount_minor, currency, state,"
+    " opened_at, expires_at, wake_at) VALUES ('ag', 'inv:sub:2026-06-01', 1, 'sub', 'stripe', 'k', 1, 'EUR', "
+)
 REFUND_PLANTS = (
+    *(
+        plant(
+            "due_rows_wake",
+            f"UPDATE refunds SET state = '{state}' WHERE {REFUNDED}",
+            kind="refund",
+            state=state,
+            also=("credit_notes_stand_for_refunds",),
+        )
+        for state in ("due", "sending", "unknown", "pending")
+    ),
+    *(
+        plant("due_rows_wake", f"{LINK}'{state}', now(), now(), NULL)", kind="link", state=state)
+        for state in ("opening", "open", "paying")
+    ),
+    plant("ended_rows_sleep", f"UPDATE refunds SET wake_at = now() WHERE {REFUNDED}", kind="refund", state="succeeded"),
+    *(
+        plant("ended_rows_sleep", f"{LINK}'{state}', now(), now(), now())", kind="link", state=state)
+        for state in ("paid", "ended")
+    ),
     plant(
         "no_more_goes_back_than_came_in",
         f"UPDATE refunds SET amount_minor = 11901 WHERE {REFUNDED}",

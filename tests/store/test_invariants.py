@@ -26,6 +26,9 @@ LEGAL = {
         *succeeded(2, 11900, "2026-06-02", "2026-06-02"),
         f"UPDATE charges SET decline_class = 'retryable', settled_at = '2026-06-03' WHERE {PAID_INVOICE} AND attempt = 1",
     ),
+    "a declined attempt that is asked about once more": (
+        "UPDATE charges SET wake_at = now(), doubtful_since = now() WHERE state = 'declined'",
+    ),
     "a prefix that ends in a digit": (f"UPDATE invoices SET number = '202600006' WHERE {OPEN_INVOICE}",),
     "more than 99,999 invoices": (
         "DELETE FROM charges",

@@ -155,7 +155,7 @@ def _ask_again(tx: Tx, known: _Known, charge: Charge) -> Call | Charge:
         doubtful_since=charge.doubtful_since,
         now=tx.as_of,
     )
-    asked = found._replace(kind=LOOKUP, sent=Sent(charge.sent_at, charge.reference))
+    asked = found._replace(kind=LOOKUP, sent=Sent(charge.first_sent_at or charge.sent_at, charge.reference))
     if step == "lookup" or not _still_wanted(known, charge):
         return asked
     link = _link_to_close(tx, known, charge)
@@ -262,6 +262,7 @@ def _claimed(tx: Tx, charge: Charge, call: Call, known: _Known) -> Charge:
         payment_method_id=request.payment_method_id,
         method_revision=charge.method_revision if charge.request is not None else revision,
         sent_at=tx.as_of,
+        first_sent_at=charge.first_sent_at or tx.as_of,
         code=None,
     )
 

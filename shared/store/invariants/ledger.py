@@ -44,9 +44,16 @@ INVARIANTS = (
         SELECT 'charge', agency_id, concat_ws(' ', invoice_id, attempt), state
         FROM charges WHERE wake_at IS NULL AND state IN ('due', 'sending', 'unknown', 'pending', 'action_required')
         UNION ALL
+        SELECT 'refund', agency_id, concat_ws(' ', invoice_id, turn), state
+        FROM refunds WHERE wake_at IS NULL AND state IN ('due', 'sending', 'unknown', 'pending')
+        UNION ALL
+        SELECT 'link', agency_id, concat_ws(' ', invoice_id, turn), state
+        FROM pay_links WHERE wake_at IS NULL AND state IN ('opening', 'open', 'paying')
+        UNION ALL
         SELECT 'notice', agency_id, key, state FROM notices WHERE wake_at IS NULL AND state = 'due'
         """,
     ),
+    # A declined attempt of which somebody says that money moved all the same is asked about once more.
     Invariant(
         "ended_rows_sleep",
         "whatever has come to its end wakes nobody",
@@ -56,6 +63,13 @@ INVARIANTS = (
         UNION ALL
         SELECT 'charge', agency_id, concat_ws(' ', invoice_id, attempt), state
         FROM charges WHERE wake_at IS NOT NULL AND state IN ('succeeded', 'declined', 'not_sent')
+          AND NOT (state = 'declined' AND doubtful_since IS NOT NULL)
+        UNION ALL
+        SELECT 'refund', agency_id, concat_ws(' ', invoice_id, turn), state
+        FROM refunds WHERE wake_at IS NOT NULL AND state IN ('succeeded', 'failed')
+        UNION ALL
+        SELECT 'link', agency_id, concat_ws(' ', invoice_id, turn), state
+        FROM pay_links WHERE wake_at IS NOT NULL AND state IN ('paid', 'ended')
         UNION ALL
         SELECT 'notice', agency_id, key, state FROM notices WHERE wake_at IS NOT NULL AND state <> 'due'
         UNION ALL

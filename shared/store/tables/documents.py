@@ -167,7 +167,9 @@ charges = Table(
     instant("wake_at", null=True),
     instant("lease_until", null=True),
     Column("fence", Integer, nullable=False, server_default="0"),
+    # The latest time it went out, from which the provider keeps its key; and the first, since when it may be found there.
     instant("sent_at", null=True),
+    instant("first_sent_at", null=True),
     instant("settled_at", null=True),
     instant("doubtful_since", null=True),
     Column("rings", SmallInteger, nullable=False, server_default="0"),

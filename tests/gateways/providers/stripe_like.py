@@ -4,29 +4,14 @@ Payment methods: `pm_ok`, `pm_decline_<code>`, `pm_action` (declined for want of
 `settle()`), `pm_detour` (answers `requires_action`).
 """
 
-import hashlib
-import hmac
 import json
-import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl
 
 from tests.gateways.providers.server import Money, Provider, Request, Response
+from tests.gateways.providers.stripe_wire import decoded, error, signature
 
 CREATED = 1_780_000_000
-
-
-def decoded(body: bytes) -> dict[str, Any]:
-    """Stripe's form encoding with brackets, as nested objects of text."""
-    found: dict[str, Any] = {}
-    for name, value in parse_qsl(body.decode(), keep_blank_values=True):
-        keys = [key for key in re.split(r"[\[\]]+", name) if key]
-        at = found
-        for key in keys[:-1]:
-            at = at.setdefault(key, {})
-        at[keys[-1]] = value
-    return found
 
 
 class StripeLike(Provider):
@@ -66,7 +51,7 @@ class StripeLike(Provider):
         key = request.headers["idempotency-key"]
         if key in self._keys:
             body, response = self._keys[key]
-            return response if body == request.body else _error(400, "idempotency_error", "idempotency_key_in_use")
+            return response if body == request.body else error(400, "idempotency_error", "idempotency_key_in_use")
         if request.path.endswith("/expire"):
             return self._expire(request.path.split("/")[-2])
         if request.path.endswith("/cancel"):
@@ -77,7 +62,7 @@ class StripeLike(Provider):
             "/v1/checkout/sessions": self._open,
         }.get(request.path)
         if make is None:
-            return _error(404, "invalid_request_error", "resource_missing")
+            return error(404, "invalid_request_error", "resource_missing")
         response = make(decoded(request.body))
         self._keys[key] = (request.body, response)
         return response
@@ -140,14 +125,14 @@ class StripeLike(Provider):
     def _cancel(self, id_: str, asked: dict[str, Any]) -> Response:
         intent = self.intents[id_]
         if intent["status"] in ("succeeded", "canceled"):
-            return _error(400, "invalid_request_error", "payment_intent_unexpected_state")
+            return error(400, "invalid_request_error", "payment_intent_unexpected_state")
         intent.update(status="canceled", cancellation_reason=asked["cancellation_reason"])
         return Response(200, intent)
 
     def _expire(self, id_: str) -> Response:
         session = self.sessions[id_]
         if session["status"] != "open":
-            return _error(400, "invalid_request_error", None)
+            return error(400, "invalid_request_error", None)
         session["status"] = "expired"
         return Response(200, session)
 
@@ -195,20 +180,18 @@ class StripeLike(Provider):
 
     def signed(self, raw: bytes, at: float, secret: str | None = None) -> dict[str, str]:
         """The headers of a webhook."""
-        text = f"{int(at)}.".encode() + raw
-        mac = hmac.new((secret or self.webhook_secret).encode(), text, hashlib.sha256).hexdigest()
-        return {"stripe-signature": f"t={int(at)},v1={mac}"}
+        return {"stripe-signature": signature(raw, at, secret or self.webhook_secret)}
 
     def _give_back(self, asked: dict[str, Any]) -> Response:
         intent = self.intents.get(asked["payment_intent"])
         if intent is None or intent["status"] != "succeeded":
-            return _error(400, "invalid_request_error", "resource_missing")
+            return error(400, "invalid_request_error", "resource_missing")
         amount = int(asked["amount"])
         gone = sum(each["amount"] for each in self.refunds.values() if each["payment_intent"] == intent["id"])
         if gone == intent["amount"]:
-            return _error(400, "invalid_request_error", "charge_already_refunded")
+            return error(400, "invalid_request_error", "charge_already_refunded")
         if gone + amount > intent["amount"]:
-            return _error(400, "invalid_request_error", None)
+            return error(400, "invalid_request_error", None)
         refund: dict[str, Any] = {
             "id": f"re_{len(self.refunds) + 1:08}",
             "object": "refund",
@@ -252,14 +235,14 @@ class StripeLike(Provider):
         if request.path.startswith("/v1/checkout/sessions/"):
             session = self.sessions.get(request.path.rpartition("/")[2])
             return (
-                _error(404, "invalid_request_error", "resource_missing") if session is None else Response(200, session)
+                error(404, "invalid_request_error", "resource_missing") if session is None else Response(200, session)
             )
         if request.path.startswith("/v1/refunds"):
             return self._get_refund(request)
         id_ = request.path.removeprefix("/v1/payment_intents").strip("/")
         if id_:
             intent = self.intents.get(id_)
-            return _error(404, "invalid_request_error", "resource_missing") if intent is None else Response(200, intent)
+            return error(404, "invalid_request_error", "resource_missing") if intent is None else Response(200, intent)
         since = int(request.query.get("created[gte]", ["0"])[0])
         customer = request.query.get("customer", [None])[0]
         limit = int(request.query.get("limit", ["10"])[0])
@@ -276,7 +259,7 @@ class StripeLike(Provider):
         id_ = request.path.removeprefix("/v1/refunds").strip("/")
         if id_:
             refund = self.refunds.get(id_)
-            return _error(404, "invalid_request_error", "resource_missing") if refund is None else Response(200, refund)
+            return error(404, "invalid_request_error", "resource_missing") if refund is None else Response(200, refund)
         of = request.query.get("payment_intent", [None])[0]
         since = int(request.query.get("created[gte]", ["0"])[0])
         data = [each for each in reversed(self.refunds.values()) if each["created"] >= since]
@@ -284,20 +267,13 @@ class StripeLike(Provider):
         return Response(200, {"object": "list", "url": "/v1/refunds", "data": data, "has_more": False})
 
     def busy(self) -> Response:
-        return _error(409, "invalid_request_error", "idempotency_key_in_use")
+        return error(409, "invalid_request_error", "idempotency_key_in_use")
 
     def rate_limited(self) -> Response:
-        return _error(429, "invalid_request_error", "rate_limit")
+        return error(429, "invalid_request_error", "rate_limit")
 
     def unauthorised(self) -> Response:
-        return _error(401, "invalid_request_error", None)
+        return error(401, "invalid_request_error", None)
 
     def failure(self) -> Response:
-        return _error(500, "api_error", None)
-
-
-def _error(status: int, type_: str, code: str | None) -> Response:
-    error = {"type": type_, "message": "No."}
-    if code is not None:
-        error["code"] = code
-    return Response(status, {"error": error})
+        return error(500, "api_error", None)

@@ -16,6 +16,8 @@ def upgrade() -> None:
     op.add_column("gateway_accounts", sa.Column("slowdown", sa.Integer(), server_default="0", nullable=False))
     op.add_column("gateway_accounts", sa.Column("slowed_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("gateway_accounts", sa.Column("webhook_secret", sa.Text(), nullable=True))
+    op.add_column("charges", sa.Column("first_sent_at", sa.DateTime(timezone=True), nullable=True))
+    op.execute("UPDATE charges SET first_sent_at = sent_at WHERE sent_at IS NOT NULL")
     _refunds()
     _credit_notes()
     _pay_links()
@@ -140,5 +142,6 @@ def _pay_links() -> None:
 def downgrade() -> None:
     for table in ("pay_links", "credit_notes", "refunds"):
         op.drop_table(table)
+    op.drop_column("charges", "first_sent_at")
     for column in ("webhook_secret", "slowed_at", "slowdown", "test", "secret"):
         op.drop_column("gateway_accounts", column)
