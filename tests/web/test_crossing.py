@@ -1,12 +1,12 @@
 """Two ways to the same money at the same moment: one of them waits, or is not taken."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
 from shared.acts.refund import request
-from shared.gateways.port import Declined, Succeeded
+from shared.gateways.port import ChargeRequest, Declined, Found, Sent, Succeeded
 from shared.store import facts, invoices
 from shared.store.locks import lock_subscriptions
 from tests.gateways.providers.stripe_like import StripeLike
@@ -137,3 +137,25 @@ def test_a_method_that_slows_us_down_halves_the_rate(shop: Shop) -> None:
     assert isinstance(shop.provider, StripeLike)
     assert (shop.status(), len(shop.provider.intents)) == ("paid", 1)
     assert shop.diary.notices("payment_failed") == []
+
+
+def test_an_attempt_is_looked_for_since_it_was_first_sent(shop: Shop) -> None:
+    """Sent, not found, sent again a day later: a first request that arrived late, and made money move, is found too."""
+    asked: list[Sent] = []
+    real = shop.gateway.lookup
+    shop.provider.weather.append("drop_before")
+    shop.open("pm_ok", until="2026-05-31T22:00:01Z")
+    first = shop.clock.at
+
+    def lookup(request: ChargeRequest, today: date, sent: Sent) -> Found:
+        asked.append(sent)
+        return real(request, today, sent)
+
+    shop.gateway.lookup = lookup  # type: ignore[method-assign]
+    shop.clock.at += timedelta(days=1)
+    work(shop)
+    shop.provider.weather.append("drop_before")
+    work(shop)
+    shop.clock.at += timedelta(days=1)
+    work(shop)
+    assert [abs(sent.at - first) < timedelta(minutes=1) for sent in asked] == [True, True]
