@@ -158,7 +158,8 @@ class StripeGateway(StripeAccount):
 
     def _session(self, reference: str) -> Found | Expired:
         try:
-            return of_session(self.client.v1.checkout.sessions.retrieve(reference))
+            params: Any = {"expand": ["payment_intent"]}
+            return of_session(self.client.v1.checkout.sessions.retrieve(reference, params))
         except stripe.StripeError as error:
             return NotYetKnowable(type(error).__name__)
 

@@ -32,11 +32,16 @@ def checkout_session(request: LinkRequest) -> Any:
 
 
 def of_session(session: stripe.checkout.Session) -> Found | Expired:
-    """What a session's state means."""
+    """What the state of a session, with its payment intent in it, means.
+
+    A session that was completed with a debit stays complete when that bounces; its intent then asks for another method
+    (docs.stripe.com/payments/checkout/fulfill-orders, on payment methods that are not immediate).
+    """
     intent = session.payment_intent
-    reference = intent if isinstance(intent, str) or intent is None else intent.id
     if session.status == "expired":
         return Expired()
-    if session.status == "complete" and reference is not None:
-        return Succeeded(reference) if session.payment_status == "paid" else Pending(reference)
-    return NotYetKnowable(f"the session is {session.status}")
+    if session.status != "complete" or not isinstance(intent, stripe.PaymentIntent):
+        return NotYetKnowable(f"the session is {session.status}")
+    if session.payment_status == "paid":
+        return Succeeded(intent.id)
+    return Expired() if intent.status in ("requires_payment_method", "canceled") else Pending(intent.id)

@@ -238,11 +238,12 @@ def clients_with_failing(tx: Tx, agency_id: str, client_ids: Collection[str]) ->
 
 
 def wake_open(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> None:
-    """A message about these invoices was applied: attempts that waited for it are looked at now."""
+    """What attempts of these invoices waited for has happened (a message, or the client at his page): look at them now."""
     tx.run(
         """
-        UPDATE charges SET wake_at = :as_of
-        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND state = 'due' AND planned_at <= :as_of
+        UPDATE charges SET wake_at = :as_of, planned_at = least(planned_at, :as_of)
+        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND state = 'due'
+          AND (planned_at <= :as_of OR code = 'client_is_paying')
         """,
         agency_id=agency_id,
         ids=list(invoice_ids),

@@ -70,6 +70,7 @@ class Run:
                 self.town.provider.listed_max = self.random.choice([None, 0, 3])  # its list of events lags
             for act, chance in (
                 (self.settle, 0.3),
+                (self.bounce, 0.2),
                 (self.visit, 0.4),
                 (self.lie, 0.3),
                 (self.refund, 0.3),
@@ -137,7 +138,7 @@ class Run:
             self.ask_a_person()
             self.work(lambda _moment: None)
             self.town.clock.at += timedelta(hours=7)
-            self.town.provider.prune()
+            self.town.provider.prune(REMEMBERED[self.town.name])
 
     def ask_a_person(self) -> None:
         """After three days without a word: somebody looks at the provider's own pages, and says what is there."""
@@ -160,14 +161,12 @@ class Run:
             word(tx, facts.require_agency(tx, self.agency_id), invoice)
 
     def expire(self) -> None:
-        """Places end by themselves, and debits that were under way arrive."""
+        """Places end by themselves."""
         provider = self.town.provider
         if isinstance(provider, StripeLike):
             for session in provider.sessions.values():
                 if session["status"] == "open" and session["expires_at"] < self.town.clock.at.timestamp():
                     session["status"] = "expired"
-                if session["status"] == "complete":
-                    session["payment_status"] = "paid"
         else:
             for id_, order in list(provider.orders.items()):
                 if order["status"] == "PAYER_ACTION_REQUIRED" and self.is_ours(order):
@@ -175,6 +174,13 @@ class Run:
 
     def settle(self) -> None:
         self.town.provider.settle()
+
+    def bounce(self) -> None:
+        """What was under way turns out not to be covered."""
+        if isinstance(self.town.provider, StripeLike):
+            self.town.provider.settle(succeeded=False)
+        else:
+            self.town.provider.settle("DECLINED")
 
     def work(self, between: Any) -> None:
         runtime = Runtime(
@@ -202,8 +208,7 @@ class Run:
     def pass_time(self) -> None:
         step = self.random.choice([1, 3, 10, 60, 400, 1500])
         self.town.clock.at += timedelta(minutes=step)
-        if timedelta(minutes=step) > REMEMBERED[self.town.name]:
-            self.town.provider.prune()
+        self.town.provider.prune(REMEMBERED[self.town.name])
 
     def unsettled(self) -> int:
         with self.town.store.transaction() as tx:

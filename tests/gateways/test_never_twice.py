@@ -47,8 +47,8 @@ def town(request: pytest.FixtureRequest, store: Store, clock: FixedClock, databa
         issue_invoices(store, agency_id, ids)
     with StripeLike() if request.param == "stripe" else PayPalLike() as provider:
         provider.slow_seconds = 0.15
+        provider.now = lambda: clock.at.timestamp()
         if isinstance(provider, StripeLike):
-            provider.now = lambda: clock.at.timestamp()
             made: OnlineGateway = StripeGateway(provider.secret, base=provider.url, timeout=(1.0, 0.1))
         else:
             made = PayPalGateway("client", "secret", base=provider.url, timeout=(1.0, 0.1))

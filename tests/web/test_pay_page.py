@@ -4,6 +4,7 @@ import pytest
 import requests
 
 from shared.pay_urls import PayUrls
+from tests.gateways.providers.stripe_like import StripeLike
 from tests.journeys.diary import told
 from tests.web.conftest import Shop, both
 
@@ -186,10 +187,26 @@ def test_a_payment_that_settles_in_some_days_keeps_attempts_out(shop: Shop) -> N
     shop.wait(days=2)
     assert [each.outcome for each in shop.diary.charges()] == ["declined"]
     provider.settle()
-    for session in provider.sessions.values():  # type: ignore[union-attr]
-        session["payment_status"] = "paid"
-    shop.wait(minutes=11)
+    shop.wait(hours=6)
     assert (shop.status(), len(shop.money())) == ("paid", 1)
+
+
+def test_a_debit_of_the_page_that_bounces_gives_way_to_the_next_attempt(shop: Shop) -> None:
+    """The session stays complete at Stripe for ever; told by its webhook, the attempt that waited goes out within minutes."""
+    shop.open(DECLINED["stripe"])
+    shop.press()
+    provider = shop.provider
+    assert isinstance(provider, StripeLike)
+    place = shop.places()[0]
+    assert provider.pay(place, later=True)
+    shop.wait(days=2)
+    provider.settle(succeeded=False)
+    assert [each.outcome for each in shop.diary.charges()] == ["declined"]
+    shop.hook("checkout.session.async_payment_failed", provider.sessions[place])
+    shop.wait(minutes=2)
+    assert [each.outcome for each in shop.diary.charges()] == ["declined", "declined"]
+    assert shop.press().status_code == 303
+    assert len(shop.places()) == 2
 
 
 def test_a_manual_invoice_names_its_page(shop: Shop) -> None:

@@ -180,7 +180,8 @@ def _link_to_close(tx: Tx, known: _Known, charge: Charge) -> OpenLink | Charge |
     if link.state == "open" and link.reference is not None and not isinstance(gateway, str):
         return OpenLink(cast("OnlineGateway", gateway), link.reference)
     # Nobody knows the address of a place that is being opened; it expires by itself.
-    later = tx.as_of + SOON if link.state == "paying" else max(link.expires_at, tx.as_of + SOON)
+    # What becomes of the place wakes the charge, so this is only for the case that nothing does.
+    later = max(link.expires_at if link.state != "paying" else link.wake_at or tx.as_of, tx.as_of + SOON)
     return charge._replace(code=CLIENT_IS_PAYING, planned_at=later, wake_at=later)
 
 

@@ -33,6 +33,7 @@ from workers.directory import GatewaysOf
 AFTER_EXPIRY = timedelta(minutes=1)
 SOON = timedelta(minutes=1)
 LATER = timedelta(minutes=10)
+AT_MOST = timedelta(hours=6)  # a bank debit settles in days; webhooks are what makes us prompt
 GATEWAY_MISSING = timedelta(hours=1)
 log = structlog.get_logger()
 
@@ -108,8 +109,10 @@ def settle_link(store: Store, agency_id: str, call: LinkCall, found: Found | Exp
         if isinstance(found, Succeeded):
             _receive(tx, agency_id, link, found.reference)
         elif link.state in pay_links.OPEN:
-            pay_links.write(tx, agency_id, [_after(tx, link, found)])
-        charges.wake_open(tx, agency_id, [link.invoice_id])
+            link = _after(tx, link, found)
+            pay_links.write(tx, agency_id, [link])
+        if isinstance(found, Succeeded) or link.state not in pay_links.OPEN:
+            charges.wake_open(tx, agency_id, [link.invoice_id])
 
 
 def _receive(tx: Tx, agency_id: str, link: PayLink, reference: str) -> None:
@@ -127,7 +130,8 @@ def _after(tx: Tx, link: PayLink, found: Found | Expired) -> PayLink:
             at = max(link.expires_at + AFTER_EXPIRY, tx.as_of + LATER)
             return link._replace(state="open", wake_at=at)
         case Pending():
-            return link._replace(state="paying", wake_at=tx.as_of + LATER)
+            later = min(max((tx.as_of - link.opened_at) / 4, LATER), AT_MOST)
+            return link._replace(state="paying", wake_at=tx.as_of + later)
         case _:
             return link._replace(state="paying", wake_at=tx.as_of + SOON)
 

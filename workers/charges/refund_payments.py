@@ -45,6 +45,7 @@ log = structlog.get_logger()
 class RefundCall(NamedTuple):
     """A call to make while no transaction is open; `sent` if the refund may have gone out before and is asked about first.
 
+    `again`: an earlier claim may have sent it, so to be refused now says nothing about that.
     `remembered`: the request may be sent again, for its key still stands for the same refund.
     """
 
@@ -52,7 +53,8 @@ class RefundCall(NamedTuple):
     gateway: Gateway
     request: RefundRequest
     sent: Sent | None
-    remembered: bool = True
+    again: bool
+    remembered: bool
 
 
 def claim_refunds(
@@ -91,18 +93,28 @@ def _decide(tx: Tx, agency_id: str, usable: Mapping[str, Gateway | str], refund:
     gateway = usable.get(refund.source, "gateway_missing")
     if isinstance(gateway, str):
         return refund._replace(code=gateway, wake_at=tx.as_of + GATEWAY_MISSING)
-    sent: Sent | None = None
-    remembered = refund.sent_at is None or is_refund_remembered(refund.source, refund.sent_at, tx.as_of)
-    if refund.state != "due" and refund.sent_at is not None:
-        step = next_step_of_refund(
-            refund.source,
-            sent_at=refund.sent_at,
-            reference=refund.reference,
-            doubtful_since=refund.doubtful_since,
-            now=tx.as_of,
-        )
-        sent = Sent(refund.sent_at, refund.reference) if step == "lookup" else None
-    return RefundCall(refund._replace(fence=refund.fence + 1), gateway, _request(agency_id, refund), sent, remembered)
+    call = RefundCall(
+        refund._replace(fence=refund.fence + 1),
+        gateway,
+        _request(agency_id, refund),
+        None,
+        again=False,
+        remembered=True,
+    )
+    if refund.sent_at is None:
+        return call
+    step = next_step_of_refund(
+        refund.source,
+        sent_at=refund.sent_at,
+        reference=refund.reference,
+        doubtful_since=refund.doubtful_since,
+        now=tx.as_of,
+    )
+    return call._replace(
+        sent=Sent(refund.sent_at, refund.reference) if step == "lookup" else None,
+        again=True,
+        remembered=is_refund_remembered(refund.source, refund.sent_at, tx.as_of),
+    )
 
 
 def ask(call: RefundCall) -> Found:
@@ -142,8 +154,7 @@ def settle_refund(store: Store, agency_id: str, call: RefundCall, found: Found) 
             return
         agency = facts.require_agency(tx, agency_id)
         invoice = invoices.load(tx, agency_id, [refund.invoice_id])[refund.invoice_id]
-        asked = call.sent is not None or refund.state != "sending"
-        _settle(tx, agency, invoice, refund, Unknown("") if asked and isinstance(found, NotSent) else found)
+        _settle(tx, agency, invoice, refund, Unknown("") if call.again and isinstance(found, NotSent) else found)
 
 
 def _settle(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, found: Found) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import zlib
+from datetime import timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -45,14 +46,14 @@ class PayPalLike(Provider):
         self.page_size = 1000
         self._numbers = count(1)
         self.listed_max: int | None = None
-        self._ids: dict[str, str] = {}
-        self._stored: dict[str, Response] = {}
+        self._ids: dict[str, tuple[float, str]] = {}
+        self._stored: dict[str, tuple[float, Response]] = {}
 
-    def prune(self) -> None:
-        """The request ids of orders are forgotten, as they are after six hours; those of refunds are kept for 45 days."""
-        for kept in (self._ids, self._stored):
-            for id_ in [id_ for id_ in kept if not id_.startswith("ref1-")]:
-                del kept[id_]
+    def prune(self, age: timedelta = timedelta(0)) -> None:
+        """Orders' request ids of that age are forgotten, as they are after six hours; those of refunds stay for 45 days."""
+        until = self.now() - age.total_seconds()
+        self._ids = {id_: kept for id_, kept in self._ids.items() if kept[0] > until or id_.startswith("ref1-")}
+        self._stored = {id_: kept for id_, kept in self._stored.items() if kept[0] > until or id_.startswith("ref1-")}
 
     def settle(self, status: str = "COMPLETED") -> None:
         """What was pending comes to its end."""
@@ -83,17 +84,17 @@ class PayPalLike(Provider):
             return _error(404) if order is None else Response(200, order)
         id_ = request.headers["paypal-request-id"]
         if id_ in self._stored:
-            return self._stored[id_]
+            return self._stored[id_][1]
         if id_ in self._ids:
-            known = self._ids[id_]
+            known = self._ids[id_][1]
             return Response(200, self.orders[known]) if known in self.orders else Response(201, self.refunds[known])
         done = self._done(request)
         if done.status < 300:
-            self._ids[id_] = done.body["id"]
+            self._ids[id_] = (self.now(), done.body["id"])
         return done
 
     def remember(self, request: Request, response: Response) -> None:
-        self._stored[request.headers["paypal-request-id"]] = response
+        self._stored[request.headers["paypal-request-id"]] = (self.now(), response)
 
     def _token(self, request: Request) -> Response:
         expected = base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()

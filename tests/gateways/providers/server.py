@@ -67,6 +67,7 @@ class Provider:
     slow_seconds = 1.5
 
     def __init__(self) -> None:
+        self.now: Callable[[], float] = time.time
         self.seen: list[tuple[Request, Response]] = []
         self.ledger: list[Money] = []
         self.returned: list[Money] = []

@@ -5,7 +5,7 @@ Payment methods: `pm_ok`, `pm_decline_<code>`, `pm_action` (declined for want of
 """
 
 import json
-from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from tests.gateways.providers.server import Money, Provider, Request, Response
@@ -26,12 +26,13 @@ class StripeLike(Provider):
         self.sessions: dict[str, dict[str, Any]] = {}
         self.refunds: dict[str, dict[str, Any]] = {}
         self.refunds_are = "succeeded"
-        self._keys: dict[str, tuple[bytes, Response]] = {}
-        self.now: Callable[[], float] = lambda: CREATED + len(self.intents) + 1
+        self._keys: dict[str, tuple[float, bytes, Response]] = {}
+        self.now = lambda: CREATED + len(self.intents) + 1
 
-    def prune(self) -> None:
-        """The keys are forgotten, as they may be after a day; what was done is not."""
-        self._keys.clear()
+    def prune(self, age: timedelta = timedelta(0)) -> None:
+        """Keys of that age are forgotten, as they may be after a day; what was done is not."""
+        until = self.now() - age.total_seconds()
+        self._keys = {key: kept for key, kept in self._keys.items() if kept[0] > until}
 
     def settle(self, *, succeeded: bool = True) -> None:
         """What was processing comes to its end."""
@@ -39,6 +40,9 @@ class StripeLike(Provider):
             for intent in self.intents.values():
                 if intent["status"] == "processing":
                     self._end(intent, succeeded=succeeded)
+                    for session in self.sessions.values():
+                        if succeeded and session["payment_intent"] == intent["id"]:
+                            session["payment_status"] = "paid"
 
     def moves_money(self, request: Request) -> bool:
         return request.method == "POST"
@@ -50,7 +54,7 @@ class StripeLike(Provider):
             return self._get(request)
         key = request.headers["idempotency-key"]
         if key in self._keys:
-            body, response = self._keys[key]
+            _, body, response = self._keys[key]
             return response if body == request.body else error(400, "idempotency_error", "idempotency_key_in_use")
         if request.path.endswith("/expire"):
             return self._expire(request.path.split("/")[-2])
@@ -64,11 +68,11 @@ class StripeLike(Provider):
         if make is None:
             return error(404, "invalid_request_error", "resource_missing")
         response = make(decoded(request.body))
-        self._keys[key] = (request.body, response)
+        self._keys[key] = (self.now(), request.body, response)
         return response
 
     def remember(self, request: Request, response: Response) -> None:
-        self._keys[request.headers["idempotency-key"]] = (request.body, response)
+        self._keys[request.headers["idempotency-key"]] = (self.now(), request.body, response)
 
     def _create(self, asked: dict[str, Any]) -> Response:
         number = len(self.intents) + 1
@@ -234,9 +238,11 @@ class StripeLike(Provider):
     def _get(self, request: Request) -> Response:
         if request.path.startswith("/v1/checkout/sessions/"):
             session = self.sessions.get(request.path.rpartition("/")[2])
-            return (
-                error(404, "invalid_request_error", "resource_missing") if session is None else Response(200, session)
-            )
+            if session is None:
+                return error(404, "invalid_request_error", "resource_missing")
+            whole = "payment_intent" in request.query.get("expand[0]", [])
+            intent = self.intents.get(session["payment_intent"]) if whole else session["payment_intent"]
+            return Response(200, {**session, "payment_intent": intent})
         if request.path.startswith("/v1/refunds"):
             return self._get_refund(request)
         id_ = request.path.removeprefix("/v1/payment_intents").strip("/")
