@@ -115,6 +115,23 @@ def test_a_worker_that_dies_in_a_refund_leaves_one_refund(shop: Shop, moment: st
     assert len(shop.provider.returned) == 1
 
 
+def test_a_refund_that_may_have_gone_out_stays_in_doubt_when_the_resend_is_refused(shop: Shop) -> None:
+    """That it was refused now says nothing about before: as one that never went out, it would go out anew after the key."""
+    shop.open(FINE["stripe"])
+    refund(shop)
+    with pytest.raises(KilledError):
+        work(shop, die("refund_answered"))
+    shop.provider.weather.append("rate_limited")
+    shop.clock.at += LEASE
+    work(shop)
+    assert shop.diary.ask("SELECT state FROM refunds") == [("unknown",)]
+    shop.clock.at += timedelta(days=2)
+    shop.provider.prune()
+    shop.wait(hours=1)
+    assert shop.diary.ask("SELECT state FROM refunds") == [("succeeded",)]
+    assert len(shop.provider.returned) == 1
+
+
 @both
 @pytest.mark.parametrize("moment", ["link_claimed", "link_answered"])
 def test_a_worker_that_dies_at_a_place_to_pay_takes_the_money_once(shop: Shop, moment: str) -> None:
