@@ -7,7 +7,7 @@ from ops.printing import agency_option, by_option, json_option, limit_option, pr
 from shared.store import operating
 from workers.intake.replay import replay
 
-STATES = ("waiting", "rejected", "applied", "stale")
+STATES = ("waiting", "rejected", "applied", "repeated", "stale")
 COLUMNS = {
     "inbox_id": "no.",
     "received_at": "received",

@@ -51,7 +51,7 @@ def request_command(
         said = {"by": who(by)}
         try:
             if outside:
-                done = refund.record(tx, whose, found, amount_minor, reason, tx.as_of, **said)
+                done = refund.record(tx, whose, found, amount_minor, reason, tx.as_of, None, **said)
             else:
                 done = refund.request(tx, whose, found, amount_minor, reason, **said)
         except RefundRefusedError as refused:

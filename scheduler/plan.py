@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
+from shared.acts.checkout import settle_initial_payments
+from shared.domain.facts import INVOICE
 from shared.domain.planning import Planned, Schedule
 from shared.domain.planning import plan as plan_schedule
-from shared.store import cycles, schedules
+from shared.store import cycles, facts, schedules
 from shared.store.locks import lock_subscriptions
 from shared.store.transaction import Store, Tx
 
@@ -40,13 +42,25 @@ def write(tx: Tx, due: Sequence[schedules.Bounded], until: datetime | None = Non
         return 0
     rows: list[tuple[object, ...]] = []
     moved: list[Schedule] = []
+    never_billed: dict[str, list[str]] = {}
     for schedule, limits in due:
         planned, after = plan_schedule(schedule, limits, until or tx.as_of)
+        if _without_first(schedule, planned, after):
+            never_billed.setdefault(schedule.agency_id, []).append(schedule.subscription_id)
         rows.extend(_row(tx, schedule, cycle) for cycle in planned)
         moved.append(after)
     cycles.insert(tx, rows)
     schedules.move(tx, moved)
+    for agency_id, ids in never_billed.items():
+        settle_initial_payments(tx, facts.require_agency(tx, agency_id), ids)
     return len(moved)
+
+
+def _without_first(schedule: Schedule, planned: Sequence[Planned], after: Schedule) -> bool:
+    """True if it is certain now that the first cycle will have no invoice: money that its checkout took has none to pay."""
+    if schedule.stream != INVOICE or schedule.next_index > 0:
+        return False
+    return after.stopped_reason is not None if not planned else planned[0].skipped is not None
 
 
 def _row(tx: Tx, schedule: Schedule, cycle: Planned) -> tuple[object, ...]:

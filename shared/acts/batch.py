@@ -1,5 +1,6 @@
 """Work off a batch of ids: what is free at once, what was locked after one wait, and a bad row alone."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -18,15 +19,16 @@ Park = Callable[[Tx, str, str, str], None]
 
 
 class TooManyBadRowsError(Exception):
-    """Splitting a batch found several bad rows: likely a bug, not data. What is left stays due and rings again."""
+    """Splitting a batch found several bad rows and not one good one: likely a bug, not data. What is left stays due."""
 
 
 def work(store: Store, agency_id: str, ids: Sequence[str], step: Step, park: Park) -> None:
     """Run `step` over a batch, each time in one transaction.
 
     Ids that another session had locked get one second try that waits, in a transaction of its own that holds nothing yet.
-    An error of the data (or a bug) splits the batch down to the one bad row, which is parked. Any other error rolls back and
-    is raised: every row stays due. Raises TooManyBadRowsError after the third bad row.
+    An error of the data (or a bug) splits the batch down to the bad rows, which are parked; the larger parts go first, so that
+    the good rows beside them are done before. Any other error rolls back and is raised: every row stays due. Raises
+    TooManyBadRowsError after the third bad row if no row of the batch could be done.
     """
     left = _attempt(store, agency_id, ids, step, park, wait=False)
     if left:
@@ -35,14 +37,15 @@ def work(store: Store, agency_id: str, ids: Sequence[str], step: Step, park: Par
 
 def _attempt(store: Store, agency_id: str, ids: Sequence[str], step: Step, park: Park, *, wait: bool) -> list[str]:
     left: list[str] = []
-    bad = 0
-    halves = [list(ids)]
+    bad = good = 0
+    halves = deque([list(ids)])
     while halves:
-        part = halves.pop()
+        part = halves.popleft()
         try:
             with store.transaction() as tx:
                 locked, committed = step(tx, agency_id, part, wait)
             left += locked
+            good += len(part) - len(locked)
             if committed is not None:
                 committed()
         except Exception as error:
@@ -50,11 +53,11 @@ def _attempt(store: Store, agency_id: str, ids: Sequence[str], step: Step, park:
                 raise
             if len(part) > 1:
                 middle = len(part) // 2
-                halves += [part[middle:], part[:middle]]
+                halves += [part[:middle], part[middle:]]
                 continue
             _park(store, agency_id, part[0], describe(error), park)
             bad += 1
-            if bad == BAD_ROWS_MAX and halves:
+            if bad >= BAD_ROWS_MAX and not good and halves:
                 what = f"{bad} bad rows in one batch of {agency_id}, the last: {describe(error)}"
                 raise TooManyBadRowsError(what) from error
     return left

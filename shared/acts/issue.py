@@ -1,24 +1,26 @@
 """Issue invoices: number, freeze, write, and say what happens next (collect, ask to pay, or nothing to pay)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
 
+from shared.acts import numbering
 from shared.acts.notify import CLIENT, about_invoice, notify
 from shared.acts.receive import receive
 from shared.domain.cycles import local_date
 from shared.domain.facts import Agency, Client, ServiceRevision
 from shared.domain.invoicing import Bill
 from shared.domain.keys import number, subscription_subject
-from shared.store import charges, cycles, inbox, invoices, numbers
+from shared.messages import InvoicePaid, InvoiceVoided, decode_change
+from shared.store import charges, cycles, inbox, invoices, payments
 from shared.store.charges import NewCharge
+from shared.store.inbox import Waiting
 from shared.store.invoices import Invoice, NewInvoice, NewLine
 from shared.store.payments import Payment
 from shared.store.transaction import Tx
 
-KIND = "invoice"
 _encode = msgspec.json.encode
 
 
@@ -55,7 +57,7 @@ def issue(tx: Tx, agency: Agency, drafts: Sequence[Draft]) -> None:
 
     The number series is locked here, as the last lock of the transaction. Dated on the agency's local day, but never
     before the series' last date. Automatic collection plans the first attempt, manual collection asks the client to pay;
-    a total of 0 is issued as paid.
+    a total of 0 is issued as paid. Nobody is asked to pay an invoice of which a kept message says that it is void or paid.
     """
     if not drafts:
         return
@@ -71,25 +73,26 @@ def issue(tx: Tx, agency: Agency, drafts: Sequence[Draft]) -> None:
         tx.record(agency.agency_id, "invoice.issued", subscription_subject(row.subscription_id), _told(draft, row))
     taken = [payment for draft in drafts for payment in draft.payments]
     if taken:
+        payments.apply_unapplied(tx, agency.agency_id, {draft.subscription_id for draft in drafts}, taken)
         receive(tx, agency, taken, unsent={draft.invoice_id for draft in drafts if not draft.tell})
-    _next_steps(tx, agency, drafts, rows)
-    _wake_messages(tx, agency, rows)
+    answered = _wake_messages(tx, agency, rows)
+    _next_steps(tx, agency, drafts, rows, answered)
 
 
 def _numbered(tx: Tx, agency: Agency, drafts: Sequence[Draft]) -> list[NewInvoice]:
     today = local_date(tx.as_of, agency.timezone)
     ours = sum(draft.external_number is None for draft in drafts)
-    sequence, issue_on = 0, today
-    if ours:
-        ours_today = any(draft.issued_on is None for draft in drafts)
-        sequence, last = numbers.take(tx, agency.agency_id, KIND, ours, today if ours_today else None)
-        issue_on = max(today, last or today)
+    ours_today = any(draft.issued_on is None for draft in drafts)
+    prefix = agency.invoice_prefix
+    on = today if ours_today else None
+    taken = numbering.take(tx, agency.agency_id, numbering.INVOICE, lambda each: number(prefix, each), ours, on)
+    issue_on = max(today, taken.last_issued_on or today)
+    sequences = iter(taken.sequences)
     parties = _encode(_party(agency))
     rows = []
     for draft in drafts:
-        own = sequence if draft.external_number is None else None
+        own = next(sequences) if draft.external_number is None else None
         rows.append(_row(tx, agency, draft, own, draft.issued_on or issue_on, parties))
-        sequence += draft.external_number is None
     return rows
 
 
@@ -172,12 +175,16 @@ def _told(draft: Draft, row: NewInvoice) -> dict[str, Any]:
     }
 
 
-def _next_steps(tx: Tx, agency: Agency, drafts: Sequence[Draft], rows: Sequence[NewInvoice]) -> None:
+def _next_steps(
+    tx: Tx, agency: Agency, drafts: Sequence[Draft], rows: Sequence[NewInvoice], answered: Collection[str]
+) -> None:
     planned, asked, settled = [], [], []
     for draft, row in zip(drafts, rows, strict=True):
         rest = row.total_minor - sum(payment.amount_minor for payment in draft.payments)
         if row.status == "paid":
             settled.append(row)
+        elif row.invoice_id in answered:
+            continue
         elif rest > 0 and draft.collection == "automatic":
             planned.append(NewCharge(row.invoice_id, 1, row.subscription_id, row.client_id, row.currency, tx.as_of))
         elif rest > 0 and draft.tell:
@@ -220,16 +227,30 @@ def _as_read(row: NewInvoice) -> Invoice:
     )
 
 
-def _wake_messages(tx: Tx, agency: Agency, rows: Sequence[NewInvoice]) -> None:
-    """Messages that came before their invoice are applied now, before it is charged."""
+def _wake_messages(tx: Tx, agency: Agency, rows: Sequence[NewInvoice]) -> set[str]:
+    """Messages that came before their invoice are applied now, before it is charged.
+
+    Returns the invoices of which one says that they are void, or paid in full: nothing is asked for them.
+    """
     awaited = inbox.awaited_invoices(tx, agency.agency_id)
     if not awaited:
-        return
-    keys = {
-        key
+        return set()
+    of = {
+        key: row
         for row in rows
         for key in waiting_keys(
             row.invoice_id, row.number or row.external_number, row.subscription_id, row.cycle_starts_on
         )
+        if key in awaited
     }
-    inbox.wake(tx, agency.agency_id, keys & awaited)
+    inbox.wake(tx, agency.agency_id, of.keys())
+    waiting = inbox.waiting_for(tx, agency.agency_id, of.keys())
+    return {of[each.waits_for].invoice_id for each in waiting if _answers(each, of[each.waits_for])}
+
+
+def _answers(waiting: Waiting, row: NewInvoice) -> bool:
+    told = decode_change(waiting.raw).data
+    if isinstance(told, InvoicePaid):
+        wrong_currency = told.currency not in (None, row.currency)
+        return not wrong_currency and (told.amount_minor is None or told.amount_minor >= row.total_minor)
+    return isinstance(told, InvoiceVoided)

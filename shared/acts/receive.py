@@ -7,7 +7,7 @@ from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, notify
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
 from shared.domain.states import SERIES_GOES_ON
-from shared.store import charges, cycles, invoices, payments
+from shared.store import charges, cycles, invoices, payments, refunds
 from shared.store.invoices import Invoice
 from shared.store.payments import Payment
 from shared.store.transaction import Tx
@@ -17,11 +17,11 @@ def receive(tx: Tx, agency: Agency, arrived: Sequence[Payment], unsent: Collecti
     """Record payments for invoices of locked subscriptions. Returns the invoices that are paid by them.
 
     An invoice is paid when its payments reach its total; less leaves the rest open; more, or money for a void invoice, is
-    surplus: told to the agency, never refused. A payment told twice (same source and reference) is recorded once.
+    surplus: told to the agency, never refused. A payment told twice (same source, reference and invoice) is recorded once.
     The client is told of a paid invoice, except of the `unsent` ones, whose sending is not our business.
     """
     known = payments.known(tx, agency.agency_id, arrived)
-    fresh = [payment for payment in arrived if (payment.source, payment.reference) not in known]
+    fresh = [each for each in arrived if (each.source, each.reference, each.invoice_id) not in known]
     if not fresh:
         return []
     payments.insert(tx, agency.agency_id, fresh)
@@ -58,6 +58,16 @@ def _record(tx: Tx, agency: Agency, invoice: Invoice, arrived: Sequence[Payment]
     return [about_invoice(invoice, "surplus_payment", AGENCY, turn, surplus_minor=surplus, status=invoice.status)]
 
 
+def tell_money_of_void(tx: Tx, agency: Agency, invoice: Invoice) -> None:
+    """An invoice has just been voided: what was paid of it and has not gone back is surplus, told to the agency."""
+    left = sum(each.left_minor for each in refunds.refundable(tx, agency.agency_id, invoice.invoice_id))
+    if left == 0:
+        return
+    told = {"invoice_id": invoice.invoice_id, "surplus_minor": left, "currency": invoice.currency}
+    tx.record(agency.agency_id, "payment.surplus", subscription_subject(invoice.subscription_id), told)
+    notify(tx, agency, [about_invoice(invoice, "surplus_payment", AGENCY, "void", surplus_minor=left, status="void")])
+
+
 def _close(tx: Tx, agency: Agency, paid: Sequence[Invoice], received: dict[str, list[Payment]]) -> None:
     """Paid invoices: no further attempt, no hold, and a series that was given up goes on."""
     if not paid:
@@ -67,6 +77,9 @@ def _close(tx: Tx, agency: Agency, paid: Sequence[Invoice], received: dict[str, 
     invoices.close(tx, agency.agency_id, ids, "paid", paid_at)
     charges.end_open(tx, agency.agency_id, ids, "invoice_paid")
     cycles.release(tx, agency.agency_id, {invoice.subscription_id for invoice in paid})
+    given_up = [each for each in paid if each.status not in SERIES_GOES_ON]
+    for each in series.latest_of_series(tx, agency.agency_id, given_up):
+        series.resume(tx, agency, each.subscription_id, None, tx.as_of)
     for invoice in paid:
         data = {
             "invoice_id": invoice.invoice_id,
@@ -76,5 +89,3 @@ def _close(tx: Tx, agency: Agency, paid: Sequence[Invoice], received: dict[str, 
             "paid_at": max(payment.received_at for payment in received[invoice.invoice_id]),
         }
         tx.record(agency.agency_id, "invoice.paid", subscription_subject(invoice.subscription_id), data)
-        if invoice.status not in SERIES_GOES_ON and invoice.cycle_index is not None:
-            series.resume(tx, agency, invoice.subscription_id, None, tx.as_of)

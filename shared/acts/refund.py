@@ -6,18 +6,18 @@ from typing import Any, Final
 
 import msgspec
 
+from shared.acts import numbering
 from shared.acts.notify import CLIENT, about_invoice, notify
 from shared.domain.crediting import Credit, beyond_surplus, credit
 from shared.domain.cycles import local_date
 from shared.domain.facts import Agency
 from shared.domain.keys import credit_note_number, refund_key, subscription_subject
 from shared.domain.states import REFUND_MOVES, check_move
-from shared.store import numbers, refunds
+from shared.store import refunds
 from shared.store.invoices import Invoice
-from shared.store.refunds import NewCreditNote, Refund, Refundable
+from shared.store.refunds import NewCreditNote, Outside, Refund, Refundable
 from shared.store.transaction import Tx
 
-KIND: Final = "credit_note"
 PROVIDERS: Final = frozenset({"stripe", "paypal", "sandbox"})
 _encode = msgspec.json.encode
 
@@ -55,14 +55,16 @@ def record(
     amount_minor: int | None,
     reason: str | None,
     refunded_at: datetime,
-    reference: str | None = None,
+    outside: Outside | None = None,
     **said: Any,
 ) -> list[Refund]:
     """Record money that was given back elsewhere, of whichever payments it can be of. Raises RefundRefusedError."""
     planned = _plan(tx, agency, invoice, amount_minor, None)
     done = [each._replace(reason=reason, origin="outside", state="sending", sent_at=refunded_at) for each in planned]
     refunds.insert(tx, agency.agency_id, done)
-    about = {"outside_reference": reference, **said}
+    if outside is not None:
+        refunds.name_outside(tx, agency.agency_id, done, outside)
+    about = {"outside_reference": None if outside is None else outside.reference, **said}
     return [succeed(tx, agency, invoice, each, None, **about) for each in done]
 
 
@@ -198,8 +200,12 @@ def _credit_note(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund) -> Ne
     credited = refunds.credited(tx, agency.agency_id, invoice.invoice_id)
     sums = credit(refunds.taxes(tx, agency.agency_id, invoice.invoice_id), credited, amount)
     today = local_date(tx.as_of, agency.timezone)
-    sequence, last = numbers.take(tx, agency.agency_id, KIND, 1, today)
-    note = _note(agency, refund, sums, sequence, tx.as_of)._replace(issued_on=max(today, last or today))
+    prefix = agency.invoice_prefix
+    taken = numbering.take(
+        tx, agency.agency_id, numbering.CREDIT_NOTE, lambda each: credit_note_number(prefix, each), 1, today
+    )
+    issued_on = max(today, taken.last_issued_on or today)
+    note = _note(agency, refund, sums, taken.sequences[0], tx.as_of)._replace(issued_on=issued_on)
     refunds.insert_credit_note(tx, agency.agency_id, note)
     return note
 

@@ -1,34 +1,67 @@
-"""A stopped invoice series goes on: what it missed is skipped with that reason, and the anchor stays."""
+"""An invoice series stops when its latest invoice is void or given up, and goes on: what it missed is skipped."""
 
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
+from shared.acts.notify import AGENCY, Draft, notify
 from shared.domain.cycles import Recurrence, due_at, local_date
 from shared.domain.facts import INVOICE, Agency
 from shared.domain.keys import subscription_subject
 from shared.domain.planning import CANCELLED, Schedule
-from shared.domain.states import SERIES_GOES_ON
 from shared.store import cycles, invoices, schedules
+from shared.store.invoices import Invoice
 from shared.store.transaction import Tx
 
 SERIES_STOPPED = "series_stopped"
+
+
+def stop_after(tx: Tx, agency: Agency, ended: Sequence[Invoice], status: str) -> None:
+    """Invoices of locked subscriptions have just become void or uncollectible: a series whose latest one that is stops now."""
+    latest = latest_of_series(tx, agency.agency_id, ended)
+    stop(tx, agency, {each.subscription_id: f"previous_invoice_{status}" for each in latest})
+
+
+def latest_of_series(tx: Tx, agency_id: str, found: Sequence[Invoice]) -> list[Invoice]:
+    """Those of these invoices that are the latest of their series, and count for it since it was last resumed."""
+    ids = sorted({each.subscription_id for each in found if each.cycle_index is not None})
+    if not ids:
+        return []
+    latest = invoices.latest_ids(tx, agency_id, ids)
+    resumed = schedules.resumed_indexes(tx, agency_id, ids)
+    return [
+        each
+        for each in found
+        if latest.get(each.subscription_id) == each.invoice_id
+        and (each.cycle_index or 0) >= resumed.get(each.subscription_id, 0)
+    ]
+
+
+def stop(tx: Tx, agency: Agency, stopped: Mapping[str, str]) -> None:
+    """Stop series, given as subscription → reason, and tell the agency; one that is stopped already stays as it is."""
+    if not stopped:
+        return
+    newly = schedules.stop(tx, agency.agency_id, sorted(stopped.items()), INVOICE)
+    drafts = []
+    for id_ in newly:
+        data = {"subscription_id": id_, "reason": stopped[id_]}
+        tx.record(agency.agency_id, "series.stopped", subscription_subject(id_), data)
+        drafts.append(Draft("series_stopped", AGENCY, id_, id_, None, None, tx.as_of.date().isoformat(), data))
+    notify(tx, agency, drafts)
 
 
 def resume(tx: Tx, agency: Agency, subscription_id: str, from_on: date | None, at: datetime) -> bool:
     """Let the stopped invoice series of a locked subscription go on. Returns False if nothing stops it.
 
     It goes on at the first boundary on or after `from_on`; without one, at the first that falls due later than `at`.
-    Cycles missed before that are written as skipped. A series that the subscription's own end stopped stays ended. Where the
-    stop was not found yet, because its next cycle is still to come or to be planned, it is lifted before it is found.
+    Cycles missed before that are written as skipped. A series that the subscription's own end stopped stays ended.
     """
     bounded = schedules.load(tx, agency.agency_id, subscription_id).get(INVOICE)
     if bounded is None or bounded.schedule.anchor_on is None:
         return False
     schedule = bounded.schedule
-    if schedule.stopped_reason == CANCELLED:
+    if schedule.stopped_reason in (None, CANCELLED):
         return False
     index = _first_index(agency, schedule, from_on, at)
-    if schedule.stopped_reason is None:
-        return _lift(tx, agency, schedule, index)
     starts_on = schedule.boundary(index)
     skip_missed(tx, agency, schedule, starts_on)
     resumed = schedule._replace(
@@ -42,17 +75,6 @@ def resume(tx: Tx, agency: Agency, subscription_id: str, from_on: date | None, a
     data = {"subscription_id": subscription_id, "from": starts_on, "was": schedule.stopped_reason}
     tx.record(agency.agency_id, "series.resumed", subscription_subject(subscription_id), data)
     cycles.release(tx, agency.agency_id, [subscription_id])
-    return True
-
-
-def _lift(tx: Tx, agency: Agency, schedule: Schedule, index: int) -> bool:
-    """Of a series that would stop at its next cycle: what was voided or given up no longer stops it from `index` on."""
-    latest = invoices.latest_statuses(tx, agency.agency_id, [schedule.subscription_id]).get(schedule.subscription_id)
-    if latest is None or latest[0] in SERIES_GOES_ON:
-        return False
-    schedules.rewrite(tx, agency.agency_id, [schedule._replace(resumed_index=index)])
-    data = {"subscription_id": schedule.subscription_id, "from": schedule.boundary(index), "was": None}
-    tx.record(agency.agency_id, "series.resumed", subscription_subject(schedule.subscription_id), data)
     return True
 
 

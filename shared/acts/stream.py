@@ -1,5 +1,6 @@
 """The due cycles of a stream: what both pools that work one off do around their own decision."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
@@ -69,28 +70,11 @@ def tell_blocked(tx: Tx, agency: Agency, stream: Stream, blocked: Sequence[tuple
     notify(tx, agency, drafts)
 
 
-def look_behind(tx: Tx, agency_id: str, stream: Stream, read: Sequence[Cycle], stuck: Sequence[Stuck]) -> None:
-    """A pass reads at most 36 cycles of a subscription: see to those behind them, so that none rings for ever unread.
-
-    Where the whole pass got stuck, so do they, until the same look; where it came further, they are next, now.
-    """
-    passes: dict[str, list[Cycle]] = {}
-    for cycle in read:
-        passes.setdefault(cycle.subscription_id, []).append(cycle)
-    full = {id_: each for id_, each in passes.items() if len(each) >= cycles.CYCLES_PER_PASS_MAX}
-    if not full:
-        return
-    left = {(each.subscription_id, each.starts_on): each for each in stuck if each.subscription_id in full}
-    follow, go_on = [], []
-    for id_, each in full.items():
-        last = left.get((id_, each[-1].starts_on))
-        whole = all((id_, cycle.starts_on) in left for cycle in each)
-        if whole and last is not None:
-            follow.append(last if stream == ORDER else last._replace(reason="earlier_cycle_blocked"))
-        else:
-            go_on.append((id_, each[-1].starts_on))
-    cycles.follow(tx, agency_id, stream, follow)
-    cycles.go_on(tx, agency_id, stream, go_on)
+def cut_short(read: Sequence[Cycle]) -> dict[str, date]:
+    """The subscriptions of which a pass read as many cycles as it may, and the start of the last one it read."""
+    counts = Counter(cycle.subscription_id for cycle in read)
+    last = {cycle.subscription_id: cycle.starts_on for cycle in read}
+    return {id_: last[id_] for id_, count in counts.items() if count >= cycles.CYCLES_PER_PASS_MAX}
 
 
 def work_stream(store: Store, agency_id: str, ids: Sequence[str], stream: Stream, step: Step, *, again: bool) -> None:

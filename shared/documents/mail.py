@@ -233,8 +233,48 @@ def _disputed(context: Context) -> Text:
 
 
 def _surplus(context: Context) -> Text:
+    if "reference" in context:
+        return _unapplied(context)
     said = f"{_money(context, 'surplus_minor')} more than {_invoice(context)} asks for was received from {context['client']}."
     return f"Surplus payment: {_invoice(context)}", [_first_upper(said), _facts(context)]
+
+
+_WHY_NO_INVOICE = {
+    "before_known": "the first period had ended before the subscription was known",
+    "before_cut_over": "the first period is billed elsewhere",
+    "paused": "the subscription was paused when the first invoice was due",
+    "subscription_cancelled": "the subscription was cancelled before the first invoice was due",
+}
+
+
+def _unapplied(context: Context) -> Text:
+    why = _WHY_NO_INVOICE.get(context["reason"], context["reason"])
+    said = (
+        f"{_money(context, 'surplus_minor')} were paid at the checkout of subscription {context['subscription_id']}"
+        f" (reference {context['reference']}), but no invoice asks for them: {why}."
+    )
+    ask = "Give the money back to your client, or bill the first period yourself."
+    return f"Payment without an invoice: {context['subscription_id']}", [_first_upper(said), ask]
+
+
+def _overdue_client(context: Context) -> Text:
+    said = (
+        f"{_invoice(context)} over {_money(context)} was due on {context['due_on']} and is not paid."
+        " New orders wait until it is."
+    )
+    return f"Overdue: {_invoice(context)} from {context['agency']}", [
+        _first_upper(said),
+        _pay_link(context) or "Please pay it.",
+        _facts(context),
+    ]
+
+
+def _overdue_agency(context: Context) -> Text:
+    said = (
+        f"{_invoice(context)} over {_money(context)} was due on {context['due_on']} and {context['client']} has not paid it."
+        " New orders of this subscription are held until it is paid or voided."
+    )
+    return f"Overdue: {context['client']}, {_invoice(context)}", [_first_upper(said), _facts(context)]
 
 
 def _first_upper(text: str) -> str:
@@ -260,4 +300,6 @@ TEXTS: Mapping[tuple[str, str], Callable[[Context], Text]] = {
     ("books_differ", "agency"): _books_differ,
     ("payment_disputed", "agency"): _disputed,
     ("surplus_payment", "agency"): _surplus,
+    ("invoice_overdue", "client"): _overdue_client,
+    ("invoice_overdue", "agency"): _overdue_agency,
 }

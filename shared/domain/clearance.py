@@ -5,6 +5,9 @@ from datetime import date
 from typing import NamedTuple
 
 from shared.domain.invoicing import Cancel, Skip
+from shared.domain.planning import BEFORE_CUT_OVER
+
+UNANSWERED = "payment_unanswered"
 
 
 class Unresolved(NamedTuple):
@@ -15,6 +18,7 @@ class Unresolved(NamedTuple):
     status: str
     failing: bool
     due_on: date
+    unanswered: bool = False  # its first attempt to collect has not been answered
 
 
 class Covering(NamedTuple):
@@ -56,11 +60,15 @@ def clear(
     hold_on: str,
     today: date,
     series_stopped: bool,
+    starts_on: date,
+    invoice_to_come: bool = False,
 ) -> Clearance:
-    """May the order go out today?
+    """May the order that starts on `starts_on` go out today?
 
     No open invoice of the subscription is failing (or, with hold_on "overdue", past its due date), and for self-checkout
-    the invoice whose period covers the order's date is paid. The order of a void or skipped period is skipped too.
+    the invoice whose period covers the order's date is paid. The order of a void or skipped period is skipped too; that of a
+    period billed elsewhere before the cut-over is not. A manual order waits while the first attempt to collect an invoice due
+    no later than itself has not been answered (`invoice_to_come`: one is about to be issued and collected).
     """
     if self_checkout and covering is not None:
         ended = _ended_with_its_invoice(covering)
@@ -70,6 +78,8 @@ def clear(
     if held is not None:
         return held
     if not self_checkout:
+        return _by_hand(unresolved, starts_on, invoice_to_come=invoice_to_come)
+    if covering is not None and covering.reason == BEFORE_CUT_OVER:
         return Cleared()
     if covering is None:
         return Waiting("series_stopped" if series_stopped else "invoice_missing", None)
@@ -78,8 +88,15 @@ def clear(
     return Waiting("invoice_blocked" if covering.state == "blocked" else "invoice_unpaid", covering.starts_on)
 
 
+def _by_hand(unresolved: Sequence[Unresolved], starts_on: date, *, invoice_to_come: bool) -> Clearance:
+    for invoice in unresolved:
+        if invoice.unanswered and invoice.starts_on is not None and invoice.starts_on <= starts_on:
+            return Waiting(UNANSWERED, invoice.starts_on)
+    return Waiting(UNANSWERED, None) if invoice_to_come else Cleared()
+
+
 def _ended_with_its_invoice(covering: Covering) -> Skip | Cancel | None:
-    if covering.state == "skipped":
+    if covering.state == "skipped" and covering.reason != BEFORE_CUT_OVER:
         return Skip(covering.reason or "invoice_skipped")
     if covering.state == "cancelled":
         return Cancel(covering.reason or "subscription_cancelled")

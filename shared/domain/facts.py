@@ -100,11 +100,21 @@ class Subscription(NamedTuple):
     initial_payment: InitialPayment | None
     ended_at: datetime | None
     ended_reason: str | None
+    status: str = "active"
+
+    @property
+    def cancelled(self) -> bool:
+        """True once upstream says that it has ended."""
+        return self.status == "cancelled"
 
     @property
     def by_hand(self) -> bool:
         """True for a manual order: its cycle 0 and its first invoice are made by the agency."""
         return self.checkout == "manual"
+
+    def judged_at(self, due_at: datetime) -> datetime:
+        """The moment whose facts decide a cycle: when it fell due, but not before the subscription was known."""
+        return max(due_at, self.known_since)
 
 
 class Revision(Protocol):
@@ -118,10 +128,13 @@ R = TypeVar("R", bound=Revision)
 
 
 def in_force(revisions: Sequence[R], at: datetime) -> R:
-    """The newest revision effective at `at`; before the first one, the first. `revisions` is ascending, not empty."""
+    """The newest revision effective at `at`; before the first one, the newest of that first moment.
+
+    `revisions` is ascending, by revision and by moment, and not empty.
+    """
     found = revisions[0]
     for revision in revisions[1:]:
-        if revision.effective_at > at:
+        if revision.effective_at > max(at, revisions[0].effective_at):
             break
         found = revision
     return found

@@ -86,9 +86,10 @@ def ended_before(subscription: Subscription, revision: SubscriptionRevision, per
     """Why a cycle has no document by the subscription's own state in force at its due instant; None if it has one.
 
     Cancelled: cycles that start on or after `cancel_on`, which may be set ahead while the status is still active. Paused:
-    skipped, and the series goes on from the anchor. A subscription that dunning ended stays ended, whatever upstream says.
+    skipped, and the series goes on from the anchor. A subscription that dunning ended stays ended, whatever upstream says;
+    a cycle that fell due at that very moment is not touched.
     """
-    if subscription.ended_at is not None and period.due_at >= subscription.ended_at:
+    if subscription.ended_at is not None and period.due_at > subscription.ended_at:
         return Cancel(subscription.ended_reason or "subscription_ended")
     if revision.cancel_on is not None and period.starts_on >= revision.cancel_on:
         return Cancel("subscription_cancelled")
@@ -111,13 +112,31 @@ def describe(name: str, starts_on: date, ends_on: date) -> str:
     return f"{name}, {starts_on.isoformat()} – {date.fromordinal(ends_on.toordinal() - 1).isoformat()}"
 
 
-def priced(services: Sequence[ServiceRevision], at: datetime) -> tuple[ServiceRevision, ServiceRevision | None]:
-    """The revision in force at `at`, and the one that prices it: itself, or the first later one that has a price."""
-    facts = in_force(services, at)
-    if facts.price_minor is not None:
+def priced(
+    revisions: Sequence[SubscriptionRevision],
+    services: Mapping[str, Sequence[ServiceRevision]],
+    at: datetime,
+    currency: str | None = None,
+) -> tuple[ServiceRevision, ServiceRevision | None]:
+    """The service's revision in force at `at`, and the one that prices it: itself, or if it has no price (or is not in the
+    wanted currency) the one of the first later moment at which the subscription's service, whichever it then is, fits."""
+    facts = _service_at(revisions, services, at)
+    if _fits(facts, currency):
         return facts, facts
-    later = (each for each in services if each.revision > facts.revision and each.price_minor is not None)
-    return facts, next(later, None)
+    changes = {each.effective_at for each in revisions}
+    changes |= {each.effective_at for listed in services.values() for each in listed}
+    later = (_service_at(revisions, services, moment) for moment in sorted(changes) if moment > at)
+    return facts, next((each for each in later if _fits(each, currency)), None)
+
+
+def _service_at(
+    revisions: Sequence[SubscriptionRevision], services: Mapping[str, Sequence[ServiceRevision]], at: datetime
+) -> ServiceRevision:
+    return in_force(services[in_force(revisions, at).service_id], at)
+
+
+def _fits(service: ServiceRevision, currency: str | None) -> bool:
+    return service.price_minor is not None and currency in (None, service.currency)
 
 
 def decide(
@@ -130,32 +149,32 @@ def decide(
     """What becomes of a due invoice cycle.
 
     `previous_status` is the status of the series' latest invoice before this cycle, None if there is none that counts.
-    Price, tax, quantity, status and pause are those in force at the cycle's due instant.
+    Price, tax, quantity, status and pause are those in force when the cycle fell due, but not before the subscription was
+    known.
     """
-    revision = in_force(revisions, period.due_at)
+    at = subscription.judged_at(period.due_at)
+    revision = in_force(revisions, at)
     ended = ended_before(subscription, revision, period)
     if ended is not None:
         return ended
     if previous_status is not None and previous_status not in SERIES_GOES_ON:
         return Skip(f"previous_invoice_{previous_status}", stops_series=True)
-    facts, pricing = priced(services[revision.service_id], period.due_at)
+    paid = subscription.initial_payment if period.cycle_index == 0 else None
+    facts, pricing = priced(revisions, services, at, None if paid is None else paid.currency)
     if pricing is None or pricing.price_minor is None:
-        return Blocked(
-            "price_missing", f"service {facts.service_id} has no price: send service.upserted with price_minor"
-        )
-    mismatch = _currency_mismatch(subscription.initial_payment, pricing, period)
-    if mismatch is not None:
-        return mismatch
+        return _unpriced(facts, paid, priced(revisions, services, at)[1])
     description = describe(facts.name, period.starts_on, period.ends_on)
     bill = make_bill(facts, pricing.price_minor, pricing.currency, revision.quantity, description)
     return Issue(bill, revision.client_id, facts, revision.quantity, revision.collection)
 
 
-def _currency_mismatch(payment: InitialPayment | None, service: ServiceRevision, period: Period) -> Blocked | None:
-    if payment is None or period.cycle_index != 0 or payment.currency == service.currency:
-        return None
+def _unpriced(facts: ServiceRevision, paid: InitialPayment | None, pricing: ServiceRevision | None) -> Blocked:
+    if paid is None or pricing is None:
+        return Blocked(
+            "price_missing", f"service {facts.service_id} has no price: send service.upserted with price_minor"
+        )
     return Blocked(
         "currency_mismatch",
-        f"the initial payment is in {payment.currency}, service {service.service_id} in {service.currency}:"
+        f"the initial payment is in {paid.currency}, service {pricing.service_id} in {pricing.currency}:"
         " send the subscription or the service again with one currency",
     )

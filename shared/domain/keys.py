@@ -4,17 +4,28 @@ import hashlib
 from datetime import date
 
 _DIGITS = "0123456789"
+_INVOICE, _ORDER = "inv:", "ord:"
 _DIGITS_MIN, _DIGITS_MAX = 5, 18
 
 
 def invoice_id(subscription_id: str, period_starts_on: date) -> str:
     """The id of a generated invoice: one per subscription and period start."""
-    return f"inv:{subscription_id}:{period_starts_on.isoformat()}"
+    return f"{_INVOICE}{subscription_id}:{period_starts_on.isoformat()}"
 
 
 def order_id(subscription_id: str, period_starts_on: date) -> str:
     """The id of a generated order: one per subscription and period start."""
-    return f"ord:{subscription_id}:{period_starts_on.isoformat()}"
+    return f"{_ORDER}{subscription_id}:{period_starts_on.isoformat()}"
+
+
+def is_our_form(id_: str) -> bool:
+    """True for an id that we might give a document ourselves: nobody else may use it."""
+    return id_.startswith((_INVOICE, _ORDER))
+
+
+def payment_source(upstream: str) -> str:
+    """The source of a payment that upstream told of, kept apart from the providers': two systems may use one reference."""
+    return f"upstream:{upstream}"
 
 
 def charge_key(agency_id: str, provider: str, invoice: str, attempt: int) -> str:
@@ -62,6 +73,11 @@ def sequences_of(printed: str) -> list[int]:
     digits = len(printed) - len(printed.rstrip(_DIGITS))
     ends = [printed[-length:] for length in range(_DIGITS_MIN, min(digits, _DIGITS_MAX) + 1)]
     return [int(end) for end in ends if len(end) == _DIGITS_MIN or end[0] != "0"]
+
+
+def is_of_series(prefix: str, printed: str) -> bool:
+    """True for a number that the series with this prefix gives, or will give."""
+    return any(number(prefix, sequence) == printed for sequence in sequences_of(printed))
 
 
 def subscription_subject(subscription_id: str) -> str:

@@ -8,6 +8,7 @@ from shared.domain.facts import Stream
 
 CYCLES_PER_PASS_MAX = 36
 BEFORE_KNOWN = "before_known"
+BEFORE_CUT_OVER = "before_cut_over"
 CANCELLED = "subscription_cancelled"
 
 
@@ -40,7 +41,10 @@ class Schedule(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What bounds a series: its agency's local time, since when it is known, and when it ends."""
+    """What bounds a series: its agency's local time, since when it is known, and when it ends.
+
+    `cut_over_on`: until then the subscription is billed elsewhere, so that what began before it is none of ours.
+    """
 
     timezone: str
     issue_time: time
@@ -48,10 +52,11 @@ class Limits(NamedTuple):
     cancel_on: date | None
     cancel_effective_at: datetime | None
     ended_at: datetime | None
+    cut_over_on: date | None = None
 
     def over(self, starts_on: date, falls_due_at: datetime) -> bool:
         """True if a cycle would start after the subscription's end, judged by what is in force when it falls due."""
-        if self.ended_at is not None and falls_due_at >= self.ended_at:
+        if self.ended_at is not None and falls_due_at > self.ended_at:
             return True
         return (
             self.cancel_on is not None
@@ -60,9 +65,15 @@ class Limits(NamedTuple):
             and falls_due_at >= self.cancel_effective_at
         )
 
+    def passed_over(self, starts_on: date, ends_on: date) -> str | None:
+        """Why a period is not ours to bill: it ended before we knew of it, or began before the cut-over; None if it is."""
+        if self.cut_over_on is not None and starts_on < self.cut_over_on:
+            return BEFORE_CUT_OVER
+        return BEFORE_KNOWN if ends_on <= self.known_on else None
+
 
 class Planned(NamedTuple):
-    """A cycle row to write: `skipped` says that its period ended before we knew the subscription."""
+    """A cycle row to write: `skipped` says why its period is not ours to bill."""
 
     cycle_index: int
     starts_on: date
@@ -92,8 +103,7 @@ def plan(
         if falls_due_at > as_of or len(planned) == cycles_max:
             return planned, schedule._replace(next_index=index, next_at=falls_due_at, planned_until=starts_on)
         ends_on = recurrence.boundary(index + 1 - first)
-        skipped = BEFORE_KNOWN if ends_on <= limits.known_on else None
-        planned.append(Planned(index, starts_on, ends_on, falls_due_at, skipped))
+        planned.append(Planned(index, starts_on, ends_on, falls_due_at, limits.passed_over(starts_on, ends_on)))
         index, starts_on = index + 1, ends_on
         falls_due_at = due_at(starts_on, limits.timezone, limits.issue_time)
 

@@ -55,7 +55,9 @@ def check_move(moves: Mapping[str, frozenset[str]], what: str, before: str, afte
 
 
 # Why a cycle has not ended yet: every reason there is, so that whoever counts by reason knows how many kinds to expect.
-WAITING_REASONS = frozenset({"invoice_missing", "invoice_unpaid", "invoice_blocked", "series_stopped"})
+WAITING_REASONS = frozenset(
+    {"invoice_missing", "invoice_unpaid", "invoice_blocked", "series_stopped", "payment_unanswered"}
+)
 HELD_REASONS = frozenset({"payment_failed", "invoice_overdue", "invoice_uncollectible"})
 BLOCKED_REASONS = frozenset(
     {"price_missing", "currency_mismatch", "earlier_cycle_blocked", "data_error", "kills_its_worker"}

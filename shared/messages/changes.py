@@ -114,7 +114,8 @@ class PaymentMethodRemoved(Part, frozen=True, kw_only=True):
 
 
 class SubscriptionUpserted(Part, frozen=True, kw_only=True):
-    """The whole state of a subscription. `bill_from` asks for periods before the first message to be billed too."""
+    """The whole state of a subscription. `bill_from` before the first message asks for the periods since then to be billed too;
+    later than that it is the cut-over: what begins before it is billed elsewhere."""
 
     agency_id: Identifier
     subscription_id: Identifier
@@ -197,6 +198,7 @@ class InvoicePaid(InvoiceSelector, frozen=True, kw_only=True):
     paid_at: Instant | None = None
     reference: Reference | None = None
     amount_minor: Amount | None = None
+    currency: Currency | None = None
 
 
 class InvoiceVoided(InvoiceSelector, frozen=True, kw_only=True):
@@ -211,6 +213,7 @@ class InvoiceRefunded(InvoiceSelector, frozen=True, kw_only=True):
     refunded_at: Instant | None = None
     reference: Reference | None = None
     amount_minor: Amount | None = None
+    currency: Currency | None = None
     reason: Lines | None = None
 
 
@@ -218,6 +221,7 @@ class RefundRequested(InvoiceSelector, frozen=True, kw_only=True):
     """Money of an invoice is to go back by the provider it came from. Without an amount it is all that is left."""
 
     amount_minor: Amount | None = None
+    currency: Currency | None = None
     reason: Lines | None = None
 
 

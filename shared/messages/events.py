@@ -10,6 +10,8 @@ _encode = msgspec.json.encode
 
 EVENT_TYPES: tuple[str, ...] = (
     "change.applied",
+    "change.repeated",
+    "change.stale",
     "change.rejected",
     "change.waiting",
     "invoice.issued",
@@ -46,6 +48,7 @@ EVENT_TYPES: tuple[str, ...] = (
     "schedule.changed",
     "payment.recorded",
     "payment.surplus",
+    "payment.unapplied",
     "payment.disputed",
     "link.opened",
     "subscription.ended",

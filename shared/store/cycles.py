@@ -1,8 +1,9 @@
 """The ledger of cycles: written by plan, worked off by the pools in index order, released when a cause is gone."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from shared.domain.facts import Stream
 from shared.domain.invoicing import Period
@@ -10,6 +11,7 @@ from shared.store import bulk, tables
 from shared.store.transaction import Tx
 
 CYCLES_PER_PASS_MAX = 36
+NOWHERE: Final[Mapping[str, date]] = MappingProxyType({})
 _PLANNED = (
     "agency_id",
     "subscription_id",
@@ -75,20 +77,27 @@ def insert(tx: Tx, rows: Sequence[Sequence[object]]) -> int:
     return bulk.insert(tx, tables.cycles, _PLANNED, rows)
 
 
-def unsettled(tx: Tx, agency_id: str, ids: Sequence[str], stream: Stream) -> list[Cycle]:
-    """The unsettled cycles of one stream of locked subscriptions, by subscription and index, at most 36 of each."""
+def unsettled(
+    tx: Tx, agency_id: str, ids: Sequence[str], stream: Stream, after: Mapping[str, date] = NOWHERE
+) -> list[Cycle]:
+    """The unsettled cycles of one stream of locked subscriptions, by subscription and index, at most 36 of each.
+
+    `after`: only those that start later than this, by subscription.
+    """
     rows = tx.rows(
         """
         SELECT c.subscription_id, c.cycle_index, c.starts_on, c.ends_on, c.due_at, c.state, c.reason,
                c.blocking_starts_on, c.blocking_invoice_id, c.held_at, c.blocked_at
-        FROM unnest(CAST(:ids AS text[])) AS k(subscription_id)
+        FROM unnest(CAST(:ids AS text[]), CAST(:after AS date[])) AS k(subscription_id, after_on)
         CROSS JOIN LATERAL (
             SELECT * FROM cycles WHERE agency_id = :agency_id AND subscription_id = k.subscription_id AND stream = :stream
+              AND starts_on > coalesce(k.after_on, '-infinity')
               AND state IN ('due', 'waiting', 'held', 'blocked') ORDER BY starts_on LIMIT :limit
         ) AS c
         """,
         agency_id=agency_id,
         ids=sorted(ids),
+        after=[after.get(id_) for id_ in sorted(ids)],
         stream=stream,
         limit=CYCLES_PER_PASS_MAX,
     )
@@ -145,34 +154,25 @@ def stick(tx: Tx, agency_id: str, stream: Stream, stuck: Sequence[Stuck], tries:
     )
 
 
-def follow(tx: Tx, agency_id: str, stream: Stream, last: Sequence[Stuck]) -> None:
-    """A whole pass of a stream got stuck: the cycles behind it are stuck in the same way, without being read one by one."""
+def block_behind(tx: Tx, agency_id: str, stream: Stream, last: Sequence[Stuck]) -> None:
+    """A series is blocked: the cycles behind the last one that was read wait for it too, for the reason that one has."""
     if not last:
         return
     tx.run(
         """
-        UPDATE cycles AS c SET wake_at = v.wake_at, rings = 0, tries = 0,
-               state = CASE WHEN c.state = 'due' THEN v.state ELSE c.state END,
-               reason = CASE WHEN c.state = 'due' THEN v.reason ELSE c.reason END,
-               blocking_starts_on = CASE WHEN c.state = 'due' THEN v.starts ELSE c.blocking_starts_on END,
-               blocking_invoice_id = CASE WHEN c.state = 'due' THEN v.invoice ELSE c.blocking_invoice_id END,
-               held_at = coalesce(c.held_at, CASE WHEN v.state = 'held' THEN CAST(:as_of AS timestamptz) END),
-               blocked_at = coalesce(c.blocked_at, CASE WHEN v.state = 'blocked' THEN CAST(:as_of AS timestamptz) END)
-        FROM unnest(CAST(:ids AS text[]), CAST(:after AS date[]), CAST(:states AS text[]), CAST(:reasons AS text[]),
-                    CAST(:starts AS date[]), CAST(:invoices AS text[]), CAST(:wakes AS timestamptz[]))
-             AS v(subscription_id, after_on, state, reason, starts, invoice, wake_at)
+        UPDATE cycles AS c SET state = 'blocked', reason = v.reason, wake_at = v.wake_at, rings = 0, tries = 0,
+               blocked_at = coalesce(c.blocked_at, :as_of)
+        FROM unnest(CAST(:ids AS text[]), CAST(:after AS date[]), CAST(:reasons AS text[]), CAST(:wakes AS timestamptz[]))
+             AS v(subscription_id, after_on, reason, wake_at)
         WHERE c.agency_id = :agency_id AND c.subscription_id = v.subscription_id AND c.stream = :stream
-          AND c.starts_on > v.after_on AND c.state IN ('due', 'waiting', 'held', 'blocked')
+          AND c.starts_on > v.after_on AND c.state IN ('due', 'blocked')
         """,
         agency_id=agency_id,
         stream=stream,
         as_of=tx.as_of,
         ids=[each.subscription_id for each in last],
         after=[each.starts_on for each in last],
-        states=[each.state for each in last],
         reasons=[each.reason for each in last],
-        starts=[each.blocking_starts_on for each in last],
-        invoices=[each.blocking_invoice_id for each in last],
         wakes=[each.wake_at for each in last],
     )
 
@@ -253,6 +253,21 @@ def cut(tx: Tx, agency_id: str, subscription_id: str, starts_on: date) -> bool:
         starts_on=starts_on,
     )
     return True
+
+
+def lengthen(tx: Tx, agency_id: str, subscription_id: str, starts_on: date, ends_on: date) -> None:
+    """The latest invoice cycle of a locked subscription ends then: a new invoice has taken the place of its void one."""
+    tx.run(
+        """
+        UPDATE cycles SET ends_on = :ends_on, settled_at = :as_of
+        WHERE agency_id = :agency_id AND subscription_id = :subscription_id AND stream = 'invoice' AND starts_on = :starts_on
+        """,
+        agency_id=agency_id,
+        subscription_id=subscription_id,
+        starts_on=starts_on,
+        ends_on=ends_on,
+        as_of=tx.as_of,
+    )
 
 
 def with_document(tx: Tx, agency_id: str, stream: Stream, subscription_id: str) -> dict[date, str]:

@@ -58,7 +58,7 @@ def subscriptions(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str, Sub
     rows = tx.rows(
         """
         SELECT subscription_id, client_id, service_id, checkout, starts_on, known_since, bill_from, order_id,
-               initial_payment, ended_at, ended_reason
+               initial_payment, ended_at, ended_reason, status
         FROM subscriptions WHERE agency_id = :agency_id AND subscription_id = ANY(CAST(:ids AS text[]))
         """,
         agency_id=agency_id,

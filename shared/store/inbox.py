@@ -19,6 +19,24 @@ class Arrived(NamedTuple):
     time: datetime | None
     raw: bytes
 
+    @property
+    def identity(self) -> "Identity":
+        """What makes two messages the same one."""
+        return self.agency_id, self.source, self.id
+
+
+Identity = tuple[str, str, str]
+"""(agency, source, id)"""
+
+
+class Earlier(NamedTuple):
+    """A message kept before under the same identity, with what became of it."""
+
+    state: str
+    raw: bytes
+    field: str | None
+    reason: str | None
+
 
 class Waiting(NamedTuple):
     """A message that refers to something not yet known."""
@@ -29,13 +47,15 @@ class Waiting(NamedTuple):
     raw: bytes
     received_at: datetime
     told_waiting_at: datetime | None
+    waits_for: str
 
 
-_WAITING = "inbox_id, source, id, raw, received_at, told_waiting_at"
+_WAITING = "inbox_id, source, id, raw, received_at, told_waiting_at, waits_for"
 
 
 def store_all(tx: Tx, arrived: Sequence[Arrived]) -> list[int | None]:
-    """Keep messages, in the order they came. Returns their rows' ids, None for one stored before (source and id say so)."""
+    """Keep messages, in the order they came. Returns their rows' ids, None for one that counts already under its agency,
+    source and id."""
     rows = tx.rows(
         """
         INSERT INTO inbox (source, id, agency_id, type, time, received_at, raw, state)
@@ -44,7 +64,7 @@ def store_all(tx: Tx, arrived: Sequence[Arrived]) -> list[int | None]:
                     CAST(:times AS timestamptz[]), CAST(:raws AS bytea[])) WITH ORDINALITY
              AS v(source, id, agency_id, type, time, raw, place)
         ORDER BY v.place
-        ON CONFLICT (source, id) DO NOTHING RETURNING source, id, inbox_id
+        ON CONFLICT (agency_id, source, id) WHERE state <> 'rejected' DO NOTHING RETURNING agency_id, source, id, inbox_id
         """,
         sources=[each.source for each in arrived],
         ids=[each.id for each in arrived],
@@ -54,8 +74,48 @@ def store_all(tx: Tx, arrived: Sequence[Arrived]) -> list[int | None]:
         raws=[each.raw for each in arrived],
         received_at=tx.as_of,
     )
-    new = {(row[0], row[1]): row[2] for row in rows}
-    return [new.pop((each.source, each.id), None) for each in arrived]
+    new = {(row[0], row[1], row[2]): row[3] for row in rows}
+    return [new.pop(each.identity, None) for each in arrived]
+
+
+def earlier(tx: Tx, arrived: Sequence[Arrived]) -> dict[Identity, list[Earlier]]:
+    """What was kept before under the identities of these messages, oldest first; nearly always nothing.
+
+    Reliable while the caller holds the locks of their agencies.
+    """
+    rows = tx.rows(
+        " UNION ALL ".join(
+            f"""
+            SELECT i.inbox_id, i.agency_id, i.source, i.id, i.state, i.raw, i.field, i.reason FROM inbox AS i
+            JOIN (SELECT DISTINCT * FROM unnest(CAST(:agencies AS text[]), CAST(:sources AS text[]), CAST(:ids AS text[]))
+                  AS v(agency_id, source, id)) AS k
+              ON k.agency_id = i.agency_id AND k.source = i.source AND k.id = i.id
+            WHERE i.state {which} 'rejected'
+            """  # noqa: S608
+            for which in ("<>", "=")  # an index each
+        ),
+        agencies=[each.agency_id for each in arrived],
+        sources=[each.source for each in arrived],
+        ids=[each.id for each in arrived],
+    )
+    found: dict[Identity, list[Earlier]] = {}
+    for row in sorted(rows):
+        found.setdefault((row[1], row[2], row[3]), []).append(Earlier._make(row[4:]))
+    return found
+
+
+def keep_rejected(tx: Tx, arrived: Arrived, field: str, reason: str) -> None:
+    """Keep a message that is rejected because of its identity: another one counts under it."""
+    tx.run(
+        """
+        INSERT INTO inbox (source, id, agency_id, type, time, received_at, raw, state, field, reason, settled_at)
+        VALUES (:source, :id, :agency_id, :type, :time, :as_of, :raw, 'rejected', :field, :reason, :as_of)
+        """,
+        **arrived._asdict(),
+        field=field,
+        reason=reason,
+        as_of=tx.as_of,
+    )
 
 
 class Settled(NamedTuple):

@@ -132,6 +132,7 @@ def latest_statuses(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, tup
         CROSS JOIN LATERAL (
             SELECT status, cycle_index FROM invoices
             WHERE agency_id = :agency_id AND subscription_id = k.subscription_id AND cycle_starts_on IS NOT NULL
+              AND replaced = 0
             ORDER BY cycle_starts_on DESC LIMIT 1
         ) AS i
         """,
@@ -141,14 +142,32 @@ def latest_statuses(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, tup
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
+def latest_ids(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, str]:
+    """Of each subscription: the id of the latest invoice of its series."""
+    rows = tx.rows(
+        """
+        SELECT DISTINCT ON (subscription_id) subscription_id, invoice_id FROM invoices
+        WHERE agency_id = :agency_id AND subscription_id = ANY(CAST(:ids AS text[])) AND cycle_starts_on IS NOT NULL
+          AND replaced = 0
+        ORDER BY subscription_id, cycle_starts_on DESC
+        """,
+        agency_id=agency_id,
+        ids=list(ids),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def unresolved(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, list[Unresolved]]:
     """Of each subscription: its open and uncollectible invoices, oldest first."""
     rows = tx.rows(
         """
-        SELECT subscription_id, invoice_id, cycle_starts_on, status, failing_since IS NOT NULL, due_on FROM invoices
-        WHERE agency_id = :agency_id AND subscription_id = ANY(CAST(:ids AS text[]))
-          AND status IN ('open', 'uncollectible')
-        ORDER BY subscription_id, issued_at, invoice_id
+        SELECT i.subscription_id, i.invoice_id, i.cycle_starts_on, i.status, i.failing_since IS NOT NULL, i.due_on,
+               EXISTS (SELECT 1 FROM charges AS c WHERE c.agency_id = i.agency_id AND c.invoice_id = i.invoice_id
+                         AND c.attempt = 1 AND c.state IN ('due', 'sending', 'unknown'))
+        FROM invoices AS i
+        WHERE i.agency_id = :agency_id AND i.subscription_id = ANY(CAST(:ids AS text[]))
+          AND i.status IN ('open', 'uncollectible')
+        ORDER BY i.subscription_id, i.issued_at, i.invoice_id
         """,
         agency_id=agency_id,
         ids=list(ids),
@@ -172,7 +191,7 @@ def covering(tx: Tx, agency_id: str, orders: Sequence[tuple[str, date]]) -> dict
             ORDER BY starts_on DESC LIMIT 1
         ) AS c
         LEFT JOIN invoices AS i ON i.agency_id = :agency_id AND i.subscription_id = k.subscription_id
-          AND i.cycle_starts_on = c.starts_on
+          AND i.cycle_starts_on = c.starts_on AND i.replaced = 0
         WHERE c.ends_on > k.starts_on
         """,
         agency_id=agency_id,
@@ -218,7 +237,7 @@ def mark_failing(tx: Tx, agency_id: str, failing: Sequence[Failing]) -> None:
 
 
 def by_number(tx: Tx, agency_id: str, number: str, sequences: Sequence[int]) -> list[str]:
-    """Ids of the invoices that carry a number: one of ours, or given by upstream, or (rarely) both.
+    """Ids of the invoices that carry a number, ours or given by upstream: one at most, since numbers are given once.
 
     `sequences`: those that the number may end in; there is no index on numbers.
     """
@@ -242,9 +261,25 @@ def by_period(tx: Tx, agency_id: str, subscription_id: str, starts_on: date) -> 
         """
         SELECT invoice_id FROM invoices
         WHERE agency_id = :agency_id AND subscription_id = :subscription_id AND cycle_starts_on = :starts_on
+          AND replaced = 0
         """,
         agency_id=agency_id,
         subscription_id=subscription_id,
         starts_on=starts_on,
     )
     return [row[0] for row in rows]
+
+
+def replace(tx: Tx, agency_id: str, subscription_id: str, starts_on: date) -> None:
+    """Make room for another invoice of a cycle whose own is void: that one keeps its period and its number."""
+    tx.run(
+        """
+        UPDATE invoices SET replaced = (SELECT 1 + max(replaced) FROM invoices WHERE agency_id = :agency_id
+                                          AND subscription_id = :subscription_id AND cycle_starts_on = :starts_on)
+        WHERE agency_id = :agency_id AND subscription_id = :subscription_id AND cycle_starts_on = :starts_on
+          AND replaced = 0 AND status = 'void'
+        """,
+        agency_id=agency_id,
+        subscription_id=subscription_id,
+        starts_on=starts_on,
+    )

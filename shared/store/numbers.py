@@ -1,12 +1,14 @@
 """Gapless numbers: one row per agency and kind of document, locked last and only until the transaction ends."""
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 
+from shared.domain.keys import sequences_of
 from shared.store.transaction import Tx
 
 
 def take(tx: Tx, agency_id: str, kind: str, count: int, issued_on: date | None) -> tuple[int, date | None]:
-    """Take `count` numbers in a row; a rollback gives them back, so the series has no gap.
+    """Take `count` numbers in a row; a rollback gives them back, so the series has no gap. 0 only locks the series.
 
     Returns the first number, and the date of issue to print: `issued_on`, but never before the series' last one.
     Several series are locked in sorted order of agency and kind; nothing else is locked after them.
@@ -25,3 +27,80 @@ def take(tx: Tx, agency_id: str, kind: str, count: int, issued_on: date | None) 
         issued_on=issued_on,
     )
     return rows[0][0], rows[0][1]
+
+
+def taken(tx: Tx, agency_id: str, printed: Mapping[int, str]) -> set[int]:
+    """Which of these new numbers, by sequence, some document of the agency carries already. The series is locked.
+
+    Numbers given by upstream are found by their own index. Ours can only be repeated where a change of the prefix makes
+    another sequence print the same, so those sequences alone are looked at.
+    """
+    by_number = {text: sequence for sequence, text in printed.items()}
+    others = [(other, text) for sequence, text in printed.items() for other in sequences_of(text) if other != sequence]
+    found = _external(tx, agency_id, list(by_number)) | _ours(tx, agency_id, "invoices", others)
+    if any("CN-" in text for text in by_number):
+        found |= _ours(
+            tx, agency_id, "credit_notes", [(other, text) for text in by_number for other in sequences_of(text)]
+        )
+    return {by_number[text] for text in found}
+
+
+def _external(tx: Tx, agency_id: str, numbers: Sequence[str]) -> set[str]:
+    rows = tx.rows(
+        """
+        SELECT external_number FROM invoices
+        WHERE agency_id = :agency_id AND external_number = ANY(CAST(:numbers AS text[]))
+        """,
+        agency_id=agency_id,
+        numbers=list(numbers),
+    )
+    return {row[0] for row in rows}
+
+
+def _ours(tx: Tx, agency_id: str, table: str, candidates: Sequence[tuple[int, str]]) -> set[str]:
+    """Those of these numbers, each with a sequence that may print it, which a document of our series has."""
+    if not candidates:
+        return set()
+    rows = tx.rows(
+        f"""
+        SELECT t.number FROM {table} AS t
+        JOIN unnest(CAST(:sequences AS bigint[]), CAST(:numbers AS text[])) AS v(sequence, number)
+          ON t.sequence = v.sequence AND t.number = v.number
+        WHERE t.agency_id = :agency_id
+        """,  # noqa: S608
+        agency_id=agency_id,
+        sequences=[each[0] for each in candidates],
+        numbers=[each[1] for each in candidates],
+    )
+    return {row[0] for row in rows}
+
+
+def is_taken(tx: Tx, agency_id: str, number: str) -> bool:
+    """True if some document of the agency, ours or given by upstream, carries a number. The series of invoices is locked."""
+    candidates = [(sequence, number) for sequence in sequences_of(number)]
+    return bool(_external(tx, agency_id, [number]) | _ours(tx, agency_id, "invoices", candidates)) or is_of_credit_note(
+        tx, agency_id, number
+    )
+
+
+def is_of_credit_note(tx: Tx, agency_id: str, number: str) -> bool:
+    """True if a credit note of the agency has this number."""
+    return bool(_ours(tx, agency_id, "credit_notes", [(sequence, number) for sequence in sequences_of(number)]))
+
+
+def skip(tx: Tx, agency_id: str, kind: str, skipped: Mapping[int, str]) -> None:
+    """Remember numbers that the series steps over, by sequence: another document carries them, so there is no gap."""
+    if not skipped:
+        return
+    tx.run(
+        """
+        INSERT INTO skipped_numbers (agency_id, kind, sequence, number, skipped_at)
+        SELECT :agency_id, :kind, v.sequence, v.number, :as_of
+        FROM unnest(CAST(:sequences AS bigint[]), CAST(:numbers AS text[])) AS v(sequence, number)
+        """,
+        agency_id=agency_id,
+        kind=kind,
+        as_of=tx.as_of,
+        sequences=list(skipped),
+        numbers=list(skipped.values()),
+    )

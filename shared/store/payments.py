@@ -1,4 +1,4 @@
-"""Payments: money received for an invoice, once per source and reference."""
+"""Payments: money received for an invoice, once per source, reference and invoice."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -9,7 +9,10 @@ from shared.store.transaction import Tx
 
 
 class Payment(NamedTuple):
-    """Money that arrived. (source, reference) says it once, whoever tells it again."""
+    """Money that arrived. (source, reference, invoice) says it once, whoever tells it again: one transfer may pay several.
+
+    `source`: the provider, or `upstream:` and upstream's own source.
+    """
 
     source: str
     reference: str
@@ -19,20 +22,22 @@ class Payment(NamedTuple):
     received_at: datetime
 
 
-def known(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> set[tuple[str, str]]:
-    """Which of these payments are recorded already, as (source, reference)."""
+def known(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> dict[tuple[str, str, str], int]:
+    """The amounts of those of these payments that are recorded already, by (source, reference, invoice)."""
     rows = tx.rows(
         """
-        SELECT p.source, p.reference FROM payments AS p
-        JOIN unnest(CAST(:sources AS text[]), CAST(:references AS text[])) AS k(source, reference)
-          ON p.source = k.source AND p.reference = k.reference
+        SELECT p.source, p.reference, p.invoice_id, p.amount_minor FROM payments AS p
+        JOIN (SELECT DISTINCT * FROM unnest(CAST(:sources AS text[]), CAST(:references AS text[]), CAST(:ids AS text[]))
+              AS v(source, reference, invoice_id)) AS k
+          ON p.source = k.source AND p.reference = k.reference AND p.invoice_id = k.invoice_id
         WHERE p.agency_id = :agency_id
         """,
         agency_id=agency_id,
         sources=[each.source for each in payments],
         references=[each.reference for each in payments],
+        ids=[each.invoice_id for each in payments],
     )
-    return {(row[0], row[1]) for row in rows}
+    return {(row[0], row[1], row[2]): row[3] for row in rows}
 
 
 _READ = ", ".join(Payment._fields)
@@ -92,3 +97,72 @@ def insert(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> int:
         ("agency_id", *Payment._fields, "recorded_at"),
         [(agency_id, *each, tx.as_of) for each in payments],
     )
+
+
+class Unapplied(NamedTuple):
+    """Money taken at a checkout whose first invoice was never made; `reason` says why there is none."""
+
+    subscription_id: str
+    source: str
+    reference: str
+    amount_minor: int
+    currency: str
+    reason: str
+    received_at: datetime
+
+
+def keep_unapplied(tx: Tx, agency_id: str, unapplied: Sequence[Unapplied]) -> set[tuple[str, str, str]]:
+    """Record money that has no invoice to pay. Returns those that were new, as (subscription, source, reference)."""
+    rows = tx.rows(
+        """
+        INSERT INTO unapplied_payments (agency_id, subscription_id, source, reference, amount_minor, currency, reason,
+                                        received_at, recorded_at)
+        SELECT :agency_id, v.*, :as_of
+        FROM unnest(CAST(:ids AS text[]), CAST(:sources AS text[]), CAST(:references AS text[]), CAST(:amounts AS bigint[]),
+                    CAST(:currencies AS text[]), CAST(:reasons AS text[]), CAST(:received AS timestamptz[]))
+             AS v(subscription_id, source, reference, amount_minor, currency, reason, received_at)
+        ON CONFLICT DO NOTHING RETURNING subscription_id, source, reference
+        """,
+        agency_id=agency_id,
+        as_of=tx.as_of,
+        ids=[each.subscription_id for each in unapplied],
+        sources=[each.source for each in unapplied],
+        references=[each.reference for each in unapplied],
+        amounts=[each.amount_minor for each in unapplied],
+        currencies=[each.currency for each in unapplied],
+        reasons=[each.reason for each in unapplied],
+        received=[each.received_at for each in unapplied],
+    )
+    return {(row[0], row[1], row[2]) for row in rows}
+
+
+def apply_unapplied(tx: Tx, agency_id: str, subscription_ids: Collection[str], payments: Sequence[Payment]) -> None:
+    """An invoice was made after all: money that had none pays it, and says so."""
+    tx.run(
+        """
+        UPDATE unapplied_payments AS u SET invoice_id = v.invoice_id
+        FROM unnest(CAST(:sources AS text[]), CAST(:references AS text[]), CAST(:invoices AS text[]))
+             AS v(source, reference, invoice_id)
+        WHERE u.agency_id = :agency_id AND u.subscription_id = ANY(CAST(:ids AS text[])) AND u.source = v.source
+          AND u.reference = v.reference AND u.invoice_id IS NULL
+        """,
+        agency_id=agency_id,
+        ids=list(subscription_ids),
+        sources=[each.source for each in payments],
+        references=[each.reference for each in payments],
+        invoices=[each.invoice_id for each in payments],
+    )
+
+
+def of_subscriptions(tx: Tx, agency_id: str, ids: Collection[str]) -> set[tuple[str, str, str]]:
+    """What was recorded for invoices of these subscriptions, as (subscription, source, reference)."""
+    rows = tx.rows(
+        """
+        SELECT i.subscription_id, p.source, p.reference
+        FROM invoices AS i JOIN payments AS p ON p.agency_id = i.agency_id AND p.invoice_id = i.invoice_id
+        WHERE i.agency_id = :agency_id AND i.subscription_id = ANY(CAST(:ids AS text[]))
+        """,
+        agency_id=agency_id,
+        ids=list(ids),
+    )
+    return {(row[0], row[1], row[2]) for row in rows}

@@ -40,7 +40,7 @@ _SQL = {
                c.order_id, i.invoice_id
         FROM cycles AS c
         LEFT JOIN invoices AS i ON i.agency_id = c.agency_id AND i.subscription_id = c.subscription_id
-          AND c.stream = 'invoice' AND i.cycle_starts_on = c.starts_on
+          AND c.stream = 'invoice' AND i.cycle_starts_on = c.starts_on AND i.replaced = 0
         ORDER BY c.agency_id, c.subscription_id, c.stream, c.starts_on""",
     "events": """
         SELECT agency_id, event_id, type, subject, subject_seq, at, data FROM events ORDER BY event_id""",

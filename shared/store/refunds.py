@@ -42,6 +42,13 @@ class Refundable(NamedTuple):
     left_minor: int
 
 
+class Outside(NamedTuple):
+    """How money that was given back elsewhere is named: by whom it was told, and under which reference."""
+
+    source: str
+    reference: str
+
+
 class NewCreditNote(NamedTuple):
     """A credit note to write; `taxes` is encoded JSON."""
 
@@ -124,9 +131,9 @@ def refundable(tx: Tx, agency_id: str, invoice_id: str) -> list[Refundable]:
         SELECT p.source, p.reference, p.amount_minor - coalesce(sum(r.amount_minor), 0)::bigint AS left_minor
         FROM payments AS p
         LEFT JOIN refunds AS r ON r.agency_id = p.agency_id AND r.source = p.source
-          AND r.payment_reference = p.reference AND r.state <> 'failed'
+          AND r.payment_reference = p.reference AND r.invoice_id = p.invoice_id AND r.state <> 'failed'
         WHERE p.agency_id = :agency_id AND p.invoice_id = :invoice_id
-        GROUP BY p.agency_id, p.source, p.reference
+        GROUP BY p.agency_id, p.source, p.reference, p.invoice_id
         HAVING p.amount_minor > coalesce(sum(r.amount_minor), 0)
         ORDER BY max(p.received_at) DESC, p.source, p.reference
         """,
@@ -134,6 +141,37 @@ def refundable(tx: Tx, agency_id: str, invoice_id: str) -> list[Refundable]:
         invoice_id=invoice_id,
     )
     return [Refundable(*row) for row in rows]
+
+
+def name_outside(tx: Tx, agency_id: str, refunds: Sequence[Refund], outside: Outside) -> None:
+    """Remember by which name these refunds were told, so that they are not recorded again."""
+    tx.run(
+        """
+        UPDATE refunds SET outside_source = :source, outside_reference = :reference
+        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND turn = ANY(CAST(:turns AS integer[]))
+        """,
+        agency_id=agency_id,
+        ids=[each.invoice_id for each in refunds],
+        turns=[each.turn for each in refunds],
+        source=outside.source,
+        reference=outside.reference,
+    )
+
+
+def given_back_outside(tx: Tx, agency_id: str, invoice_id: str, outside: Outside) -> int:
+    """What is recorded as given back of an invoice under that name, in minor units; 0 if nothing is."""
+    found: int = tx.scalar(
+        """
+        SELECT coalesce(sum(amount_minor), 0)::bigint FROM refunds
+        WHERE agency_id = :agency_id AND invoice_id = :invoice_id AND outside_source = :source
+          AND outside_reference = :reference AND state = 'succeeded'
+        """,
+        agency_id=agency_id,
+        invoice_id=invoice_id,
+        source=outside.source,
+        reference=outside.reference,
+    )
+    return found
 
 
 def credited(tx: Tx, agency_id: str, invoice_id: str) -> list[list[dict[str, Any]]]:

@@ -104,11 +104,13 @@ def _limits(row: Any) -> Limits:
     known_since: datetime = row[2]
     bill_from: date | None = row[3]
     # The zone's rules come from the calendar's own pinned tables, never from the server's.
-    known_on = bill_from or local_date(known_since, timezone)
+    since = local_date(known_since, timezone)
+    known_on = since if bill_from is None else bill_from
+    cut_over_on = bill_from if known_on > since else None
     cancel_on: date | None = row[4]
     cancel_effective_at: datetime | None = row[5]
     ended_at: datetime | None = row[6]
-    return Limits(timezone, issue_time, known_on, cancel_on, cancel_effective_at, ended_at)
+    return Limits(timezone, issue_time, known_on, cancel_on, cancel_effective_at, ended_at, cut_over_on)
 
 
 def load(tx: Tx, agency_id: str, subscription_id: str) -> dict[str, Bounded]:

@@ -1,38 +1,62 @@
 """What upstream says about one invoice: paid, voided, refunded, or to be charged now."""
 
-from shared.acts import refund
-from shared.acts.receive import receive
+from shared.acts import refund, series
+from shared.acts.receive import receive, tell_money_of_void
 from shared.acts.refund import RefundRefusedError
 from shared.domain.facts import Agency
-from shared.domain.keys import subscription_subject
+from shared.domain.keys import payment_source, subscription_subject
 from shared.domain.states import INVOICE_MOVES, check_move
 from shared.messages import Change, ChargeRequested, InvoicePaid, InvoiceRefunded, InvoiceVoided, RefundRequested
-from shared.store import charges, cycles, facts, invoices
+from shared.store import charges, cycles, facts, invoices, payments, refunds
 from shared.store.charges import NewCharge
 from shared.store.invoices import Invoice
 from shared.store.payments import Payment
+from shared.store.refunds import Outside
 from shared.store.transaction import Tx
 from workers.intake.selecting import select
-from workers.intake.verdicts import Applied, Refused, Verdict, Waits
-
-UPSTREAM = "upstream"
+from workers.intake.verdicts import Applied, Refused, Repeated, Verdict, Waits
 
 
 def paid(tx: Tx, change: Change, data: InvoicePaid) -> Verdict:
-    """Money arrived outside the gateways: recorded at once, even while a charge is in flight. Default: the rest."""
+    """Money arrived outside the gateways: recorded at once, even while a charge is in flight. Default: the rest.
+
+    A payment is its source, reference and invoice. The same one with the same amount is a repeat, with another amount refused.
+    """
     invoice = select(tx, data)
     if not isinstance(invoice, Invoice):
         return invoice
+    wrong = _other_currency(invoice, data.currency)
+    if wrong is not None:
+        return wrong
+    reference = data.reference or f"{change.source}/{change.id}"
     amount = data.amount_minor if data.amount_minor is not None else invoice.rest_minor
-    if data.amount_minor is None and invoice.status == "void":
-        return Refused("data.amount_minor", "the invoice is void, so it has no rest; say how much money arrived")
-    if amount > 0:
-        reference = data.reference or f"{change.source}/{change.id}"
-        arrived_at = data.paid_at or change.time
-        payment = Payment(UPSTREAM, reference, invoice.invoice_id, amount, invoice.currency, arrived_at)
-        receive(tx, facts.require_agency(tx, data.agency_id), [payment])
-        charges.wake_open(tx, data.agency_id, [invoice.invoice_id])
+    arrived_at = data.paid_at or change.time
+    payment = Payment(
+        payment_source(change.source), reference, invoice.invoice_id, amount, invoice.currency, arrived_at
+    )
+    for recorded in payments.known(tx, data.agency_id, [payment]).values():
+        return Repeated() if data.amount_minor in (None, recorded) else _other_amount(reference, recorded)
+    if data.amount_minor is None and (invoice.status == "void" or amount == 0):
+        why = "void, so it has no rest" if invoice.status == "void" else "paid, so nothing is left to pay"
+        return Refused("data.amount_minor", f"the invoice is {why}; if more money arrived, say how much")
+    receive(tx, facts.require_agency(tx, data.agency_id), [payment])
+    charges.wake_open(tx, data.agency_id, [invoice.invoice_id])
     return Applied()
+
+
+def _other_currency(invoice: Invoice, currency: str | None) -> Refused | None:
+    if currency in (None, invoice.currency):
+        return None
+    return Refused(
+        "data.currency", f"is {currency}, the invoice is in {invoice.currency}; send what arrived in {invoice.currency}"
+    )
+
+
+def _other_amount(reference: str, recorded: int) -> Refused:
+    return Refused(
+        "data.amount_minor",
+        f"the payment {reference} of this invoice is recorded with {recorded}; send further money under a reference of its own",
+    )
 
 
 def voided(tx: Tx, _change: Change, data: InvoiceVoided) -> Verdict:
@@ -41,11 +65,12 @@ def voided(tx: Tx, _change: Change, data: InvoiceVoided) -> Verdict:
     if not isinstance(invoice, Invoice):
         return invoice
     if invoice.status == "void":
-        return Applied()
+        return Repeated()
+    if invoice.status == "paid" and invoice.total_minor == 0:
+        return Refused("data.invoice_id", "the invoice asks for nothing and is closed; leave it as it is")
     if invoice.status == "paid":
         return Refused(
-            "data.invoice_id",
-            "the invoice is paid; refund it instead",
+            "data.invoice_id", "the invoice is paid; refund it instead (refund.requested or invoice.refunded)"
         )
     if charges.in_flight(tx, data.agency_id, invoice.invoice_id):
         return Waits(f"settlement/{invoice.invoice_id}")
@@ -57,23 +82,42 @@ def _void(tx: Tx, agency: Agency, invoice: Invoice, reason: str | None) -> None:
     check_move(INVOICE_MOVES, "invoice", invoice.status, "void")
     invoices.close(tx, agency.agency_id, [invoice.invoice_id], "void", [None])
     charges.end_open(tx, agency.agency_id, [invoice.invoice_id], "invoice_void")
+    series.stop_after(tx, agency, [invoice], "void")
     cycles.release(tx, agency.agency_id, [invoice.subscription_id])
     data = {"invoice_id": invoice.invoice_id, "number": invoice.number, "reason": reason}
     tx.record(agency.agency_id, "invoice.voided", subscription_subject(invoice.subscription_id), data)
+    tell_money_of_void(tx, agency, invoice)
 
 
 def refunded(tx: Tx, change: Change, data: InvoiceRefunded) -> Verdict:
-    """Money was given back outside: recorded, with a credit note. Default: all that was left."""
+    """Money was given back outside: recorded, with a credit note. Default: all that was left.
+
+    Told again under its reference it is a repeat; another amount under that reference is refused.
+    """
     invoice = select(tx, data)
     if not isinstance(invoice, Invoice):
         return invoice
+    wrong = _other_currency(invoice, data.currency)
+    if wrong is not None:
+        return wrong
+    outside = Outside(payment_source(change.source), data.reference or f"{change.source}/{change.id}")
+    recorded = refunds.given_back_outside(tx, data.agency_id, invoice.invoice_id, outside)
+    if recorded:
+        return Repeated() if data.amount_minor in (None, recorded) else _other_refund(outside.reference, recorded)
     agency = facts.require_agency(tx, data.agency_id)
     at = data.refunded_at or change.time
     try:
-        refund.record(tx, agency, invoice, data.amount_minor, data.reason, at, data.reference)
+        refund.record(tx, agency, invoice, data.amount_minor, data.reason, at, outside)
     except RefundRefusedError as refused:
         return Refused(f"data.{refused.field}", str(refused))
     return Applied()
+
+
+def _other_refund(reference: str, recorded: int) -> Refused:
+    return Refused(
+        "data.amount_minor",
+        f"the refund {reference} of this invoice is recorded with {recorded}; send a further one under a reference of its own",
+    )
 
 
 def refund_requested(tx: Tx, _change: Change, data: RefundRequested) -> Verdict:
@@ -81,6 +125,9 @@ def refund_requested(tx: Tx, _change: Change, data: RefundRequested) -> Verdict:
     invoice = select(tx, data)
     if not isinstance(invoice, Invoice):
         return invoice
+    wrong = _other_currency(invoice, data.currency)
+    if wrong is not None:
+        return wrong
     try:
         refund.request(tx, facts.require_agency(tx, data.agency_id), invoice, data.amount_minor, data.reason)
     except RefundRefusedError as refused:

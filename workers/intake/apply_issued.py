@@ -3,21 +3,22 @@
 from datetime import date
 from typing import NamedTuple
 
-from shared.acts import series
+from shared.acts import numbering, series
+from shared.acts.checkout import taken_at_checkout
 from shared.acts.issue import Draft, issue
-from shared.domain.cycles import Recurrence, due_at
+from shared.domain.cycles import Recurrence, due_at, local_date
 from shared.domain.facts import INVOICE, Agency, ServiceRevision, Subscription, SubscriptionRevision, in_force
 from shared.domain.invoicing import Bill, Line, Tax, describe, make_bill, priced
-from shared.domain.keys import subscription_subject
+from shared.domain.keys import is_our_form, payment_source, subscription_subject
 from shared.domain.money import split_tax
 from shared.domain.planning import CANCELLED, Schedule
 from shared.messages import Change, InvoiceIssued
-from shared.store import cycles, facts, invoices, schedules
+from shared.store import cycles, facts, invoices, numbers, payments, schedules
+from shared.store.invoices import Invoice
 from shared.store.locks import lock_subscriptions
 from shared.store.payments import Payment
 from shared.store.transaction import Tx
-from workers.intake.apply_invoices import UPSTREAM
-from workers.intake.verdicts import Applied, Refused, Verdict, Waits
+from workers.intake.verdicts import AHEAD_MAX, Applied, Refused, Repeated, Verdict, Waits
 
 
 class _Known(NamedTuple):
@@ -37,8 +38,12 @@ def issued(tx: Tx, change: Change, data: InvoiceIssued) -> Verdict:
     agency = facts.agency(tx, data.agency_id)
     if agency is None or not lock_subscriptions(tx, [(data.agency_id, data.subscription_id)], wait=True):
         return Waits(f"subscription/{data.subscription_id}")
-    if invoices.subscriptions_of(tx, data.agency_id, [data.invoice_id]):
-        return Refused("data.invoice_id", "this invoice exists already; send an id of its own")
+    standing = invoices.load(tx, data.agency_id, [data.invoice_id]).get(data.invoice_id)
+    if standing is not None:
+        return _told_again(standing, data)
+    refused = _refused(tx, agency, data)
+    if refused is not None:
+        return refused
     known = _read(tx, agency, change, data)
     bill = _bill(known, data)
     if isinstance(bill, Refused):
@@ -56,19 +61,51 @@ def issued(tx: Tx, change: Change, data: InvoiceIssued) -> Verdict:
         "manual",
         issued_on=data.issued_on,
         external_number=data.number,
-        payments=_payments(known, change, data, bill, cycle),
+        payments=_payments(tx, known, change, data, bill, cycle),
         tell=data.send,
     )
     issue(tx, agency, [draft])
     return Applied()
 
 
+def _told_again(standing: Invoice, data: InvoiceIssued) -> Verdict:
+    """The same invoice again is a repeat; another one under its id is refused."""
+    same = (
+        standing.subscription_id == data.subscription_id
+        and standing.issued_on == data.issued_on
+        and data.number in (None, standing.number)
+        and data.total_minor in (None, standing.total_minor)
+        and data.currency in (None, standing.currency)
+    )
+    return Repeated() if same else Refused("data.invoice_id", "another invoice has this id; send an id of its own")
+
+
+def _refused(tx: Tx, agency: Agency, data: InvoiceIssued) -> Refused | None:
+    """Ids in our own form, dates ahead of the clock, and numbers that are given already."""
+    if is_our_form(data.invoice_id):
+        return Refused(
+            "data.invoice_id", "begins like the ids that we give ourselves (inv:, ord:); send an id of your own"
+        )
+    today = local_date(tx.as_of + AHEAD_MAX, agency.timezone)
+    if data.issued_on > today:
+        return Refused("data.issued_on", f"is {data.issued_on}, after today ({today}); send it on the day it is issued")
+    if data.number is None:
+        return None
+    numbering.hold(tx, agency.agency_id)
+    if not numbers.is_taken(tx, agency.agency_id, data.number):
+        return None
+    return Refused(
+        "data.number", f"another document has the number {data.number}; a number is given once: send another one"
+    )
+
+
 def _read(tx: Tx, agency: Agency, change: Change, data: InvoiceIssued) -> _Known:
     id_ = data.subscription_id
     subscription = facts.subscriptions(tx, data.agency_id, [id_])[id_]
-    revision = in_force(facts.subscription_revisions(tx, data.agency_id, [id_])[id_], change.time)
-    services = facts.service_revisions(tx, data.agency_id, [revision.service_id])[revision.service_id]
-    service, pricing = priced(services, change.time)
+    revisions = facts.subscription_revisions(tx, data.agency_id, [id_])[id_]
+    revision = in_force(revisions, change.time)
+    services = facts.service_revisions(tx, data.agency_id, {each.service_id for each in revisions})
+    service, pricing = priced(revisions, services, change.time)
     price = pricing.price_minor if pricing is not None else None
     schedule = schedules.load(tx, data.agency_id, id_)[INVOICE].schedule
     return _Known(agency, subscription, revision, service._replace(price_minor=price), schedule)
@@ -101,14 +138,19 @@ def _anchor(tx: Tx, known: _Known, data: InvoiceIssued) -> tuple[int, date, date
     stopped = schedule.stopped_reason is not None and schedule.stopped_reason != CANCELLED
     if not first and not stopped:
         return None
-    if schedule.anchor_on is not None and not cycles.cut(tx, data.agency_id, data.subscription_id, data.issued_on):
+    ends_on = _ends_on(known, data)
+    again = _voided_on_that_day(tx, data) if stopped else None
+    if again is not None and again + 1 == schedule.next_index:
+        invoices.replace(tx, data.agency_id, data.subscription_id, data.issued_on)
+        cycles.lengthen(tx, data.agency_id, data.subscription_id, data.issued_on, ends_on)
+        index = again
+    elif schedule.anchor_on is not None and not cycles.cut(tx, data.agency_id, data.subscription_id, data.issued_on):
         return None
-    index, ends_on = schedule.next_index, _ends_on(known, data)
-    if stopped:
-        index = series.skip_missed(tx, known.agency, schedule, data.issued_on)
-    at = due_at(data.issued_on, known.agency.timezone, known.agency.issue_time)
-    place = (data.agency_id, data.subscription_id, INVOICE, data.issued_on, ends_on, index, at)
-    cycles.insert(tx, [(*place, "done", None, None, tx.as_of)])
+    else:
+        index = series.skip_missed(tx, known.agency, schedule, data.issued_on) if stopped else schedule.next_index
+        at = due_at(data.issued_on, known.agency.timezone, known.agency.issue_time)
+        place = (data.agency_id, data.subscription_id, INVOICE, data.issued_on, ends_on, index, at)
+        cycles.insert(tx, [(*place, "done", None, None, tx.as_of)])
     anchored = schedule._replace(
         anchor_on=data.issued_on,
         anchor_index=index,
@@ -127,16 +169,33 @@ def _anchor(tx: Tx, known: _Known, data: InvoiceIssued) -> tuple[int, date, date
     return index, data.issued_on, ends_on
 
 
+def _voided_on_that_day(tx: Tx, data: InvoiceIssued) -> int | None:
+    """The index of the series' latest invoice, if that was void and of the same day: the new one takes its place."""
+    found = invoices.by_period(tx, data.agency_id, data.subscription_id, data.issued_on)
+    latest = invoices.latest_ids(tx, data.agency_id, [data.subscription_id]).get(data.subscription_id)
+    if latest is None or latest not in found:
+        return None
+    voided = invoices.load(tx, data.agency_id, [latest])[latest]
+    return voided.cycle_index if voided.status == "void" else None
+
+
 def _payments(
-    known: _Known, change: Change, data: InvoiceIssued, bill: Bill, cycle: tuple[int, date, date] | None
+    tx: Tx, known: _Known, change: Change, data: InvoiceIssued, bill: Bill, cycle: tuple[int, date, date] | None
 ) -> tuple[Payment, ...]:
     """What is paid already: the whole, if upstream says so; else what the order's checkout took for cycle 0."""
     if bill.total_minor == 0:
         return ()
     if data.status == "paid":
         reference = f"{change.source}/{change.id}"
-        return (Payment(UPSTREAM, reference, data.invoice_id, bill.total_minor, bill.currency, change.time),)
+        return (
+            Payment(
+                payment_source(change.source), reference, data.invoice_id, bill.total_minor, bill.currency, change.time
+            ),
+        )
     paid = known.subscription.initial_payment
-    if paid is None or cycle is None or cycle[0] != 0 or paid.currency != bill.currency:
+    if paid is None or cycle is None or paid.currency != bill.currency:
         return ()
-    return (Payment(paid.provider, paid.reference, data.invoice_id, paid.amount_minor, paid.currency, paid.paid_at),)
+    id_ = data.subscription_id
+    if (id_, paid.provider, paid.reference) in payments.of_subscriptions(tx, data.agency_id, [id_]):
+        return ()  # it paid an invoice that was voided since, and the agency was told of it
+    return taken_at_checkout(known.subscription, cycle[0], data.invoice_id)

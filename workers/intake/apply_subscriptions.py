@@ -6,14 +6,17 @@ from typing import Any
 import msgspec
 
 from shared.acts import series
+from shared.acts.checkout import settle_initial_payments
 from shared.domain.cycles import Unit, due_at, local_date
-from shared.domain.facts import INVOICE, ORDER, Agency, Stream, Subscription
+from shared.domain.facts import INVOICE, ORDER, Agency, Stream, Subscription, in_force
+from shared.domain.keys import is_our_form
 from shared.domain.planning import CANCELLED, Schedule
 from shared.messages import Change, SubscriptionResumed, SubscriptionUpserted, content_digest
-from shared.store import cycles, facts, schedules, tables, upserts
+from shared.store import cycles, facts, invoice_cycles, schedules, tables, upserts
 from shared.store.locks import lock_subscriptions
 from shared.store.transaction import Tx
 from shared.store.unit_of_work import UnitOfWork
+from workers.intake import bill_from
 from workers.intake.naming import arrivals_of
 from workers.intake.verdicts import Accepted, Applied, Refused, Stale, Verdict, Waits, compare
 
@@ -41,13 +44,19 @@ def subscription(work: UnitOfWork, change: Change, data: SubscriptionUpserted) -
 
 def _begin(work: UnitOfWork, agency: Agency, change: Change, data: SubscriptionUpserted, accepted: Accepted) -> Verdict:
     """The first that is heard of it."""
-    if _order_id_taken(work, data):
-        return _ORDER_ID_TAKEN
+    refused = _order_id_refused(work, data)
+    if refused is not None:
+        return refused
     history = _history(agency, data, accepted.effective_at, accepted.digest)
+    if data.status == "cancelled":
+        history["cancel_on"] = data.starts_on  # it had ended before we heard of it: nothing of it is billed
     key = (data.agency_id, data.subscription_id)
     work.upsert(tables.subscriptions, key, {**history, **_fixed(data), "known_since": change.time})
     work.insert(tables.subscription_revisions, {**_keys(data), **history})
-    _plan_streams(work, agency, data)
+    _plan_streams(work, agency, data, change.time)
+    if data.status == "cancelled" and data.checkout == "manual" and data.initial_payment is not None:
+        work.flush()
+        settle_initial_payments(work.tx, agency, [data.subscription_id])
     return Applied(arrivals_of(data))
 
 
@@ -56,6 +65,7 @@ def _follow(
 ) -> Verdict:
     """A revision of what is known, its lock held."""
     if isinstance(accepted, Stale):
+        _take_late_payment(work.tx, agency, data)
         upserts.known_earlier(work.tx, data.agency_id, data.subscription_id, change.time)
         late = _history(agency, data, change.time, content_digest(data))
         upserts.keep_late(work.tx, tables.subscription_revisions, _keys(data), late)
@@ -81,17 +91,29 @@ def _missing(work: UnitOfWork, data: SubscriptionUpserted) -> str | None:
     return None
 
 
-_ORDER_ID_TAKEN = Refused("data.order_id", "another subscription has this order; send an id of its own")
-
-
-def _order_id_taken(work: UnitOfWork, data: SubscriptionUpserted) -> bool:
-    return bool(data.order_id) and work.order_id_taken(data.agency_id, data.order_id or "", data.subscription_id)
+def _order_id_refused(work: UnitOfWork, data: SubscriptionUpserted) -> Refused | None:
+    if data.order_id is None:
+        return None
+    if is_our_form(data.order_id):
+        return Refused(
+            "data.order_id", "begins like the ids that we give ourselves (inv:, ord:); send an id of your own"
+        )
+    if work.order_id_taken(data.agency_id, data.order_id, data.subscription_id):
+        return Refused("data.order_id", "another subscription has this order; send an id of its own")
+    return None
 
 
 def _refused(work: UnitOfWork, stored: Subscription, data: SubscriptionUpserted) -> Refused | None:
     """What can't change once it is written, and ids that belong to another subscription."""
-    if _order_id_taken(work, data):
-        return _ORDER_ID_TAKEN
+    refused = _order_id_refused(work, data)
+    if refused is not None:
+        return refused
+    if stored.ended_at is not None and data.status != "cancelled":
+        return Refused(
+            "data.status",
+            f"dunning ended this subscription at {stored.ended_at:%Y-%m-%dT%H:%M:%SZ} ({stored.ended_reason}) and it stays"
+            " ended; send a new subscription, or status cancelled to agree",
+        )
     if stored.checkout != data.checkout:
         return Refused("data.checkout", f"is {stored.checkout} and can't change; cancel and send a new subscription")
     if stored.starts_on != data.starts_on and upserts.has_document(work.tx, data.agency_id, data.subscription_id):
@@ -99,7 +121,27 @@ def _refused(work: UnitOfWork, stored: Subscription, data: SubscriptionUpserted)
             "data.starts_on",
             f"is fixed at {stored.starts_on} since the first cycle has a document; cancel and send a new subscription",
         )
-    return None
+    return _money_refused(work.tx, data) or bill_from.refused(work.tx, stored, data)
+
+
+def _money_refused(tx: Tx, data: SubscriptionUpserted) -> Refused | None:
+    """The initial payment can only pay the first invoice in that invoice's currency."""
+    paid = data.initial_payment
+    first = invoice_cycles.first_of(tx, data.agency_id, [data.subscription_id]).get(data.subscription_id)
+    if paid is None or first is None or first.currency in (None, paid.currency):
+        return None
+    return Refused(
+        "data.initial_payment.currency",
+        f"is {paid.currency}, the first invoice is in {first.currency}; send what was taken in {first.currency}",
+    )
+
+
+def _take_late_payment(tx: Tx, agency: Agency, data: SubscriptionUpserted) -> None:
+    """An older revision arrives late and tells of money that no later one told of: it counts all the same."""
+    stored = facts.subscriptions(tx, data.agency_id, [data.subscription_id])[data.subscription_id]
+    if stored.initial_payment is None and data.initial_payment is not None and _money_refused(tx, data) is None:
+        upserts.change(tx, tables.subscriptions, _keys(data), {"initial_payment": _fixed(data)["initial_payment"]})
+        settle_initial_payments(tx, agency, [data.subscription_id])
 
 
 def _history(agency: Agency, data: SubscriptionUpserted, effective_at: datetime, digest: str) -> dict[str, Any]:
@@ -130,9 +172,19 @@ def _fixed(data: SubscriptionUpserted) -> dict[str, Any]:
     }
 
 
-def _plan_streams(work: UnitOfWork, agency: Agency, data: SubscriptionUpserted) -> None:
-    """Both streams are anchored at the start date; a manual order's invoices wait for their first one as an anchor."""
+def _plan_streams(work: UnitOfWork, agency: Agency, data: SubscriptionUpserted, known_since: datetime) -> None:
+    """Both streams are anchored at the start date; a manual order's invoices wait for their first one as an anchor.
+
+    They recur by the service as it was when the subscription became known, as its price does; what changed later is found by a
+    recheck.
+    """
     service = work.service(data.agency_id, data.service_id)
+    if service.effective_at > known_since:
+        work.flush()
+        revisions = facts.service_revisions(work.tx, data.agency_id, [data.service_id])[data.service_id]
+        service = in_force(revisions, known_since)
+        later = min(each.effective_at for each in revisions if each.effective_at > known_since)
+        work.recheck(data.agency_id, "service", data.service_id, later)
     planned = []
     for stream in (ORDER, INVOICE):
         anchored = stream == ORDER or data.checkout == "self_checkout"
@@ -167,13 +219,19 @@ def _update(
     work: UnitOfWork, agency: Agency, before: Subscription, data: SubscriptionUpserted, accepted: Accepted
 ) -> None:
     history = _history(agency, data, accepted.effective_at, accepted.digest)
-    upserts.change(work.tx, tables.subscriptions, _keys(data), {**history, **_fixed(data)})
+    fixed = _fixed(data)
+    if data.initial_payment is None:
+        del fixed["initial_payment"]  # money that was told of stays told
+    upserts.change(work.tx, tables.subscriptions, _keys(data), {**history, **fixed})
     work.insert(tables.subscription_revisions, {**_keys(data), **history})
     if before.starts_on != data.starts_on:
         upserts.forget_cycles(work.tx, data.agency_id, data.subscription_id)
-        _plan_streams(work, agency, data)
+        _plan_streams(work, agency, data, before.known_since)
+        work.flush()
     elif before.ended_at is None:
         _restart(work.tx, agency, data)
+    bill_from.apply(work.tx, before, data)
+    settle_initial_payments(work.tx, agency, [data.subscription_id])
     # A hold, an error or a recurrence may look different by this revision.
     work.recheck(data.agency_id, "subscription", data.subscription_id, accepted.effective_at)
 
@@ -190,12 +248,29 @@ def _restart(tx: Tx, agency: Agency, data: SubscriptionUpserted) -> None:
 
 
 def resumed(tx: Tx, change: Change, data: SubscriptionResumed) -> Verdict:
-    """A stopped invoice series goes on; on a series that runs nothing happens."""
+    """A stopped invoice series goes on; what is not stopped can't be resumed."""
     agency = facts.agency(tx, data.agency_id)
     locked = lock_subscriptions(tx, [(data.agency_id, data.subscription_id)], wait=True)
     if agency is None or not locked:
         return Waits(f"subscription/{data.subscription_id}")
     from_on = data.from_ if isinstance(data.from_, date) else None
-    series.resume(tx, agency, data.subscription_id, from_on, change.time)
+    if not series.resume(tx, agency, data.subscription_id, from_on, change.time):
+        return Refused("data.subscription_id", _why_not_stopped(tx, data))
     cycles.wake_blocked(tx, data.agency_id, [data.subscription_id])
     return Applied()
+
+
+def _why_not_stopped(tx: Tx, data: SubscriptionResumed) -> str:
+    """What there is to do instead of resuming invoices that are not stopped."""
+    subscription = facts.subscriptions(tx, data.agency_id, [data.subscription_id])[data.subscription_id]
+    if subscription.ended_reason is not None:
+        return f"dunning ended this subscription ({subscription.ended_reason}) for good; send a new subscription"
+    if subscription.status == "paused":
+        return "the subscription is paused, its invoices are not stopped; send subscription.upserted with status active"
+    if subscription.cancelled:
+        return (
+            "the subscription is cancelled, its invoices are not stopped; send subscription.upserted with status active"
+        )
+    return (
+        "its invoices are not stopped, so there is nothing to resume; only a void or uncollectible invoice stops them"
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
+from typing import NamedTuple
 
 import structlog
 
@@ -18,11 +19,12 @@ from shared.messages import (
 )
 from shared.store import inbox
 from shared.store.errors import is_data_error
+from shared.store.inbox import Arrived, Identity
 from shared.store.locks import Pair, lock_agencies, lock_subscriptions
 from shared.store.transaction import Store, Tx
 from shared.store.unit_of_work import UnitOfWork
 from workers.intake.naming import arrivals_of, keys_by_table
-from workers.intake.receive_changes import Received, arrived, receive_change, receive_kept
+from workers.intake.receive_changes import Received, arrived, receive_change, receive_kept, told_before
 from workers.intake.selecting import subscriptions_spoken_of
 
 _OF_A_SUBSCRIPTION = (SubscriptionUpserted, SubscriptionResumed, InvoiceIssued)
@@ -37,27 +39,58 @@ def receive_batch(store: Store, raws: Sequence[bytes]) -> list[Received]:
     subscriptions, so that two batches never wait for each other. If one message breaks the transaction, the
     batch is taken apart and each message goes alone. Raises only what trying again later may cure; nothing is kept then.
     """
-    if len(raws) > 1:
+    read = [_read(raw) for raw in raws]
+    messages = [_Message(raw, each, arrived(raw, each)) for raw, each in zip(raws, read, strict=True)]
+    return [received for part in _apart(messages) for received in _receive(store, part)]
+
+
+class _Message(NamedTuple):
+    """A message's bytes, what they say, and what the inbox keeps of them."""
+
+    raw: bytes
+    read: Change | Rejected
+    kept: Arrived
+
+
+def _apart(messages: Sequence[_Message]) -> list[list[_Message]]:
+    """The batch in parts, none with two messages of one identity: what becomes of the second depends on the first."""
+    parts: list[list[_Message]] = [[]]
+    seen: set[Identity] = set()
+    for message in messages:
+        if message.kept.identity in seen:
+            parts.append([])
+            seen.clear()
+        seen.add(message.kept.identity)
+        parts[-1].append(message)
+    return parts
+
+
+def _receive(store: Store, messages: Sequence[_Message]) -> list[Received]:
+    if len(messages) > 1:
         try:
-            return _together(store, raws)
+            return _together(store, messages)
         except Exception as error:
             if not is_data_error(error):
                 raise
-            log.warning("changes.taken_apart", messages=len(raws), error=type(error).__name__)
-    return [receive_change(store, raw) for raw in raws]
+            log.warning("changes.taken_apart", messages=len(messages), error=type(error).__name__)
+    return [receive_change(store, message.raw) for message in messages]
 
 
-def _together(store: Store, raws: Sequence[bytes]) -> list[Received]:
-    read = [_read(raw) for raw in raws]
-    kept = [arrived(raw, each) for raw, each in zip(raws, read, strict=True)]
+def _together(store: Store, messages: Sequence[_Message]) -> list[Received]:
     with store.transaction() as tx:
-        lock_agencies(tx, {each.agency_id for each in kept})
-        ids = inbox.store_all(tx, kept)
-        new = [each.data for each, id_ in zip(read, ids, strict=True) if id_ is not None and isinstance(each, Change)]
+        lock_agencies(tx, {each.kept.agency_id for each in messages})
+        earlier = inbox.earlier(tx, [each.kept for each in messages])
+        told = [told_before(tx, each.kept, each.read, earlier.get(each.kept.identity, ())) for each in messages]
+        fresh = [each for each, before in zip(messages, told, strict=True) if before is None]
+        ids = iter(inbox.store_all(tx, [each.kept for each in fresh]))
+        new = [each.read.data for each in fresh if isinstance(each.read, Change)]
         lock_subscriptions(tx, _subscriptions(tx, new), wait=True)
         work = UnitOfWork(tx)
         _read_together(work, new)
-        received = [receive_kept(work, *each) for each in zip(read, ids, kept, strict=True)]
+        received = [
+            before or receive_kept(work, each.read, next(ids), each.kept)
+            for each, before in zip(messages, told, strict=True)
+        ]
         work.flush()
     return received
 

@@ -27,12 +27,12 @@ from shared.messages import (
 )
 from shared.store import inbox
 from shared.store.errors import describe, is_data_error
-from shared.store.inbox import TELL_WAITING_AFTER, Arrived, Settled, Waiting
+from shared.store.inbox import TELL_WAITING_AFTER, Arrived, Earlier, Settled, Waiting
 from shared.store.locks import lock_agency
 from shared.store.transaction import Store, Tx
 from shared.store.unit_of_work import UnitOfWork
 from workers.intake import apply_facts, apply_invoices, apply_issued, apply_subscriptions
-from workers.intake.verdicts import Applied, Refused, Stale, Verdict, Waits
+from workers.intake.verdicts import Applied, Refused, Repeated, Stale, Verdict, Waits, too_far_ahead
 
 log = structlog.get_logger()
 
@@ -65,6 +65,10 @@ _APPLY: Mapping[type, Apply] = {
     ChargeRequested: _by_itself(apply_invoices.charge_requested),
 }
 UNREADABLE = "unreadable"
+REUSED = (
+    "another message with this id and other content counts already; an id stands for one message: send this one under an id"
+    " of its own"
+)
 TRIES_MAX = 3
 
 
@@ -79,7 +83,7 @@ class Received(NamedTuple):
 
 
 def receive_change(store: Store, raw: bytes) -> Received:
-    """Store and apply one message; a message seen before (source and id say so) changes nothing.
+    """Store and apply one message; a message seen before (agency, source and id say so) changes nothing.
 
     An invalid message is kept as rejected with its field and reason. Raises only what trying again later may cure.
     """
@@ -110,10 +114,45 @@ def _receive(store: Store, raw: bytes, read: Change | Rejected) -> Received:
     with store.transaction() as tx:
         lock_agency(tx, kept.agency_id)
         work = UnitOfWork(tx)
+        told = told_before(tx, kept, read, inbox.earlier(tx, [kept]).get(kept.identity, ()))
+        if told is not None:
+            return told
         (inbox_id,) = inbox.store_all(tx, [kept])
         received = receive_kept(work, read, inbox_id, kept)
         work.flush()
         return received
+
+
+def told_before(tx: Tx, kept: Arrived, read: Change | Rejected, earlier: Sequence[Earlier]) -> Received | None:
+    """What becomes of a message by what came before under its identity; None: it is to be stored and applied.
+
+    The same again is a repeat. Anything else counts if what came before was rejected, for then it is mended; else it is
+    rejected, for upstream has used one id for two messages.
+    """
+    for each in earlier:
+        if each.raw == kept.raw or _says_the_same(each.raw, read):
+            return Received(kept.source, kept.id, "repeated", each.field or "", each.reason or "")
+    if all(each.state == "rejected" for each in earlier):
+        return None
+    inbox.keep_rejected(tx, kept, "id", REUSED)
+    _tell_rejected(tx, kept, "id", REUSED)
+    return Received(kept.source, kept.id, "rejected", "id", REUSED)
+
+
+def _says_the_same(raw: bytes, read: Change | Rejected) -> bool:
+    """True for the same change in other bytes, such as with its keys in another order."""
+    if isinstance(read, Rejected):
+        return False
+    try:
+        before = decode_change(raw)
+    except Rejected:
+        return False
+    return (before.type, before.time, before.data) == (read.type, read.time, read.data)
+
+
+def _tell_rejected(tx: Tx, kept: Arrived, field: str, reason: str) -> None:
+    data = {"source": kept.source, "id": kept.id, "type": kept.type, "field": field, "reason": reason}
+    tx.record(kept.agency_id, "change.rejected", f"message/{kept.source}/{kept.id}", data)
 
 
 def arrived(raw: bytes, read: Change | Rejected) -> Arrived:
@@ -125,17 +164,12 @@ def arrived(raw: bytes, read: Change | Rejected) -> Arrived:
 
 
 def receive_kept(work: UnitOfWork, read: Change | Rejected, inbox_id: int | None, kept: Arrived) -> Received:
-    """Apply a message that was just kept, its agency's lock held; without a row of its own it was told before.
-
-    `read` is what its bytes say. The caller flushes `work`.
-    """
+    """Apply a message that was just kept, its agency's lock held. `read` is what its bytes say. The caller flushes `work`."""
     if inbox_id is None:
-        said = (read.field, read.reason) if isinstance(read, Rejected) else ()
-        return Received(kept.source, kept.id, "repeated", *said)
+        raise RuntimeError("a message counts already under this identity: it was kept without its agency's lock")
     if isinstance(read, Rejected):
         work.settle(kept.agency_id, inbox_id, Settled("rejected", read.field, read.reason))
-        data = {"source": kept.source, "id": kept.id, "type": read.type, "field": read.field, "reason": read.reason}
-        work.tx.record(kept.agency_id, "change.rejected", f"message/{kept.source}/{kept.id}", data)
+        _tell_rejected(work.tx, kept, read.field, read.reason)
         return Received(kept.source, kept.id, "rejected", read.field, read.reason)
     return _apply(work, read, inbox_id, tell_later=True)
 
@@ -149,10 +183,14 @@ def apply_stored(tx: Tx, change: Change, inbox_id: int) -> Received:
 
 
 def _apply(work: UnitOfWork, change: Change, inbox_id: int, *, tell_later: bool) -> Received:
-    """Apply a stored message, and then what waited for it, oldest first."""
+    """Apply a stored message, and then what waited for it, oldest first: the one place where its answer is decided.
+
+    `applied` says that something changed, `repeated` that nothing did because it is known, `stale` that a later revision
+    counts; anything else is rejected with field, reason and what to send instead.
+    """
     agency_id = change.data.agency_id
     tx = work.tx
-    verdict = _APPLY[type(change.data)](work, change, change.data)
+    verdict = too_far_ahead(change, tx.as_of) or _APPLY[type(change.data)](work, change, change.data)
     match verdict:
         case Applied(arrivals):
             work.settle(agency_id, inbox_id, Settled("applied"))
@@ -162,10 +200,11 @@ def _apply(work: UnitOfWork, change: Change, inbox_id: int, *, tell_later: bool)
                 for waiting in inbox.waiting_for(tx, agency_id, arrivals):
                     _look_again(work, waiting)
             return Received(change.source, change.id, "applied")
-        case Stale():
-            work.settle(agency_id, inbox_id, Settled("stale"))
-            _answer(tx, change, "applied", effect="stale")
-            return Received(change.source, change.id, "stale")
+        case Repeated() | Stale():
+            state = "stale" if isinstance(verdict, Stale) else "repeated"
+            work.settle(agency_id, inbox_id, Settled(state))
+            _answer(tx, change, state)
+            return Received(change.source, change.id, state)
         case Refused(field, reason):
             work.settle(agency_id, inbox_id, Settled("rejected", field, reason))
             _answer(tx, change, "rejected", field=field, reason=reason)

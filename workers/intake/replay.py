@@ -2,10 +2,10 @@
 
 from shared.messages import Rejected, decode_change
 from shared.store import inbox, operating
-from shared.store.inbox import Settled
+from shared.store.inbox import Arrived, Settled
 from shared.store.locks import lock_agency
 from shared.store.transaction import Store
-from workers.intake.receive_changes import Received, apply_stored
+from workers.intake.receive_changes import REUSED, Received, apply_stored
 
 
 def replay(store: Store, inbox_id: int, by: str) -> Received | None:
@@ -30,6 +30,9 @@ def replay(store: Store, inbox_id: int, by: str) -> Received | None:
         again = operating.message(tx, inbox_id, lock=True)
         if again is None or again[0].state not in ("rejected", "waiting"):
             return Received(kept.source, kept.id, kept.state if again is None else again[0].state)
+        earlier = inbox.earlier(tx, [Arrived(kept.source, kept.id, change.data.agency_id, kept.type, None, raw)])
+        if again[0].state == "rejected" and any(e.state != "rejected" for each in earlier.values() for e in each):
+            return Received(kept.source, kept.id, "rejected", "id", REUSED)
         operating.arrived_again(tx, inbox_id, change.data.agency_id, change.type, change.time)
         subject = f"message/{change.source}/{change.id}"
         tx.record(change.data.agency_id, "change.replayed", subject, {"by": by, "was": again[0].state})

@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from shared.domain.keys import sequences_of
+from shared.domain.keys import is_of_series, sequences_of
 from shared.messages import InvoiceSelector
-from shared.store import invoices
+from shared.store import facts, invoices, numbers
 from shared.store.invoices import Invoice
 from shared.store.locks import Pair, lock_subscriptions
 from shared.store.transaction import Tx
@@ -14,15 +14,12 @@ from workers.intake.verdicts import Refused, Waits
 def select(tx: Tx, data: InvoiceSelector) -> Invoice | Waits | Refused:
     """The invoice, with its subscription locked; or what the message has to wait for.
 
-    A number that one of our invoices and one given by upstream share names neither: the id has to say which.
+    It never waits for a number of our own series: whoever gets that number later may be somebody else.
     """
     agency_id = data.agency_id
-    ids = _ids(tx, data)
-    if len(ids) > 1:
-        return Refused("data.number", "two invoices carry this number; send invoice_id instead")
-    of = invoices.subscriptions_of(tx, agency_id, ids)
+    of = invoices.subscriptions_of(tx, agency_id, _ids(tx, data))
     if not of:
-        return Waits(_awaited(data))
+        return _not_given_yet(tx, data) or Waits(_awaited(data))
     lock_subscriptions(tx, [(agency_id, subscription_id) for subscription_id in of.values()], wait=True)
     return next(iter(invoices.load(tx, agency_id, list(of)).values()))
 
@@ -40,6 +37,22 @@ def _ids(tx: Tx, data: InvoiceSelector) -> list[str]:
         return invoices.by_number(tx, data.agency_id, data.number, sequences_of(data.number))
     subscription_id, starts_on = _period(data)
     return invoices.by_period(tx, data.agency_id, subscription_id, starts_on)
+
+
+def _not_given_yet(tx: Tx, data: InvoiceSelector) -> Refused | None:
+    """The refusal of a number that only our own series gives, and has not given to an invoice; None for any other."""
+    if data.number is None:
+        return None
+    agency = facts.agency(tx, data.agency_id)
+    if numbers.is_of_credit_note(tx, data.agency_id, data.number):
+        return Refused("data.number", f"{data.number} is a credit note; name the invoice that it is of")
+    if agency is None or not is_of_series(agency.invoice_prefix, data.number):
+        return None
+    return Refused(
+        "data.number",
+        f"no invoice has the number {data.number}, and our series gives it to the next one that comes; look the number up,"
+        " or name the invoice by invoice_id or by subscription_id with period_starts_on",
+    )
 
 
 def _awaited(data: InvoiceSelector) -> str:

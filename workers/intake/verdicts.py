@@ -1,16 +1,20 @@
 """What becomes of a message, and how a revision compares with what is stored."""
 
-from datetime import datetime
-from typing import NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
 
-from shared.messages import Change, content_digest
+from shared.messages import Change, InvoicePaid, InvoiceRefunded, SubscriptionUpserted, content_digest
 from shared.store.upserts import Standing
 
 
 class Applied(NamedTuple):
-    """It counts now. `arrived`: what other messages may have been waiting for."""
+    """Something changed. `arrived`: what other messages may have been waiting for."""
 
     arrived: tuple[str, ...] = ()
+
+
+class Repeated(NamedTuple):
+    """It says what is known already, so nothing changed."""
 
 
 class Stale(NamedTuple):
@@ -30,7 +34,36 @@ class Refused(NamedTuple):
     reason: str
 
 
-Verdict = Applied | Stale | Waits | Refused
+Verdict = Applied | Repeated | Stale | Waits | Refused
+# How far ahead of the database's clock a message may date what it tells of.
+AHEAD_MAX: Final = timedelta(minutes=5)
+
+
+def too_far_ahead(change: Change, now: datetime) -> Refused | None:
+    """The refusal of a message that dates something more than five minutes ahead of our clock: `time`, or when money moved.
+
+    Such a typo would outrank every later truth. What is planned (starts, ends, the cut-over) may lie ahead.
+    """
+    data = change.data
+    paid = data.initial_payment if isinstance(data, SubscriptionUpserted) else None
+    dated = {
+        "time": change.time,
+        "data.paid_at": data.paid_at if isinstance(data, InvoicePaid) else None,
+        "data.refunded_at": data.refunded_at if isinstance(data, InvoiceRefunded) else None,
+        "data.initial_payment.paid_at": None if paid is None else paid.paid_at,
+    }
+    for field, at in dated.items():
+        if at is not None and at > now + AHEAD_MAX:
+            return Refused(
+                field,
+                f"is {_shown(at)}, ahead of our clock ({_shown(now)}); nothing can be told before it has happened:"
+                " send the moment at which it became true",
+            )
+    return None
+
+
+def _shown(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds")
 
 
 class Accepted(NamedTuple):
@@ -51,7 +84,7 @@ def compare(change: Change, revision: int, stored: Standing | None) -> Accepted 
     if revision > stored.revision:
         return Accepted(max(change.time, stored.effective_at), digest, first=False)
     if digest == stored.digest:
-        return Applied()
+        return Repeated()
     return Refused(
         "data.revision",
         f"revision {revision} is stored already with other content; send the new state with a higher revision",

@@ -3,18 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from shared.acts.checkout import settle_initial_payments, taken_at_checkout
 from shared.acts.issue import Draft, issue
-from shared.acts.notify import AGENCY, notify
-from shared.acts.notify import Draft as Told
-from shared.acts.series import SERIES_STOPPED
-from shared.acts.stream import block, look_behind, tell_blocked, work_stream
+from shared.acts.series import SERIES_STOPPED, stop
+from shared.acts.stream import block, cut_short, tell_blocked, work_stream
 from shared.domain import keys
 from shared.domain.facts import INVOICE, Agency, Client, ServiceRevision, Subscription, SubscriptionRevision
 from shared.domain.invoicing import Blocked, Cancel, Issue, Skip, decide
 from shared.store import cycles, facts, invoices, schedules
 from shared.store.cycles import Cycle, Settled, Stuck
 from shared.store.locks import lock_subscriptions
-from shared.store.payments import Payment
 from shared.store.transaction import Store, Tx
 
 EARLIER_BLOCKED = Blocked("earlier_cycle_blocked", "an earlier cycle of this series is blocked")
@@ -46,6 +44,7 @@ class _Decided(NamedTuple):
     blocked: list[tuple[Cycle, Blocked]]
     stopped: dict[str, str]
     halted: set[str]
+    first_ended: set[str]  # subscriptions whose first cycle ended without an invoice
 
 
 def _step(tx: Tx, agency_id: str, ids: Sequence[str], wait: bool) -> tuple[list[str], None]:
@@ -55,8 +54,19 @@ def _step(tx: Tx, agency_id: str, ids: Sequence[str], wait: bool) -> tuple[list[
         known = _read(tx, agency_id, sorted({cycle.subscription_id for cycle in due}))
         decided = _decide(tx, known, due)
         _write(tx, known.agency, decided)
-        look_behind(tx, agency_id, INVOICE, due, decided.stuck)
+        _see_to_the_rest(tx, agency_id, due, decided)
     return ([] if wait else [id_ for id_ in ids if id_ not in locked]), None
+
+
+def _see_to_the_rest(tx: Tx, agency_id: str, read: Sequence[Cycle], decided: _Decided) -> None:
+    """Behind what a pass may read: of a blocked series the rest is blocked too, of any other it is next, now."""
+    further = cut_short(read)
+    blocked = {
+        each.subscription_id: each for each in decided.stuck if further.get(each.subscription_id) == each.starts_on
+    }
+    last = [each._replace(reason=EARLIER_BLOCKED.reason) for each in blocked.values()]
+    cycles.block_behind(tx, agency_id, INVOICE, last)
+    cycles.go_on(tx, agency_id, INVOICE, [(id_, on) for id_, on in further.items() if id_ not in blocked])
 
 
 def _read(tx: Tx, agency_id: str, ids: Sequence[str]) -> _Known:
@@ -74,7 +84,7 @@ def _read(tx: Tx, agency_id: str, ids: Sequence[str]) -> _Known:
 
 
 def _decide(tx: Tx, known: _Known, due: Sequence[Cycle]) -> _Decided:
-    decided = _Decided([], [], [], [], {}, set())
+    decided = _Decided([], [], [], [], {}, set(), set())
     blocked_series: set[str] = set()
     for cycle in due:
         id_ = cycle.subscription_id
@@ -112,6 +122,8 @@ def _end(known: _Known, decided: _Decided, cycle: Cycle, outcome: Skip | Cancel)
         if id_ in decided.halted:
             reason = SERIES_STOPPED
         decided.halted.add(id_)
+    if cycle.cycle_index == 0:
+        decided.first_ended.add(id_)
     state = "cancelled" if isinstance(outcome, Cancel) else "skipped"
     decided.settled.append(Settled(id_, cycle.starts_on, state, reason))
 
@@ -128,16 +140,8 @@ def _draft(known: _Known, subscription: Subscription, cycle: Cycle, outcome: Iss
         outcome.quantity,
         outcome.collection,
         "automatic",
-        payments=_taken_at_checkout(subscription, cycle, invoice_id),
+        payments=taken_at_checkout(subscription, cycle.cycle_index, invoice_id),
     )
-
-
-def _taken_at_checkout(subscription: Subscription, cycle: Cycle, invoice_id: str) -> tuple[Payment, ...]:
-    """The checkout's payment belongs to cycle 0; an amount below the total leaves the rest to be charged."""
-    paid = subscription.initial_payment
-    if paid is None or cycle.cycle_index != 0 or paid.amount_minor == 0:
-        return ()
-    return (Payment(paid.provider, paid.reference, invoice_id, paid.amount_minor, paid.currency, paid.paid_at),)
 
 
 def _write(tx: Tx, agency: Agency, decided: _Decided) -> None:
@@ -149,21 +153,9 @@ def _write(tx: Tx, agency: Agency, decided: _Decided) -> None:
     for each in ended:
         data = {"stream": INVOICE, "starts_on": each.starts_on, "reason": each.reason}
         tx.record(agency_id, f"cycle.{each.state}", keys.subscription_subject(each.subscription_id), data)
-    # A cycle that ended without an invoice resolves what waited for it.
-    cycles.release(tx, agency_id, {each.subscription_id for each in ended})
-    _stop(tx, agency, decided.stopped)
+    # A cycle that ended without an invoice, or that none will be made of for now, resolves what waited for it.
+    stuck = {each.subscription_id for each in decided.stuck}
+    cycles.release(tx, agency_id, {each.subscription_id for each in ended} | stuck)
+    stop(tx, agency, decided.stopped)
     issue(tx, agency, decided.drafts)
-
-
-def _stop(tx: Tx, agency: Agency, stopped: Mapping[str, str]) -> None:
-    """The latest invoice was voided or given up: the series ends here, and the agency is told."""
-    if not stopped:
-        return
-    newly = schedules.stop(tx, agency.agency_id, sorted(stopped.items()), INVOICE)
-    drafts = []
-    for id_ in newly:
-        data = {"subscription_id": id_, "reason": stopped[id_]}
-        tx.record(agency.agency_id, "series.stopped", keys.subscription_subject(id_), data)
-        turn = tx.as_of.date().isoformat()
-        drafts.append(Told("series_stopped", AGENCY, id_, id_, None, None, turn, data))
-    notify(tx, agency, drafts)
+    settle_initial_payments(tx, agency, decided.first_ended)

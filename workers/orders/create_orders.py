@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from shared.acts.notify import AGENCY, Draft, notify
-from shared.acts.stream import look_behind, work_stream
+from shared.acts.stream import cut_short, work_stream
 from shared.domain.backlog import SUPERSEDED, superseded
 from shared.domain.facts import ORDER, in_force
 from shared.domain.invoicing import Period, Skip
@@ -26,18 +26,24 @@ def create_orders(store: Store, agency_id: str, ids: Sequence[str], *, again: bo
 def _step(tx: Tx, agency_id: str, ids: Sequence[str], wait: bool) -> tuple[list[str], None]:
     locked = {pair[1] for pair in lock_subscriptions(tx, [(agency_id, id_) for id_ in ids], wait=wait)}
     due = cycles.unsettled(tx, agency_id, sorted(locked), ORDER)
-    if due:
+    while due:
         known = read(tx, agency_id, due)
         decided = [(cycle, decide(known, cycle)) for cycle in due]
         _write(tx, known, _with_backlog_policy(known, decided))
+        # However many are stuck in front: each is judged by its own facts.
+        further = cut_short(due)
+        due = cycles.unsettled(tx, agency_id, sorted(further), ORDER, further) if further else []
     return ([] if wait else [id_ for id_ in ids if id_ not in locked]), None
 
 
 def _with_backlog_policy(known: Known, decided: Sequence[tuple[Cycle, Decision]]) -> list[tuple[Cycle, Decision]]:
-    """Where a hold has ended, the agency's policy says which of the held orders are still wanted."""
+    """Where a hold has ended, the agency's policy says, once, which of the held orders are still wanted.
+
+    One that is wanted and still waits for its own payment is held no more, so it is not asked about again.
+    """
     released: dict[str, list[Period]] = {}
     for cycle, decision in decided:
-        if isinstance(decision, Create) and cycle.held_at is not None:
+        if cycle.held_at is not None and (isinstance(decision, Create) or _waits(decision)):
             released.setdefault(cycle.subscription_id, []).append(cycle.period)
     dropped = {
         (id_, index)
@@ -48,6 +54,10 @@ def _with_backlog_policy(known: Known, decided: Sequence[tuple[Cycle, Decision]]
         (cycle, Skip(SUPERSEDED) if (cycle.subscription_id, cycle.cycle_index) in dropped else decision)
         for cycle, decision in decided
     ]
+
+
+def _waits(decision: Decision) -> bool:
+    return isinstance(decision, Stays) and decision.state == "waiting"
 
 
 def _write(tx: Tx, known: Known, decided: Sequence[tuple[Cycle, Decision]]) -> None:
@@ -64,8 +74,7 @@ def _write(tx: Tx, known: Known, decided: Sequence[tuple[Cycle, Decision]]) -> N
     for each in ended:
         data = {"stream": ORDER, "starts_on": each.starts_on, "reason": each.reason}
         tx.record(agency_id, f"cycle.{each.state}", subscription_subject(each.subscription_id), data)
-    stuck = stay(tx, known, [(cycle, each) for cycle, each in decided if isinstance(each, Stays)])
-    look_behind(tx, agency_id, ORDER, [cycle for cycle, _ in decided], stuck)
+    stay(tx, known, [(cycle, each) for cycle, each in decided if isinstance(each, Stays)])
     _count_late_releases(tx, known, decided)
     _ask_for_first_invoices(tx, known, decided)
 
@@ -75,7 +84,8 @@ def _count_late_releases(tx: Tx, known: Known, decided: Sequence[tuple[Cycle, De
     for cycle, decision in decided:
         if cycle.state not in ("held", "waiting") or isinstance(decision, Stays):
             continue
-        revision = in_force(known.revisions[cycle.subscription_id], cycle.due_at)
+        at = known.subscriptions[cycle.subscription_id].judged_at(cycle.due_at)
+        revision = in_force(known.revisions[cycle.subscription_id], at)
         if isinstance(decision, Create) or (isinstance(decision, Skip) and revision.status == "active"):
             data = {"stream": ORDER, "starts_on": cycle.starts_on, "was": cycle.state}
             tx.record(known.agency.agency_id, RELEASED_LATE, subscription_subject(cycle.subscription_id), data)

@@ -8,7 +8,7 @@ from shared.domain.clearance import Cleared, Covering, Held, Unresolved, Waiting
 from shared.domain.cycles import local_date
 from shared.domain.facts import Agency, ServiceRevision, Subscription, SubscriptionRevision, in_force
 from shared.domain.invoicing import Cancel, Skip, ended_before
-from shared.store import facts, invoices, orders, schedules
+from shared.store import facts, invoice_cycles, invoices, orders, schedules
 from shared.store.cycles import Cycle
 from shared.store.transaction import Tx
 
@@ -24,6 +24,7 @@ class Known(NamedTuple):
     covering: Mapping[tuple[str, date], Covering]
     unresolved: Mapping[str, Sequence[Unresolved]]
     stopped: frozenset[str]
+    to_come: Mapping[str, date]
     latest_orders: dict[str, str]
 
 
@@ -53,15 +54,18 @@ def read(tx: Tx, agency_id: str, due: Sequence[Cycle]) -> Known:
     agency = facts.require_agency(tx, agency_id)
     revisions = facts.subscription_revisions(tx, agency_id, ids)
     services = {revision.service_id for listed in revisions.values() for revision in listed}
+    subscriptions = facts.subscriptions(tx, agency_id, ids)
+    by_hand = [id_ for id_, subscription in subscriptions.items() if subscription.by_hand]
     return Known(
         agency,
         local_date(tx.as_of, agency.timezone),
-        facts.subscriptions(tx, agency_id, ids),
+        subscriptions,
         revisions,
         facts.service_revisions(tx, agency_id, services),
         invoices.covering(tx, agency_id, [(cycle.subscription_id, cycle.starts_on) for cycle in due]),
         invoices.unresolved(tx, agency_id, ids),
         schedules.stopped(tx, agency_id, ids),
+        invoice_cycles.to_come(tx, agency_id, by_hand) if by_hand else {},
         orders.latest(tx, agency_id, ids),
     )
 
@@ -69,15 +73,16 @@ def read(tx: Tx, agency_id: str, due: Sequence[Cycle]) -> Known:
 def decide(known: Known, cycle: Cycle) -> Decision:
     """What becomes of a due order cycle.
 
-    Cycle 0 of a manual order is that order itself: it is recorded, whatever else is true.
+    Cycle 0 of a manual order is that order itself: it is recorded, unless it was cancelled when we first heard of it.
     """
     id_ = cycle.subscription_id
     subscription = known.subscriptions[id_]
-    revision = in_force(known.revisions[id_], cycle.due_at)
-    service = in_force(known.services[revision.service_id], cycle.due_at)
-    if subscription.by_hand and cycle.cycle_index == 0:
-        return Create(revision, service, by_hand=True)
+    at = subscription.judged_at(cycle.due_at)
+    revision = in_force(known.revisions[id_], at)
+    service = in_force(known.services[revision.service_id], at)
     ended = ended_before(subscription, revision, cycle.period)
+    if subscription.by_hand and cycle.cycle_index == 0 and not isinstance(ended, Cancel):
+        return Create(revision, service, by_hand=True)
     if ended is not None:
         return ended
     clearance = clear(
@@ -87,6 +92,8 @@ def decide(known: Known, cycle: Cycle) -> Decision:
         hold_on=known.agency.hold_on,
         today=known.today,
         series_stopped=id_ in known.stopped,
+        starts_on=cycle.starts_on,
+        invoice_to_come=_invoice_to_come(known, revision, cycle),
     )
     if isinstance(clearance, Cleared):
         return Create(revision, service, by_hand=False)
@@ -95,3 +102,9 @@ def decide(known: Known, cycle: Cycle) -> Decision:
     if isinstance(clearance, Waiting):
         return Stays("waiting", clearance.reason, clearance.blocking_starts_on, None)
     return clearance
+
+
+def _invoice_to_come(known: Known, revision: SubscriptionRevision, cycle: Cycle) -> bool:
+    """True while an invoice that is due no later than the order, and will be collected, has not been issued."""
+    starts_on = known.to_come.get(cycle.subscription_id)
+    return starts_on is not None and starts_on <= cycle.starts_on and revision.collection == "automatic"

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from shared.acts.notify import AGENCY, CLIENT, about_invoice, notify
 from shared.acts.stream import net_at
 from shared.domain import keys
 from shared.domain.facts import ORDER
-from shared.store import cycles, orders
+from shared.store import cycles, invoices, orders
 from shared.store.cycles import Cycle, Settled, Stuck
 from shared.store.orders import NewOrder, Renewal
 from shared.store.transaction import Tx
@@ -72,8 +73,11 @@ def _told(order: NewOrder) -> dict[str, object]:
     }
 
 
-def stay(tx: Tx, known: Known, staying: Sequence[tuple[Cycle, Stays]]) -> list[Stuck]:
-    """Cycles that wait or are held; an event when that is new, or another invoice holds them now. Returns their rows."""
+def stay(tx: Tx, known: Known, staying: Sequence[tuple[Cycle, Stays]]) -> None:
+    """Cycles that wait or are held; an event when that is new, or another invoice holds them now.
+
+    A hold by a failed payment was told when it failed. One by an overdue invoice is told here, once for each invoice.
+    """
     stuck = []
     for cycle, stays in staying:
         held = stays.state == "held"
@@ -87,7 +91,7 @@ def stay(tx: Tx, known: Known, staying: Sequence[tuple[Cycle, Stays]]) -> list[S
                 stays.blocking_starts_on,
                 stays.blocking_invoice_id,
                 net_at(tx.as_of),
-                cycle.held_at or (tx.as_of if held else None),
+                (cycle.held_at or tx.as_of) if held else None,
                 None,
             )
         )
@@ -101,4 +105,16 @@ def stay(tx: Tx, known: Known, staying: Sequence[tuple[Cycle, Stays]]) -> list[S
             }
             tx.record(known.agency.agency_id, "cycle.held", keys.subscription_subject(cycle.subscription_id), data)
     cycles.stick(tx, known.agency.agency_id, ORDER, stuck)
-    return stuck
+    _tell_overdue(tx, known, staying)
+
+
+def _tell_overdue(tx: Tx, known: Known, staying: Sequence[tuple[Cycle, Stays]]) -> None:
+    overdue = {
+        stays.blocking_invoice_id
+        for cycle, stays in staying
+        if stays.reason == "invoice_overdue" and stays.blocking_invoice_id and cycle.reason != stays.reason
+    }
+    if overdue:
+        found = invoices.load(tx, known.agency.agency_id, overdue).values()
+        audiences = (CLIENT, AGENCY)
+        notify(tx, known.agency, [about_invoice(each, "invoice_overdue", to) for each in found for to in audiences])

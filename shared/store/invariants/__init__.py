@@ -55,5 +55,7 @@ def violations(store: Store, limit: int = 20) -> list[str]:
 
 
 def _broken(tx: Tx, invariant: Invariant, limit: int) -> list[Violation]:
-    rows = tx.rows(f"SELECT * FROM ({invariant.sql}) AS broken ORDER BY broken LIMIT :limit", limit=limit)  # noqa: S608
+    as_of = {"as_of": tx.as_of} if ":as_of" in invariant.sql else {}
+    sql = f"SELECT * FROM ({invariant.sql}) AS broken ORDER BY broken LIMIT :limit"  # noqa: S608
+    rows = tx.rows(sql, limit=limit, **as_of)
     return [Violation(invariant.name, invariant.promise, dict(row._mapping)) for row in rows]

@@ -50,6 +50,53 @@ INVARIANTS = (
               AND p.invoice_id = c.invoice_id AND p.amount_minor = c.amount_minor AND p.currency = c.currency)
         """,
     ),
+    # A message that came before its invoice may say that it is void or paid: it is looked at before anybody is asked to pay.
+    Invariant(
+        "open_invoices_are_collected",
+        "an open invoice that is collected automatically has an attempt under way, or is failing, or its collection has ended",
+        """
+        SELECT i.agency_id, i.invoice_id, i.total_minor, coalesce(p.received_minor, 0) AS received_minor
+        FROM invoices AS i
+        LEFT JOIN (SELECT agency_id, invoice_id, sum(amount_minor) AS received_minor FROM payments
+                   GROUP BY agency_id, invoice_id) AS p ON p.agency_id = i.agency_id AND p.invoice_id = i.invoice_id
+        WHERE i.status = 'open' AND i.collection = 'automatic' AND i.total_minor > coalesce(p.received_minor, 0)
+          AND i.failing_since IS NULL AND i.exhausted_at IS NULL
+          AND NOT EXISTS (SELECT 1 FROM charges AS c WHERE c.agency_id = i.agency_id AND c.invoice_id = i.invoice_id
+                            AND c.state IN ('due', 'sending', 'unknown', 'pending', 'action_required'))
+          AND NOT EXISTS (SELECT 1 FROM inbox AS m WHERE m.agency_id = i.agency_id AND m.state = 'waiting'
+                            AND (m.waits_for LIKE 'invoice%' OR m.waits_for LIKE 'settlement/%'))
+        """,
+    ),
+    Invariant(
+        "told_payments_are_recorded",
+        "every payment that upstream told of, in a message that was applied, is recorded",
+        """
+        SELECT m.agency_id, m.source, m.id, m.said ->> 'reference' AS reference
+        FROM (SELECT agency_id, source, id, CAST(ltrim(convert_from(raw, 'UTF8'), chr(65279)) AS jsonb) -> 'data' AS said
+              FROM inbox WHERE type = 'duecycle.invoice.paid.v1' AND state = 'applied') AS m
+        WHERE NOT EXISTS (
+            SELECT 1 FROM payments AS p WHERE p.agency_id = m.agency_id AND p.source = 'upstream:' || m.source
+              AND p.reference = coalesce(m.said ->> 'reference', m.source || '/' || m.id))
+        """,
+    ),
+    # Nothing is decided yet while the first cycle is still to come or under way.
+    Invariant(
+        "initial_payments_are_recorded",
+        "what a checkout took pays the first invoice, or is kept as money without one, once that is decided",
+        """
+        SELECT s.agency_id, s.subscription_id, s.initial_payment ->> 'reference' AS reference, c.state
+        FROM subscriptions AS s
+        JOIN cycles AS c ON c.agency_id = s.agency_id AND c.subscription_id = s.subscription_id AND c.stream = 'invoice'
+          AND c.cycle_index = 0 AND c.state IN ('done', 'skipped', 'cancelled')
+        WHERE s.initial_payment IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM payments AS p JOIN invoices AS i ON i.agency_id = p.agency_id AND i.invoice_id = p.invoice_id
+            WHERE p.agency_id = s.agency_id AND i.subscription_id = s.subscription_id
+              AND p.source = s.initial_payment ->> 'provider' AND p.reference = s.initial_payment ->> 'reference')
+          AND NOT EXISTS (
+            SELECT 1 FROM unapplied_payments AS u WHERE u.agency_id = s.agency_id AND u.subscription_id = s.subscription_id
+              AND u.source = s.initial_payment ->> 'provider' AND u.reference = s.initial_payment ->> 'reference')
+        """,
+    ),
     # An attempt in flight is settled first, whatever became of the invoice meanwhile.
     Invariant(
         "nothing_is_collected_after_the_end",

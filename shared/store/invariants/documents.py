@@ -11,7 +11,7 @@ INVARIANTS = (
         FROM orders GROUP BY agency_id, subscription_id, cycle_starts_on HAVING count(*) > 1
         UNION ALL
         SELECT 'invoice', agency_id, subscription_id, cycle_starts_on, count(*)
-        FROM invoices WHERE cycle_starts_on IS NOT NULL
+        FROM invoices WHERE cycle_starts_on IS NOT NULL AND replaced = 0
         GROUP BY agency_id, subscription_id, cycle_starts_on HAVING count(*) > 1
         """,
     ),
@@ -68,11 +68,14 @@ INVARIANTS = (
     ),
     Invariant(
         "numbers_without_gap",
-        "an agency's invoices are numbered from 1 without a gap or a repetition, and its series goes on after the last",
+        "an agency's invoices are numbered from 1 without a gap or a repetition, and its series goes on after the last;"
+        " a number that upstream gave to an invoice is stepped over",
         """
-        WITH placed AS (
-            SELECT agency_id, sequence, row_number() OVER (PARTITION BY agency_id ORDER BY sequence) AS place
-            FROM invoices WHERE sequence IS NOT NULL
+        WITH used AS (
+            SELECT agency_id, sequence FROM invoices WHERE sequence IS NOT NULL
+            UNION ALL SELECT agency_id, sequence FROM skipped_numbers WHERE kind = 'invoice'
+        ), placed AS (
+            SELECT agency_id, sequence, row_number() OVER (PARTITION BY agency_id ORDER BY sequence) AS place FROM used
         ), counted AS (
             SELECT agency_id, count(*) AS numbered, min(place) FILTER (WHERE sequence <> place) AS first_wrong_sequence
             FROM placed GROUP BY agency_id
@@ -82,6 +85,26 @@ INVARIANTS = (
         SELECT agency_id, s.next_sequence, coalesce(c.numbered, 0) AS numbered, c.first_wrong_sequence
         FROM series AS s FULL JOIN counted AS c USING (agency_id)
         WHERE c.first_wrong_sequence IS NOT NULL OR s.next_sequence IS DISTINCT FROM coalesce(c.numbered, 0) + 1
+        """,
+    ),
+    Invariant(
+        "one_document_per_number",
+        "a printed number stands on one document of its agency, whoever gave it",
+        """
+        SELECT agency_id, number, count(*) AS documents FROM (
+            SELECT agency_id, coalesce(number, external_number) AS number FROM invoices
+            UNION ALL SELECT agency_id, number FROM credit_notes
+        ) AS printed WHERE number IS NOT NULL GROUP BY agency_id, number HAVING count(*) > 1
+        """,
+    ),
+    Invariant(
+        "skipped_numbers_are_taken",
+        "a number that our series stepped over stands on a document",
+        """
+        SELECT s.agency_id, s.kind, s.sequence, s.number FROM skipped_numbers AS s
+        WHERE NOT EXISTS (SELECT 1 FROM invoices AS i WHERE i.agency_id = s.agency_id
+                            AND s.number IN (i.number, i.external_number))
+          AND NOT EXISTS (SELECT 1 FROM credit_notes AS n WHERE n.agency_id = s.agency_id AND n.number = s.number)
         """,
     ),
     # At least five digits; the prefix may itself end in a digit.

@@ -104,6 +104,34 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        "paid_periods_are_delivered",
+        "no order waits for a payment that has come",
+        """
+        SELECT c.agency_id, c.subscription_id, c.starts_on, c.reason, i.invoice_id
+        FROM cycles AS c
+        JOIN subscriptions AS s ON s.agency_id = c.agency_id AND s.subscription_id = c.subscription_id
+          AND s.checkout = 'self_checkout'
+        JOIN cycles AS p ON p.agency_id = c.agency_id AND p.subscription_id = c.subscription_id AND p.stream = 'invoice'
+          AND p.starts_on <= c.starts_on AND p.ends_on > c.starts_on
+        JOIN invoices AS i ON i.agency_id = p.agency_id AND i.subscription_id = p.subscription_id
+          AND i.cycle_starts_on = p.starts_on AND i.replaced = 0 AND i.status = 'paid'
+        WHERE c.stream = 'order' AND c.state = 'waiting'
+        """,
+    ),
+    Invariant(
+        "facts_are_not_of_the_future",
+        "no fact counts from a moment more than five minutes ahead of the clock",
+        """
+        SELECT fact, agency_id, id, effective_at FROM (
+            SELECT 'agency' AS fact, agency_id, agency_id AS id, effective_at FROM agencies
+            UNION ALL SELECT 'client', agency_id, client_id, effective_at FROM clients
+            UNION ALL SELECT 'service', agency_id, service_id, effective_at FROM service_revisions
+            UNION ALL SELECT 'payment method', agency_id, payment_method_id, effective_at FROM payment_methods
+            UNION ALL SELECT 'subscription', agency_id, subscription_id, effective_at FROM subscription_revisions
+        ) AS facts WHERE effective_at > CAST(:as_of AS timestamptz) + interval '5 minutes'
+        """,
+    ),
+    Invariant(
         "no_late_release",
         "whoever resolves an invoice releases what it held; the safety net finds nothing left to release",
         "SELECT agency_id, subject, subject_seq, at, data FROM events WHERE type = 'cycle.released_late'",

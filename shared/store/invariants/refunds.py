@@ -9,10 +9,9 @@ INVARIANTS = (
         """
         SELECT p.agency_id, p.source, p.reference, p.amount_minor, sum(r.amount_minor) AS refunded_minor
         FROM payments AS p JOIN refunds AS r ON r.agency_id = p.agency_id AND r.source = p.source
-          AND r.payment_reference = p.reference AND r.state <> 'failed'
+          AND r.payment_reference = p.reference AND r.invoice_id = p.invoice_id AND r.state <> 'failed'
         GROUP BY p.agency_id, p.source, p.reference, p.amount_minor, p.invoice_id, p.currency
-        HAVING sum(r.amount_minor) > p.amount_minor
-          OR bool_or(r.invoice_id <> p.invoice_id OR r.currency <> p.currency)
+        HAVING sum(r.amount_minor) > p.amount_minor OR bool_or(r.currency <> p.currency)
         """,
     ),
     Invariant(
@@ -45,9 +44,11 @@ INVARIANTS = (
         "credit_notes_without_gap",
         "an agency's credit notes are numbered from 1 without a gap or a repetition, and the series goes on after the last",
         """
-        WITH placed AS (
-            SELECT agency_id, sequence, row_number() OVER (PARTITION BY agency_id ORDER BY sequence) AS place
-            FROM credit_notes
+        WITH used AS (
+            SELECT agency_id, sequence FROM credit_notes
+            UNION ALL SELECT agency_id, sequence FROM skipped_numbers WHERE kind = 'credit_note'
+        ), placed AS (
+            SELECT agency_id, sequence, row_number() OVER (PARTITION BY agency_id ORDER BY sequence) AS place FROM used
         ), counted AS (
             SELECT agency_id, count(*) AS numbered, min(place) FILTER (WHERE sequence <> place) AS first_wrong_sequence
             FROM placed GROUP BY agency_id

@@ -6,7 +6,17 @@ to pay by. `streams`: inbox, events, rechecks and the heartbeat. `operations`: p
 """
 
 from shared.store.tables.base import metadata
-from shared.store.tables.documents import charges, invoice_lines, invoices, notices, number_series, orders, payments
+from shared.store.tables.documents import (
+    charges,
+    invoice_lines,
+    invoices,
+    notices,
+    number_series,
+    orders,
+    payments,
+    skipped_numbers,
+    unapplied_payments,
+)
 from shared.store.tables.facts import (
     agencies,
     clients,
@@ -47,6 +57,8 @@ __all__ = [
     "schedules",
     "service_revisions",
     "services",
+    "skipped_numbers",
     "subscription_revisions",
     "subscriptions",
+    "unapplied_payments",
 ]

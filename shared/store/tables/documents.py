@@ -63,6 +63,8 @@ invoices = Table(
     Column("cycle_starts_on", Date),
     Column("cycle_ends_on", Date),
     Column("cycle_index", Integer),
+    # Above 0: a void invoice whose cycle has a later one; 0 is the cycle's own.
+    Column("replaced", SmallInteger, nullable=False, server_default="0"),
     Column("sequence", BigInteger),
     text("number", null=True),
     text("external_number", null=True),
@@ -85,7 +87,7 @@ invoices = Table(
     Column("ladder", SmallInteger, nullable=False, server_default="0"),
     instant("exhausted_at", null=True),
     document("snapshot"),
-    UniqueConstraint("agency_id", "subscription_id", "cycle_starts_on", name="uq_invoices_cycle"),
+    UniqueConstraint("agency_id", "subscription_id", "cycle_starts_on", "replaced", name="uq_invoices_cycle"),
     UniqueConstraint("agency_id", "sequence", name="uq_invoices_sequence"),
     ForeignKeyConstraint(["agency_id", "subscription_id", "stream", "cycle_starts_on"], _CYCLE),
     ForeignKeyConstraint(
@@ -109,9 +111,10 @@ Index(
     postgresql_where=sql("failing_since IS NOT NULL"),
 )
 Index(
-    "ix_invoices_external_number",
+    "uq_invoices_external_number",
     invoices.c.agency_id,
     invoices.c.external_number,
+    unique=True,
     postgresql_where=sql("external_number IS NOT NULL"),
 )
 
@@ -136,7 +139,7 @@ payments = Table(
     key("agency_id"),
     key("source"),
     key("reference"),
-    text("invoice_id"),
+    key("invoice_id"),
     minor("amount_minor"),
     text("currency"),
     instant("received_at"),
@@ -145,6 +148,27 @@ payments = Table(
     CheckConstraint("amount_minor > 0", name="amount_positive"),
 )
 Index("ix_payments_invoice", payments.c.agency_id, payments.c.invoice_id)
+
+# Money taken at a checkout whose first invoice was never made; `invoice_id` once there is one after all.
+unapplied_payments = Table(
+    "unapplied_payments",
+    metadata,
+    key("agency_id"),
+    key("subscription_id"),
+    key("source"),
+    key("reference"),
+    minor("amount_minor"),
+    text("currency"),
+    text("reason"),
+    instant("received_at"),
+    instant("recorded_at"),
+    text("invoice_id", null=True),
+    ForeignKeyConstraint(
+        ["agency_id", "subscription_id"],
+        ["subscriptions.agency_id", "subscriptions.subscription_id"],
+    ),
+    CheckConstraint("amount_minor > 0", name="amount_positive"),
+)
 
 charges = Table(
     "charges",
@@ -244,4 +268,15 @@ number_series = Table(
     key("kind"),
     Column("next_sequence", BigInteger, nullable=False, server_default="1"),
     Column("last_issued_on", Date),
+)
+
+# Numbers of our series that an invoice given by upstream carries already: the series steps over them.
+skipped_numbers = Table(
+    "skipped_numbers",
+    metadata,
+    key("agency_id"),
+    key("kind"),
+    Column("sequence", BigInteger, primary_key=True),
+    text("number"),
+    instant("skipped_at"),
 )

@@ -39,6 +39,9 @@ refunds = Table(
     text("key"),
     text("state"),
     text("reference", null=True),
+    # Of money given back elsewhere: who told us, and by which reference.
+    text("outside_source", null=True),
+    text("outside_reference", null=True),
     text("code", null=True),
     instant("wake_at", null=True),
     instant("lease_until", null=True),
@@ -50,8 +53,8 @@ refunds = Table(
     Column("tries", SmallInteger, nullable=False, server_default="0"),
     UniqueConstraint("agency_id", "key", name="uq_refunds_key"),
     ForeignKeyConstraint(
-        ["agency_id", "source", "payment_reference"],
-        ["payments.agency_id", "payments.source", "payments.reference"],
+        ["agency_id", "source", "payment_reference", "invoice_id"],
+        ["payments.agency_id", "payments.source", "payments.reference", "payments.invoice_id"],
         name="fk_refunds_payments",
     ),
     CheckConstraint("amount_minor > 0", name="amount_positive"),

@@ -35,9 +35,18 @@ inbox = Table(
     instant("wake_at", null=True),
     instant("told_waiting_at", null=True),
     instant("settled_at", null=True),
-    UniqueConstraint("source", "id", name="uq_inbox_message"),
-    one_of("state", "applied", "stale", "waiting", "rejected"),
+    one_of("state", "applied", "repeated", "stale", "waiting", "rejected"),
 )
+# A message that was rejected may be sent again, mended, under its id.
+Index(
+    "uq_inbox_message",
+    inbox.c.agency_id,
+    inbox.c.source,
+    inbox.c.id,
+    unique=True,
+    postgresql_where=sql("state <> 'rejected'"),
+)
+Index("ix_inbox_message", inbox.c.agency_id, inbox.c.source, inbox.c.id, postgresql_where=sql("state = 'rejected'"))
 Index("ix_inbox_waiting", inbox.c.agency_id, inbox.c.waits_for, postgresql_where=sql("state = 'waiting'"))
 Index("ix_inbox_rejected", inbox.c.inbox_id, postgresql_where=sql("state = 'rejected'"))
 Index("ix_inbox_wake", inbox.c.wake_at, postgresql_where=sql("wake_at IS NOT NULL"))

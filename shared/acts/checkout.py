@@ -1,0 +1,112 @@
+"""What a checkout took for the first period: it pays the first invoice, whenever it is told; or the agency hears of it."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from shared.acts.notify import AGENCY, Draft, notify
+from shared.acts.receive import receive
+from shared.domain.facts import INVOICE, Agency, InitialPayment, Subscription
+from shared.domain.keys import subscription_subject
+from shared.domain.planning import CANCELLED
+from shared.store import facts, invoice_cycles, payments, schedules
+from shared.store.invoice_cycles import First
+from shared.store.payments import Payment, Unapplied
+from shared.store.transaction import Tx
+
+
+class _Taken(NamedTuple):
+    """An initial payment with the first cycle that it was for, None while that is not planned."""
+
+    subscription: Subscription
+    payment: InitialPayment
+    first: First | None
+
+
+def taken_at_checkout(subscription: Subscription, cycle_index: int, invoice_id: str) -> tuple[Payment, ...]:
+    """The checkout's payment belongs to cycle 0; an amount below the total leaves the rest to be charged."""
+    paid = subscription.initial_payment
+    if paid is None or cycle_index != 0:
+        return ()
+    return (_payment(paid, invoice_id),)
+
+
+def settle_initial_payments(tx: Tx, agency: Agency, ids: Collection[str]) -> None:
+    """Of locked subscriptions: record the initial payment for the first invoice, or as money that none asks for.
+
+    Nothing is done while the first invoice may still come, for money in another currency than the invoice's (which is
+    refused where it is told), and for money that is recorded already.
+    """
+    taken = _read(tx, agency.agency_id, ids)
+    arrived = [
+        _payment(each.payment, each.first.invoice_id)
+        for each in taken
+        if each.first is not None and each.first.invoice_id is not None and each.first.currency == each.payment.currency
+    ]
+    if arrived:
+        payments.apply_unapplied(tx, agency.agency_id, ids, arrived)
+        receive(tx, agency, arrived)
+    _tell_unapplied(tx, agency, _without_invoice(tx, agency, taken))
+
+
+def _read(tx: Tx, agency_id: str, ids: Collection[str]) -> list[_Taken]:
+    if not ids:
+        return []
+    found = facts.subscriptions(tx, agency_id, ids)
+    paid = [(each, each.initial_payment) for each in found.values() if each.initial_payment is not None]
+    if not paid:
+        return []
+    firsts = invoice_cycles.first_of(tx, agency_id, [each.subscription_id for each, _ in paid])
+    recorded = payments.of_subscriptions(tx, agency_id, [each.subscription_id for each, _ in paid])
+    return [
+        _Taken(each, payment, firsts.get(each.subscription_id))
+        for each, payment in paid
+        if (each.subscription_id, payment.provider, payment.reference) not in recorded
+    ]
+
+
+def _without_invoice(tx: Tx, agency: Agency, taken: Collection[_Taken]) -> list[Unapplied]:
+    found = []
+    for subscription, payment, first in taken:
+        reason = _why_none(tx, agency, subscription) if first is None else first.ended_because
+        if reason is not None:
+            said = (payment.provider, payment.reference, payment.amount_minor, payment.currency)
+            found.append(Unapplied(subscription.subscription_id, *said, reason, payment.paid_at))
+    return found
+
+
+def _why_none(tx: Tx, agency: Agency, subscription: Subscription) -> str | None:
+    """Why there will be no first cycle: the subscription ended before it. None while there may be one."""
+    if subscription.ended_reason is not None:
+        return subscription.ended_reason
+    schedule = schedules.load(tx, agency.agency_id, subscription.subscription_id)[INVOICE].schedule
+    if schedule.stopped_reason is not None or (schedule.anchor_on is None and subscription.cancelled):
+        return schedule.stopped_reason or CANCELLED
+    return None
+
+
+def _tell_unapplied(tx: Tx, agency: Agency, unapplied: Collection[Unapplied]) -> None:
+    if not unapplied:
+        return
+    new = payments.keep_unapplied(tx, agency.agency_id, list(unapplied))
+    drafts = []
+    for each in unapplied:
+        if (each.subscription_id, each.source, each.reference) not in new:
+            continue
+        subject = subscription_subject(each.subscription_id)
+        tx.record(agency.agency_id, "payment.unapplied", subject, each._asdict())
+        said = {
+            "subscription_id": each.subscription_id,
+            "surplus_minor": each.amount_minor,
+            "currency": each.currency,
+            "reason": each.reason,
+            "reference": each.reference,
+        }
+        turn = f"{each.source}/{each.reference}"
+        drafts.append(
+            Draft("surplus_payment", AGENCY, each.subscription_id, each.subscription_id, None, None, turn, said)
+        )
+    notify(tx, agency, drafts)
+
+
+def _payment(paid: InitialPayment, invoice_id: str) -> Payment:
+    return Payment(paid.provider, paid.reference, invoice_id, paid.amount_minor, paid.currency, paid.paid_at)
