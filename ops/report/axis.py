@@ -52,7 +52,9 @@ class Axis:
 
     def x(self, at: datetime) -> int:
         """The place of an instant, from 0 at the left edge to FULL at the right; what lies beyond stands at it."""
-        return min(FULL, max(0, (at - self.begins_at) * FULL // (self.ends_at - self.begins_at)))
+        # Cut before it is scaled: a period of a thousand years reaches beyond what a span of time can be multiplied to.
+        inside = min(self.ends_at, max(self.begins_at, at))
+        return (inside - self.begins_at) * FULL // (self.ends_at - self.begins_at)
 
     def span_style(self, begins_at: datetime, ends_at: datetime) -> str:
         """The CSS that puts a box over a span of time."""

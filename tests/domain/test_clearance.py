@@ -89,10 +89,51 @@ def test_clearance(
     self_checkout: bool, hold_on: str, cover: Covering | None, open_: list[Unresolved], expected: Clearance
 ) -> None:
     """No failing invoice, no given-up one, no overdue one if the agency wants so; and a paid period for a checkout."""
-    found = clear(cover, open_, self_checkout=self_checkout, hold_on=hold_on, today=TODAY, series_stopped=False)
+    found = clear(
+        cover,
+        open_,
+        self_checkout=self_checkout,
+        hold_on=hold_on,
+        today=TODAY,
+        series_stopped=False,
+        starts_on=JULY,
+    )
     assert found == expected
 
 
 def test_a_checkout_order_behind_a_stopped_series_says_so() -> None:
-    found = clear(None, [], self_checkout=True, hold_on="failure", today=TODAY, series_stopped=True)
+    found = clear(None, [], self_checkout=True, hold_on="failure", today=TODAY, series_stopped=True, starts_on=JULY)
     assert found == Waiting("series_stopped", None)
+
+
+def manual(open_: list[Unresolved], *, to_come: bool = False) -> Clearance:
+    return clear(
+        None,
+        open_,
+        self_checkout=False,
+        hold_on="failure",
+        today=TODAY,
+        series_stopped=False,
+        starts_on=JULY,
+        invoice_to_come=to_come,
+    )
+
+
+def test_a_manual_order_waits_until_the_first_attempt_of_an_invoice_due_no_later_is_answered() -> None:
+    unanswered = unresolved()._replace(unanswered=True)
+    assert manual([unanswered]) == Waiting("payment_unanswered", JUNE)
+    assert manual([unanswered._replace(starts_on=JULY)]) == Waiting("payment_unanswered", JULY)
+    assert manual([unanswered._replace(starts_on=TODAY)]) == Cleared()  # due later than the order
+    assert manual([unresolved()]) == Cleared()
+
+
+def test_a_manual_order_waits_for_an_invoice_that_is_about_to_be_issued_and_collected() -> None:
+    assert manual([], to_come=True) == Waiting("payment_unanswered", None)
+
+
+def test_an_order_in_a_period_that_was_billed_elsewhere_before_the_cut_over_goes_out() -> None:
+    elsewhere = covering(None, "skipped", "before_cut_over")
+    found = clear(
+        elsewhere, [], self_checkout=True, hold_on="failure", today=TODAY, series_stopped=False, starts_on=JULY
+    )
+    assert found == Cleared()

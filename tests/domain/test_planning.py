@@ -72,8 +72,11 @@ def test_a_cancellation_that_became_true_later_leaves_what_fell_due_before() -> 
 
 
 def test_an_ended_subscription_gets_no_cycle_from_that_moment_on() -> None:
-    planned, after = plan(schedule(), limits(ended_at=at("2026-02-28")), at("2026-12-01"))
+    """One that fell due at that very moment is not touched."""
+    planned, after = plan(schedule(), limits(ended_at=at("2026-02-27")), at("2026-12-01"))
     assert [each.starts_on for each in planned] == [on("2026-01-31")]
+    planned, _ = plan(schedule(), limits(ended_at=at("2026-02-28")), at("2026-12-01"))
+    assert [each.starts_on for each in planned] == [on("2026-01-31"), on("2026-02-28")]
     assert after.next_at is None
 
 

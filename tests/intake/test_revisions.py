@@ -81,7 +81,7 @@ def test_a_higher_revision_is_applied(
 def test_a_lower_revision_is_stale(
     diary: Diary, name: str, change: dict[str, Any], _other: dict[str, Any], sql: str, rows: list[tuple[Any, ...]]
 ) -> None:
-    """It overwrites nothing; it is kept, in the history too where history prices cycles, and answered as applied."""
+    """It overwrites nothing; it is kept, in the history too where history prices cycles, and answered as stale."""
     begun(diary)
     diary.say(name, revision=5, **change)
     diary.settle()
@@ -92,9 +92,8 @@ def test_a_lower_revision_is_stale(
     )
     assert set(changed(before, contents(diary.store))) == {"inbox", "events"} | kept
     assert diary.ask(sql) == rows
-    assert [each.data.get("effect") for each in diary.events("change.applied") if each.data["id"] == "m-late"] == [
-        "stale"
-    ]
+    assert [each.data["id"] for each in diary.events("change.stale")] == ["m-late"]
+    assert "m-late" not in [each.data["id"] for each in diary.events("change.applied")]
 
 
 @pytest.mark.parametrize(("name", "change", "other", "sql", "rows"), UPSERTS, ids=[each[0] for each in UPSERTS])
@@ -123,8 +122,9 @@ def test_the_same_state_told_by_another_message_changes_nothing(
     diary.say(name, revision=5, **change)
     diary.settle()
     before = contents(diary.store)
-    assert diary.say(name, revision=5, **change).state == "applied"
+    assert diary.say(name, revision=5, id="m-again", **change).state == "repeated"
     assert set(changed(before, contents(diary.store))) == {"inbox", "events"}
+    assert [each.data["id"] for each in diary.events("change.repeated")] == ["m-again"]
 
 
 MESSAGES: list[tuple[str, dict[str, Any]]] = [

@@ -13,7 +13,7 @@ NAMES = re.compile(
 PARTS = re.compile(r'f"(change|cycle|charge|refund)\.\{')
 LOGGED = {"change.failed", "charge.unlisted_code", "refund.answered_late"}  # lines in the log, not events
 BUILT = {
-    "change": {"change.applied", "change.rejected", "change.waiting"},
+    "change": {"change.applied", "change.repeated", "change.stale", "change.rejected", "change.waiting"},
     "cycle": {f"cycle.{state}" for state in ("skipped", "cancelled")},
     "charge": {"charge.pending", "charge.unknown"},
     "refund": {"refund.pending", "refund.unknown"},

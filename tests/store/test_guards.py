@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from shared.store.tables import metadata
 from shared.store.transaction import Tx
+from tests.store.plants import UNAPPLIED
 
 SUB = "agency_id = 'ag' AND subscription_id = 'sub'"
 JUNE = "agency_id = 'ag' AND invoice_id = 'inv:sub:2026-06-01'"
@@ -19,6 +20,7 @@ PAY_LINK = (
     "INSERT INTO pay_links (agency_id, invoice_id, turn, subscription_id, provider, key, amount_minor, currency, state,"
     " opened_at, expires_at) VALUES ('ag', 'inv:sub:2026-06-01', 1, 'sub', 'stripe', 'k', 11900, 'EUR', 'open', now(), now())"
 )
+SKIPPED = "INSERT INTO skipped_numbers VALUES ('ag', 'invoice', 9, '00009', now())"
 OPEN_STATES = ("due", "sending", "unknown", "pending", "action_required")
 CLOSED_STATES = ("succeeded", "declined", "not_sent")
 
@@ -58,7 +60,13 @@ KEYS = [
     ("pk_invoice_lines", again("invoice_lines", JUNE, description="'once more'")),
     ("pk_number_series", again("number_series", "agency_id = 'ag'", next_sequence="1")),
     # Money and messages, once.
-    ("pk_payments", again("payments", JUNE, invoice_id="'inv:poor:2026-06-01'", amount_minor="1")),
+    ("pk_payments", again("payments", JUNE, amount_minor="1")),
+    ("pk_unapplied_payments", f"{UNAPPLIED}, {UNAPPLIED.partition(' VALUES ')[2]}"),
+    ("pk_skipped_numbers", f"{SKIPPED}, {SKIPPED.partition(' VALUES ')[2]}"),
+    (
+        "uq_invoices_external_number",
+        again("invoices", "invoice_id = 'hand-1'", invoice_id="'x'", cycle_starts_on="NULL"),
+    ),
     ("pk_charges", again("charges", JUNE, key="'other'", state="'declined'")),
     ("uq_charges_key", again("charges", JUNE, attempt="2")),
     ("pk_refunds", again("refunds", BACK, key="'other'", reference="NULL", source="'sandbox'")),
@@ -86,6 +94,7 @@ OWNERS = [
         again("refunds", BACK, turn="3", key="'other'", payment_reference="'none'", reference="NULL"),
     ),
     ("fk_credit_notes_refunds", again("credit_notes", BACK, turn="3", sequence="99")),
+    ("fk_unapplied_payments_subscriptions", UNAPPLIED.replace("'calm'", "'nobody'")),
     ("fk_pay_links_invoices", PAY_LINK.replace("inv:sub:2026-06-01", "nothing")),
     # Nor does an owner go while it owns something.
     ("fk_cycles_subscriptions", f"DELETE FROM subscriptions WHERE {SUB}"),
@@ -135,6 +144,7 @@ SENSE = [
     ("ck_invoices_number_has_sequence", f"UPDATE invoices SET number = NULL WHERE {JUNE}"),
     ("ck_payments_amount_positive", f"UPDATE payments SET amount_minor = 0 WHERE {JUNE}"),
     ("ck_payments_amount_positive", f"UPDATE payments SET amount_minor = -1 WHERE {JUNE}"),
+    ("ck_unapplied_payments_amount_positive", UNAPPLIED.replace("'pi', 1", "'pi', 0")),
     ("ck_refunds_amount_positive", f"UPDATE refunds SET amount_minor = 0 WHERE {BACK}"),
     (
         "ck_credit_notes_total_is_subtotal_and_tax",
@@ -225,6 +235,9 @@ def test_what_happened_is_recorded_beside_the_open_charge(trial: Tx, state: str)
         again("charges", JUNE, agency_id="'b'", invoice_id="'extra'"),
         again("invoices", JUNE, invoice_id="'x'", cycle_starts_on="NULL", sequence="8", number="'00008'"),
         again("payments", JUNE, source="'upstream'"),
+        again("payments", JUNE, invoice_id="'inv:poor:2026-06-01'"),
+        again("inbox", "id = 'm1'", agency_id="'b'"),
+        again("inbox", "id = 'm1'", state="'rejected'", raw="''"),
         again("payments", JUNE, reference="'other'"),
     ],
 )

@@ -7,7 +7,19 @@ from sqlalchemy.exc import InternalError
 
 from shared.store.invariants import INVARIANTS, check, find, violations
 from shared.store.transaction import Store, Tx
-from tests.store.plants import CHARGE, OPEN_INVOICE, PAID_INVOICE, PAYMENT, PLANTS, cycle, succeeded
+from tests.store.plants import (
+    AGAIN,
+    CHARGE,
+    CHECKOUT,
+    OPEN_INVOICE,
+    PAID_INVOICE,
+    PAYMENT,
+    PLANTS,
+    UNAPPLIED,
+    VOIDED,
+    cycle,
+    succeeded,
+)
 from tests.store.refund_plants import Plant
 
 LEGAL = {
@@ -29,6 +41,18 @@ LEGAL = {
     "a declined attempt that is asked about once more": (
         "UPDATE charges SET wake_at = now(), doubtful_since = now() WHERE state = 'declined'",
     ),
+    "money of a checkout without an invoice": (
+        UNAPPLIED,
+        f"UPDATE subscriptions SET {CHECKOUT} WHERE subscription_id = 'calm'",
+    ),
+    "an invoice that was issued anew for a void one": (
+        f"UPDATE invoices SET replaced = 1 WHERE {VOIDED}",
+        f"{AGAIN} WHERE {VOIDED}",
+    ),
+    "a number of the series that upstream has given": (
+        f"UPDATE invoices SET number = NULL, sequence = NULL, external_number = '00006' WHERE {OPEN_INVOICE}",
+        "INSERT INTO skipped_numbers VALUES ('ag', 'invoice', 6, '00006', now())",
+    ),
     "a prefix that ends in a digit": (f"UPDATE invoices SET number = '202600006' WHERE {OPEN_INVOICE}",),
     "more than 99,999 invoices": (
         "DELETE FROM charges",
@@ -40,6 +64,7 @@ LEGAL = {
         "DELETE FROM orders",
         "DELETE FROM cycles",
         "DELETE FROM schedules",
+        "DELETE FROM inbox",
         """INSERT INTO invoices (agency_id, invoice_id, subscription_id, client_id, sequence, number, status, collection,
            origin, issued_on, issued_at, due_on, currency, subtotal_minor, tax_minor, total_minor, taxes, snapshot)
            SELECT 'ag', n, 'sub', 'law', n, 'NL-' || CASE WHEN n < 100000 THEN to_char(n, 'FM00000') ELSE n::text END,

@@ -95,15 +95,15 @@ def test_a_lower_revision_never_overwrites(known: Store, kind: str) -> None:
 def test_a_price_that_arrives_late_still_counts_for_its_time(store: Store) -> None:
     """Revision 3 came first; revision 2, true from noon on, prices what fell due between them, not what came before."""
     for kind in ("agency", "service"):
-        assert say(store, kind, f"first-{kind}", 1).state == "applied"
-    third = {"time": "2026-06-01T18:00:00Z", "price_minor": 300}
-    second = {"time": "2026-06-01T12:00:00Z", "price_minor": 200}
+        assert say(store, kind, f"first-{kind}", 1, time="2026-05-31T00:00:00Z").state == "applied"
+    third = {"time": "2026-05-31T18:00:00Z", "price_minor": 300}
+    second = {"time": "2026-05-31T12:00:00Z", "price_minor": 200}
     assert say(store, "service", "third", 3, **third).state == "applied"
     assert say(store, "service", "second", 2, **second).state == "stale"
     with store.transaction() as tx:
         revisions = facts.service_revisions(tx, "a", [FACTS["service"][0]["service_id"]])
     (listed,) = revisions.values()
-    prices = [in_force(listed, datetime(2026, 6, 1, hour, tzinfo=UTC)).price_minor for hour in (11, 12, 17, 18)]
+    prices = [in_force(listed, datetime(2026, 5, 31, hour, tzinfo=UTC)).price_minor for hour in (11, 12, 17, 18)]
     assert prices == [listed[0].price_minor, 200, 200, 300]
     assert prices[0] not in (200, 300)
 
@@ -121,7 +121,7 @@ def test_an_equal_revision_with_other_content_is_a_conflict(known: Store, kind: 
 
 @pytest.mark.parametrize("kind", FACTS)
 def test_an_equal_revision_with_the_same_content_is_a_repeat(known: Store, kind: str) -> None:
-    assert say(known, kind, "again", 2).state == "applied"
+    assert say(known, kind, "again", 2).state == "repeated"
 
 
 @pytest.mark.parametrize("kind", FACTS)
@@ -134,6 +134,8 @@ def test_a_higher_revision_counts_from_then_on(known: Store, kind: str) -> None:
 
 
 def test_a_message_that_comes_twice_counts_once(known: Store) -> None:
-    """Source and id say that it is the same, whatever else it says."""
-    assert say(known, "client", "first-client", 7, name="Other").state == "repeated"
+    """The same bytes are a repeat. Other ones under an id that counts already are refused: an id stands for one message."""
+    assert say(known, "client", "first-client", 2).state == "repeated"
+    other = say(known, "client", "first-client", 7, name="Other")
+    assert (other.state, other.field) == ("rejected", "id")
     assert kept(known, "clients", "name") == [(2, "Bakery")]

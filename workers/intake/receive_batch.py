@@ -24,7 +24,7 @@ from shared.store.locks import Pair, lock_agencies, lock_subscriptions
 from shared.store.transaction import Store, Tx
 from shared.store.unit_of_work import UnitOfWork
 from workers.intake.naming import arrivals_of, keys_by_table
-from workers.intake.receive_changes import Received, arrived, receive_change, receive_kept, told_before
+from workers.intake.receive_changes import Received, arrived, receive_again, receive_change, receive_kept
 from workers.intake.selecting import subscriptions_spoken_of
 
 _OF_A_SUBSCRIPTION = (SubscriptionUpserted, SubscriptionResumed, InvoiceIssued)
@@ -79,17 +79,18 @@ def _receive(store: Store, messages: Sequence[_Message]) -> list[Received]:
 def _together(store: Store, messages: Sequence[_Message]) -> list[Received]:
     with store.transaction() as tx:
         lock_agencies(tx, {each.kept.agency_id for each in messages})
-        earlier = inbox.earlier(tx, [each.kept for each in messages])
-        told = [told_before(tx, each.kept, each.read, earlier.get(each.kept.identity, ())) for each in messages]
-        fresh = [each for each, before in zip(messages, told, strict=True) if before is None]
-        ids = iter(inbox.store_all(tx, [each.kept for each in fresh]))
-        new = [each.read.data for each in fresh if isinstance(each.read, Change)]
+        told = inbox.earlier(tx, [each.kept for each in messages])
+        fresh = [each.kept for each in messages if each.kept.identity not in told]
+        ids = dict(zip([each.identity for each in fresh], inbox.store_all(tx, fresh), strict=True))
+        new = [each.read.data for each in messages if isinstance(each.read, Change)]
         lock_subscriptions(tx, _subscriptions(tx, new), wait=True)
         work = UnitOfWork(tx)
         _read_together(work, new)
         received = [
-            before or receive_kept(work, each.read, next(ids), each.kept)
-            for each, before in zip(messages, told, strict=True)
+            receive_kept(work, each.read, ids[each.kept.identity], each.kept)
+            if each.kept.identity in ids
+            else receive_again(work, each.read, each.kept)
+            for each in messages
         ]
         work.flush()
     return received

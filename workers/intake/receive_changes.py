@@ -114,16 +114,22 @@ def _receive(store: Store, raw: bytes, read: Change | Rejected) -> Received:
     with store.transaction() as tx:
         lock_agency(tx, kept.agency_id)
         work = UnitOfWork(tx)
-        told = told_before(tx, kept, read, inbox.earlier(tx, [kept]).get(kept.identity, ()))
-        if told is not None:
-            return told
-        (inbox_id,) = inbox.store_all(tx, [kept])
-        received = receive_kept(work, read, inbox_id, kept)
+        received = receive_again(work, read, kept)
         work.flush()
         return received
 
 
-def told_before(tx: Tx, kept: Arrived, read: Change | Rejected, earlier: Sequence[Earlier]) -> Received | None:
+def receive_again(work: UnitOfWork, read: Change | Rejected, kept: Arrived) -> Received:
+    """Store and apply a message of whose identity there may have been one before, its agency's lock held."""
+    work.flush()
+    told = _told_before(work.tx, kept, read, inbox.earlier(work.tx, [kept]).get(kept.identity, ()))
+    if told is not None:
+        return told
+    (inbox_id,) = inbox.store_all(work.tx, [kept])
+    return receive_kept(work, read, inbox_id, kept)
+
+
+def _told_before(tx: Tx, kept: Arrived, read: Change | Rejected, earlier: Sequence[Earlier]) -> Received | None:
     """What becomes of a message by what came before under its identity; None: it is to be stored and applied.
 
     The same again is a repeat. Anything else counts if what came before was rejected, for then it is mended; else it is
