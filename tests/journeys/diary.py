@@ -39,15 +39,28 @@ class Diary:
         """
         moment = self.moment(at, time(12)) if at is not None else self.clock.at
         self._reach(moment)
+        return self.hear(self.message(name, moment, id=id, **data))
+
+    def message(
+        self,
+        name: str,
+        /,
+        at: str | datetime,
+        *,
+        id: str | None = None,  # noqa: A002
+        source: str = "/portal",
+        **data: Any,
+    ) -> bytes:
+        """The bytes of what `say` says, for `hear`."""
         message = {
             "specversion": "1.0",
             "id": id or f"m{self._messages + 1}",
-            "source": "/portal",
+            "source": source,
             "type": f"duecycle.{name}.v1",
-            "time": moment.isoformat(),
+            "time": self.moment(at, time(12)).isoformat(),
             "data": self._state(name, data),
         }
-        return self.hear(json.dumps(message).encode())
+        return json.dumps(message).encode()
 
     def hear(self, raw: bytes) -> Received:
         """Any bytes arrive, now."""

@@ -57,7 +57,7 @@ def test_an_open_invoice_has_nothing_to_give_back(diary: Diary) -> None:
     assert (refused.field, "void it first" in refused.reason) == ("data.invoice_id", True)
     diary.say("invoice.voided", "2026-06-04", invoice_id=INVOICE)
     assert diary.say("invoice.refunded", "2026-06-05", invoice_id=INVOICE).state == "applied"
-    assert diary.ask(ROWS) == [(1, 1900, "succeeded", "outside", "upstream", None)]
+    assert diary.ask(ROWS) == [(1, 1900, "succeeded", "outside", "upstream:/portal", None)]
     assert diary.ask(NOTES) == []
 
 
@@ -70,7 +70,7 @@ def test_money_from_outside_goes_back_outside(diary: Diary) -> None:
     diary.say(
         "invoice.refunded", "2026-06-04", invoice_id=INVOICE, amount_minor=5950, reference="bank-2", reason="half"
     )
-    assert diary.ask(ROWS) == [(1, 5950, "succeeded", "outside", "upstream", "half")]
+    assert diary.ask(ROWS) == [(1, 5950, "succeeded", "outside", "upstream:/portal", "half")]
     assert diary.ask(NOTES) == [(1, "CN-00001", "2026-06-04", 5000, 950, 5950)]
     assert [each.data["outside_reference"] for each in diary.events("invoice.refunded")] == ["bank-2"]
 
@@ -91,7 +91,7 @@ def test_several_payments_go_back_newest_first(diary: Diary) -> None:
     diary.say("invoice.paid", "2026-06-02", invoice_id=INVOICE, amount_minor=1900, reference="bank-1")
     diary.go("2026-06-05")
     diary.say("invoice.refunded", "2026-06-06", invoice_id=INVOICE, amount_minor=11000)
-    assert [(row[1], row[4]) for row in diary.ask(ROWS)] == [(10000, "sandbox"), (1000, "upstream")]
+    assert [(row[1], row[4]) for row in diary.ask(ROWS)] == [(10000, "sandbox"), (1000, "upstream:/portal")]
 
 
 @pytest.mark.parametrize("twice", ["refund.requested", "invoice.refunded"])

@@ -28,26 +28,21 @@ def voided_in_june(diary: Diary) -> None:
     diary.say("invoice.voided", "2026-06-20", subscription_id="sub", period_starts_on="2026-06-01", reason="dispute")
 
 
-def test_a_void_invoice_stops_the_series_at_its_next_cycle_and_tells_the_agency(diary: Diary) -> None:
+def test_a_void_invoice_stops_the_series_at_once_and_tells_the_agency(diary: Diary) -> None:
     voided_in_june(diary)
     assert told(diary.cycles(), "stream starts_on state reason") == [
         ("invoice", "2026-06-01", "done", None),
         ("order", "2026-06-01", "skipped", "invoice_void"),
     ]
-    diary.go("2026-06-30")
-    assert diary.notices("series_stopped") == []
     diary.go("2026-09-10")
-    assert told(diary.cycles(stream="invoice"), "starts_on state reason") == [
-        ("2026-06-01", "done", None),
-        ("2026-07-01", "skipped", "previous_invoice_void"),
-    ]
+    assert told(diary.cycles(stream="invoice"), "starts_on state reason") == [("2026-06-01", "done", None)]
     assert told(diary.notices("series_stopped"), "audience at subscription_id") == [
-        ("agency", "2026-06-30T22:00Z", "sub"),
+        ("agency", "2026-06-20T10:00Z", "sub"),
     ]
     assert told(diary.invoices(), "status") == ["void"]
     assert told(diary.cycles(stream="order"), "starts_on state reason") == [
         ("2026-06-01", "skipped", "invoice_void"),
-        ("2026-07-01", "skipped", "previous_invoice_void"),
+        ("2026-07-01", "waiting", "series_stopped"),
         ("2026-08-01", "waiting", "series_stopped"),
         ("2026-09-01", "waiting", "series_stopped"),
     ]
@@ -60,7 +55,7 @@ def test_a_stopped_series_resumes_at_the_next_boundary_and_what_it_missed_is_ski
     diary.go("2026-10-02")
     assert told(diary.cycles(stream="invoice"), "starts_on ends_on state reason") == [
         ("2026-06-01", "2026-07-01", "done", None),
-        ("2026-07-01", "2026-08-01", "skipped", "previous_invoice_void"),
+        ("2026-07-01", "2026-08-01", "skipped", "series_stopped"),
         ("2026-08-01", "2026-09-01", "skipped", "series_stopped"),
         ("2026-09-01", "2026-10-01", "skipped", "series_stopped"),
         ("2026-10-01", "2026-11-01", "done", None),
@@ -79,7 +74,7 @@ def test_a_stopped_series_resumed_from_a_date_issues_from_there_on(diary: Diary)
     diary.say("subscription.resumed", "2026-09-15", **{"from": "2026-08-15"})
     assert told(diary.cycles(stream="invoice"), "starts_on state reason") == [
         ("2026-06-01", "done", None),
-        ("2026-07-01", "skipped", "previous_invoice_void"),
+        ("2026-07-01", "skipped", "series_stopped"),
         ("2026-08-01", "skipped", "series_stopped"),
         ("2026-09-01", "done", None),
     ]
@@ -90,10 +85,10 @@ def test_a_stopped_series_resumed_from_a_date_issues_from_there_on(diary: Diary)
     assert told(diary.orders(), "cycle_starts_on created_at") == [("2026-09-01", "2026-09-15T10:00Z")]
 
 
-def test_resuming_a_series_that_runs_changes_nothing(diary: Diary) -> None:
+def test_resuming_a_series_that_runs_is_refused_and_changes_nothing(diary: Diary) -> None:
     diary.open()
     diary.say("subscription.upserted", "2026-06-01")
-    assert diary.say("subscription.resumed", "2026-06-15").state == "applied"
+    assert diary.say("subscription.resumed", "2026-06-15").state == "rejected"
     diary.go("2026-07-01")
     assert told(diary.cycles(stream="invoice"), "starts_on state") == [("2026-06-01", "done"), ("2026-07-01", "done")]
 
@@ -110,9 +105,8 @@ def test_an_uncollectible_invoice_stops_the_series_and_keeps_its_order_held(diar
     assert told(diary.invoices(), "period_starts_on status") == [("2026-06-01", "uncollectible")]
     assert told(diary.cycles(), "stream starts_on state reason") == [
         ("invoice", "2026-06-01", "done", None),
-        ("invoice", "2026-07-01", "skipped", "previous_invoice_uncollectible"),
         ("order", "2026-06-01", "held", "invoice_uncollectible"),
-        ("order", "2026-07-01", "skipped", "previous_invoice_uncollectible"),
+        ("order", "2026-07-01", "held", "invoice_uncollectible"),
     ]
     assert told(diary.notices("series_stopped"), "audience") == ["agency"]
 
@@ -130,7 +124,7 @@ def test_an_uncollectible_invoice_that_gets_paid_resumes_the_series_by_itself(di
     assert told(diary.cycles(stream="order"), "starts_on state reason")[1] == (
         "2026-07-01",
         "skipped",
-        "previous_invoice_uncollectible",
+        "series_stopped",
     )
     assert [row.data["was"] for row in diary.events("series.resumed")] == ["previous_invoice_uncollectible"]
 
@@ -152,7 +146,7 @@ def test_a_paid_invoice_is_not_voided_but_refused(diary: Diary) -> None:
 
 
 def stopped_manual(diary: Diary) -> None:
-    """A manual order whose invoice of 3 July was voided: its series stops on 3 August."""
+    """A manual order whose invoice of 3 July was voided: its series stops then."""
     diary.open()
     diary.say("subscription.upserted", "2026-06-01", checkout="manual")
     diary.say("invoice.issued", "2026-06-03", issued_on="2026-06-03")
@@ -167,7 +161,7 @@ def test_an_invoice_by_hand_anchors_a_stopped_series_anew_and_ends_the_period_it
     assert told(diary.cycles(stream="invoice"), "index starts_on ends_on state reason") == [
         (0, "2026-06-03", "2026-07-03", "done", None),
         (1, "2026-07-03", "2026-08-03", "done", None),
-        (2, "2026-08-03", "2026-08-20", "skipped", "previous_invoice_void"),
+        (2, "2026-08-03", "2026-08-20", "skipped", "series_stopped"),
         (3, "2026-08-20", "2026-09-20", "done", None),
         (4, "2026-09-20", "2026-10-20", "done", None),
     ]
@@ -186,7 +180,7 @@ def test_an_invoice_by_hand_after_the_planned_period_of_a_stopped_series_leaves_
     diary.say("invoice.issued", "2026-10-15", invoice_id="by-hand-2", issued_on="2026-10-15")
     diary.go("2026-11-20")
     assert told(diary.cycles(stream="invoice"), "starts_on ends_on state reason")[2:] == [
-        ("2026-08-03", "2026-09-03", "skipped", "previous_invoice_void"),
+        ("2026-08-03", "2026-09-03", "skipped", "series_stopped"),
         ("2026-09-03", "2026-10-03", "skipped", "series_stopped"),
         ("2026-10-03", "2026-10-15", "skipped", "series_stopped"),
         ("2026-10-15", "2026-11-15", "done", None),

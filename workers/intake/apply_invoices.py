@@ -69,9 +69,7 @@ def voided(tx: Tx, _change: Change, data: InvoiceVoided) -> Verdict:
     if invoice.status == "paid" and invoice.total_minor == 0:
         return Refused("data.invoice_id", "the invoice asks for nothing and is closed; leave it as it is")
     if invoice.status == "paid":
-        return Refused(
-            "data.invoice_id", "the invoice is paid; refund it instead (refund.requested or invoice.refunded)"
-        )
+        return Refused("data.invoice_id", "the invoice is paid; refund it instead")
     if charges.in_flight(tx, data.agency_id, invoice.invoice_id):
         return Waits(f"settlement/{invoice.invoice_id}")
     _void(tx, facts.require_agency(tx, data.agency_id), invoice, data.reason)

@@ -154,8 +154,8 @@ def _write(tx: Tx, agency: Agency, decided: _Decided) -> None:
         data = {"stream": INVOICE, "starts_on": each.starts_on, "reason": each.reason}
         tx.record(agency_id, f"cycle.{each.state}", keys.subscription_subject(each.subscription_id), data)
     # A cycle that ended without an invoice, or that none will be made of for now, resolves what waited for it.
-    stuck = {each.subscription_id for each in decided.stuck}
-    cycles.release(tx, agency_id, {each.subscription_id for each in ended} | stuck)
+    newly_blocked = {cycle.subscription_id for cycle, _ in decided.blocked if cycle.state != "blocked"}
+    cycles.release(tx, agency_id, {each.subscription_id for each in ended} | newly_blocked)
     stop(tx, agency, decided.stopped)
     issue(tx, agency, decided.drafts)
     settle_initial_payments(tx, agency, decided.first_ended)
