@@ -7,9 +7,11 @@ from typing import NamedTuple
 from shared.domain.facts import Stream
 from shared.domain.invoicing import Period
 from shared.store import bulk, tables
+from shared.store.errors import require_all
 from shared.store.transaction import Tx
 
 CYCLES_PER_PASS_MAX = 36
+_UNSETTLED = "state IN ('due', 'waiting', 'held', 'blocked')"
 _PLANNED = (
     "agency_id",
     "subscription_id",
@@ -96,18 +98,18 @@ def unsettled(tx: Tx, agency_id: str, ids: Sequence[str], stream: Stream) -> lis
 
 
 def settle(tx: Tx, agency_id: str, stream: Stream, settled: Sequence[Settled]) -> None:
-    """Record how cycles ended; nobody is woken for them any more."""
+    """Record how unsettled cycles ended; nobody is woken for them any more. Raises MissedRowsError if one has ended already."""
     if not settled:
         return
-    tx.run(
-        """
+    written = tx.run(
+        f"""
         UPDATE cycles AS c SET state = v.state, reason = v.reason, order_id = v.order_id, detail = NULL, wake_at = NULL,
                settled_at = :as_of, tries = 0
         FROM unnest(CAST(:ids AS text[]), CAST(:starts AS date[]), CAST(:states AS text[]), CAST(:reasons AS text[]),
                     CAST(:orders AS text[])) AS v(subscription_id, starts_on, state, reason, order_id)
         WHERE c.agency_id = :agency_id AND c.subscription_id = v.subscription_id AND c.stream = :stream
-          AND c.starts_on = v.starts_on
-        """,
+          AND c.starts_on = v.starts_on AND c.{_UNSETTLED}
+        """,  # noqa: S608
         agency_id=agency_id,
         stream=stream,
         as_of=tx.as_of,
@@ -117,12 +119,13 @@ def settle(tx: Tx, agency_id: str, stream: Stream, settled: Sequence[Settled]) -
         reasons=[each.reason for each in settled],
         orders=[each.order_id for each in settled],
     )
+    require_all(written, len(settled), f"{stream} cycles of {agency_id}")
 
 
 def stick(tx: Tx, agency_id: str, stream: Stream, stuck: Sequence[Stuck], tries: int = 0) -> None:
     """Record why cycles go on unsettled, and when somebody looks again: their rings are answered.
 
-    With `tries`, they are rung alone from now on.
+    With `tries`, they are rung alone from now on. Raises MissedRowsError if one has ended.
     """
     bulk.update(
         tx,
@@ -142,6 +145,7 @@ def stick(tx: Tx, agency_id: str, stream: Stream, stuck: Sequence[Stuck], tries:
             "rings",
         ),
         [(each.subscription_id, stream, each.starts_on, *each[2:], tries, 0) for each in stuck],
+        where=f"t.{_UNSETTLED}",
     )
 
 

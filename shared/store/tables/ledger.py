@@ -55,6 +55,8 @@ cycles = Table(
     Column("starts_on", Date, primary_key=True),
     Column("ends_on", Date, nullable=False),
     Column("cycle_index", Integer, nullable=False),
+    # More than one where only the end of a span matters: skipped periods, of which this is the first.
+    Column("periods", Integer, nullable=False, server_default="1"),
     instant("due_at"),
     text("state"),
     text("reason", null=True),
@@ -74,6 +76,7 @@ cycles = Table(
     one_of("stream", "order", "invoice"),
     one_of("state", "due", "waiting", "held", "blocked", "done", "skipped", "cancelled"),
     CheckConstraint("starts_on < ends_on", name="period_not_empty"),
+    CheckConstraint("periods >= 1", name="periods_positive"),
     postgresql_with={"fillfactor": "70"},
 )
 Index(
