@@ -17,7 +17,7 @@ from ops.simulate.run import Outage, Ran, run
 from ops.simulate.summary import Summary, summarise
 from ops.simulate.upstream import Upstream
 from ops.simulate.world import World
-from shared.store import migrate
+from shared.store import deployment, migrate
 from shared.store.embedded import EmbeddedPostgres
 from shared.store.invariants import violations
 from shared.store.transaction import FixedClock, Store, make_engine
@@ -81,6 +81,8 @@ def simulate_command(
         migrate.upgrade(server.url())
         clock = FixedClock(datetime(1970, 1, 1, tzinfo=UTC))
         store = Store(make_engine(server.url(), ping=False, prepare_threshold=5), clock)
+        with store.transaction() as tx:
+            deployment.fix(tx, "simulation")
         try:
             ran = _run(store, clock, World(store, out / "mails", seed), file, until, outage, console)
             write_outputs(store, out, ran.left)

@@ -5,6 +5,7 @@ from shared.acts.receive import receive
 from shared.acts.refund import RefundRefusedError
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
+from shared.domain.segments import joined
 from shared.domain.states import INVOICE_MOVES, check_move
 from shared.messages import Change, ChargeRequested, InvoicePaid, InvoiceRefunded, InvoiceVoided, RefundRequested
 from shared.store import charges, cycles, facts, invoices
@@ -27,7 +28,7 @@ def paid(tx: Tx, change: Change, data: InvoicePaid) -> Verdict:
     if data.amount_minor is None and invoice.status == "void":
         return Refused("data.amount_minor", "the invoice is void, so it has no rest; say how much money arrived")
     if amount > 0:
-        reference = data.reference or f"{change.source}/{change.id}"
+        reference = data.reference or joined(change.source, change.id)
         arrived_at = data.paid_at or change.time
         payment = Payment(UPSTREAM, reference, invoice.invoice_id, amount, invoice.currency, arrived_at)
         receive(tx, facts.require_agency(tx, data.agency_id), [payment])

@@ -11,6 +11,7 @@ from shared.domain.invoicing import Bill, Line, Tax, describe, make_bill, priced
 from shared.domain.keys import subscription_subject
 from shared.domain.money import split_tax
 from shared.domain.planning import CANCELLED, Schedule
+from shared.domain.segments import joined
 from shared.messages import Change, InvoiceIssued
 from shared.store import cycles, facts, invoices, schedules
 from shared.store.locks import lock_subscriptions
@@ -134,7 +135,7 @@ def _payments(
     if bill.total_minor == 0:
         return ()
     if data.status == "paid":
-        reference = f"{change.source}/{change.id}"
+        reference = joined(change.source, change.id)
         return (Payment(UPSTREAM, reference, data.invoice_id, bill.total_minor, bill.currency, change.time),)
     paid = known.subscription.initial_payment
     if paid is None or cycle is None or cycle[0] != 0 or paid.currency != bill.currency:
