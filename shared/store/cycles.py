@@ -1,12 +1,12 @@
 """The ledger of cycles: written by plan, worked off by the pools in index order, released when a cause is gone."""
 
 from collections.abc import Collection, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from shared.domain.facts import Stream
 from shared.domain.invoicing import Period
-from shared.store import bulk, tables
+from shared.store import bulk, spans, tables
 from shared.store.errors import require_all
 from shared.store.transaction import Tx
 
@@ -247,6 +247,10 @@ def cut(tx: Tx, agency_id: str, subscription_id: str, starts_on: date) -> bool:
         starts_on=starts_on,
     ):
         return False
+    tomorrow = starts_on + timedelta(days=1)
+    for span in spans.overlapping(tx, agency_id, subscription_id, "invoice", starts_on, tomorrow):
+        if span.rhythm.boundary(span.cycle_index + span.periods - 1) >= starts_on:
+            return False
     tx.run(
         """
         UPDATE cycles SET ends_on = :starts_on WHERE agency_id = :agency_id AND subscription_id = :subscription_id

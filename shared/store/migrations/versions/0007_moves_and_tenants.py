@@ -26,10 +26,17 @@ def upgrade() -> None:
     op.execute("INSERT INTO deployment (deployment_id) VALUES (left(replace(gen_random_uuid() || '', '-', ''), 16))")
     op.add_column("gateway_accounts", sa.Column("shared", sa.Boolean(), server_default="false", nullable=False))
     op.add_column("cycles", sa.Column("periods", sa.Integer(), server_default="1", nullable=False))
-    op.create_check_constraint("periods_positive", "cycles", "periods >= 1")
+    op.add_column("cycles", sa.Column("rhythm", sa.Text(), nullable=True))
+    for name, rule in (
+        ("ck_cycles_periods_positive", "periods >= 1"),
+        ("ck_cycles_span_is_skipped", "periods = 1 OR state = 'skipped'"),
+        ("ck_cycles_span_has_rhythm", "(periods = 1) = (rhythm IS NULL)"),
+    ):
+        op.create_check_constraint(op.f(name), "cycles", rule)
 
 
 def downgrade() -> None:
+    op.drop_column("cycles", "rhythm")
     op.drop_column("cycles", "periods")
     op.drop_column("gateway_accounts", "shared")
     op.drop_table("deployment")
