@@ -22,6 +22,7 @@ from shared.store.embedded import EmbeddedPostgres
 from shared.store.invariants import violations
 from shared.store.transaction import FixedClock, Store, make_engine
 
+WAITED_FOR_MAX = 5
 OWN = ("postgres", "mails", "report.html", "summary.json")
 
 
@@ -97,10 +98,26 @@ def simulate_command(
         out, title="Duecycle run", since=ran.since, until=ran.until, outage=span, input_name=file.name, seed=seed
     )
     _show(summary, report, as_json=as_json)
-    if broken:
-        for violation in broken:
-            click.echo(f"broken: {violation}", err=True)
+    unheard = _unheard(file, summary, ran)
+    if unheard:
+        click.echo(unheard, err=True)
+    for violation in broken:
+        click.echo(f"broken: {violation}", err=True)
+    if broken or unheard:
         raise SystemExit(1)
+
+
+def _unheard(file: Path, summary: Summary, ran: Ran) -> str | None:
+    """What to say of a run in which no message counted: why the first did not, and what the others wait for."""
+    counts = summary.counts["messages"]
+    if ran.lines == 0 or counts.get("applied") or counts.get("stale"):
+        return None
+    rejected = [f"line {line.number}: {said.reason}" for line, said in ran.left if said.state == "rejected"]
+    waiting = sorted({said.reason for _, said in ran.left if said.state == "waiting"})
+    why = "; ".join([*rejected[:1], *waiting[:WAITED_FOR_MAX]])
+    return (
+        f"nothing came of this run, for no message of {file.name} counted: {why}; see rejected.jsonl and waiting.jsonl"
+    )
 
 
 def _prepare(out: Path, *, force: bool) -> None:
