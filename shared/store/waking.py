@@ -3,6 +3,7 @@
 Within a statement a row is known by where it lies: its table and its place in it. The place alone is not enough, for every
 partition of a table counts its own.
 """
+# In _WAKE, `IS TRUE` keeps PostgreSQL from making a join with the whole table of it: rows are fetched by place, then compared.
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -83,7 +84,7 @@ WITH seen AS (
     SELECT home, at FROM placed JOIN messages USING (agency_id, again, alone, part)
 ), due AS MATERIALIZED (
     SELECT tableoid AS home, ctid AS at FROM {table}
-    WHERE ctid = ANY(ARRAY(SELECT at FROM chosen)) AND (tableoid, ctid) IN (SELECT home, at FROM chosen)
+    WHERE ctid = ANY(ARRAY(SELECT at FROM chosen)) AND ((tableoid, ctid) IN (SELECT home, at FROM chosen)) IS TRUE
       AND wake_at <= :as_of FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE {table} AS t SET wake_at = :until {counted}
