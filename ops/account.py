@@ -1,11 +1,14 @@
 """`duecycle account`: which account of Stripe or PayPal an agency charges with. Rows hold a secret's name, never the secret."""
 
+from collections.abc import Sequence
+
 import click
 
 from ops.connect import open_store
 from ops.printing import agency_option, by_option, json_option, print_rows, who
 from shared.domain.pacing import DEFAULT_RATE
-from shared.secret_store import NAME, reader, variable_of
+from shared.domain.segments import segment
+from shared.secret_store import NAME, ReadSecret, reader, variable_of
 from shared.store import accounts
 from shared.store.accounts import Configured
 from shared.store.locks import lock_subject
@@ -21,6 +24,8 @@ COLUMNS = {
     "test": "test",
     "rate_per_second": "rate /s",
     "webhook_secret": "webhook secret",
+    "webhooks": "webhooks come to",
+    "shared": "shared",
 }
 
 
@@ -40,9 +45,18 @@ def account_command() -> None:
     "--webhook-secret", help="The name of what proves its webhooks: Stripe's signing secret, PayPal's webhook id."
 )
 @click.option("--test", is_flag=True, help="One of the provider's test accounts.")
+@click.option("--shared", is_flag=True, help="Other agencies collect by the same account, on purpose.")
 @by_option
 def set_command(
-    agency: str, provider: str, secret: str, rate: int, webhook_secret: str | None, by: str | None, *, test: bool
+    agency: str,
+    provider: str,
+    secret: str,
+    rate: int,
+    webhook_secret: str | None,
+    by: str | None,
+    *,
+    test: bool,
+    shared: bool,
 ) -> None:
     """Let AGENCY charge with its account. The secret is a Stripe secret key, or PayPal's `client id:client secret`."""
     for option, name in (("--secret", secret), ("--webhook-secret", webhook_secret)):
@@ -55,20 +69,49 @@ def set_command(
         lock_subject(tx, f"account/{provider}")
         if not agency_known(tx, agency):
             raise click.BadParameter(f"there is no agency {agency}", param_hint="--agency")
-        accounts.configure(tx, Configured(agency, provider, secret, test, rate, webhook_secret))
-        said = {
-            "provider": provider,
-            "secret": secret,
-            "test": test,
-            "rate_per_second": rate,
-            "webhook_secret": webhook_secret,
-        }
-        tx.record(agency, "account.set", f"account/{provider}", {**said, "by": who(by)})
+        account = Configured(agency, provider, secret, test, rate, webhook_secret, shared)
+        accounts.configure(tx, account)
+        said = account._asdict() | {"by": who(by)}
+        del said["agency_id"]
+        tx.record(agency, "account.set", f"account/{provider}", said)
+        known = accounts.configured(tx)
+    _tell(agency, account, known)
+
+
+def _tell(agency: str, account: Configured, known: Sequence[Configured]) -> None:
+    provider, secret, webhook_secret = account.provider, account.secret, account.webhook_secret
     click.echo(f"{agency} charges with its {provider} account; its secret is {variable_of(secret)}, or a file {secret}")
     if reader()(secret) is None:
         click.echo("here there is no such secret: the charges process needs it, and waits for it until then")
     if webhook_secret is not None:
-        click.echo(f"its webhooks come to /webhooks/{provider}/{agency}, proven by {variable_of(webhook_secret)}")
+        click.echo(f"its webhooks come to {webhooks_of(account)}, proven by {variable_of(webhook_secret)}")
+    if several := unsaid_sharing(account, known, reader()):
+        click.echo(several)
+
+
+def webhooks_of(account: Configured) -> str:
+    """The path to which the provider sends the webhooks of an account."""
+    return f"/webhooks/{account.provider}/{segment(account.agency_id)}"
+
+
+def unsaid_sharing(account: Configured, known: Sequence[Configured], read: ReadSecret) -> str | None:
+    """Who collects by the same account, and what to do about it; None if nobody does, or each of them says that it is meant.
+
+    The same account: the same name of a secret, or the same secret under two names.
+    """
+    value = read(account.secret)
+    found = [
+        each
+        for each in known
+        if each.provider == account.provider
+        and (each.secret == account.secret or (value is not None and read(each.secret) == value))
+    ]
+    if len(found) < 2 or all(each.shared for each in found):
+        return None
+    return (
+        f"{' and '.join(each.agency_id for each in found)} collect by the same {account.provider} account: give each an"
+        " account of its own, or say that it is meant by: duecycle account set --shared, for each of them"
+    )
 
 
 @account_command.command("list")
@@ -79,5 +122,8 @@ def list_command(agency: str | None, *, as_json: bool) -> None:
     read = reader()
     with open_store() as store, store.transaction() as tx:
         found = accounts.configured(tx, agency)
-    rows = [{**each._asdict(), "secret_found": read(each.secret) is not None} for each in found]
+    rows = [
+        {**each._asdict(), "secret_found": read(each.secret) is not None, "webhooks": webhooks_of(each)}
+        for each in found
+    ]
     print_rows(rows, COLUMNS, as_json=as_json, none="no account was set up: duecycle account set")

@@ -1,6 +1,7 @@
 """`duecycle backfill`: bill a span of the past that was left out on purpose. The plan, with another moment to judge it by."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -11,9 +12,10 @@ from ops.printing import by_option, json_option, print_rows, who
 from ops.simulate.command import Day
 from scheduler.plan import write
 from shared.domain.cycles import due_at, local_date
+from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
-from shared.domain.planning import BEFORE_KNOWN, plan
-from shared.store import facts, operating, schedules
+from shared.domain.planning import BEFORE_KNOWN, catch_up
+from shared.store import facts, operating, schedules, spans
 from shared.store.locks import lock_subscriptions
 from shared.store.operating import Past
 from shared.store.transaction import Store, Tx
@@ -86,33 +88,41 @@ def backfill(store: Store, span: Span, by: str | None) -> list[dict[str, Any]]:
         if span.to_on > today:
             raise click.BadParameter(f"{span.to_on} is after today ({today}, {agency.timezone})", param_hint="--to")
         until = due_at(span.to_on, agency.timezone, agency.issue_time) - timedelta(microseconds=1)
-        if by is None:
-            return _rows(tx, span, min(until, tx.as_of))
         ids = _subscriptions(tx, span)
-    done = []
+    done: list[dict[str, Any]] = []
     for id_ in ids:
-        with store.transaction() as tx:
+        with suppress(_Undone), store.transaction() as tx:
             lock_subscriptions(tx, [(span.agency_id, id_)], wait=True)
-            done += _apply(tx, span._replace(subscription_id=id_), min(until, tx.as_of), by)
+            done += _apply(tx, agency, span._replace(subscription_id=id_), min(until, tx.as_of), by)
+            if by is None:
+                raise _Undone
     return done
 
 
+class _Undone(Exception):  # noqa: N818 - it states what is done
+    """What would be done was done, for a look at it, and is rolled back."""
+
+
 def _subscriptions(tx: Tx, span: Span) -> list[str]:
-    return sorted({row["subscription_id"] for row in _rows(tx, span, tx.as_of)})
+    found = spans.overlapping(tx, span.agency_id, span.subscription_id, span.stream, span.from_on, span.to_on)
+    return sorted(
+        {row["subscription_id"] for row in _rows(tx, span, tx.as_of)} | {each.subscription_id for each in found}
+    )
 
 
 def _rows(tx: Tx, span: Span, until: datetime) -> list[dict[str, Any]]:
     past = operating.cycles_between(tx, span.agency_id, span.subscription_id, span.stream, span.from_on, span.to_on)
     rows = [{**each._asdict(), **_verdict(each)} for each in past]
     for schedule, limits in _unplanned(tx, span):
-        for _index, starts_on, ends_on, _due, skipped in plan(schedule, limits, until)[0]:
+        for each in catch_up(schedule, limits, until)[0]:
+            skipped = each.skipped
             rows.append(
                 {
                     "agency_id": schedule.agency_id,
                     "subscription_id": schedule.subscription_id,
                     "stream": schedule.stream,
-                    "starts_on": starts_on,
-                    "ends_on": ends_on,
+                    "starts_on": each.starts_on,
+                    "ends_on": each.ends_on,
                     "action": PLAN,
                     "what": f"is planned, and skipped: {skipped}" if skipped else f"is planned: an {schedule.stream}",
                 }
@@ -141,8 +151,10 @@ def _verdict(cycle: Past) -> dict[str, Any]:
     return {"action": OPEN, "what": f"is opened again: an {cycle.stream}"}
 
 
-def _apply(tx: Tx, span: Span, until: datetime, by: str) -> list[dict[str, Any]]:
-    """Decide again under the lock of one subscription, and do it."""
+def _apply(tx: Tx, agency: Agency, span: Span, until: datetime, by: str | None) -> list[dict[str, Any]]:
+    """Decide under the lock of one subscription, and do it; of many periods in one row, those asked for are told apart."""
+    whole = spans.overlapping(tx, span.agency_id, span.subscription_id, span.stream, span.from_on, span.to_on)
+    spans.split(tx, agency, [each for each in whole if each.reason == BEFORE_KNOWN], span.from_on, span.to_on)
     rows = _rows(tx, span, until)
     past = operating.cycles_between(tx, span.agency_id, span.subscription_id, span.stream, span.from_on, span.to_on)
     opened = [each for each in past if _verdict(each)["action"] == OPEN]

@@ -7,7 +7,7 @@ import click
 
 from ops.connect import open_store
 from ops.printing import agency_option, json_option, lasted, limit_option, print_rows
-from shared.domain.planning import plan
+from shared.domain.planning import catch_up
 from shared.store import operating, schedules
 from shared.store.operating import Unsettled, Wanted
 from shared.store.transaction import Store, Tx
@@ -78,7 +78,7 @@ def _row(tx: Tx, each: Unsettled) -> dict[str, Any]:
 def _unplanned(tx: Tx, agency: str | None, limit: int) -> Iterator[dict[str, Any]]:
     """What plan would write now, without writing it."""
     for schedule, limits in schedules.with_limits(tx, schedules.due_of(tx, agency, limit), due_only=True):
-        for _index, starts_on, ends_on, due_at, skipped in plan(schedule, limits, tx.as_of)[0]:
+        for _index, starts_on, ends_on, due_at, skipped, *_span in catch_up(schedule, limits, tx.as_of)[0]:
             if skipped:
                 continue
             seconds = round((tx.as_of - due_at).total_seconds())

@@ -16,6 +16,7 @@ from shared.broker.errors import BrokerError
 from shared.broker.names import CHANGES_EXCHANGE
 from shared.broker.publisher import Outgoing, Publisher
 from shared.messages import MESSAGE_BYTES_MAX
+from shared.messages.encodings import is_blank, wide_encoding, without_mark
 from shared.messages.events import CONTENT_TYPE
 
 PORTION = 500
@@ -110,14 +111,15 @@ def _send(publisher: Publisher, messages: list[Outgoing]) -> None:
 
 def _lines(source: BinaryIO) -> Iterator[Line]:
     for number, raw in enumerate(source, 1):
-        text = raw.strip()
-        if text:
-            yield _line(number, text)._replace(size=len(raw))
+        if not is_blank(raw):
+            yield _line(number, without_mark(raw).strip())._replace(size=len(raw))
 
 
 def _line(number: int, text: bytes) -> Line:
     if len(text) > MESSAGE_BYTES_MAX:
         return Line(number, None, f"has {len(text):,} bytes, more than {MESSAGE_BYTES_MAX:,}")
+    if wide := wide_encoding(text):
+        return Line(number, None, f"is {wide}, not UTF-8; write the file in UTF-8")
     try:
         message = json.loads(text)
     except ValueError as error:

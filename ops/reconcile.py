@@ -5,6 +5,7 @@ from typing import cast
 
 import click
 
+from ops.account import unsaid_sharing
 from ops.connect import open_store
 from ops.printing import agency_option, json_option, print_rows
 from shared.acts import books
@@ -12,6 +13,7 @@ from shared.acts.books import SETTLES_WITHIN, Books, Difference
 from shared.gateways.port import OnlineGateway
 from shared.secret_store import reader
 from shared.store import accounts, facts
+from shared.store.accounts import Configured
 from shared.store.transaction import Store
 from workers.directory import Directory
 
@@ -37,6 +39,9 @@ COLUMNS = {
 def reconcile_command(agency: str | None, days: int, *, apply_: bool, as_json: bool) -> None:
     """Compare payments and refunds with the provider's lists. Needs the accounts' secrets.
 
+    An account by which several agencies collect is not compared unless each of them says so (account set --shared): only
+    what carries our own key can then be told apart.
+
     Exit code 0: the books agree (or do after --apply). 1: they differ, or a provider could not be asked; the agency is told of
     each difference once.
     """
@@ -45,12 +50,17 @@ def reconcile_command(agency: str | None, days: int, *, apply_: bool, as_json: b
     with open_store() as store:
         directory = Directory(reader(), {})
         with store.transaction() as tx:
-            found = accounts.configured(tx, agency)
+            known = accounts.configured(tx)
+        found = [each for each in known if agency in (None, each.agency_id)]
         if not found:
             raise click.UsageError("no account was set up: duecycle account set")
         for account in found:
+            if several := unsaid_sharing(account, known, reader()):
+                click.echo(several, err=True)
+                failed = True
+                continue
             try:
-                told = _look(store, directory, account.agency_id, account.provider, timedelta(days=days))
+                told = _look(store, directory, account, timedelta(days=days))
             except OSError as error:
                 click.echo(f"{account.agency_id}: {error}", err=True)
                 failed = True
@@ -61,7 +71,8 @@ def reconcile_command(agency: str | None, days: int, *, apply_: bool, as_json: b
         raise SystemExit(1)
 
 
-def _look(store: Store, directory: Directory, agency_id: str, provider: str, back: timedelta) -> list[Difference]:
+def _look(store: Store, directory: Directory, account: Configured, back: timedelta) -> list[Difference]:
+    agency_id, provider = account.agency_id, account.provider
     with store.transaction() as tx:
         since = tx.as_of - back
         gateway = directory(tx, agency_id).get(provider, "gateway_missing")
@@ -69,7 +80,8 @@ def _look(store: Store, directory: Directory, agency_id: str, provider: str, bac
         raise OSError(f"{provider} can't be asked: {gateway}")
     online = cast("OnlineGateway", gateway)
     begin = since - SETTLES_WITHIN
-    lists = Books(agency_id, provider, since, list(online.payments_since(begin)), list(online.refunds_since(begin)))
+    listed = list(online.payments_since(begin)), list(online.refunds_since(begin))
+    lists = Books(agency_id, provider, since, *listed, shared=account.shared)
     with store.transaction() as tx:
         return books.compare(tx, lists)
 

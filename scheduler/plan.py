@@ -6,10 +6,10 @@ from datetime import datetime
 
 from shared.acts.checkout import settle_initial_payments
 from shared.domain.facts import INVOICE
-from shared.domain.planning import Planned, Schedule
-from shared.domain.planning import plan as plan_schedule
-from shared.store import cycles, facts, schedules
+from shared.domain.planning import Planned, Rhythm, Schedule, catch_up
+from shared.store import cycles, facts, schedules, spans
 from shared.store.locks import lock_subscriptions
+from shared.store.spans import Span
 from shared.store.transaction import Store, Tx
 
 SCHEDULES_PER_PASS = 1000
@@ -41,15 +41,18 @@ def write(tx: Tx, due: Sequence[schedules.Bounded], until: datetime | None = Non
     if not due:
         return 0
     rows: list[tuple[object, ...]] = []
+    skipped: list[Span] = []
     moved: list[Schedule] = []
     never_billed: dict[str, list[str]] = {}
     for schedule, limits in due:
-        planned, after = plan_schedule(schedule, limits, until or tx.as_of)
+        planned, after = catch_up(schedule, limits, until or tx.as_of)
         if _without_first(schedule, planned, after):
             never_billed.setdefault(schedule.agency_id, []).append(schedule.subscription_id)
-        rows.extend(_row(tx, schedule, cycle) for cycle in planned)
+        rows.extend(_row(tx, schedule, cycle) for cycle in planned if cycle.rhythm is None)
+        skipped.extend(_span(tx, schedule, cycle, cycle.rhythm) for cycle in planned if cycle.rhythm is not None)
         moved.append(after)
     cycles.insert(tx, rows)
+    spans.insert(tx, skipped)
     schedules.move(tx, moved)
     for agency_id, ids in never_billed.items():
         settle_initial_payments(tx, facts.require_agency(tx, agency_id), ids)
@@ -65,6 +68,23 @@ def _without_first(schedule: Schedule, planned: Sequence[Planned], after: Schedu
 
 def _row(tx: Tx, schedule: Schedule, cycle: Planned) -> tuple[object, ...]:
     """A cycle's row: due and waking now, or skipped from the start because its period ended before we knew of it."""
-    index, starts_on, ends_on, due_at, skipped = cycle
+    index, starts_on, ends_on, due_at, skipped = cycle[:5]
     fate = ("skipped", skipped, None, tx.as_of) if skipped else ("due", None, tx.as_of, None)
     return (schedule.agency_id, schedule.subscription_id, schedule.stream, starts_on, ends_on, index, due_at, *fate)
+
+
+def _span(tx: Tx, schedule: Schedule, cycle: Planned, rhythm: Rhythm) -> Span:
+    """The row of many periods that ended before we knew of them."""
+    return Span(
+        schedule.agency_id,
+        schedule.subscription_id,
+        schedule.stream,
+        cycle.starts_on,
+        cycle.ends_on,
+        cycle.cycle_index,
+        cycle.periods,
+        rhythm,
+        cycle.due_at,
+        cycle.skipped or "",
+        tx.as_of,
+    )

@@ -61,9 +61,15 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
 @pytest.fixture(scope="session")
 def template(postgres: PostgresServer) -> Iterator[str]:
     """The name of a migrated, empty database; the tests' databases are copies of it."""
-    from shared.store import migrate
+    from shared.store import deployment, migrate
+    from shared.store.transaction import Store, make_engine
 
-    migrate.upgrade(postgres.create_database(TEMPLATE))
+    url = postgres.create_database(TEMPLATE)
+    migrate.upgrade(url)
+    made = make_engine(url)
+    with Store(made).transaction() as tx:
+        deployment.fix(tx, "test")
+    made.dispose()
     yield TEMPLATE
     postgres.drop_database(TEMPLATE)
 

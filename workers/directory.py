@@ -10,7 +10,7 @@ from shared.gateways.paypal import LIVE, SANDBOX, PayPalGateway
 from shared.gateways.port import Gateway
 from shared.gateways.stripe import StripeGateway
 from shared.secret_store import ReadSecret
-from shared.store import accounts
+from shared.store import accounts, deployment
 from shared.store.accounts import Configured
 from shared.store.transaction import Tx
 
@@ -20,18 +20,18 @@ Gateways = Mapping[str, Gateway | str]
 GatewaysOf = Callable[[Tx, str], Gateways]
 """(transaction, agency) → its gateways."""
 
-Make = Callable[[str, Configured], Gateway]
-"""(secret, account) → its gateway. Raises ValueError for a secret of the wrong form."""
+Make = Callable[[str, Configured, str], Gateway]
+"""(secret, account, deployment) → its gateway. Raises ValueError for a secret of the wrong form."""
 
 
-def make_stripe(secret: str, _account: Configured, base: str | None = None) -> Gateway:
+def make_stripe(secret: str, _account: Configured, deployment_id: str, base: str | None = None) -> Gateway:
     """A Stripe account by its secret key, which says by itself whether it is a test."""
     if not secret.startswith(("sk_", "rk_")):
         raise ValueError("a Stripe secret key begins with sk_ or rk_")
-    return StripeGateway(secret, base=base)
+    return StripeGateway(secret, base=base, deployment=deployment_id)
 
 
-def make_paypal(secret: str, account: Configured, base: str | None = None) -> Gateway:
+def make_paypal(secret: str, account: Configured, _deployment_id: str, base: str | None = None) -> Gateway:
     """A PayPal account by its `client id:client secret`."""
     client_id, colon, client_secret = secret.partition(":")
     if not colon or not client_id or not client_secret:
@@ -70,7 +70,7 @@ class Directory:
         self._read_secret, self._fixed = read_secret, dict(fixed)
         self._makers = makers() if make is None else make
         self._lock = Lock()
-        self._made: dict[tuple[str, str, bool], Gateway] = {}
+        self._made: dict[tuple[str, str, bool, str], Gateway] = {}
 
     def __call__(self, tx: Tx, agency_id: str) -> Gateways:
         """The gateways of an agency, by provider."""
@@ -78,18 +78,18 @@ class Directory:
         found |= self._fixed
         for account in accounts.configured(tx, agency_id):
             if account.provider in self._makers:
-                found[account.provider] = self._gateway(account)
+                found[account.provider] = self._gateway(account, deployment.deployment_id(tx))
         return found
 
-    def _gateway(self, account: Configured) -> Gateway | str:
+    def _gateway(self, account: Configured, deployment_id: str) -> Gateway | str:
         secret = self._read_secret(account.secret)
         if secret is None:
             return f"secret_missing:{account.secret}"
-        known = (account.provider, secret, account.test)
+        known = (account.provider, secret, account.test, deployment_id)
         with self._lock:
             if known not in self._made:
                 try:
-                    self._made[known] = self._makers[account.provider](secret, account)
+                    self._made[known] = self._makers[account.provider](secret, account, deployment_id)
                 except ValueError:
                     return f"secret_malformed:{account.secret}"
             return self._made[known]

@@ -17,11 +17,12 @@ from ops.simulate.run import Outage, Ran, run
 from ops.simulate.summary import Summary, summarise
 from ops.simulate.upstream import Upstream
 from ops.simulate.world import World
-from shared.store import migrate
+from shared.store import deployment, migrate
 from shared.store.embedded import EmbeddedPostgres
 from shared.store.invariants import violations
 from shared.store.transaction import FixedClock, Store, make_engine
 
+WAITED_FOR_MAX = 5
 OWN = ("postgres", "mails", "report.html", "summary.json")
 
 
@@ -81,6 +82,8 @@ def simulate_command(
         migrate.upgrade(server.url())
         clock = FixedClock(datetime(1970, 1, 1, tzinfo=UTC))
         store = Store(make_engine(server.url(), ping=False, prepare_threshold=5), clock)
+        with store.transaction() as tx:
+            deployment.fix(tx, "simulation")
         try:
             ran = _run(store, clock, World(store, out / "mails", seed), file, until, outage, console)
             write_outputs(store, out, ran.left)
@@ -95,10 +98,26 @@ def simulate_command(
         out, title="Duecycle run", since=ran.since, until=ran.until, outage=span, input_name=file.name, seed=seed
     )
     _show(summary, report, as_json=as_json)
-    if broken:
-        for violation in broken:
-            click.echo(f"broken: {violation}", err=True)
+    unheard = _unheard(file, summary, ran)
+    if unheard:
+        click.echo(unheard, err=True)
+    for violation in broken:
+        click.echo(f"broken: {violation}", err=True)
+    if broken or unheard:
         raise SystemExit(1)
+
+
+def _unheard(file: Path, summary: Summary, ran: Ran) -> str | None:
+    """What to say of a run in which no message counted: why the first did not, and what the others wait for."""
+    counts = summary.counts["messages"]
+    if ran.lines == 0 or counts.get("applied") or counts.get("stale"):
+        return None
+    rejected = [f"line {line.number}: {said.reason}" for line, said in ran.left if said.state == "rejected"]
+    waiting = sorted({said.reason for _, said in ran.left if said.state == "waiting"})
+    why = "; ".join([*rejected[:1], *waiting[:WAITED_FOR_MAX]])
+    return (
+        f"nothing came of this run, for no message of {file.name} counted: {why}; see rejected.jsonl and waiting.jsonl"
+    )
 
 
 def _prepare(out: Path, *, force: bool) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from shared.messages import MESSAGE_BYTES_MAX
+from shared.messages.encodings import is_blank, without_mark
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -59,8 +60,8 @@ class Upstream:
 def _read(path: Path) -> Iterator[Line]:
     with path.open("rb") as file:
         for number, raw in enumerate(file, start=1):
-            stripped = raw.strip()
-            if stripped:
+            if not is_blank(raw):
+                stripped = without_mark(raw).strip()
                 yield Line(number, stripped, *_peek(stripped))
 
 

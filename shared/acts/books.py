@@ -1,6 +1,6 @@
 """Compare our books with a provider's list, in both directions: money that one of the two does not know of."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
@@ -10,7 +10,7 @@ from shared.acts.refund import found_at_provider
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
 from shared.gateways.port import Listed
-from shared.store import charges, invoices, notices, payments, refunds
+from shared.store import charges, deployment, invoices, notices, payments, refunds
 from shared.store.locks import lock_subscriptions
 from shared.store.payments import Payment
 from shared.store.transaction import Tx
@@ -38,35 +38,64 @@ class Difference(NamedTuple):
 
 
 class Books(NamedTuple):
-    """What a provider lists of one account, from `since` minus `SETTLES_WITHIN` on."""
+    """What a provider lists of one account, from `since` minus `SETTLES_WITHIN` on.
+
+    `shared`: other agencies collect by the same account, so what is listed is ours by our key alone.
+    """
 
     agency_id: str
     provider: str
     since: datetime
     payments: Sequence[Listed]
     refunds: Sequence[Listed]
+    shared: bool = False
 
 
 def compare(tx: Tx, books: Books) -> list[Difference]:
-    """The differences, ours and theirs. Money there that names none of our invoices is no business of ours."""
+    """The differences, ours and theirs.
+
+    Listed money is an agency's if our key says so, or if both the agency and one of its invoices are named; an invoice's id
+    alone says nothing, for every agency may have the same. All else there is no business of ours.
+    """
+    ours = _our_payments(tx, books)
     return [
-        *_payments_there(tx, books),
+        *_payments_there(tx, books, ours),
         *_payments_here(tx, books),
-        *_paid_twice(tx, books),
+        *_paid_twice(tx, books, ours),
         *_refunds_there(tx, books),
         *_refunds_here(tx, books),
     ]
 
 
-def _payments_there(tx: Tx, books: Books) -> Iterator[Difference]:
+def _our_payments(tx: Tx, books: Books) -> dict[str, str]:
+    """The invoice of each listed payment that is the agency's, by the provider's id of it."""
+    keys = [each.key for each in books.payments if each.key]
+    by_key = payments.invoices_by_key(tx, books.agency_id, books.provider, keys)
+    named = _named(tx, books, books.payments)
+    found = {each.reference: by_key.get(each.key or "") or named.get(each.reference) for each in books.payments}
+    return {reference: invoice_id for reference, invoice_id in found.items() if invoice_id is not None}
+
+
+def _named(tx: Tx, books: Books, listed: Sequence[Listed]) -> dict[str, str]:
+    """The invoice of what names this deployment, the agency and an invoice of its own; nothing of an account that is shared."""
+    if books.shared:
+        return {}
+    here = (None, deployment.deployment_id(tx))
+    named = {
+        each.reference: each.invoice_id
+        for each in listed
+        if each.agency_id == books.agency_id and each.invoice_id is not None and each.deployment in here
+    }
+    known = invoices.subscriptions_of(tx, books.agency_id, set(named.values()))
+    return {reference: invoice_id for reference, invoice_id in named.items() if invoice_id in known}
+
+
+def _payments_there(tx: Tx, books: Books, ours: Mapping[str, str]) -> Iterator[Difference]:
     known = payments.by_references(tx, books.agency_id, books.provider, [each.reference for each in books.payments])
-    ours = invoices.subscriptions_of(
-        tx, books.agency_id, [each.invoice_id for each in books.payments if each.invoice_id]
-    )
     for each in books.payments:
         payment = known.get(each.reference)
-        if payment is None and each.invoice_id in ours:
-            yield _difference(books, "missing_here", each, each.invoice_id, None)
+        if payment is None and each.reference in ours:
+            yield _difference(books, "missing_here", each, ours[each.reference], None)
         elif payment is not None and (payment.amount_minor, payment.currency) != (each.amount_minor, each.currency):
             yield _difference(books, "amount_differs", each, payment.invoice_id, payment.amount_minor)
 
@@ -80,11 +109,11 @@ def _payments_here(tx: Tx, books: Books) -> Iterator[Difference]:
             yield Difference(books.agency_id, books.provider, "missing_there", payment.reference, *of)
 
 
-def _paid_twice(tx: Tx, books: Books) -> Iterator[Difference]:
+def _paid_twice(tx: Tx, books: Books, ours: Mapping[str, str]) -> Iterator[Difference]:
     by_invoice: dict[str, list[Listed]] = {}
     for each in books.payments:
-        if each.invoice_id is not None:
-            by_invoice.setdefault(each.invoice_id, []).append(each)
+        if each.reference in ours:
+            by_invoice.setdefault(ours[each.reference], []).append(each)
     several = {id_: listed for id_, listed in by_invoice.items() if len(listed) > 1}
     totals = {id_: each.total_minor for id_, each in invoices.load(tx, books.agency_id, several).items()}
     for id_, listed in several.items():
@@ -96,13 +125,17 @@ def _paid_twice(tx: Tx, books: Books) -> Iterator[Difference]:
 
 def _refunds_there(tx: Tx, books: Books) -> Iterator[Difference]:
     known = refunds.references(tx, books.agency_id, books.provider, [each.reference for each in books.refunds])
-    keys = refunds.keys_of(tx, books.agency_id, [each.key for each in books.refunds if each.key])
-    ours = invoices.subscriptions_of(
-        tx, books.agency_id, [each.invoice_id for each in books.refunds if each.invoice_id]
-    )
+    keys = refunds.keys_of(tx, books.agency_id, books.provider, [each.key for each in books.refunds if each.key])
+    named = _named(tx, books, books.refunds)
+    of = [each.payment for each in books.refunds if each.payment]
+    refunded = payments.by_references(tx, books.agency_id, books.provider, of)
     for each in books.refunds:
-        if each.reference not in known and each.key not in keys and each.invoice_id in ours:
-            yield _difference(books, "refund_missing_here", each, each.invoice_id, None)
+        if each.reference in known or each.key in keys:
+            continue
+        payment = refunded.get(each.payment or "")
+        invoice_id = named.get(each.reference) if payment is None else payment.invoice_id
+        if invoice_id is not None:
+            yield _difference(books, "refund_missing_here", each, invoice_id, None)
 
 
 def _refunds_here(tx: Tx, books: Books) -> Iterator[Difference]:

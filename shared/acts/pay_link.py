@@ -11,7 +11,7 @@ from shared.domain.facts import Agency
 from shared.domain.keys import pay_link_key, subscription_subject
 from shared.domain.states import CHARGE_IN_FLIGHT
 from shared.gateways.port import LinkRequest
-from shared.store import charges, pay_links
+from shared.store import charges, deployment, pay_links
 from shared.store.invoices import Invoice
 from shared.store.pay_links import PayLink
 from shared.store.transaction import Tx
@@ -54,7 +54,7 @@ def _open(tx: Tx, agency: Agency, invoice: Invoice) -> PayLink:
         turn=turn,
         subscription_id=invoice.subscription_id,
         provider=agency.gateway,
-        key=pay_link_key(agency.agency_id, agency.gateway, invoice.invoice_id, turn),
+        key=pay_link_key(deployment.origins(tx, agency.agency_id).of(agency.gateway), invoice.invoice_id, turn),
         amount_minor=invoice.rest_minor,
         currency=invoice.currency,
         state="opening",

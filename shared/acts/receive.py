@@ -6,6 +6,7 @@ from shared.acts import series
 from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, notify
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
+from shared.domain.segments import joined
 from shared.domain.states import SERIES_GOES_ON
 from shared.store import charges, cycles, invoices, payments, refunds
 from shared.store.invoices import Invoice
@@ -54,7 +55,7 @@ def _record(tx: Tx, agency: Agency, invoice: Invoice, arrived: Sequence[Payment]
         return []
     told = {"invoice_id": invoice.invoice_id, "surplus_minor": surplus, "currency": invoice.currency}
     tx.record(agency.agency_id, "payment.surplus", subject, told)
-    turn = f"{arrived[-1].source}/{arrived[-1].reference}"
+    turn = joined(arrived[-1].source, arrived[-1].reference)
     return [about_invoice(invoice, "surplus_payment", AGENCY, turn, surplus_minor=surplus, status=invoice.status)]
 
 

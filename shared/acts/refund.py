@@ -13,7 +13,7 @@ from shared.domain.cycles import local_date
 from shared.domain.facts import Agency
 from shared.domain.keys import credit_note_number, refund_key, subscription_subject
 from shared.domain.states import REFUND_MOVES, check_move
-from shared.store import refunds
+from shared.store import deployment, refunds
 from shared.store.invoices import Invoice
 from shared.store.refunds import NewCreditNote, Outside, Refund, Refundable
 from shared.store.transaction import Tx
@@ -115,7 +115,7 @@ def _new(tx: Tx, agency: Agency, invoice: Invoice, turn: int, payment: Refundabl
         reason=None,
         origin="requested",
         requested_at=tx.as_of,
-        key=refund_key(agency.agency_id, payment.source, invoice.invoice_id, turn),
+        key=refund_key(deployment.origins(tx, agency.agency_id).of(payment.source), invoice.invoice_id, turn),
         state="due",
         reference=None,
         code=None,

@@ -7,9 +7,10 @@ from shared.acts.notify import AGENCY, Draft, notify
 from shared.domain.cycles import Recurrence, due_at, local_date
 from shared.domain.facts import INVOICE, Agency
 from shared.domain.keys import subscription_subject
-from shared.domain.planning import CANCELLED, Schedule
-from shared.store import cycles, invoices, schedules
+from shared.domain.planning import CANCELLED, CYCLES_PER_PASS_MAX, Schedule
+from shared.store import cycles, invoices, schedules, spans
 from shared.store.invoices import Invoice
+from shared.store.spans import Span
 from shared.store.transaction import Tx
 
 SERIES_STOPPED = "series_stopped"
@@ -95,26 +96,31 @@ def _first_index(agency: Agency, schedule: Schedule, from_on: date | None, at: d
 def skip_missed(tx: Tx, agency: Agency, schedule: Schedule, before: date) -> int:
     """Write every cycle of a stopped series that would have started before a date as skipped; the last one ends there.
 
-    Returns the index of the first cycle on or after that date.
+    More of them than fit into a pass are one row. Returns the index of the first cycle on or after that date.
     """
-    rows = []
-    index = schedule.next_index
-    while (starts_on := schedule.boundary(index)) < before:
-        rows.append(
-            (
-                agency.agency_id,
-                schedule.subscription_id,
-                INVOICE,
-                starts_on,
-                min(schedule.boundary(index + 1), before),
-                index,
-                due_at(starts_on, agency.timezone, agency.issue_time),
-                "skipped",
-                SERIES_STOPPED,
-                None,
-                tx.as_of,
-            )
-        )
-        index += 1
-    cycles.insert(tx, rows)
-    return index
+    first = schedule.next_index
+    end = max(first, schedule.rhythm().first_on_or_after(before))
+    missed = _skipped(tx, agency, schedule, first, end, before)
+    if missed.periods > CYCLES_PER_PASS_MAX:
+        spans.insert(tx, [missed])
+    elif missed.periods > 0:
+        spans.insert(tx, [_skipped(tx, agency, schedule, index, index + 1, before) for index in range(first, end)])
+    return end
+
+
+def _skipped(tx: Tx, agency: Agency, schedule: Schedule, first: int, end: int, before: date) -> Span:
+    """The cycles from one index up to another, as one row."""
+    starts_on = schedule.boundary(first)
+    return Span(
+        agency.agency_id,
+        schedule.subscription_id,
+        INVOICE,
+        starts_on,
+        min(schedule.boundary(end), before),
+        first,
+        end - first,
+        schedule.rhythm(),
+        due_at(starts_on, agency.timezone, agency.issue_time),
+        SERIES_STOPPED,
+        tx.as_of,
+    )

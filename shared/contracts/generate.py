@@ -1,4 +1,4 @@
-"""Writes the published contract from the code: `python -m shared.contracts.generate [--check]`.
+"""Writes the published contract and docs/states.md from the code: `python -m shared.contracts.generate [--check]`.
 
 `--check` writes nothing, names the files that differ from the code, and exits with 1 if there are any.
 """
@@ -19,9 +19,12 @@ from shared.contracts.schemas import (
     event_schema,
     file_of,
 )
+from shared.contracts.states_page import FILE as STATES_FILE
+from shared.contracts.states_page import states_page
 from shared.messages import CHANGE_TYPES
 
 FOLDER = Path(__file__).parent
+DOCS = FOLDER.parents[1] / "docs"
 CONTENT_TYPE = "application/cloudevents+json"
 CHANGES, EVENTS = "duecycle.changes", "duecycle.events"
 _EVENT = "duecycle.event"
@@ -124,10 +127,14 @@ def main(arguments: Sequence[str], folder: Path = FOLDER) -> int:
         print("usage: python -m shared.contracts.generate [--check]", file=sys.stderr)
         return 2
     files = contract_files()
+    places = {name: folder / name for name in files} | {
+        STATES_FILE: (DOCS if folder == FOLDER else folder) / STATES_FILE
+    }
+    files[STATES_FILE] = states_page()
     stale = [path for path in sorted((folder / "schemas").glob("*.json")) if f"schemas/{path.name}" not in files]
     if arguments:
         differing = [f"schemas/{path.name}" for path in stale]
-        differing += [name for name, text in files.items() if _text_of(folder / name) != text]
+        differing += [name for name, text in files.items() if _text_of(places[name]) != text]
         for name in differing:
             print(f"{name} differs from the code: run python -m shared.contracts.generate", file=sys.stderr)
         return 1 if differing else 0
@@ -135,7 +142,7 @@ def main(arguments: Sequence[str], folder: Path = FOLDER) -> int:
     for path in stale:
         path.unlink()
     for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        places[name].write_text(text, encoding="utf-8", newline="\n")
     return 0
 
 

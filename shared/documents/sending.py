@@ -64,8 +64,8 @@ class EmlWriter:
         self._folder = folder
 
     def send(self, envelope: Envelope, mail: Mail) -> None:
-        """Write `<time>-<recipient>-<id>.eml`."""
+        """Write `<time>-<recipient>-<id>.eml`; the id alone tells files apart, the rest is for people."""
         self._folder.mkdir(parents=True, exist_ok=True)
         who = re.sub(r"[^A-Za-z0-9.@_-]", "_", envelope.recipient)[:60]
-        name = f"{envelope.at:%Y-%m-%dT%H%M%SZ}-{who}-{envelope.message_id[1:9]}.eml"
+        name = f"{envelope.at:%Y-%m-%dT%H%M%SZ}-{who}-{envelope.message_id[1:33]}.eml"
         (self._folder / name).write_bytes(compose(envelope, mail).as_bytes())

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import date
+from typing import Literal, NamedTuple
 
 _DIGITS = "0123456789"
 _INVOICE, _ORDER = "inv:", "ord:"
@@ -28,31 +29,63 @@ def payment_source(upstream: str) -> str:
     return f"upstream:{upstream}"
 
 
-def charge_key(agency_id: str, provider: str, invoice: str, attempt: int) -> str:
+Mode = Literal["live", "test", "sandbox"]
+
+
+class Origin(NamedTuple):
+    """Where a key is made: in which deployment, of which agency, and for which kind of account with which provider.
+
+    Two deployments may hold the same agency (a copy of the database, a rehearsal of a move), and one provider may know a
+    test and a live account of it: none of them may be answered by what another has sent.
+    """
+
+    deployment: str
+    mode: Mode
+    agency_id: str
+    provider: str
+
+
+def charge_key(origin: Origin, invoice: str, attempt: int) -> str:
     """The idempotency key of one attempt: 45 characters, no personal data.
 
     Amount, currency, method and version stay out on purpose: a changed amount must be refused by the provider under the
     same key, not be charged under a second one.
     """
-    digest = hashlib.sha256("\x1f".join((provider, agency_id, invoice, str(attempt), "charge")).encode()).hexdigest()
-    return f"inv1-{digest[:40]}"
+    return _key("inv", origin, invoice, attempt, "charge")
 
 
-def refund_key(agency_id: str, provider: str, invoice: str, turn: int) -> str:
+def refund_key(origin: Origin, invoice: str, turn: int) -> str:
     """The idempotency key of one refund, made like that of an attempt."""
-    digest = hashlib.sha256("\x1f".join((provider, agency_id, invoice, str(turn), "refund")).encode()).hexdigest()
-    return f"ref1-{digest[:40]}"
+    return _key("ref", origin, invoice, turn, "refund")
 
 
-def pay_link_key(agency_id: str, provider: str, invoice: str, turn: int) -> str:
+def pay_link_key(origin: Origin, invoice: str, turn: int) -> str:
     """The idempotency key of one place where a client can pay an invoice, made like that of an attempt."""
-    digest = hashlib.sha256("\x1f".join((provider, agency_id, invoice, str(turn), "pay")).encode()).hexdigest()
-    return f"pay1-{digest[:40]}"
+    return _key("pay", origin, invoice, turn, "pay")
+
+
+_KEYS_VERSION = "2"
+
+
+def _key(kind: str, origin: Origin, invoice: str, number_: int, what: str) -> str:
+    # No id of upstream's can hold the separator, so different parts never make the same text.
+    digest = hashlib.sha256("\x1f".join((*origin, invoice, str(number_), what)).encode()).hexdigest()
+    return f"{kind}{_KEYS_VERSION}-{digest[:40]}"
+
+
+def names_deployment(key: str) -> bool:
+    """False for a key that was made and kept before keys named their deployment; what is sent under it stays as it was."""
+    return not key.startswith(("inv1-", "ref1-", "pay1-"))
 
 
 def notice_key(occasion: str, audience: str, about: str, turn: str = "") -> str:
-    """One notice per occasion, recipient side and thing it is about; `turn` tells repeated occasions apart."""
-    return ":".join(part for part in (occasion, audience, about, turn) if part)
+    """One notice per occasion, recipient side and thing it is about; `turn` tells repeated occasions apart.
+
+    Free text of a provider's or of upstream's may stand in a turn: without colons of its own it can't run into what stands
+    before it.
+    """
+    plain = turn.replace("%", "%25").replace(":", "%3A")
+    return ":".join(part for part in (occasion, audience, about, plain) if part)
 
 
 def number(prefix: str, sequence: int) -> str:

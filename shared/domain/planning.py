@@ -1,7 +1,8 @@
 """Which cycles a schedule should have by now: every boundary from the next index on, oldest first, none forgotten."""
 
+from bisect import bisect_left
 from datetime import date, datetime, time
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from shared.domain.cycles import Recurrence, Unit, due_at
 from shared.domain.facts import Stream
@@ -39,6 +40,10 @@ class Schedule(NamedTuple):
             raise ValueError(f"the {self.stream} stream of {self.subscription_id} has no anchor yet")
         return Recurrence(self.anchor_on, self.unit, self.every)
 
+    def rhythm(self) -> "Rhythm":
+        """By which boundaries its periods follow each other. Raises ValueError without an anchor."""
+        return Rhythm(self.recurrence().anchor_on, self.anchor_index, self.unit, self.every)
+
 
 class Limits(NamedTuple):
     """What bounds a series: its agency's local time, since when it is known, and when it ends.
@@ -72,14 +77,53 @@ class Limits(NamedTuple):
         return BEFORE_KNOWN if ends_on <= self.known_on else None
 
 
+class Rhythm(NamedTuple):
+    """By which boundaries a row of several periods can be split again; the schedule may go by others since."""
+
+    anchor_on: date
+    anchor_index: int
+    unit: Unit
+    every: int
+
+    @staticmethod
+    def of(text: str) -> "Rhythm":
+        """From its text."""
+        unit, every, anchor_on, anchor_index = text.split("/")
+        return Rhythm(date.fromisoformat(anchor_on), int(anchor_index), cast("Unit", unit), int(every))
+
+    def text(self) -> str:
+        """As a row keeps it: `month/1/2026-01-31/0`, unit, every, anchor and the anchor's index."""
+        return f"{self.unit}/{self.every}/{self.anchor_on.isoformat()}/{self.anchor_index}"
+
+    def boundary(self, index: int) -> date:
+        """The first day of cycle `index`."""
+        return self._recurrence().boundary(index - self.anchor_index)
+
+    def first_on_or_after(self, on: date) -> int:
+        """The index of the first cycle that starts on a day or later."""
+        return self._recurrence().first_on_or_after(on) + self.anchor_index
+
+    def start_of_period(self, on: date) -> date:
+        """The first day of the cycle that contains a day."""
+        return self._recurrence().boundary(self._recurrence().index_at(on))
+
+    def _recurrence(self) -> Recurrence:
+        return Recurrence(self.anchor_on, self.unit, self.every)
+
+
 class Planned(NamedTuple):
-    """A cycle row to write: `skipped` says why its period is not ours to bill."""
+    """A cycle row to write: `skipped` says why its period is not ours to bill.
+
+    A row of several `periods` is skipped, and says in what `rhythm` they follow each other.
+    """
 
     cycle_index: int
     starts_on: date
     ends_on: date
     due_at: datetime
     skipped: str | None
+    periods: int = 1
+    rhythm: Rhythm | None = None
 
 
 def plan(
@@ -106,6 +150,41 @@ def plan(
         planned.append(Planned(index, starts_on, ends_on, falls_due_at, limits.passed_over(starts_on, ends_on)))
         index, starts_on = index + 1, ends_on
         falls_due_at = due_at(starts_on, limits.timezone, limits.issue_time)
+
+
+def catch_up(schedule: Schedule, limits: Limits, as_of: datetime) -> tuple[list[Planned], Schedule]:
+    """As `plan`; but more periods before we knew the subscription than a pass writes are one row: only their end matters."""
+    span = _before_known(schedule, limits, as_of)
+    if span is None:
+        return plan(schedule, limits, as_of)
+    behind = schedule._replace(next_index=span.cycle_index + span.periods, planned_until=span.ends_on)
+    planned, after = plan(behind, limits, as_of)
+    return [span, *planned], after
+
+
+def _before_known(schedule: Schedule, limits: Limits, as_of: datetime) -> Planned | None:
+    """The periods that ended before we knew, as one row, if they are many; None if a pass can write them one by one.
+
+    What fell due, what had ended and what the subscription's end leaves out each change once along the series, so the last
+    period of the row is searched for.
+    """
+    index = schedule.next_index
+    if limits.known_on <= schedule.boundary(index):
+        return None
+
+    def left(each: int) -> bool:
+        starts_on = schedule.boundary(each)
+        falls_due_at = due_at(starts_on, limits.timezone, limits.issue_time)
+        return falls_due_at > as_of or limits.over(starts_on, falls_due_at)
+
+    end = schedule.recurrence().index_at(limits.known_on) + schedule.anchor_index
+    periods = bisect_left(range(index, max(index, end)), True, key=left)
+    if periods <= CYCLES_PER_PASS_MAX:
+        return None
+    starts_on, ends_on = schedule.boundary(index), schedule.boundary(index + periods)
+    at = due_at(starts_on, limits.timezone, limits.issue_time)
+    reason = limits.passed_over(starts_on, schedule.boundary(index + 1))
+    return Planned(index, starts_on, ends_on, at, reason, periods, schedule.rhythm())
 
 
 def change_recurrence(schedule: Schedule, unit: Unit, every: int) -> Schedule:

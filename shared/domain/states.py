@@ -1,6 +1,10 @@
-"""Every state, and every legal move between them. What is not listed here never happens."""
+"""Every state, and every legal move between them. What is not listed here the database refuses to write.
+
+A change needs a migration: see "Schema changes" in CONTRIBUTING.md.
+"""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 CYCLE_MOVES: Mapping[str, frozenset[str]] = {
     "due": frozenset({"due", "waiting", "held", "blocked", "done", "skipped", "cancelled"}),
@@ -8,7 +12,7 @@ CYCLE_MOVES: Mapping[str, frozenset[str]] = {
     "held": frozenset({"due", "waiting", "blocked", "done", "skipped", "cancelled"}),
     "blocked": frozenset({"due", "waiting", "held", "done", "skipped", "cancelled"}),
     "done": frozenset(),
-    "skipped": frozenset({"due"}),  # before_known alone, when an operator asks for the past to be billed
+    "skipped": frozenset({"due"}),  # what was passed over, when somebody asks for the past to be billed
     "cancelled": frozenset(),
 }
 CYCLE_UNSETTLED = frozenset({"due", "waiting", "held", "blocked"})
@@ -25,7 +29,8 @@ SERIES_GOES_ON = frozenset({"open", "paid"})
 CHARGE_MOVES: Mapping[str, frozenset[str]] = {
     "due": frozenset({"sending", "not_sent"}),
     "sending": frozenset({"due", "succeeded", "declined", "action_required", "pending", "unknown", "not_sent"}),
-    "unknown": frozenset({"due", "succeeded", "declined", "action_required", "pending"}),
+    # not_sent: the provider never got it, and meanwhile nothing is left to collect
+    "unknown": frozenset({"due", "succeeded", "declined", "action_required", "pending", "not_sent"}),
     "pending": frozenset({"succeeded", "declined", "unknown"}),
     "action_required": frozenset({"succeeded", "declined", "not_sent"}),
     "succeeded": frozenset(),
@@ -40,6 +45,51 @@ REFUND_MOVES: Mapping[str, frozenset[str]] = {
     "succeeded": frozenset(),
     "failed": frozenset(),
 }
+PAY_LINK_MOVES: Mapping[str, frozenset[str]] = {
+    "opening": frozenset({"open", "paying", "ended"}),
+    "open": frozenset({"paying", "paid", "ended"}),
+    "paying": frozenset({"open", "paid", "ended"}),
+    "paid": frozenset(),
+    "ended": frozenset({"paying", "paid"}),  # money that was taken there all the same is looked for, and recorded
+}
+NOTICE_MOVES: Mapping[str, frozenset[str]] = {
+    "due": frozenset({"sent", "failed"}),
+    "sent": frozenset(),
+    "failed": frozenset(),
+}
+MESSAGE_MOVES: Mapping[str, frozenset[str]] = {
+    "waiting": frozenset({"applied", "repeated", "stale", "rejected"}),
+    "applied": frozenset(),
+    "repeated": frozenset(),
+    "stale": frozenset(),
+    "rejected": frozenset({"waiting"}),  # read again, after it or we were mended
+}
+
+
+class Machine(NamedTuple):
+    """The states of a table's rows: `what` a row is called, and the column in which its state stands.
+
+    `only`: a move that needs another column to hold one of certain values, as (before, after) -> (column, values).
+    """
+
+    what: str
+    table: str
+    column: str
+    moves: Mapping[str, frozenset[str]]
+    only: Mapping[tuple[str, str], tuple[str, tuple[str, ...]]] = {}
+
+
+_REOPENED = {("skipped", "due"): ("reason", ("before_known", "before_cut_over"))}
+MACHINES = (
+    Machine("cycle", "cycles", "state", CYCLE_MOVES, _REOPENED),
+    Machine("invoice", "invoices", "status", INVOICE_MOVES),
+    Machine("charge", "charges", "state", CHARGE_MOVES),
+    Machine("refund", "refunds", "state", REFUND_MOVES),
+    Machine("place to pay", "pay_links", "state", PAY_LINK_MOVES),
+    Machine("notice", "notices", "state", NOTICE_MOVES),
+    Machine("message", "inbox", "state", MESSAGE_MOVES),
+)
+
 # Money may be on its way: nothing else may happen to that invoice's collection.
 CHARGE_IN_FLIGHT = frozenset({"sending", "unknown", "pending"})
 

@@ -88,7 +88,7 @@ class PayPalGateway:
         del today
         try:
             if sent.reference is not None:
-                return of_order(self._api.get(f"{ORDERS}/{sent.reference}"))
+                return of_order(self._api.get(f"{ORDERS}/{quote(sent.reference, safe='')}"))
             return self._among_events(request, sent)
         except Exception as error:  # noqa: BLE001 - a question that failed says nothing
             return NotYetKnowable(type(error).__name__)

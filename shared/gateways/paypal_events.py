@@ -90,7 +90,8 @@ def listed(event: Mapping[str, Any]) -> Listed:
     at = _instant(event.get("create_time"))
     if amount is None or currency is None or at is None or "id" not in resource:
         raise OSError(f"PayPal listed something that can't be read: {event.get('id')}")
-    return Listed(str(resource["id"]), resource.get("custom_id"), resource.get("invoice_id"), amount, currency, at)
+    of = (str(resource["id"]), resource.get("custom_id"), resource.get("invoice_id"), amount, currency, at)
+    return Listed(*of, payment=_capture_of(resource))
 
 
 def next_page(page: Mapping[str, Any]) -> str | None:

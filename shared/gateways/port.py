@@ -129,7 +129,10 @@ class Expired(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """Money that a provider says it has moved for us. `key`: of the attempt, the link or the refund, if it names one."""
+    """Money that a provider says it has moved for us. `key`: of the attempt, the link or the refund, if it names one.
+
+    `agency_id`, `deployment`: whose it says it is. `payment`: the provider's id of the payment that a refund is of.
+    """
 
     reference: str
     key: str | None
@@ -137,6 +140,9 @@ class Listed(NamedTuple):
     amount_minor: int
     currency: str
     at: datetime
+    agency_id: str | None = None
+    deployment: str | None = None
+    payment: str | None = None
 
 
 class ProviderEvent(msgspec.Struct, frozen=True, kw_only=True):

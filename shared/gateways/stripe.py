@@ -43,7 +43,7 @@ class StripeGateway(StripeAccount):
         """Collect money off-session. The same request again, under its key, replays the first answer or runs once."""
         del today
         try:
-            params = _intent(request)
+            params = self._named(_intent(request))
         except UnpayableAmountError as refused:
             return NotSent(str(refused), refused.code)
         options: Any = {"idempotency_key": request.key}
@@ -108,7 +108,7 @@ class StripeGateway(StripeAccount):
     def refund(self, request: RefundRequest) -> Outcome:
         """Give money back; the same request again, under its key, replays the first answer or runs once."""
         try:
-            params = _refund(request)
+            params = self._named(_refund(request))
         except UnpayableAmountError as refused:
             return Declined(refused.code)
         options: Any = {"idempotency_key": request.key}
@@ -131,7 +131,8 @@ class StripeGateway(StripeAccount):
     def open_link(self, request: LinkRequest) -> Opened | NotSent | Unknown:
         """A Checkout Session over the invoice's rest. It makes a payment intent of its own, which carries our key too."""
         try:
-            params = checkout_session(request)
+            params = self._named(checkout_session(request))
+            params["payment_intent_data"]["metadata"] = params["metadata"]
         except UnpayableAmountError as refused:
             return NotSent(str(refused), refused.code)
         options: Any = {"idempotency_key": request.key}
@@ -182,6 +183,9 @@ class StripeGateway(StripeAccount):
             for refund in self.client.v1.refunds.list(params).auto_paging_iter():
                 if refund.status not in ("failed", "canceled"):
                     yield listed(refund)
+
+    def _named(self, params: Any) -> Any:
+        return {**params, "metadata": self.named(params["metadata"])}
 
     def _made_since(self, request: ChargeRequest, sent: Sent) -> list[stripe.PaymentIntent]:
         since = int((sent.at - CLOCK_SKEW).timestamp())

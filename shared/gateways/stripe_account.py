@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import stripe
 
+from shared.domain.keys import names_deployment
 from shared.gateways.network import CONNECT_SECONDS, READ_SECONDS, Sessions, certainly_not_sent
 from shared.gateways.port import ActionRequired, Declined, NotSent, Outcome, Pending, Succeeded, Unknown
 
@@ -31,12 +32,19 @@ logging.getLogger("stripe").setLevel(logging.WARNING)  # below that it prints bo
 class StripeAccount:
     """One Stripe account. Make it after a fork; it is safe to share between threads, each has its own connection.
 
-    `secret`: the account's secret key. `base`: another address of the API, for tests.
+    `secret`: the account's secret key. `base`: another address of the API, for tests. `deployment`: the id of ours, which
+    everything says that is made there.
     """
 
     def __init__(
-        self, secret: str, *, base: str | None = None, timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS)
+        self,
+        secret: str,
+        *,
+        base: str | None = None,
+        timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
+        deployment: str = "",
     ) -> None:
+        self._deployment = deployment
         addresses: Any = {"api": base} if base else {}
         session: Any = Sessions()
         self.client = stripe.StripeClient(
@@ -46,6 +54,12 @@ class StripeAccount:
             max_network_retries=0,  # every attempt is a row of ours
             base_addresses=addresses,
         )
+
+    def named(self, metadata: dict[str, str]) -> dict[str, str]:
+        """Metadata with the deployment. Under a key of the time before, what is sent again must be what was sent then."""
+        if not self._deployment or not names_deployment(metadata["key"]):
+            return metadata
+        return {**metadata, "deployment": self._deployment}
 
 
 def asked(ask: Callable[[], stripe.PaymentIntent]) -> Outcome:

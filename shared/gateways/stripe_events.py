@@ -95,7 +95,15 @@ def listed(found: stripe.PaymentIntent | stripe.Refund) -> Listed:
     currency = found.currency.upper()
     at = datetime.fromtimestamp(found.created, UTC)
     return Listed(
-        found.id, about.get("key"), about.get("invoice_id"), stripe_minor(found.amount, currency), currency, at
+        found.id,
+        about.get("key"),
+        about.get("invoice_id"),
+        stripe_minor(found.amount, currency),
+        currency,
+        at,
+        about.get("agency_id"),
+        about.get("deployment"),
+        _id_of(getattr(found, "payment_intent", None) or getattr(found, "charge", None)),
     )
 
 

@@ -1,11 +1,15 @@
 """What Duecycle tells the world: the names of its events, sent as CloudEvents of type `duecycle.<name>.v1`."""
 
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
 
+from shared.domain.segments import segment
+
 CONTENT_TYPE: Final = "application/cloudevents+json"
+_MESSAGE_ID_MAX: Final = 255  # bytes of a short string of AMQP 0-9-1
 _encode = msgspec.json.encode
 
 EVENT_TYPES: tuple[str, ...] = (
@@ -67,8 +71,14 @@ def event_type(name: str) -> str:
 
 
 def event_id(agency_id: str, subject: str, subject_seq: int) -> str:
-    """The id of an event: the same whenever it is sent."""
-    return f"{agency_id}/{subject}/{subject_seq}"
+    """The id of an event: the same whenever it is sent, and no other event's, of whichever agency."""
+    return f"{segment(agency_id) if agency_id else ''}/{subject}/{subject_seq}"
+
+
+def message_id(agency_id: str, subject: str, subject_seq: int) -> str:
+    """The id of an event where AMQP has room for 255 bytes: hashed if it is longer."""
+    id_ = event_id(agency_id, subject, subject_seq)
+    return id_ if len(id_.encode()) <= _MESSAGE_ID_MAX else f"sha256/{sha256(id_.encode()).hexdigest()}"
 
 
 def cloud_event(agency_id: str, name: str, subject: str, subject_seq: int, at: datetime, data: Any) -> bytes:
@@ -77,7 +87,7 @@ def cloud_event(agency_id: str, name: str, subject: str, subject_seq: int, at: d
         {
             "specversion": "1.0",
             "id": event_id(agency_id, subject, subject_seq),
-            "source": f"/duecycle/agencies/{agency_id}" if agency_id else "/duecycle",
+            "source": f"/duecycle/agencies/{segment(agency_id)}" if agency_id else "/duecycle",
             "type": event_type(name),
             "time": at,
             "subject": subject,

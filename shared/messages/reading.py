@@ -11,6 +11,7 @@ from math import isinf
 from typing import Any
 
 from shared.messages import patterns
+from shared.messages.encodings import wide_encoding, without_mark
 from shared.messages.rejection import SHOWN_MAX, Rejected, describe, printable, quoted
 
 MESSAGE_BYTES_MAX = 1_048_576
@@ -39,8 +40,10 @@ def read_message(raw: bytes) -> dict[str, Any]:
         raise Rejected(
             "", f"got {len(raw)} bytes; expected at most {MESSAGE_BYTES_MAX}; send one change a message, without files"
         )
+    if wide := wide_encoding(raw):
+        raise Rejected("", f"is {wide}, not UTF-8; expected one JSON object in UTF-8; encode the message as UTF-8")
     try:
-        text = raw.decode("utf-8")
+        text = without_mark(raw).decode("utf-8")
     except UnicodeDecodeError as error:
         raise Rejected(
             "", f"not UTF-8 (at byte {error.start}); expected one JSON object in UTF-8; encode the message as UTF-8"

@@ -71,7 +71,10 @@ def write(tx: Tx, account: Account) -> None:
 
 
 class Configured(NamedTuple):
-    """An account that was set up: the name of its secret; `test` for one of the provider's test accounts."""
+    """An account that was set up: the name of its secret; `test` for one of the provider's test accounts.
+
+    `shared`: other agencies may collect by the same one.
+    """
 
     agency_id: str
     provider: str
@@ -79,13 +82,14 @@ class Configured(NamedTuple):
     test: bool
     rate_per_second: int | None
     webhook_secret: str | None = None
+    shared: bool = False
 
 
 def configured(tx: Tx, agency_id: str | None = None) -> list[Configured]:
     """The accounts that were set up, of one agency or of all."""
     rows = tx.rows(
         """
-        SELECT agency_id, provider, secret, test, rate_per_second, webhook_secret FROM gateway_accounts
+        SELECT agency_id, provider, secret, test, rate_per_second, webhook_secret, shared FROM gateway_accounts
         WHERE secret IS NOT NULL AND (CAST(:agency_id AS text) IS NULL OR agency_id = :agency_id) ORDER BY 1, 2
         """,
         agency_id=agency_id,
@@ -97,11 +101,11 @@ def configure(tx: Tx, account: Configured) -> None:
     """Set an account up, or anew; how it is doing stays."""
     tx.run(
         """
-        INSERT INTO gateway_accounts (agency_id, provider, secret, test, rate_per_second, webhook_secret)
-        VALUES (:agency_id, :provider, :secret, :test, :rate_per_second, :webhook_secret)
+        INSERT INTO gateway_accounts (agency_id, provider, secret, test, rate_per_second, webhook_secret, shared)
+        VALUES (:agency_id, :provider, :secret, :test, :rate_per_second, :webhook_secret, :shared)
         ON CONFLICT (agency_id, provider) DO UPDATE
         SET secret = excluded.secret, test = excluded.test, rate_per_second = excluded.rate_per_second,
-            webhook_secret = excluded.webhook_secret
+            webhook_secret = excluded.webhook_secret, shared = excluded.shared
         """,
         **account._asdict(),
     )

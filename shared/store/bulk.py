@@ -8,6 +8,7 @@ from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 
+from shared.store.errors import require_all
 from shared.store.tx import Tx
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -35,16 +36,37 @@ def upsert(
 
 
 def update(
-    tx: Tx, table: Table, agency_id: str, keys: tuple[str, ...], columns: tuple[str, ...], rows: Sequence[Sequence[Any]]
-) -> int:
-    """Set `columns` of an agency's rows found by `keys`; each row is (key values…, new values…).
+    tx: Tx,
+    table: Table,
+    agency_id: str,
+    keys: tuple[str, ...],
+    columns: tuple[str, ...],
+    rows: Sequence[Sequence[Any]],
+    where: str = "true",
+) -> None:
+    """Set `columns` of an agency's rows `t` found by `keys`, and by `where`; each row is (key values…, new values…).
 
-    Returns how many rows were changed.
+    Raises MissedRowsError unless every row was found.
     """
+    if rows:
+        written = update_found(tx, table, agency_id, keys, columns, rows, where)
+        require_all(written, len(rows), f"{table.name} of {agency_id}")
+
+
+def update_found(
+    tx: Tx,
+    table: Table,
+    agency_id: str,
+    keys: tuple[str, ...],
+    columns: tuple[str, ...],
+    rows: Sequence[Sequence[Any]],
+    where: str,
+) -> int:
+    """The same for rows that may have gone on without us. Returns how many were written."""
     if not rows:
         return 0
     shared, values = _columns(rows)
-    return tx.run(_update_sql(table, keys, columns, shared), agency_id=agency_id, **values)
+    return tx.run(_update_sql(table, keys, columns, shared, where), agency_id=agency_id, **values)
 
 
 def _columns(rows: Sequence[Sequence[Any]]) -> tuple[frozenset[int], dict[str, Any]]:
@@ -98,8 +120,13 @@ def _upsert_sql(table: Table, keys: tuple[str, ...], columns: tuple[str, ...], s
 
 
 @cache
-def _update_sql(table: Table, keys: tuple[str, ...], columns: tuple[str, ...], shared: frozenset[int]) -> str:
+def _update_sql(
+    table: Table, keys: tuple[str, ...], columns: tuple[str, ...], shared: frozenset[int], where: str
+) -> str:
     source, expressions = _source(table, keys + columns, shared)
     sets = ", ".join(f"{name} = {value}" for name, value in zip(columns, expressions[len(keys) :], strict=True))
     found = " AND ".join(f"t.{name} = {value}" for name, value in zip(keys, expressions, strict=False))
-    return f"UPDATE {table.name} AS t SET {sets} FROM {source} WHERE t.agency_id = :agency_id AND {found}"  # noqa: S608
+    return (
+        f"UPDATE {table.name} AS t SET {sets} FROM {source}"  # noqa: S608
+        f" WHERE t.agency_id = :agency_id AND {found} AND {where}"
+    )

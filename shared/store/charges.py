@@ -66,12 +66,12 @@ def open_of(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[Charge
 
 
 def named(tx: Tx, agency_id: str, provider: str, reference: str | None, key: str | None) -> Charge | None:
-    """The attempt that a provider knows under this id, or that has this key."""
+    """The attempt that has this key, or that a provider knows under this id."""
     rows = tx.rows(
         f"""
         SELECT {_READ} FROM charges
         WHERE agency_id = :agency_id AND provider = :provider AND (key = :key OR reference = :reference)
-        ORDER BY attempt LIMIT 1
+        ORDER BY key = :key DESC NULLS LAST, attempt LIMIT 1
         """,  # noqa: S608
         agency_id=agency_id,
         provider=provider,

@@ -1,17 +1,19 @@
 """The ledger of cycles: written by plan, worked off by the pools in index order, released when a cause is gone."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from shared.domain.facts import Stream
 from shared.domain.invoicing import Period
-from shared.store import bulk, tables
+from shared.store import bulk, spans, tables
+from shared.store.errors import require_all
 from shared.store.transaction import Tx
 
 CYCLES_PER_PASS_MAX = 36
 NOWHERE: Final[Mapping[str, date]] = MappingProxyType({})
+_UNSETTLED = "state IN ('due', 'waiting', 'held', 'blocked')"
 _PLANNED = (
     "agency_id",
     "subscription_id",
@@ -105,18 +107,18 @@ def unsettled(
 
 
 def settle(tx: Tx, agency_id: str, stream: Stream, settled: Sequence[Settled]) -> None:
-    """Record how cycles ended; nobody is woken for them any more."""
+    """Record how unsettled cycles ended; nobody is woken for them any more. Raises MissedRowsError if one has ended already."""
     if not settled:
         return
-    tx.run(
-        """
+    written = tx.run(
+        f"""
         UPDATE cycles AS c SET state = v.state, reason = v.reason, order_id = v.order_id, detail = NULL, wake_at = NULL,
                settled_at = :as_of, tries = 0
         FROM unnest(CAST(:ids AS text[]), CAST(:starts AS date[]), CAST(:states AS text[]), CAST(:reasons AS text[]),
                     CAST(:orders AS text[])) AS v(subscription_id, starts_on, state, reason, order_id)
         WHERE c.agency_id = :agency_id AND c.subscription_id = v.subscription_id AND c.stream = :stream
-          AND c.starts_on = v.starts_on
-        """,
+          AND c.starts_on = v.starts_on AND c.{_UNSETTLED}
+        """,  # noqa: S608
         agency_id=agency_id,
         stream=stream,
         as_of=tx.as_of,
@@ -126,12 +128,13 @@ def settle(tx: Tx, agency_id: str, stream: Stream, settled: Sequence[Settled]) -
         reasons=[each.reason for each in settled],
         orders=[each.order_id for each in settled],
     )
+    require_all(written, len(settled), f"{stream} cycles of {agency_id}")
 
 
 def stick(tx: Tx, agency_id: str, stream: Stream, stuck: Sequence[Stuck], tries: int = 0) -> None:
     """Record why cycles go on unsettled, and when somebody looks again: their rings are answered.
 
-    With `tries`, they are rung alone from now on.
+    With `tries`, they are rung alone from now on. Raises MissedRowsError if one has ended.
     """
     bulk.update(
         tx,
@@ -151,6 +154,7 @@ def stick(tx: Tx, agency_id: str, stream: Stream, stuck: Sequence[Stuck], tries:
             "rings",
         ),
         [(each.subscription_id, stream, each.starts_on, *each[2:], tries, 0) for each in stuck],
+        where=f"t.{_UNSETTLED}",
     )
 
 
@@ -243,6 +247,10 @@ def cut(tx: Tx, agency_id: str, subscription_id: str, starts_on: date) -> bool:
         starts_on=starts_on,
     ):
         return False
+    tomorrow = starts_on + timedelta(days=1)
+    for span in spans.overlapping(tx, agency_id, subscription_id, "invoice", starts_on, tomorrow):
+        if span.rhythm.boundary(span.cycle_index + span.periods - 1) >= starts_on:
+            return False
     tx.run(
         """
         UPDATE cycles SET ends_on = :starts_on WHERE agency_id = :agency_id AND subscription_id = :subscription_id

@@ -7,6 +7,16 @@ _DATA_CLASSES = ("22", "23")
 _CONNECTION_CLASSES = ("08", "57P", "28", "3D")
 
 
+class MissedRowsError(RuntimeError):
+    """A statement did not find every row that it was to write: one is gone, or is in a state that nobody expected."""
+
+
+def require_all(written: int, wanted: int, what: str) -> None:
+    """Raise MissedRowsError unless a statement wrote exactly the rows it was given."""
+    if written != wanted:
+        raise MissedRowsError(f"{what}: {written} of {wanted} rows could be written")
+
+
 def is_data_error(error: BaseException) -> bool:
     """True for SQLSTATE classes 22 (data exception) and 23 (integrity), and for bugs outside the database.
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from shared.store.errors import require_all
 from shared.store.transaction import Tx
 
 TELL_WAITING_AFTER = timedelta(minutes=5)
@@ -135,7 +136,7 @@ def settle_all(tx: Tx, settled: Mapping[int, Settled]) -> None:
     """Record what became of messages, by their rows' ids."""
     if not settled:
         return
-    tx.run(
+    written = tx.run(
         """
         UPDATE inbox AS i SET state = v.state, field = v.field, reason = v.reason, waits_for = v.waits_for,
                wake_at = v.wake_at, settled_at = CASE WHEN v.state = 'waiting' THEN i.settled_at ELSE :as_of END
@@ -152,6 +153,7 @@ def settle_all(tx: Tx, settled: Mapping[int, Settled]) -> None:
         wakes=[each.wake_at for each in settled.values()],
         as_of=tx.as_of,
     )
+    require_all(written, len(settled), "messages")
 
 
 def waiting_for(tx: Tx, agency_id: str, keys: Collection[str]) -> list[Waiting]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from shared.domain.clearance import Covering, Unresolved
 from shared.store import bulk, tables
+from shared.store.errors import require_all
 from shared.store.transaction import Tx
 
 
@@ -202,15 +203,16 @@ def covering(tx: Tx, agency_id: str, orders: Sequence[tuple[str, date]]) -> dict
 
 
 def close(tx: Tx, agency_id: str, ids: Sequence[str], status: str, paid_at: Sequence[datetime | None]) -> None:
-    """Move invoices to a status that resolves or gives up their collection."""
-    tx.run(
+    """Move invoices to a status that resolves or gives up their collection. Raises MissedRowsError for one that is there
+    already."""
+    written = tx.run(
         """
         UPDATE invoices AS i SET status = :status, paid_at = v.paid_at,
                settled_at = CASE WHEN :status = 'uncollectible' THEN NULL ELSE CAST(:as_of AS timestamptz) END,
                failing_since = CASE WHEN :status = 'uncollectible' THEN i.failing_since END,
                failing_code = CASE WHEN :status = 'uncollectible' THEN i.failing_code END
         FROM unnest(CAST(:ids AS text[]), CAST(:paid_at AS timestamptz[])) AS v(invoice_id, paid_at)
-        WHERE i.agency_id = :agency_id AND i.invoice_id = v.invoice_id
+        WHERE i.agency_id = :agency_id AND i.invoice_id = v.invoice_id AND i.status <> :status
         """,
         agency_id=agency_id,
         ids=list(ids),
@@ -218,6 +220,7 @@ def close(tx: Tx, agency_id: str, ids: Sequence[str], status: str, paid_at: Sequ
         as_of=tx.as_of,
         paid_at=list(paid_at),
     )
+    require_all(written, len(ids), f"invoices of {agency_id}")
 
 
 class Failing(NamedTuple):

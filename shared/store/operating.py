@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from shared.domain.facts import Stream
+from shared.store.errors import require_all
 from shared.store.transaction import Tx
 
 
@@ -202,7 +203,7 @@ def cycles_between(
 
 def reopen(tx: Tx, agency_id: str, chosen: Sequence[Past]) -> None:
     """Cycles of locked subscriptions that were skipped as before_known are due after all."""
-    tx.run(
+    written = tx.run(
         """
         UPDATE cycles AS c SET state = 'due', reason = NULL, wake_at = :as_of, settled_at = NULL, tries = 0, rings = 0
         FROM unnest(CAST(:ids AS text[]), CAST(:streams AS text[]), CAST(:starts AS date[])) AS v(id, stream, starts_on)
@@ -215,3 +216,4 @@ def reopen(tx: Tx, agency_id: str, chosen: Sequence[Past]) -> None:
         streams=[each.stream for each in chosen],
         starts=[each.starts_on for each in chosen],
     )
+    require_all(written, len(chosen), f"cycles of {agency_id}")

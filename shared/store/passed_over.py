@@ -20,12 +20,13 @@ def first_document_before(tx: Tx, agency_id: str, subscription_id: str, bill_fro
 
 
 def reopen_since(tx: Tx, agency_id: str, subscription_id: str, bill_from: date) -> int:
-    """Open the passed over cycles of a locked subscription again whose period ends after a date. Returns how many."""
+    """Open the passed over cycles of a locked subscription again whose period ends after a date, or, where it was billed
+    elsewhere until the cut-over, begins then or later. Returns how many."""
     return tx.run(
         """
         UPDATE cycles SET state = 'due', reason = NULL, settled_at = NULL, wake_at = :as_of
         WHERE agency_id = :agency_id AND subscription_id = :subscription_id AND state = 'skipped'
-          AND reason = 'before_known' AND ends_on > :bill_from
+          AND (reason = 'before_known' AND ends_on > :bill_from OR reason = 'before_cut_over' AND starts_on >= :bill_from)
         """,
         agency_id=agency_id,
         subscription_id=subscription_id,

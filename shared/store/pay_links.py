@@ -82,6 +82,7 @@ def named(tx: Tx, agency_id: str, provider: str, reference: str | None, key: str
         f"""
         SELECT {_READ} FROM pay_links
         WHERE agency_id = :agency_id AND provider = :provider AND (reference = :reference OR key = :key)
+        ORDER BY key = :key DESC NULLS LAST, invoice_id, turn LIMIT 1
         """,  # noqa: S608
         agency_id=agency_id,
         provider=provider,

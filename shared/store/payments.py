@@ -89,6 +89,23 @@ def invoice_of(tx: Tx, agency_id: str, source: str, reference: str) -> str | Non
     return found
 
 
+def invoices_by_key(tx: Tx, agency_id: str, provider: str, keys: Collection[str]) -> dict[str, str]:
+    """The invoice that money with one of these keys is for: the key of an attempt, or of a place to pay."""
+    rows = tx.rows(
+        " UNION ALL ".join(
+            f"""
+            SELECT key, invoice_id FROM {table}
+            WHERE agency_id = :agency_id AND provider = :provider AND key = ANY(CAST(:keys AS text[]))
+            """  # noqa: S608
+            for table in ("charges", "pay_links")
+        ),
+        agency_id=agency_id,
+        provider=provider,
+        keys=list(keys),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def insert(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> int:
     """Record payments. Returns how many were new."""
     return bulk.insert(

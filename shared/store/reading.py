@@ -35,8 +35,8 @@ _SQL = {
         FROM notices AS n LEFT JOIN invoices AS i ON i.agency_id = n.agency_id AND i.invoice_id = n.invoice_id
         ORDER BY n.created_at, n.agency_id, n.key""",
     "cycles": """
-        SELECT c.agency_id, c.subscription_id, c.stream, c.cycle_index AS index, c.starts_on, c.ends_on, c.due_at, c.state,
-               c.reason, c.detail, c.held_at, c.blocked_at, c.settled_at, c.blocking_starts_on, c.blocking_invoice_id,
+        SELECT c.agency_id, c.subscription_id, c.stream, c.cycle_index AS index, c.periods, c.starts_on, c.ends_on, c.due_at,
+               c.state, c.reason, c.detail, c.held_at, c.blocked_at, c.settled_at, c.blocking_starts_on, c.blocking_invoice_id,
                c.order_id, i.invoice_id
         FROM cycles AS c
         LEFT JOIN invoices AS i ON i.agency_id = c.agency_id AND i.subscription_id = c.subscription_id

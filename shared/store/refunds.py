@@ -224,11 +224,15 @@ def references(tx: Tx, agency_id: str, source: str, wanted: Collection[str]) -> 
     return {row[0] for row in rows}
 
 
-def keys_of(tx: Tx, agency_id: str, wanted: Collection[str]) -> set[str]:
-    """Which of these keys are those of refunds that are known here."""
+def keys_of(tx: Tx, agency_id: str, source: str, wanted: Collection[str]) -> set[str]:
+    """Which of these keys are those of refunds by a provider that are known here."""
     rows = tx.rows(
-        "SELECT key FROM refunds WHERE agency_id = :agency_id AND key = ANY(CAST(:wanted AS text[]))",
+        """
+        SELECT key FROM refunds
+        WHERE agency_id = :agency_id AND source = :source AND key = ANY(CAST(:wanted AS text[]))
+        """,
         agency_id=agency_id,
+        source=source,
         wanted=list(wanted),
     )
     return {row[0] for row in rows}

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from shared.domain.cycles import local_date
 from shared.domain.planning import Limits, Schedule
 from shared.store import bulk, tables
+from shared.store.errors import require_all
 from shared.store.locks import Pair
 from shared.store.transaction import Tx
 
@@ -126,7 +127,7 @@ def insert(tx: Tx, schedules: Sequence[Schedule]) -> None:
 
 def move(tx: Tx, schedules: Sequence[Schedule]) -> None:
     """Write schedules back after planning: only where they stand. `stopped_at` follows the reason."""
-    tx.run(
+    written = tx.run(
         """
         UPDATE schedules AS c SET next_index = v.next_index, next_at = v.next_at, planned_until = v.planned_until,
                stopped_reason = v.stopped_reason,
@@ -145,6 +146,7 @@ def move(tx: Tx, schedules: Sequence[Schedule]) -> None:
         until=[each.planned_until for each in schedules],
         reasons=[each.stopped_reason for each in schedules],
     )
+    require_all(written, len(schedules), "schedules")
 
 
 def rewrite(tx: Tx, agency_id: str, schedules: Sequence[Schedule]) -> None:

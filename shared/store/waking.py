@@ -1,4 +1,9 @@
-"""Rows whose `wake_at` has come: dispatch moves it by the lease and rings the pool. Only `wake_at` and `rings` change."""
+"""Rows whose `wake_at` has come: dispatch moves it by the lease and rings the pool. Only `wake_at` and `rings` change.
+
+Within a statement a row is known by where it lies: its table and its place in it. The place alone is not enough, for every
+partition of a table counts its own.
+"""
+# In _WAKE, `IS TRUE` keeps PostgreSQL from making a join with the whole table of it: rows are fetched by place, then compared.
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -60,28 +65,30 @@ def due_work(tx: Tx, excluded: Collection[str]) -> set[str]:
 
 _WAKE = """
 WITH seen AS (
-    SELECT ctid AS at, agency_id, {id} AS id, wake_at, {told} FROM {table}
+    SELECT tableoid AS home, ctid AS at, agency_id, {id} AS id, wake_at, {told} FROM {table}
     WHERE {where} AND wake_at <= :as_of AND NOT agency_id = ANY(CAST(:excluded AS text[]))
     ORDER BY wake_at LIMIT :limit
 ), permitted AS (
     SELECT s.*, rings > 0 AS again, CASE WHEN tries >= :alone_after THEN id ELSE '' END AS alone
-    FROM (SELECT *, row_number() OVER (PARTITION BY agency_id ORDER BY wake_at, at) AS turn FROM seen) AS s
+    FROM (SELECT *, row_number() OVER (PARTITION BY agency_id ORDER BY wake_at, home, at) AS turn FROM seen) AS s
     LEFT JOIN unnest(CAST(:paced AS text[]), CAST(:allowed AS integer[])) AS a(agency_id, most) USING (agency_id)
     WHERE a.most IS NULL OR s.turn <= a.most
 ), placed AS (
-    SELECT at, wake_at, agency_id, again, alone,
-           (row_number() OVER (PARTITION BY agency_id, again, alone ORDER BY wake_at, at) - 1) / :size AS part
+    SELECT home, at, wake_at, agency_id, again, alone,
+           (row_number() OVER (PARTITION BY agency_id, again, alone ORDER BY wake_at, home, at) - 1) / :size AS part
     FROM permitted
 ), messages AS (
     SELECT agency_id, again, alone, part FROM placed GROUP BY 1, 2, 3, 4 ORDER BY min(wake_at), 1, 2, 3, 4
     LIMIT :room
+), chosen AS MATERIALIZED (
+    SELECT home, at FROM placed JOIN messages USING (agency_id, again, alone, part)
 ), due AS MATERIALIZED (
-    SELECT ctid AS at FROM {table}
-    WHERE ctid = ANY(ARRAY(SELECT at FROM placed JOIN messages USING (agency_id, again, alone, part)))
+    SELECT tableoid AS home, ctid AS at FROM {table}
+    WHERE ctid = ANY(ARRAY(SELECT at FROM chosen)) AND ((tableoid, ctid) IN (SELECT home, at FROM chosen)) IS TRUE
       AND wake_at <= :as_of FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE {table} AS t SET wake_at = :until {counted}
-FROM due WHERE t.ctid = due.at
+FROM due WHERE t.ctid = due.at AND t.tableoid = due.home
 RETURNING t.agency_id, t.{id}, {returned}"""
 
 
@@ -171,9 +178,9 @@ def _sleep(tx: Tx, source: Source, agency_id: str, until: datetime) -> int:
     return tx.run(
         f"""
         UPDATE {source.table} AS t SET wake_at = :until
-        FROM (SELECT ctid AS at FROM {source.table} WHERE {source.where} AND agency_id = :agency_id AND wake_at <= :as_of
-              FOR NO KEY UPDATE SKIP LOCKED) AS due
-        WHERE t.ctid = due.at
+        FROM (SELECT tableoid AS home, ctid AS at FROM {source.table}
+              WHERE {source.where} AND agency_id = :agency_id AND wake_at <= :as_of FOR NO KEY UPDATE SKIP LOCKED) AS due
+        WHERE t.ctid = due.at AND t.tableoid = due.home
         """,  # noqa: S608
         agency_id=agency_id,
         as_of=tx.as_of,
@@ -191,11 +198,11 @@ def _give_back(tx: Tx, source: Source, woken: Collection[Woken], rung_until: dat
     tx.run(
         f"""
         UPDATE {source.table} AS t SET wake_at = :as_of
-        FROM (SELECT t.ctid AS at FROM {source.table} AS t
+        FROM (SELECT t.tableoid AS home, t.ctid AS at FROM {source.table} AS t
               JOIN unnest(CAST(:agencies AS text[]), CAST(:ids AS text[])) AS v(agency_id, id)
                 ON t.agency_id = v.agency_id AND t.{source.id} = v.id
               WHERE {source.where} AND wake_at = :rung_until FOR NO KEY UPDATE OF t SKIP LOCKED) AS mine
-        WHERE t.ctid = mine.at
+        WHERE t.ctid = mine.at AND t.tableoid = mine.home
         """,  # noqa: S608
         as_of=tx.as_of,
         rung_until=rung_until,

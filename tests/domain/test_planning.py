@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.planning import Limits, Planned, Schedule, change_recurrence, plan
+from shared.domain.planning import Limits, Planned, Rhythm, Schedule, catch_up, change_recurrence, plan
 from tests.domain.facts_of import at, on
 
 
@@ -134,3 +134,61 @@ def test_however_often_it_is_asked_periods_neither_overlap_nor_leave_a_gap(
             assert each.due_at <= moment
             ends_on, index = each.ends_on, index + 1
         assert (current.next_index, current.planned_until) == (index, ends_on)
+
+
+DAILY = {"anchor_on": on("1970-01-01"), "unit": "day", "planned_until": on("1970-01-01"), "next_at": at("1970-01-01")}
+
+
+def test_many_periods_before_we_knew_are_one_row_that_can_be_split_again() -> None:
+    """From 1 January 1970 to 1 January 2026 there are 20,454 days; what comes after is planned as ever."""
+    planned, after = catch_up(schedule(**DAILY), limits(), at("2026-01-02"))
+    rhythm = Rhythm(on("1970-01-01"), 0, "day", 1)
+    assert planned == [
+        Planned(0, on("1970-01-01"), on("2026-01-01"), at("1970-01-01"), "before_known", 20454, rhythm),
+        Planned(20454, on("2026-01-01"), on("2026-01-02"), at("2026-01-01"), None),
+        Planned(20455, on("2026-01-02"), on("2026-01-03"), at("2026-01-02"), None),
+    ]
+    assert (after.next_index, after.planned_until) == (20456, on("2026-01-03"))
+    assert Rhythm.of(rhythm.text()) == rhythm
+
+
+@pytest.mark.parametrize(
+    ("bounds", "moment", "ends_on", "stopped"),
+    [
+        ({"known_on": on("2026-01-01")}, "2020-05-05", "2020-05-06", None),  # no further than what has fallen due
+        ({"cancel_on": on("1999-03-01"), "cancel_effective_at": at("1998-01-01")}, "2026-01-02", "1999-03-01", "yes"),
+        ({"ended_at": at("1999-03-01")}, "2026-01-02", "1999-03-01", "yes"),
+    ],
+)
+def test_the_row_ends_where_the_series_does(
+    bounds: dict[str, Any], moment: str, ends_on: str, stopped: str | None
+) -> None:
+    planned, after = catch_up(schedule(**DAILY), limits(**bounds), at(moment))
+    assert [(each.starts_on, each.ends_on) for each in planned] == [(on("1970-01-01"), on(ends_on))]
+    assert (after.stopped_reason is not None) is (stopped is not None)
+
+
+@given(
+    st.dates(date(1990, 1, 1), date(2025, 12, 31)),
+    st.sampled_from(["day", "week", "month", "year"]),
+    st.integers(1, 3),
+    st.integers(0, 20000),
+)
+def test_one_row_says_what_the_rows_of_its_periods_would(anchor: date, unit: Any, every: int, days: int) -> None:
+    """The same series planned one by one, at the same moment, with everything skipped up to the same date."""
+    moment = at(date.fromordinal(anchor.toordinal() + days).isoformat())
+    begin = schedule(anchor_on=anchor, unit=unit, every=every, next_at=at(anchor.isoformat()), planned_until=anchor)
+    one_by_one, expected = plan(begin, limits(), moment, 10**9)
+    caught, after = catch_up(begin, limits(), moment)
+    while after.next_at is not None and after.next_at <= moment:
+        more, after = catch_up(after, limits(), moment)
+        caught += more
+    assert after == expected
+    told = [
+        (index, starts_on, row.skipped)
+        for row in caught
+        for index in range(row.cycle_index, row.cycle_index + row.periods)
+        for starts_on in [begin.boundary(index)]
+    ]
+    assert told == [(each.cycle_index, each.starts_on, each.skipped) for each in one_by_one]
+    assert [row.ends_on for row in caught[:-1]] == [row.starts_on for row in caught[1:]]

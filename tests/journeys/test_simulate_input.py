@@ -174,3 +174,52 @@ def test_every_line_is_applied_stale_waiting_repeated_or_rejected_with_field_and
     ]
     waiting = [json.loads(line) for line in (out / "waiting.jsonl").read_text().splitlines()]
     assert [(row["line"], row["waits_for"]) for row in waiting] == [(9, "agency/nobody")]
+
+
+UPSERTS = (
+    message("agency.upserted", "1", "2026-06-01T08:00:00Z", **AGENCY),
+    message("client.upserted", "2", "2026-06-01T08:00:00Z", **CLIENT),
+)
+
+
+@pytest.mark.parametrize("between", [b"\n", b"\r\n", b"\n\xef\xbb\xbf\n", b"\n\xef\xbb\xbf"])
+def test_a_byte_order_mark_of_utf_8_is_passed_over(tmp_path: Path, between: bytes) -> None:
+    """Before the file, on a line of its own, and where files were put together."""
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + between.join(UPSERTS) + b"\n")
+    result = simulate(path, "--until", "2026-06-02", "--out", tmp_path / "out", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["messages"] == {"read": 2, "after_the_end": 0, "applied": 2}
+
+
+@pytest.mark.parametrize(
+    ("codec", "name"),
+    [
+        ("utf-16", "UTF-16"),
+        ("utf-16-le", "UTF-16"),
+        ("utf-16-be", "UTF-16"),
+        ("utf-32", "UTF-32"),
+        ("utf-32-le", "UTF-32"),
+        ("utf-32-be", "UTF-32"),
+    ],
+)
+def test_another_encoding_is_named_and_the_run_says_that_nothing_came_of_it(
+    tmp_path: Path, codec: str, name: str
+) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes((b"\r\n".join(UPSERTS) + b"\r\n").decode().encode(codec))
+    result = simulate(path, "--until", "2026-06-02", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "no message of in.jsonl counted" in result.stderr
+    assert f"line 1: is {name}, not UTF-8; expected one JSON object" in result.stderr
+    rejected = [json.loads(line) for line in (tmp_path / "out" / "rejected.jsonl").read_text().splitlines()]
+    assert [each["line"] for each in rejected] == [1, 2]
+    assert all(each["reason"].startswith(f"is {name}, not UTF-8;") for each in rejected)
+
+
+def test_a_run_in_which_everything_waits_says_what_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(UPSERTS[1] + b"\n")
+    result = simulate(path, "--until", "2026-06-02", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "no message of in.jsonl counted: waits for agency/ag" in result.stderr

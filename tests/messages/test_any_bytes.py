@@ -65,3 +65,16 @@ def test_any_depth_of_nesting_is_taken_or_refused(depth: int) -> None:
     note = b'{"k":[' * depth + b'"\\u0041", 1, 1e999' + b"]}" * depth
     raw = line("agency.upserted", AGENCY)[:-2] + b', "note": ' + note + b"}}"
     assert isinstance(outcome(raw), Rejected)
+
+
+@given(FORMS)
+def test_a_byte_order_mark_changes_nothing(form: tuple[str, tuple[Any, Any]]) -> None:
+    raw = line(form[0], form[1][0])
+    assert outcome(b"\xef\xbb\xbf" + raw) == outcome(raw)
+
+
+@given(FORMS, st.sampled_from(["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]))
+def test_a_message_in_another_encoding_is_refused_by_its_name(form: tuple[str, tuple[Any, Any]], codec: str) -> None:
+    refused = outcome(line(form[0], form[1][0]).decode().encode(codec))
+    assert isinstance(refused, Rejected)
+    assert refused.reason.startswith(f"is {codec[:6].upper()}, not UTF-8; expected one JSON object")

@@ -14,7 +14,8 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from shared.contracts.examples import change_example
-from shared.contracts.generate import FOLDER, contract_files, main
+from shared.contracts.generate import DOCS, FOLDER, contract_files, main
+from shared.contracts.states_page import states_page
 from shared.messages import CHANGE_TYPES, EVENT_TYPES, Rejected, decode_change
 from tests.messages.change_forms import FULL, MINIMAL
 from tests.messages.change_lines import Refused, message
@@ -47,18 +48,26 @@ def test_the_committed_files_are_what_the_code_generates() -> None:
     assert {str(path.relative_to(FOLDER)): path.read_text("utf-8") for path in committed} == contract_files()
 
 
+def test_the_page_of_states_is_what_the_code_generates() -> None:
+    page = (DOCS / "states.md").read_text("utf-8")
+    assert page == states_page()
+    assert "| **open** | · | yes | yes | yes |" in page  # an invoice
+
+
 def test_check_tells_what_differs_and_writing_mends_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([], tmp_path) == 0
     assert main(["--check"], tmp_path) == 0
     (tmp_path / "asyncapi.json").write_text("{}", "utf-8")
     (tmp_path / "schemas" / "event.schema.json").unlink()
     (tmp_path / "schemas" / "gone.schema.json").write_text("{}", "utf-8")
+    (tmp_path / "states.md").write_text("# States", "utf-8")
     assert main(["--check"], tmp_path) == 1
     told = capsys.readouterr().err
     assert [line.split(" ")[0] for line in told.splitlines()] == [
         "schemas/gone.schema.json",
         "asyncapi.json",
         "schemas/event.schema.json",
+        "states.md",
     ]
     assert main([], tmp_path) == 0
     assert main(["--check"], tmp_path) == 0

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from shared.store.tables import metadata
 from shared.store.transaction import Tx
+from tests.forced import unguarded
 from tests.store.plants import UNAPPLIED
 
 SUB = "agency_id = 'ag' AND subscription_id = 'sub'"
@@ -137,6 +138,10 @@ SENSE = [
     ("ck_cycles_stream_known", again("cycles", SUB, stream="'shipment'")),
     ("ck_cycles_period_not_empty", f"UPDATE cycles SET ends_on = starts_on WHERE {SUB}"),
     ("ck_cycles_period_not_empty", f"UPDATE cycles SET ends_on = starts_on - 1 WHERE {SUB}"),
+    ("ck_cycles_periods_positive", f"UPDATE cycles SET periods = 0, rhythm = 'x', state = 'skipped' WHERE {SUB}"),
+    ("ck_cycles_span_is_skipped", f"UPDATE cycles SET periods = 2, rhythm = 'x' WHERE {SUB}"),
+    ("ck_cycles_span_has_rhythm", f"UPDATE cycles SET periods = 2, state = 'skipped' WHERE {SUB}"),
+    ("ck_cycles_span_has_rhythm", f"UPDATE cycles SET rhythm = 'x' WHERE {SUB}"),
     ("ck_orders_stream_of_orders", "UPDATE orders SET stream = 'invoice' WHERE order_id = 'ord:sub:2026-06-01'"),
     ("ck_invoices_stream_of_invoices", f"UPDATE invoices SET stream = 'order' WHERE {JUNE}"),
     ("ck_invoices_total_is_subtotal_and_tax", f"UPDATE invoices SET total_minor = total_minor + 1 WHERE {JUNE}"),
@@ -203,6 +208,8 @@ def test_every_constraint_of_the_schema_is_tried_here() -> None:
         "pk_heartbeats",
         "pk_sandbox_ledger",
         "pk_pauses",
+        "pk_deployment",
+        "ck_deployment_only_one",
         "pk_gateway_accounts",
     }
     schema = {str(constraint.name) for table in metadata.tables.values() for constraint in table.constraints}
@@ -213,7 +220,8 @@ def test_every_constraint_of_the_schema_is_tried_here() -> None:
 @pytest.mark.parametrize("second", OPEN_STATES)
 def test_an_invoice_has_one_open_charge(trial: Tx, state: str, second: str) -> None:
     """Whatever the open one is doing, no other attempt is planned or under way."""
-    trial.run(f"UPDATE charges SET state = '{state}', key = 'first' WHERE {FAILING}".replace(":", r"\:"))
+    with unguarded(trial):
+        trial.run(f"UPDATE charges SET state = '{state}', key = 'first' WHERE {FAILING}".replace(":", r"\:"))
     sql = again("charges", FAILING, attempt="7", state=f"'{second}'", key="'second'")
     assert refused(trial, sql) == "uq_charges_one_open"
 

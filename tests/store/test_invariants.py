@@ -7,6 +7,7 @@ from sqlalchemy.exc import InternalError
 
 from shared.store.invariants import INVARIANTS, check, find, violations
 from shared.store.transaction import Store, Tx
+from tests.forced import unguarded
 from tests.store.plants import (
     AGAIN,
     CHARGE,
@@ -76,8 +77,9 @@ LEGAL = {
 
 
 def run(tx: Tx, sql: tuple[str, ...]) -> None:
-    for statement in sql:
-        tx.run(statement.replace(":", r"\:"))
+    with unguarded(tx):
+        for statement in sql:
+            tx.run(statement.replace(":", r"\:"))
 
 
 @pytest.mark.parametrize("planted", PLANTS, ids=lambda planted: planted.invariant)

@@ -13,8 +13,9 @@ from shared.domain.dunning import DECLINES_MAX, DECLINES_WINDOW, NO_METHOD, Meth
 from shared.domain.facts import Agency
 from shared.domain.reconcile import next_step
 from shared.gateways.port import ChargeRequest, Gateway, OnlineGateway, Sent
-from shared.store import charges, facts, inbox, invoices, pay_links
+from shared.store import charges, deployment, facts, inbox, invoices, pay_links
 from shared.store.charges import Charge, Declines
+from shared.store.deployment import Origins
 from shared.store.invoices import Invoice
 from shared.store.pay_links import PayLink
 from shared.store.transaction import Tx
@@ -66,6 +67,7 @@ class _Known(NamedTuple):
     gateways: Gateways
     lease: timedelta
     links: Mapping[str, PayLink]
+    origins: Origins
 
 
 def subscriptions_of(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, str]:
@@ -123,6 +125,7 @@ def _read(tx: Tx, agency_id: str, found: Sequence[Charge], gateways: Gateways, l
         gateways,
         lease,
         pay_links.open_of(tx, agency_id, {charge.invoice_id for charge in found}),
+        deployment.origins(tx, agency_id),
     )
 
 
@@ -219,7 +222,7 @@ def _attempt(tx: Tx, known: _Known, charge: Charge) -> Call | Failure | Charge:
     if isinstance(gateway, str):
         later = now + GATEWAY_MISSING
         return charge._replace(code=gateway, planned_at=later, wake_at=later)
-    request = _request(known.agency, charge, invoice, method)
+    request = _request(known, charge, invoice, method)
     of = (charge.invoice_id, charge.attempt, charge.subscription_id)
     return Call(CHARGE, *of, charge.fence + 1, method.provider, gateway, request, known.today, link=link)
 
@@ -230,10 +233,10 @@ def _resend(known: _Known, charge: Charge, link: OpenLink | None) -> Call | Char
     return found._replace(kind=CHARGE, link=link) if isinstance(found, Call) else found
 
 
-def _request(agency: Agency, charge: Charge, invoice: Invoice, method: Method) -> ChargeRequest:
-    key = charge.key or keys.charge_key(agency.agency_id, method.provider, invoice.invoice_id, charge.attempt)
+def _request(known: _Known, charge: Charge, invoice: Invoice, method: Method) -> ChargeRequest:
+    key = charge.key or keys.charge_key(known.origins.of(method.provider), invoice.invoice_id, charge.attempt)
     return ChargeRequest(
-        agency_id=agency.agency_id,
+        agency_id=known.agency.agency_id,
         invoice_id=invoice.invoice_id,
         attempt=charge.attempt,
         key=key,

@@ -5,6 +5,7 @@ from shared.acts.receive import receive, tell_money_of_void
 from shared.acts.refund import RefundRefusedError
 from shared.domain.facts import Agency
 from shared.domain.keys import payment_source, subscription_subject
+from shared.domain.segments import joined
 from shared.domain.states import INVOICE_MOVES, check_move
 from shared.messages import Change, ChargeRequested, InvoicePaid, InvoiceRefunded, InvoiceVoided, RefundRequested
 from shared.store import charges, cycles, facts, invoices, payments, refunds
@@ -28,7 +29,7 @@ def paid(tx: Tx, change: Change, data: InvoicePaid) -> Verdict:
     wrong = _other_currency(invoice, data.currency)
     if wrong is not None:
         return wrong
-    reference = data.reference or f"{change.source}/{change.id}"
+    reference = data.reference or joined(change.source, change.id)
     amount = data.amount_minor if data.amount_minor is not None else invoice.rest_minor
     arrived_at = data.paid_at or change.time
     payment = Payment(
@@ -98,7 +99,7 @@ def refunded(tx: Tx, change: Change, data: InvoiceRefunded) -> Verdict:
     wrong = _other_currency(invoice, data.currency)
     if wrong is not None:
         return wrong
-    outside = Outside(payment_source(change.source), data.reference or f"{change.source}/{change.id}")
+    outside = Outside(payment_source(change.source), data.reference or joined(change.source, change.id))
     recorded = refunds.given_back_outside(tx, data.agency_id, invoice.invoice_id, outside)
     if recorded:
         return Repeated() if data.amount_minor in (None, recorded) else _other_refund(outside.reference, recorded)

@@ -12,6 +12,7 @@ from shared.domain.invoicing import Bill, Line, Tax, describe, make_bill, priced
 from shared.domain.keys import is_our_form, payment_source, subscription_subject
 from shared.domain.money import split_tax
 from shared.domain.planning import CANCELLED, Schedule
+from shared.domain.segments import joined
 from shared.messages import Change, InvoiceIssued
 from shared.store import cycles, facts, invoices, numbers, payments, schedules
 from shared.store.invoices import Invoice
@@ -186,12 +187,8 @@ def _payments(
     if bill.total_minor == 0:
         return ()
     if data.status == "paid":
-        reference = f"{change.source}/{change.id}"
-        return (
-            Payment(
-                payment_source(change.source), reference, data.invoice_id, bill.total_minor, bill.currency, change.time
-            ),
-        )
+        told = (payment_source(change.source), joined(change.source, change.id))
+        return (Payment(*told, data.invoice_id, bill.total_minor, bill.currency, change.time),)
     paid = known.subscription.initial_payment
     if paid is None or cycle is None or paid.currency != bill.currency:
         return ()

@@ -230,7 +230,7 @@ def _update(
         work.flush()
     elif before.ended_at is None:
         _restart(work.tx, agency, data)
-    bill_from.apply(work.tx, before, data)
+    bill_from.apply(work.tx, agency, before, data)
     settle_initial_payments(work.tx, agency, [data.subscription_id])
     # A hold, an error or a recurrence may look different by this revision.
     work.recheck(data.agency_id, "subscription", data.subscription_id, accepted.effective_at)

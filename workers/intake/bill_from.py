@@ -1,10 +1,15 @@
 """`bill_from` in a later revision: periods that were passed over are opened again, or the cut-over moves; never both ways."""
 
-from shared.domain.facts import Subscription
+from datetime import date
+
+from shared.domain.facts import Agency, Subscription
+from shared.domain.planning import BEFORE_CUT_OVER, BEFORE_KNOWN
 from shared.messages import SubscriptionUpserted
-from shared.store import passed_over
+from shared.store import passed_over, spans
 from shared.store.transaction import Tx
 from workers.intake.verdicts import Refused
+
+PASSED_OVER = (BEFORE_KNOWN, BEFORE_CUT_OVER)
 
 
 def refused(tx: Tx, stored: Subscription, data: SubscriptionUpserted) -> Refused | None:
@@ -21,7 +26,12 @@ def refused(tx: Tx, stored: Subscription, data: SubscriptionUpserted) -> Refused
     )
 
 
-def apply(tx: Tx, stored: Subscription, data: SubscriptionUpserted) -> None:
-    """Open the cycles again that were passed over because they ended before the subscription was known."""
-    if data.bill_from is not None and data.bill_from != stored.bill_from:
-        passed_over.reopen_since(tx, data.agency_id, data.subscription_id, data.bill_from)
+def apply(tx: Tx, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> None:
+    """Open the cycles again that were passed over, and are to be billed by the new date."""
+    since = data.bill_from
+    if since is None or since == stored.bill_from:
+        return
+    for span in spans.overlapping(tx, data.agency_id, data.subscription_id, None, since, date.max):
+        if span.reason in PASSED_OVER:
+            spans.split(tx, agency, [span], span.rhythm.start_of_period(since), date.max)
+    passed_over.reopen_since(tx, data.agency_id, data.subscription_id, since)

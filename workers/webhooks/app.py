@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from shared.domain.segments import id_of
 from shared.store.errors import describe
 from workers.webhooks import pay_page, receive_event
 from workers.webhooks.pay_page import SentOn, Shown
@@ -59,9 +60,11 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 def _webhook(doors: Doors) -> Answer:
     async def webhook(request: Request) -> Response:
-        provider, agency_id = request.path_params["provider"], request.path_params["agency"]
+        provider, agency_id = request.path_params["provider"], id_of(request.path_params["agency"])
         if provider not in PROVIDERS:
             return _said(404, "unknown_provider")
+        if agency_id is None:
+            return _said(404, "unknown_agency")
         raw = await _body(request)
         if raw is None:
             doors.on_webhook(provider, "too_large")

@@ -76,7 +76,8 @@ INVARIANTS = (
               FROM inbox WHERE type = 'duecycle.invoice.paid.v1' AND state = 'applied') AS m
         WHERE NOT EXISTS (
             SELECT 1 FROM payments AS p WHERE p.agency_id = m.agency_id AND p.source = 'upstream:' || m.source
-              AND p.reference = coalesce(m.said ->> 'reference', m.source || '/' || m.id))
+              AND p.reference = coalesce(m.said ->> 'reference',
+                                      m.source || '/' || replace(replace(m.id, '%', '%25'), '/', '%2F')))
         """,
     ),
     # Nothing is decided yet while the first cycle is still to come or under way.

@@ -22,10 +22,11 @@ INVARIANTS = (
         """
         WITH placed AS (
             SELECT agency_id, subscription_id, stream, cycle_index,
-                   row_number() OVER (PARTITION BY agency_id, subscription_id, stream ORDER BY starts_on) - 1 AS place
+                   sum(periods) OVER (PARTITION BY agency_id, subscription_id, stream ORDER BY starts_on) - periods AS place,
+                   periods
             FROM cycles
         ), counted AS (
-            SELECT agency_id, subscription_id, stream, count(*) AS cycles,
+            SELECT agency_id, subscription_id, stream, sum(periods) AS cycles,
                    min(place) FILTER (WHERE cycle_index <> place) AS first_wrong_index
             FROM placed GROUP BY agency_id, subscription_id, stream
         )

@@ -5,6 +5,7 @@ notices. `refunds`: money that goes back, and links
 to pay by. `streams`: inbox, events, rechecks and the heartbeat. `operations`: pauses and the pacing of gateway accounts.
 """
 
+from shared.store.moves import guard
 from shared.store.tables.base import metadata
 from shared.store.tables.documents import (
     charges,
@@ -27,9 +28,11 @@ from shared.store.tables.facts import (
     subscriptions,
 )
 from shared.store.tables.ledger import cycles, schedules
-from shared.store.tables.operations import gateway_accounts, pauses
+from shared.store.tables.operations import deployment, gateway_accounts, pauses
 from shared.store.tables.refunds import credit_notes, pay_links, refunds
 from shared.store.tables.streams import events, heartbeats, inbox, rechecks, sandbox_ledger
+
+guard(metadata)
 
 __all__ = [
     "agencies",
@@ -37,6 +40,7 @@ __all__ = [
     "clients",
     "credit_notes",
     "cycles",
+    "deployment",
     "events",
     "gateway_accounts",
     "heartbeats",

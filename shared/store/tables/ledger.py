@@ -55,6 +55,10 @@ cycles = Table(
     Column("starts_on", Date, primary_key=True),
     Column("ends_on", Date, nullable=False),
     Column("cycle_index", Integer, nullable=False),
+    # More than one where only the end of a span matters: skipped periods, of which this is the first.
+    Column("periods", Integer, nullable=False, server_default="1"),
+    # How these follow each other, so that they can be told apart again: unit/every/anchor/its index.
+    text("rhythm", null=True),
     instant("due_at"),
     text("state"),
     text("reason", null=True),
@@ -74,6 +78,9 @@ cycles = Table(
     one_of("stream", "order", "invoice"),
     one_of("state", "due", "waiting", "held", "blocked", "done", "skipped", "cancelled"),
     CheckConstraint("starts_on < ends_on", name="period_not_empty"),
+    CheckConstraint("periods >= 1", name="periods_positive"),
+    CheckConstraint("periods = 1 OR state = 'skipped'", name="span_is_skipped"),
+    CheckConstraint("(periods = 1) = (rhythm IS NULL)", name="span_has_rhythm"),
     postgresql_with={"fillfactor": "70"},
 )
 Index(

@@ -1,6 +1,6 @@
 """The operator's own rows: what is paused, and how each gateway account is paced. Dispatch reads both."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Integer, Table
+from sqlalchemy import Boolean, CheckConstraint, Column, Integer, Table, Text
 
 from shared.store.tables.base import instant, key, metadata, one_of, text
 
@@ -34,8 +34,19 @@ gateway_accounts = Table(
     # The name of what proves that a webhook is the provider's: Stripe's signing secret, or the id of PayPal's webhook.
     text("webhook_secret", null=True),
     Column("test", Boolean, nullable=False, server_default="false"),
+    # Several agencies collect by this account on purpose.
+    Column("shared", Boolean, nullable=False, server_default="false"),
     # How often the provider has halved its rate, and when it last did.
     Column("slowdown", Integer, nullable=False, server_default="0"),
     instant("slowed_at", null=True),
     CheckConstraint("rate_per_second > 0", name="rate_positive"),
+)
+
+# One row: which deployment this database is.
+deployment = Table(
+    "deployment",
+    metadata,
+    Column("one", Boolean, primary_key=True, server_default="true"),
+    Column("deployment_id", Text, nullable=False),
+    CheckConstraint("one", name="only_one"),
 )

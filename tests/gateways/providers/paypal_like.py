@@ -52,8 +52,8 @@ class PayPalLike(Provider):
     def prune(self, age: timedelta = timedelta(0)) -> None:
         """Orders' request ids of that age are forgotten, as they are after six hours; those of refunds stay for 45 days."""
         until = self.now() - age.total_seconds()
-        self._ids = {id_: kept for id_, kept in self._ids.items() if kept[0] > until or id_.startswith("ref1-")}
-        self._stored = {id_: kept for id_, kept in self._stored.items() if kept[0] > until or id_.startswith("ref1-")}
+        self._ids = {id_: kept for id_, kept in self._ids.items() if kept[0] > until or id_.startswith("ref")}
+        self._stored = {id_: kept for id_, kept in self._stored.items() if kept[0] > until or id_.startswith("ref")}
 
     def settle(self, status: str = "COMPLETED") -> None:
         """What was pending comes to its end."""
