@@ -30,6 +30,8 @@ def resolve(tx: Tx, agency: Agency, invoice: Invoice, reference: str | None, *, 
     if not doubtful:
         raise NotInDoubtError("no attempt of this invoice is unknown or pending; see: charge list")
     (charge,) = doubtful
+    if reference is None and charge.state == "pending":
+        raise NotInDoubtError("the provider has accepted this attempt, so it can't be sent again; it says how it ends")
     subject = subscription_subject(charge.subscription_id)
     said = {
         "invoice_id": charge.invoice_id,
@@ -40,7 +42,7 @@ def resolve(tx: Tx, agency: Agency, invoice: Invoice, reference: str | None, *, 
     }
     tx.record(agency.agency_id, "charge.resolved", subject, said)
     if reference is None:
-        check_move(CHARGE_MOVES, "charge", "unknown", "due")
+        check_move(CHARGE_MOVES, "charge", charge.state, "due")
         again = charge._replace(
             state="due", code=None, reference=None, doubtful_since=None, planned_at=tx.as_of, wake_at=tx.as_of
         )

@@ -5,10 +5,11 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import IntegrityError
 
 from shared.domain.states import MACHINES, Machine
-from shared.store import moves
+from shared.store import moves, notices
 from shared.store.cycles import Settled, Stuck, settle, stick
 from shared.store.errors import MissedRowsError, is_data_error
 from shared.store.invoices import close
+from shared.store.notices import NewNotice, Sending
 from shared.store.transaction import Store, Tx
 
 PAIRS = [
@@ -94,6 +95,18 @@ def test_a_cycle_that_has_ended_is_neither_settled_nor_stuck(ledger: Store) -> N
         settle(tx, agency_id, "invoice", [again])
     with pytest.raises(MissedRowsError, match="0 of 1"), ledger.transaction() as tx:
         stick(tx, agency_id, "invoice", [blocked])
+
+
+def test_a_mail_that_was_sent_is_not_due_again_because_a_late_worker_says_so(ledger: Store) -> None:
+    """Its lease was over, another worker has sent the mail; what the late one says of the others still counts."""
+    with ledger.transaction() as tx:
+        key, agency_id = tx.rows("SELECT key, agency_id FROM notices WHERE state = 'sent' LIMIT 1")[0]
+        late = Sending(key, "due", None, None, "timed out", tx.as_of, None, tx.as_of, 1)
+        other = NewNotice("other", "invoice_open", "client", "c@c.example", None, None, "{}")
+        notices.insert(tx, agency_id, [other])
+        notices.settle(tx, agency_id, [late, late._replace(key="other", state="failed", wake_at=None)])
+        states = dict(tx.rows("SELECT key, state FROM notices WHERE key IN ('other', :key)", key=key))  # type: ignore[arg-type]
+    assert states == {key: "sent", "other": "failed"}
 
 
 def test_an_invoice_is_not_closed_twice(ledger: Store) -> None:
