@@ -16,7 +16,7 @@ CYCLE_UNSETTLED = frozenset({"due", "waiting", "held", "blocked"})
 INVOICE_MOVES: Mapping[str, frozenset[str]] = {
     "open": frozenset({"paid", "void", "uncollectible"}),
     "uncollectible": frozenset({"paid", "void"}),
-    "paid": frozenset(),
+    "paid": frozenset({"open"}),  # its money was taken back
     "void": frozenset(),
 }
 # An invoice series goes on while its latest invoice is one of these.
@@ -37,8 +37,15 @@ REFUND_MOVES: Mapping[str, frozenset[str]] = {
     "sending": frozenset({"due", "unknown", "pending", "succeeded", "failed"}),
     "unknown": frozenset({"due", "pending", "succeeded", "failed"}),
     "pending": frozenset({"succeeded", "failed"}),
-    "succeeded": frozenset(),
+    "succeeded": frozenset({"failed"}),  # the client's bank sent it back
     "failed": frozenset(),
+}
+LINK_MOVES: Mapping[str, frozenset[str]] = {
+    "opening": frozenset({"open", "paying", "paid", "ended"}),
+    "open": frozenset({"open", "paying", "paid", "ended"}),
+    "paying": frozenset({"open", "paying", "paid", "ended"}),
+    "paid": frozenset({"paid"}),
+    "ended": frozenset({"paying", "paid"}),  # somebody has paid there all the same
 }
 # Money may be on its way: nothing else may happen to that invoice's collection.
 CHARGE_IN_FLIGHT = frozenset({"sending", "unknown", "pending"})
