@@ -6,6 +6,7 @@ from itertools import compress
 from shared.broker.exchange import InOrder, publish_in_order
 from shared.broker.names import EVENTS_EXCHANGE
 from shared.broker.publisher import Outgoing, Publisher
+from shared.domain.keys import fitted
 from shared.messages.events import CONTENT_TYPE, cloud_event, event_id, event_type
 from shared.store.events import Unpublished
 
@@ -26,6 +27,6 @@ def _in_order(event: Unpublished) -> InOrder:
     of = (event.agency_id, event.subject, event.subject_seq)
     body = cloud_event(event.agency_id, event.type, event.subject, event.subject_seq, event.at, event.data)
     message = Outgoing(
-        EVENTS_EXCHANGE, event_type(event.type), body, content_type=CONTENT_TYPE, message_id=event_id(*of)[:255]
+        EVENTS_EXCHANGE, event_type(event.type), body, content_type=CONTENT_TYPE, message_id=fitted(event_id(*of), 255)
     )
     return InOrder((event.agency_id, event.subject), message)

@@ -7,13 +7,15 @@ row: so an answer may come twice, late or in any order. Source: the rules of bil
 from collections.abc import Iterator, Mapping
 
 from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, notify
+from shared.acts.receive import close
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
 from shared.domain.states import INVOICE_MOVES, check_move
 from shared.domain.taken_back import shares, total_taken
-from shared.store import charges, cycles, invoices, payments, reversals
+from shared.store import cycles, invoices, payments, reversals
 from shared.store.invoices import Invoice
 from shared.store.locks import lock_subscriptions
+from shared.store.payments import Payment
 from shared.store.reversals import Inquiry, Left, Reversal
 from shared.store.transaction import Tx
 
@@ -61,9 +63,7 @@ def answered(tx: Tx, agency: Agency, inquiry: Inquiry, amount_minor: int) -> Non
     told once.
     """
     agency_id = agency.agency_id
-    done = inquiry._replace(
-        state="answered", amount_minor=amount_minor, answered_at=tx.as_of, code=None, wake_at=None
-    )
+    done = inquiry._replace(state="answered", amount_minor=amount_minor, answered_at=tx.as_of, code=None, wake_at=None)
     reversals.write(tx, agency_id, [done])
     said = reversals.answers_about(tx, agency_id, inquiry.provider, inquiry.payment_reference)
     left = reversals.left_of(tx, agency_id, inquiry.provider, inquiry.payment_reference)
@@ -83,7 +83,7 @@ def _parts(left: list[Left], said: Mapping[tuple[str, str], int]) -> Iterator[tu
     """What is taken of each payment under the reference now (below 0: came back), so that all is as the provider says."""
     takeable = [each.amount_minor - each.refunded_minor for each in left]
     taken = [each.reversed_minor for each in left]
-    total = total_taken({key: amount for key, amount in said.items()}, sum(takeable))
+    total = total_taken(said, sum(takeable))
     yield from zip(left, shares(total, takeable, taken), strict=True)
 
 
@@ -117,8 +117,9 @@ def _follow(tx: Tx, agency: Agency, before: Invoice, after: Invoice, row: Revers
         _reopen(tx, agency, after)
         after = after._replace(status="open")
     elif before.status in OWED and after.collected_minor >= after.total_minor:
-        _paid_again(tx, agency, after)
-        return [*_told(tx, after, row), _paid_mail(tx, agency.agency_id, after)]
+        _paid_again(tx, agency, after._replace(status=before.status), row)
+        turn = reversals.paid_turns(tx, agency.agency_id, [after.invoice_id]).get(after.invoice_id, "")
+        return [*_told(tx, after, row), about_invoice(after, "invoice_paid", CLIENT, turn)]
     return _told(tx, after, row)
 
 
@@ -145,26 +146,7 @@ def _reopen(tx: Tx, agency: Agency, invoice: Invoice) -> None:
     cycles.release(tx, agency.agency_id, [invoice.subscription_id], ["waiting"])
 
 
-def _paid_again(tx: Tx, agency: Agency, invoice: Invoice) -> None:
-    agency_id = agency.agency_id
-    invoices.close(tx, agency_id, [invoice.invoice_id], "paid", [tx.as_of])
-    charges.end_open(tx, agency_id, [invoice.invoice_id], "invoice_paid")
-    cycles.release(tx, agency_id, [invoice.subscription_id])
-    data = {
-        "invoice_id": invoice.invoice_id,
-        "number": invoice.number,
-        "total_minor": invoice.total_minor,
-        "currency": invoice.currency,
-        "paid_at": tx.as_of,
-    }
-    tx.record(agency_id, "invoice.paid", subscription_subject(invoice.subscription_id), data)
-
-
-def _paid_mail(tx: Tx, agency_id: str, invoice: Invoice) -> Draft:
-    return about_invoice(invoice, "invoice_paid", CLIENT, paid_turn(tx, agency_id, [invoice.invoice_id])[0])
-
-
-def paid_turn(tx: Tx, agency_id: str, invoice_ids: list[str]) -> list[str]:
-    """Of each invoice: which time it is paid, for the mail that says so; "" unless money of it was ever taken back."""
-    found = reversals.count(tx, agency_id, invoice_ids)
-    return [str(found[id_]) if id_ in found else "" for id_ in invoice_ids]
+def _paid_again(tx: Tx, agency: Agency, invoice: Invoice, row: Reversal) -> None:
+    """What was taken back came back: the same follows as of any other money."""
+    back = Payment(row.source, row.reference, row.invoice_id, -row.amount_minor, row.currency, tx.as_of)
+    close(tx, agency, [invoice], {invoice.invoice_id: [back]})

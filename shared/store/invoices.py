@@ -211,7 +211,7 @@ def reopen(tx: Tx, agency_id: str, invoice_id: str, code: str) -> None:
     tx.run(
         """
         UPDATE invoices SET status = 'open', paid_at = NULL, settled_at = NULL, failing_since = :as_of,
-               failing_code = :code, exhausted_at = :as_of
+               failing_code = :code, ladder_started_at = NULL, ladder = ladder + 1, exhausted_at = :as_of
         WHERE agency_id = :agency_id AND invoice_id = :invoice_id AND status = 'paid'
         """,
         agency_id=agency_id,

@@ -162,14 +162,29 @@ def answers_about(tx: Tx, agency_id: str, provider: str, payment_reference: str)
     return {(row[0], row[1]): row[2] for row in rows}
 
 
-def count(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> dict[str, int]:
-    """How often money of each of these invoices was taken back; those of which none was are absent."""
+def paid_turns(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> dict[str, str]:
+    """Of each invoice of which money was ever taken back: which turn of being paid it is in, for the mail that says so."""
     rows = tx.rows(
         """
-        SELECT invoice_id, count(*) FROM payment_reversals
+        SELECT invoice_id, CAST(count(*) AS text) FROM payment_reversals
         WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) GROUP BY invoice_id
         """,
         agency_id=agency_id,
         ids=list(invoice_ids),
     )
     return {row[0]: row[1] for row in rows}
+
+
+def ask_again(tx: Tx, agency_id: str, source: str, payment_reference: str) -> None:
+    """A refund of this payment came to nothing, so more may be gone of it than was recorded: ask anew."""
+    tx.run(
+        """
+        UPDATE payment_inquiries SET state = 'asking', asked_since = :as_of, wake_at = :as_of
+        WHERE agency_id = :agency_id AND provider = :source AND payment_reference = :payment_reference
+          AND kind <> 'refund' AND amount_minor > 0
+        """,
+        agency_id=agency_id,
+        source=source,
+        payment_reference=payment_reference,
+        as_of=tx.as_of,
+    )

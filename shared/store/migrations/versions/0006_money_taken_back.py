@@ -36,9 +36,7 @@ def _reversals() -> None:
             ["invoices.agency_id", "invoices.invoice_id"],
             name="fk_payment_reversals_invoices",
         ),
-        sa.PrimaryKeyConstraint(
-            "agency_id", "source", "reference", "invoice_id", "turn", name="pk_payment_reversals"
-        ),
+        sa.PrimaryKeyConstraint("agency_id", "source", "reference", "invoice_id", "turn", name="pk_payment_reversals"),
     )
     op.create_index("ix_payment_reversals_invoice", "payment_reversals", ["agency_id", "invoice_id"])
 
@@ -70,9 +68,7 @@ def _inquiries() -> None:
         ),
         sa.PrimaryKeyConstraint("agency_id", "provider", "reference", name="pk_payment_inquiries"),
     )
-    op.create_index(
-        "ix_payment_inquiries_payment", "payment_inquiries", ["agency_id", "provider", "payment_reference"]
-    )
+    op.create_index("ix_payment_inquiries_payment", "payment_inquiries", ["agency_id", "provider", "payment_reference"])
     op.create_index(
         "ix_payment_inquiries_wake",
         "payment_inquiries",
