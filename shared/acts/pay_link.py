@@ -188,6 +188,11 @@ def late(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, *, pending: bo
     return link
 
 
+def is_asked(tx: Tx, link: PayLink) -> bool:
+    """Whether the agency was asked what became of a place in doubt."""
+    return link.doubtful_since is not None and lateness(link.doubtful_since, tx.as_of, pending=False) != "in_time"
+
+
 def ask_a_person(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, *, pending: bool) -> None:
     """Nobody but the agency can say whether its client has paid: asked once, with the day until which it is waited for."""
     since = link.doubtful_since or tx.as_of

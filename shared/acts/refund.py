@@ -171,8 +171,8 @@ def succeed(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, reference:
 def fail(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, code: str) -> Refund:
     """Nothing went back, or it came back: the agency is told, and what is left of the payment can be given back anew.
 
-    A credit note stands, for the money is still owed; it is not written again. What a dispute has taken of the payment meanwhile
-    is asked for anew, since more of it may be gone than the refund left to record.
+    A credit note stands, for the money is still owed; it is not written again. What a dispute has taken of the payment
+    meanwhile is asked for anew, since more of it may be gone than the refund left to record.
     """
     check_move(REFUND_MOVES, "refund", refund.state, "failed")
     failed = refund._replace(state="failed", code=code, wake_at=None, lease_until=None, settled_at=tx.as_of)

@@ -48,6 +48,23 @@ def ask(tx: Tx, agency_id: str, provider: str, kind: str, reference: str, paymen
     return True
 
 
+def said_by_hand(tx: Tx, agency: Agency, invoice: Invoice, payment_reference: str, amount_minor: int) -> bool:
+    """A person has looked: so much of a payment of this invoice is gone in all (its subscription is locked).
+
+    Also of money that no provider of ours can be asked about, such as a debit that the bank returned. False: the invoice has no
+    such payment.
+    """
+    listed = payments.of_invoice(tx, agency.agency_id, invoice.invoice_id)
+    source = next((each.source for each in listed if each.reference == payment_reference), None)
+    reference = f"by-hand/{payment_reference}"
+    if source is None or not ask(tx, agency.agency_id, source, "reversal", reference, payment_reference):
+        return False
+    inquiry = reversals.inquiry(tx, agency.agency_id, source, reference)
+    if inquiry is not None:
+        answered(tx, agency, inquiry, amount_minor)
+    return True
+
+
 def locked(tx: Tx, agency_id: str, inquiry: Inquiry) -> Inquiry | None:
     """The question as it stands, with the subscriptions of every invoice that its payment paid locked."""
     under = payments.under(tx, agency_id, inquiry.provider, inquiry.payment_reference)

@@ -53,6 +53,7 @@ VERIFY: Final = "/v1/notifications/verify-webhook-signature"
 EVENTS: Final = "/v1/notifications/webhooks-events"
 CLOCK_SKEW = timedelta(minutes=5)
 PAGE = 300
+NOT_NAMED: Final = "no event names the attempt"
 
 
 class PayPalGateway:
@@ -238,7 +239,7 @@ class PayPalGateway:
             if event.get("resource_type") == "capture" and resource.get("custom_id") == request.key:
                 found.append(of_capture(resource, order_of(resource)))
         settled = [each for each in found if isinstance(each, Succeeded)]
-        return next(iter(settled or found), NotYetKnowable("no event names the attempt"))
+        return next(iter(settled or found), NotYetKnowable(NOT_NAMED))
 
 
 def _stamp(at: datetime) -> str:

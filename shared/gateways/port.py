@@ -6,7 +6,6 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
-
 KEY_IN_USE = "the key is in use"  # the same request is being answered at this moment
 
 

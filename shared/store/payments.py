@@ -90,6 +90,19 @@ def under(tx: Tx, agency_id: str, source: str, reference: str) -> list[Payment]:
     return [Payment._make(row) for row in rows]
 
 
+def of_invoice(tx: Tx, agency_id: str, invoice_id: str) -> list[Payment]:
+    """The payments of one invoice, oldest first."""
+    rows = tx.rows(
+        f"""
+        SELECT {_READ} FROM payments WHERE agency_id = :agency_id AND invoice_id = :invoice_id
+        ORDER BY received_at, source, reference
+        """,  # noqa: S608
+        agency_id=agency_id,
+        invoice_id=invoice_id,
+    )
+    return [Payment._make(row) for row in rows]
+
+
 def insert(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> int:
     """Record payments. Returns how many were new. What the invoices ask for changes by them: see `wake_unwanted`."""
     written = bulk.insert(

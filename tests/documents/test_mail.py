@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from shared.documents.mail import DIFFERENT, TEXTS, Mail, render
+from shared.documents.mail import TEXTS, Mail, render
+from shared.documents.mail_money import DIFFERENT
 from shared.documents.sending import EmlWriter, Envelope, compose, message_id
 from shared.domain.declines import meaning
 from shared.store.charges import Charge

@@ -124,7 +124,7 @@ def _is_in(tx: Tx, agency_id: str, inquiry: Inquiry, currency: str) -> bool:
 
 
 def _returned(tx: Tx, agency: Agency, inquiry: Inquiry) -> None:
-    """The client's bank has sent a refund back: it has failed after all, and can be repeated, or be recorded as given outside."""
+    """The client's bank has sent a refund back: it failed after all, and can be repeated, or recorded as given outside."""
     agency_id = agency.agency_id
     reversals.write(tx, agency_id, [_done(tx, inquiry)])
     refund = refunds.by_reference(tx, agency_id, inquiry.provider, inquiry.reference)

@@ -3,6 +3,7 @@
 from shared.acts import refund
 from shared.acts.receive import receive
 from shared.acts.refund import RefundRefusedError
+from shared.acts.settled_by_hand import told_paid, told_refunded
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
 from shared.domain.states import INVOICE_MOVES, check_move
@@ -23,6 +24,9 @@ def paid(tx: Tx, change: Change, data: InvoicePaid) -> Verdict:
     invoice = select(tx, data)
     if not isinstance(invoice, Invoice):
         return invoice
+    agency = facts.require_agency(tx, data.agency_id)
+    if told_paid(tx, agency, invoice, data.amount_minor, data.reference, change.source):
+        return Applied()
     amount = data.amount_minor if data.amount_minor is not None else invoice.rest_minor
     if data.amount_minor is None and invoice.status == "void":
         return Refused("data.amount_minor", "the invoice is void, so it has no rest; say how much money arrived")
@@ -30,7 +34,7 @@ def paid(tx: Tx, change: Change, data: InvoicePaid) -> Verdict:
         reference = data.reference or f"{change.source}/{change.id}"
         arrived_at = data.paid_at or change.time
         payment = Payment(UPSTREAM, reference, invoice.invoice_id, amount, invoice.currency, arrived_at)
-        receive(tx, facts.require_agency(tx, data.agency_id), [payment])
+        receive(tx, agency, [payment])
         charges.wake_open(tx, data.agency_id, [invoice.invoice_id])
     return Applied()
 
@@ -68,6 +72,8 @@ def refunded(tx: Tx, change: Change, data: InvoiceRefunded) -> Verdict:
     if not isinstance(invoice, Invoice):
         return invoice
     agency = facts.require_agency(tx, data.agency_id)
+    if told_refunded(tx, agency, invoice, data.amount_minor, data.reference, change.source):
+        return Applied()
     at = data.refunded_at or change.time
     try:
         refund.record(tx, agency, invoice, data.amount_minor, data.reason, at, data.reference)
