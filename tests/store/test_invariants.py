@@ -8,7 +8,7 @@ from sqlalchemy.exc import InternalError
 from shared.store.invariants import INVARIANTS, check, find, violations
 from shared.store.transaction import Store, Tx
 from tests.store.plants import CHARGE, OPEN_INVOICE, PAID_INVOICE, PAYMENT, PLANTS, cycle, succeeded
-from tests.store.refund_plants import Plant
+from tests.store.refund_plants import Plant, reversal
 
 LEGAL = {
     "a surplus from elsewhere": (PAYMENT,),
@@ -28,6 +28,15 @@ LEGAL = {
     ),
     "a declined attempt that is asked about once more": (
         "UPDATE charges SET wake_at = now(), doubtful_since = now() WHERE state = 'declined'",
+    ),
+    "money that was taken back of a paid invoice, which is open again": (
+        reversal(11900, "inv:sub:2026-06-01"),
+        f"UPDATE invoices SET status = 'open', paid_at = NULL, failing_since = now() WHERE {PAID_INVOICE}",
+        *succeeded(2, 11900, "2026-06-02", "2026-06-02"),
+        f"UPDATE invoices SET status = 'paid', paid_at = now(), failing_since = NULL WHERE {PAID_INVOICE}",
+    ),
+    "a refund that the client's bank sent back, credited all the same": (
+        "UPDATE refunds SET state = 'failed', code = 'returned'",
     ),
     "a prefix that ends in a digit": (f"UPDATE invoices SET number = '202600006' WHERE {OPEN_INVOICE}",),
     "more than 99,999 invoices": (

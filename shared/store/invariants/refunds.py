@@ -58,7 +58,7 @@ INVARIANTS = (
                    coalesce(sum(CAST(e -> 'tax_minor' AS bigint)), 0) AS tax_minor
             FROM jsonb_array_elements(n.taxes) AS e
         ) AS t
-        WHERE (r.state <> 'succeeded' AND NOT (r.state = 'failed' AND r.code = 'returned'))
+        WHERE (r.state <> 'succeeded' AND NOT (r.state = 'failed' AND r.code IS NOT DISTINCT FROM 'returned'))
           OR n.total_minor > r.amount_minor OR n.currency <> r.currency
           OR n.subtotal_minor <> t.net_minor OR n.tax_minor <> t.tax_minor
         """,
