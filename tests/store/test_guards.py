@@ -19,10 +19,11 @@ PAY_LINK = (
     "INSERT INTO pay_links (agency_id, invoice_id, turn, subscription_id, provider, key, amount_minor, currency, state,"
     " opened_at, expires_at) VALUES ('ag', 'inv:sub:2026-06-01', 1, 'sub', 'stripe', 'k', 11900, 'EUR', 'open', now(), now())"
 )
-REVERSAL = "INSERT INTO payment_reversals VALUES ('ag', 'stripe', 'dp_1', 'inv:sub:2026-06-01', 1, 'pi_1', 100, 'EUR', 'dispute', now())"
+REVERSAL_OF = "'stripe', 'dp_1', 'inv:sub:2026-06-01', 1, 'pi_1', 100, 'EUR', 'dispute', now())"
+REVERSAL = f"INSERT INTO payment_reversals VALUES ('ag', {REVERSAL_OF}"
 INQUIRY = (
-    "INSERT INTO payment_inquiries (agency_id, provider, reference, kind, payment_reference, invoice_id, subscription_id, state,"
-    " asked_since) VALUES ('ag', 'stripe', 'dp_1', 'dispute', 'pi_1', 'inv:sub:2026-06-01', 'sub', 'asking', now())"
+    "INSERT INTO payment_inquiries (agency_id, provider, reference, kind, payment_reference, invoice_id, subscription_id,"
+    " state, asked_since) VALUES ('ag', 'stripe', 'dp_1', 'dispute', 'pi_1', 'inv:sub:2026-06-01', 'sub', 'asking', now())"
 )
 OPEN_STATES = ("due", "sending", "unknown", "pending", "action_required")
 CLOSED_STATES = ("succeeded", "declined", "not_sent")
