@@ -36,7 +36,7 @@ def _refund_in_doubt(context: Context) -> Text:
     )
     none = (
         "If there is none, let whoever runs Duecycle say so, and ask for the refund again; it is not sent anew meanwhile:"
-        f"\n\n  {command(context, 'refund resolve')} --turn {context.get('turn', '1')} --not-refunded"
+        f"\n\n  {command(context, 'refund resolve')} --turn {context['refund_turn']} --not-refunded"
     )
     return f"Please check the refund: {invoice(context)}", [first_upper(said), ask, none, facts(context)]
 

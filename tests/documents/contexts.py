@@ -35,7 +35,7 @@ INVOICE: dict[str, Any] = {
     "status": "open",
     "until": "2026-07-11",
     "payment_reference": "pi_1",
-    "turn": 1,
+    "refund_turn": 1,
 }
 SERIES: dict[str, Any] = {
     "agency": "Northlight",

@@ -197,7 +197,7 @@ def _wait(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, state: str) 
             "since": since.date().isoformat(),
             "provider": refund.source,
             "key": refund.key,
-            "turn": refund.turn,
+            "refund_turn": refund.turn,
             "refunded_minor": refund.amount_minor,
         }
         notify(tx, agency, [about_invoice(invoice, "refund_in_doubt", AGENCY, str(refund.turn), **said)])
