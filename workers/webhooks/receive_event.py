@@ -107,7 +107,9 @@ def _wake_link(tx: Tx, agency_id: str, link: PayLink, event: ProviderEvent) -> N
         pay_links.write(tx, agency_id, [link._replace(reference=reference, wake_at=tx.as_of)])
     elif link.state == "ended" and event.settled and not pay_links.open_of(tx, agency_id, [link.invoice_id]):
         # Paid all the same: looked at once more. If another place is open, the comparison of the books finds it.
-        pay_links.write(tx, agency_id, [link._replace(state="paying", wake_at=tx.as_of, settled_at=None)])
+        pay_links.write(
+            tx, agency_id, [link._replace(state="paying", wake_at=tx.as_of, settled_at=None, doubtful_since=None)]
+        )
 
 
 def _woken(tx: Tx, charge: Charge, event: ProviderEvent) -> Charge | None:
