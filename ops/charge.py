@@ -1,12 +1,36 @@
 """`duecycle charge`: attempts to collect that have not ended; and a person's word on one that nobody else can settle."""
 
+from datetime import datetime
+
 import click
+import msgspec
 
 from ops.connect import open_store
 from ops.naming import invoice_options, locked_invoice
 from ops.printing import agency_option, by_option, json_option, limit_option, print_rows, who
-from shared.acts.settled_by_hand import NotInDoubtError, resolve
+from shared.acts.settled_by_hand import NotInDoubtError, in_doubt, resolve
+from shared.domain.cycles import local_date
+from shared.domain.reconcile import is_remembered
+from shared.gateways.paypal import NOT_NAMED
+from shared.gateways.port import (
+    ActionRequired,
+    ChargeRequest,
+    Declined,
+    Found,
+    NotFound,
+    NotYetKnowable,
+    Pending,
+    Sent,
+    Succeeded,
+)
+from shared.gateways.sandbox import SandboxGateway
+from shared.secret_store import reader
 from shared.store import charges, facts
+from shared.store.charges import Charge
+from shared.store.pay_links import PayLink
+from shared.store.sandbox_ledger import SandboxLedger
+from shared.store.transaction import Store
+from workers.directory import Directory
 
 COLUMNS = {
     "agency_id": "agency",
@@ -45,18 +69,89 @@ def list_command(agency: str | None, state: str | None, code: str | None, limit:
 @click.option(
     "--not-charged", is_flag=True, help="The provider has no such payment: the attempt goes out again, same key."
 )
+@click.option("--unasked", is_flag=True, help="With --not-charged: do not ask the provider once more.")
 @by_option
 def resolve_command(
-    agency: str, invoice: str | None, number: str | None, paid: str | None, by: str | None, *, not_charged: bool
+    agency: str,
+    invoice: str | None,
+    number: str | None,
+    paid: str | None,
+    by: str | None,
+    *,
+    not_charged: bool,
+    unasked: bool,
 ) -> None:
-    """Say what became of the invoice's attempt in doubt, after a look at the provider's own pages by its key."""
+    """Say what became of the invoice's attempt in doubt, after a look at the provider's own pages by its key.
+
+    With --not-charged the provider is asked once more first (this needs the account's secret): what it knows after all counts.
+    """
     if (paid is None) == (not not_charged):
         raise click.UsageError("say what you found: --paid REFERENCE or --not-charged")
-    with open_store() as store, store.transaction() as tx:
-        found = locked_invoice(tx, agency, invoice, number)
+    with open_store() as store:
+        if not_charged and not unasked:
+            paid = _look_again(store, agency, invoice, number)
+        with store.transaction() as tx:
+            found = locked_invoice(tx, agency, invoice, number)
+            try:
+                resolved = resolve(tx, facts.require_agency(tx, agency), found, paid, by=who(by))
+            except NotInDoubtError as error:
+                raise click.UsageError(str(error)) from None
+            now = tx.as_of
+    what = f"attempt {resolved.attempt}" if isinstance(resolved, Charge) else f"page {resolved.turn}"
+    then = f"is paid by {paid}" if paid is not None else "was not charged, and the invoice can be charged again"
+    click.echo(f"{what} of invoice {found.number or found.invoice_id}: it {then}")
+    if paid is None and isinstance(resolved, Charge):
+        _warn_of_dead_key(resolved, now)
+
+
+def _look_again(store: Store, agency_id: str, invoice_id: str | None, number: str | None) -> str | None:
+    """Ask the provider once more before anything goes out. Returns its id of the money if it has it after all.
+
+    Raises click.UsageError where it says something else than "not here", or can't be asked.
+    """
+    with store.transaction() as tx:
+        invoice = locked_invoice(tx, agency_id, invoice_id, number)
+        agency = facts.require_agency(tx, agency_id)
         try:
-            charge = resolve(tx, facts.require_agency(tx, agency), found, paid, by=who(by))
+            doubtful = in_doubt(tx, agency, invoice)
         except NotInDoubtError as error:
             raise click.UsageError(str(error)) from None
-    what = f"is paid by {paid}" if paid is not None else "was not charged, and the attempt goes out again"
-    click.echo(f"attempt {charge.attempt} of invoice {found.number or found.invoice_id}: it {what}")
+        gateways = Directory(reader(), {"sandbox": SandboxGateway(SandboxLedger(store))})(tx, agency_id)
+        gateway = gateways.get(doubtful.provider or "", "gateway_missing")
+        today = local_date(tx.as_of, agency.timezone)
+    if isinstance(doubtful, PayLink):
+        return None  # nothing goes out by a page's end: the client, or an attempt of its own, pays anew
+    if isinstance(gateway, str) or doubtful.request is None:
+        raise click.UsageError(
+            f"{doubtful.provider} can't be asked here: {gateway}; run this where the secrets are, or --unasked"
+        )
+    request = msgspec.json.decode(doubtful.request, type=ChargeRequest)
+    sent = Sent(doubtful.first_sent_at or doubtful.sent_at or doubtful.planned_at, doubtful.reference)
+    return _taken_as(doubtful, gateway.lookup(request, today, sent))
+
+
+def _taken_as(charge: Charge, found: Found) -> str | None:
+    match found:
+        case Succeeded(reference):
+            click.echo(f"{charge.provider} does know it: it was paid by {reference}", err=True)
+            return reference
+        case NotFound():
+            return None
+        case NotYetKnowable(detail) if detail == NOT_NAMED:
+            click.echo(f"{charge.provider} names it in no event, which proves nothing; your word counts", err=True)
+            return None
+        case Pending() | Declined() | ActionRequired():
+            said = type(found).__name__.lower()
+            raise click.UsageError(f"{charge.provider} knows it ({said}); it is settled by itself, nothing goes out")
+        case _:
+            raise click.UsageError(f"{charge.provider} can't be asked at this moment; try again, or --unasked")
+
+
+def _warn_of_dead_key(charge: Charge, now: datetime) -> None:
+    """Past its retention a key protects nobody: the request that goes out again is a new one there."""
+    if charge.sent_at is not None and not is_remembered(charge.provider or "", charge.sent_at, now):
+        click.echo(
+            f"warning: {charge.provider} no longer remembers the key {charge.key}; if the first request went through after all,"
+            " the client pays twice",
+            err=True,
+        )

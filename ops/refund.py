@@ -5,10 +5,10 @@ import click
 from ops.connect import open_store
 from ops.naming import invoice_options, locked_invoice
 from ops.printing import by_option, json_option, print_rows, who
-from shared.acts import refund
+from shared.acts import refund, taken_back
 from shared.acts.refund import RefundRefusedError
 from shared.acts.settled_by_hand import NotInDoubtError, resolve_refund
-from shared.store import facts, refunds
+from shared.store import facts, invoices, refunds
 
 COLUMNS = {
     "invoice_id": "invoice",
@@ -100,3 +100,19 @@ def resolve_command(
         except NotInDoubtError as error:
             raise click.UsageError(str(error)) from None
     click.echo(f"refund {turn} of invoice {found.number or found.invoice_id}: {refunded or 'it has failed'}")
+
+
+@refund_command.command("taken-back")
+@invoice_options
+@click.option("--payment", required=True, metavar="REFERENCE", help="The reference of the payment whose money is gone.")
+@click.option(
+    "--amount-minor", type=click.IntRange(0), required=True, help="How much of it is gone in all, in minor units."
+)
+def taken_back_command(agency: str, invoice: str | None, number: str | None, payment: str, amount_minor: int) -> None:
+    """Record that money of a payment was taken back (a dispute lost, a debit returned) where no provider can be asked."""
+    with open_store() as store, store.transaction() as tx:
+        found = locked_invoice(tx, agency, invoice, number)
+        if not taken_back.said_by_hand(tx, facts.require_agency(tx, agency), found, payment, amount_minor):
+            raise click.UsageError(f"invoice {found.number or found.invoice_id} has no payment {payment}")
+        after = invoices.load(tx, agency, [found.invoice_id])[found.invoice_id]
+    click.echo(f"{amount_minor} {found.currency} (minor units) of {payment} are gone: the invoice is {after.status}")

@@ -27,7 +27,9 @@ def collect_again(tx: Tx, found: Recheck, subscription_ids: Sequence[str]) -> No
     loaded = invoices.load(tx, agency_id, ids)
     latest = charges.latest_of(tx, agency_id, ids)
     fresh = found.kind == "payment_method"
-    chosen = [id_ for id_ in ids if _wanted(latest[id_], method, fresh=fresh)]
+    # What was given up, or taken back, waits for a reason of its own: that another invoice was paid is none.
+    asked = [id_ for id_ in ids if fresh or loaded[id_].exhausted_at is None]
+    chosen = [id_ for id_ in asked if _wanted(latest[id_], method, fresh=fresh)]
     charges.write(tx, agency_id, [again for id_ in chosen for again in _moved(tx, latest[id_])])
     charges.plan(tx, agency_id, [new for id_ in chosen for new in _added(tx, loaded[id_], latest[id_])])
     if fresh:

@@ -32,6 +32,7 @@ class Draft(NamedTuple):
 def about_invoice(invoice: Invoice, occasion: str, audience: str, turn: str = "", **said: Any) -> Draft:
     """A draft about an invoice, with what its text needs of it."""
     context = {
+        "invoice_id": invoice.invoice_id,
         "number": invoice.number,
         "issued_on": invoice.issued_on,
         "due_on": invoice.due_on,
@@ -70,6 +71,7 @@ def _notice(agency: Agency, draft: Draft, clients: Mapping[str, Client]) -> NewN
     recipient = client.email if draft.audience == CLIENT and client is not None else agency.email
     context = {
         "agency": agency.name,
+        "agency_id": agency.agency_id,
         "agency_email": agency.email,
         "client": client.name if client is not None else None,
         "online": agency.gateway != "sandbox",

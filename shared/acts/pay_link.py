@@ -7,45 +7,92 @@ never paid by both.
 from datetime import timedelta
 from typing import Literal
 
+from shared.acts.notify import AGENCY, CLIENT, about_invoice, notify
+from shared.acts.receive import receive
 from shared.domain.facts import Agency
-from shared.domain.keys import pay_link_key, subscription_subject
-from shared.domain.states import CHARGE_IN_FLIGHT
-from shared.gateways.port import LinkRequest
-from shared.store import charges, deployment, pay_links
+from shared.domain.keys import page_method_id, pay_link_key, subscription_subject
+from shared.domain.pay_links import UNASKED_MAX, Standing, lateness, person_until
+from shared.domain.states import CHARGE_IN_FLIGHT, LINK_MOVES, check_move
+from shared.gateways.amounts import refusal
+from shared.gateways.port import LinkRequest, Saved
+from shared.store import charges, deployment, facts, pay_links, rechecks
+from shared.store.facts import SavedMethod
 from shared.store.invoices import Invoice
 from shared.store.pay_links import PayLink
+from shared.store.payments import Payment
+from shared.store.rechecks import NewRecheck
 from shared.store.transaction import Tx
 
 LIVES_FOR = timedelta(hours=1)  # Stripe's least is half an hour, and PayPal forgets an order after three
 LEFT_AT_LEAST = timedelta(minutes=5)
 
 Refusal = Literal["settled", "under_way", "closing", "not_online"]
+KEEPERS = ("stripe",)  # providers that can keep what a client pays by on a page
+OWED = ("open", "uncollectible")
 
 
-def prepare(tx: Tx, agency: Agency, invoice: Invoice) -> PayLink | Refusal:
-    """The place to send the client to (its subscription is locked): the open one, or a new one to open; or why there is none.
+def is_owed(invoice: Invoice) -> bool:
+    """Whether a client may still pay: also what was written off is owed."""
+    return invoice.status in OWED and invoice.rest_minor > 0
 
-    `settled`: nothing is asked for any more. `under_way`: the money may be on its way already. `closing`: the open place is
-    over another amount, or about to expire; soon there can be a new one. `not_online`: the agency has no such provider.
-    """
-    if invoice.status != "open" or invoice.rest_minor == 0:
+
+def is_wanted(invoice: Invoice, link: PayLink) -> bool:
+    """Whether the invoice still asks for exactly what a place is over."""
+    return invoice.status in OWED and invoice.rest_minor == link.amount_minor
+
+
+def standing(link: PayLink) -> Standing:
+    """How a place stands, for the table of what answers mean."""
+    if link.state in pay_links.OPEN and link.doubtful_since is not None:
+        return "doubtful"
+    return link.state  # type: ignore[return-value]  # the states of its row
+
+
+def offers(tx: Tx, agency: Agency, invoice: Invoice) -> Refusal | None:
+    """Why there can be no place for this invoice at all; None: there can be one. An amount that can't be paid is told."""
+    if not is_owed(invoice):
         return "settled"
     if agency.gateway not in ("stripe", "paypal"):
         return "not_online"
+    code = refusal(agency.gateway, invoice.rest_minor, invoice.currency)
+    if code is not None:
+        tell_not_payable(tx, agency, invoice, code)
+        return "not_online"
+    return None
+
+
+def tell_not_payable(tx: Tx, agency: Agency, invoice: Invoice, code: str) -> None:
+    """The provider does not take this by a page: the agency is told, once for each reason, for its client writes to it."""
+    said = {"provider": agency.gateway, "code": code, "moved_minor": invoice.rest_minor}
+    notify(tx, agency, [about_invoice(invoice, "page_impossible", AGENCY, code, **said)])
+
+
+def prepare(tx: Tx, agency: Agency, invoice: Invoice, *, keeps_method: bool = False) -> PayLink | Refusal:
+    """The place to send the client to (its subscription is locked): the open one, or a new one to open; or why there is none.
+
+    `settled`: nothing is asked for any more. `under_way`: the money may be on its way already. `closing`: the open place is
+    over another amount, keeps the method where it should not, or is about to expire; soon there can be a new one. `not_online`:
+    the agency has no such provider, or it can't take this amount.
+    """
+    refused = offers(tx, agency, invoice)
+    if refused is not None:
+        return refused
+    keeps_method = keeps_method and agency.gateway in KEEPERS
     if any(each.state in CHARGE_IN_FLIGHT for each in charges.open_of(tx, agency.agency_id, [invoice.invoice_id])):
         return "under_way"
     link = pay_links.open_of(tx, agency.agency_id, [invoice.invoice_id]).get(invoice.invoice_id)
     if link is None:
-        return _open(tx, agency, invoice)
+        return _open(tx, agency, invoice, keeps_method=keeps_method)
     if link.state == "paying":
         return "under_way"
-    if link.amount_minor != invoice.rest_minor or link.expires_at - tx.as_of < LEFT_AT_LEAST:
+    other = not is_wanted(invoice, link) or link.keeps_method != keeps_method
+    if other or link.expires_at - tx.as_of < LEFT_AT_LEAST:
         pay_links.write(tx, agency.agency_id, [link._replace(wake_at=tx.as_of)])
         return "closing"
     return link
 
 
-def _open(tx: Tx, agency: Agency, invoice: Invoice) -> PayLink:
+def _open(tx: Tx, agency: Agency, invoice: Invoice, *, keeps_method: bool) -> PayLink:
     before = pay_links.of_invoices(tx, agency.agency_id, [invoice.invoice_id])
     turn = max((each.turn for each in before), default=0) + 1
     expires_at = (tx.as_of + LIVES_FOR).replace(microsecond=0)
@@ -64,6 +111,8 @@ def _open(tx: Tx, agency: Agency, invoice: Invoice) -> PayLink:
         expires_at=expires_at,
         wake_at=expires_at,
         settled_at=None,
+        doubtful_since=None,
+        keeps_method=keeps_method,
     )
     pay_links.insert(tx, agency.agency_id, link)
     said = {"invoice_id": link.invoice_id, "turn": turn, "provider": link.provider, "expires_at": expires_at}
@@ -78,8 +127,87 @@ def opened(tx: Tx, agency_id: str, link: PayLink, reference: str, url: str) -> P
     return now_open
 
 
-def request_of(agency_id: str, link: PayLink, invoice: Invoice, back: str) -> LinkRequest:
-    """What the provider is asked by, from the link's row alone. `back`: the address the client comes back to."""
+def ended(tx: Tx, link: PayLink) -> PayLink:
+    """Nobody can pay there any more, and nobody did. The row as it is to be written."""
+    check_move(LINK_MOVES, "link", link.state, "ended")
+    return link._replace(state="ended", wake_at=None, settled_at=tx.as_of)
+
+
+def paid(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, reference: str, saved: Saved | None) -> PayLink:
+    """The client has paid at a place: the money is recorded, and what he paid by is kept if he wanted that.
+
+    A kept method is the client's newest default one, so his next invoice is charged by it; as any new method it is tried on
+    what he has open. Returns the row as it was written.
+    """
+    check_move(LINK_MOVES, "link", link.state, "paid")
+    done = link._replace(state="paid", wake_at=None, settled_at=tx.as_of, doubtful_since=None)
+    pay_links.write(tx, agency.agency_id, [done])
+    payment = Payment(link.provider, reference, link.invoice_id, link.amount_minor, link.currency, tx.as_of)
+    receive(tx, agency, [payment])
+    if saved is not None and link.keeps_method:
+        of = (invoice.client_id, page_method_id(link.invoice_id, link.turn))
+        facts.save_method(tx, agency.agency_id, SavedMethod(*of, link.provider, saved.token, saved.customer))
+        rechecks.add_all(tx, [NewRecheck(agency.agency_id, "payment_method", invoice.client_id, tx.as_of)])
+    return done
+
+
+def failed(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink) -> PayLink:
+    """The client was thanked, and no money came after all: both are told, unless nothing is owed any more."""
+    said = {"invoice_id": link.invoice_id, "turn": link.turn, "provider": link.provider, "key": link.key}
+    tx.record(agency.agency_id, "link.failed", subscription_subject(link.subscription_id), said)
+    if is_owed(invoice):
+        about = {"provider": link.provider, "moved_minor": link.amount_minor}
+        drafts = [
+            about_invoice(invoice, "page_payment_failed", who, str(link.turn), **about) for who in (CLIENT, AGENCY)
+        ]
+        notify(tx, agency, drafts)
+    return ended(tx, link)
+
+
+def late(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, *, pending: bool) -> PayLink:
+    """A place of which the provider has not said what became of it, as it goes on: no place is waited for without an end.
+
+    Three days after its time (a payment that is under way: after thirty) the agency is asked to look, once; a week later it
+    ends, and the invoice can be charged and paid again. PayPal's money moves by our hand alone: an order never taken is over.
+    """
+    since = link.doubtful_since
+    if since is None:
+        if tx.as_of < link.expires_at + UNASKED_MAX:
+            return link
+        if link.provider == "paypal":
+            return ended(tx, link)
+        since = link.expires_at
+        link = link._replace(doubtful_since=since)
+    match lateness(since, tx.as_of, pending=pending):
+        case "ask_a_person":
+            ask_a_person(tx, agency, invoice, link, pending=pending)
+        case "over":
+            return ended(tx, link)
+        case _:
+            pass
+    return link
+
+
+def is_asked(tx: Tx, link: PayLink) -> bool:
+    """Whether the agency was asked what became of a place in doubt."""
+    return link.doubtful_since is not None and lateness(link.doubtful_since, tx.as_of, pending=False) != "in_time"
+
+
+def ask_a_person(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, *, pending: bool) -> None:
+    """Nobody but the agency can say whether its client has paid: asked once, with the day until which it is waited for."""
+    since = link.doubtful_since or tx.as_of
+    said = {
+        "since": since.date().isoformat(),
+        "until": person_until(since, pending=pending).date().isoformat(),
+        "provider": link.provider,
+        "key": link.key,
+        "moved_minor": link.amount_minor,
+    }
+    notify(tx, agency, [about_invoice(invoice, "page_payment_in_doubt", AGENCY, str(link.turn), **said)])
+
+
+def request_of(agency_id: str, link: PayLink, invoice: Invoice, back: str, customer: str | None = None) -> LinkRequest:
+    """What the provider is asked by. `back`: the address the client comes back to; `customer`: who he is at the provider."""
     return LinkRequest(
         agency_id=agency_id,
         invoice_id=link.invoice_id,
@@ -91,4 +219,6 @@ def request_of(agency_id: str, link: PayLink, invoice: Invoice, back: str) -> Li
         expires_at=link.expires_at,
         success_url=f"{back}?paid=1",
         cancel_url=back,
+        keeps_method=link.keeps_method,
+        customer=customer if link.keeps_method else None,
     )

@@ -8,7 +8,7 @@ from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
 from shared.domain.segments import joined
 from shared.domain.states import SERIES_GOES_ON
-from shared.store import charges, cycles, invoices, payments, refunds
+from shared.store import charges, cycles, invoices, payments, refunds, reversals
 from shared.store.invoices import Invoice
 from shared.store.payments import Payment
 from shared.store.transaction import Tx
@@ -37,8 +37,13 @@ def receive(tx: Tx, agency: Agency, arrived: Sequence[Payment], unsent: Collecti
         drafts += _record(tx, agency, invoice, each)
         if invoice.status in ("open", "uncollectible") and invoice.collected_minor >= invoice.total_minor:
             paid.append(invoice)
-    _close(tx, agency, paid, received)
-    drafts += [about_invoice(invoice, "invoice_paid", CLIENT) for invoice in paid if invoice.invoice_id not in unsent]
+    close(tx, agency, paid, received)
+    turns = reversals.paid_turns(tx, agency.agency_id, received)
+    drafts += [
+        about_invoice(invoice, "invoice_paid", CLIENT, turns.get(invoice.invoice_id, ""))
+        for invoice in paid
+        if invoice.invoice_id not in unsent
+    ]
     notify(tx, agency, drafts)
     return paid
 
@@ -69,7 +74,7 @@ def tell_money_of_void(tx: Tx, agency: Agency, invoice: Invoice) -> None:
     notify(tx, agency, [about_invoice(invoice, "surplus_payment", AGENCY, "void", surplus_minor=left, status="void")])
 
 
-def _close(tx: Tx, agency: Agency, paid: Sequence[Invoice], received: dict[str, list[Payment]]) -> None:
+def close(tx: Tx, agency: Agency, paid: Sequence[Invoice], received: dict[str, list[Payment]]) -> None:
     """Paid invoices: no further attempt, no hold, and a series that was given up goes on."""
     if not paid:
         return

@@ -7,13 +7,13 @@ from typing import Any, Final
 import msgspec
 
 from shared.acts import numbering
-from shared.acts.notify import CLIENT, about_invoice, notify
-from shared.domain.crediting import Credit, beyond_surplus, credit
+from shared.acts.notify import AGENCY, CLIENT, about_invoice, notify
+from shared.domain.crediting import Credit, credit, to_credit
 from shared.domain.cycles import local_date
 from shared.domain.facts import Agency
 from shared.domain.keys import credit_note_number, refund_key, subscription_subject
 from shared.domain.states import REFUND_MOVES, check_move
-from shared.store import deployment, refunds
+from shared.store import deployment, refunds, reversals
 from shared.store.invoices import Invoice
 from shared.store.refunds import NewCreditNote, Outside, Refund, Refundable
 from shared.store.transaction import Tx
@@ -170,6 +170,23 @@ def succeed(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, reference:
     return done
 
 
+def fail(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, code: str) -> Refund:
+    """Nothing went back, or it came back: the agency is told, and what is left of the payment can be given back anew.
+
+    A credit note stands, for the money is still owed; it is not written again. What a dispute has taken of the payment
+    meanwhile is asked for anew, since more of it may be gone than the refund left to record.
+    """
+    check_move(REFUND_MOVES, "refund", refund.state, "failed")
+    failed = refund._replace(state="failed", code=code, wake_at=None, lease_until=None, settled_at=tx.as_of)
+    refunds.write(tx, agency.agency_id, [failed])
+    data = {**told(refund), "code": code}
+    tx.record(agency.agency_id, "refund.failed", subscription_subject(refund.subscription_id), data)
+    said = {"code": code, "provider": refund.source, "refunded_minor": refund.amount_minor}
+    notify(tx, agency, [about_invoice(invoice, "refund_failed", AGENCY, str(refund.turn), **said)])
+    reversals.ask_again(tx, agency.agency_id, refund.source, refund.payment_reference)
+    return failed
+
+
 def told(refund: Refund) -> dict[str, Any]:
     """What events say of a refund."""
     return {
@@ -185,8 +202,12 @@ def told(refund: Refund) -> dict[str, Any]:
 
 
 def _credit_note(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund) -> NewCreditNote | None:
-    """What the refund takes back of a paid invoice; a void one asks for nothing any more."""
-    if invoice.status != "paid":
+    """What the refund takes back of an invoice; a void one asks for nothing any more.
+
+    Credited is what has gone back beyond the surplus, in all: a refund that repeats one which the client's bank sent back finds
+    it credited already.
+    """
+    if invoice.status == "void":
         return None
     before = [
         each
@@ -194,10 +215,11 @@ def _credit_note(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund) -> Ne
         if each.state == "succeeded" and each.turn != refund.turn
     ]
     surplus = max(0, invoice.collected_minor - invoice.total_minor)
-    amount = beyond_surplus(refund.amount_minor, surplus, sum(each.amount_minor for each in before))
+    credited = refunds.credited(tx, agency.agency_id, invoice.invoice_id)
+    gone = sum(each.amount_minor for each in before) + refund.amount_minor
+    amount = min(refund.amount_minor, to_credit(gone, surplus, credited))
     if amount == 0:
         return None
-    credited = refunds.credited(tx, agency.agency_id, invoice.invoice_id)
     sums = credit(refunds.taxes(tx, agency.agency_id, invoice.invoice_id), credited, amount)
     today = local_date(tx.as_of, agency.timezone)
     prefix = agency.invoice_prefix

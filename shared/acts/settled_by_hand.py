@@ -1,13 +1,18 @@
 """A person has looked at the provider's own pages and says what became of an attempt or a refund in doubt."""
 
+import re
+from collections.abc import Collection
+
+from shared.acts import pay_link
 from shared.acts.receive import receive
 from shared.acts.refund import succeed, told
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
 from shared.domain.states import CHARGE_MOVES, REFUND_MOVES, check_move
-from shared.store import charges, inbox, refunds
+from shared.store import charges, inbox, pay_links, refunds
 from shared.store.charges import Charge
 from shared.store.invoices import Invoice
+from shared.store.pay_links import PayLink
 from shared.store.payments import Payment
 from shared.store.refunds import Refund
 from shared.store.transaction import Tx
@@ -18,46 +23,120 @@ class NotInDoubtError(ValueError):
 
 
 DOUBTFUL = ("unknown", "pending")
+ASKED = "needs_a_person"
+THEIR_IDS = {"stripe": re.compile(r"(pi|ch|py|re|pyr)_[A-Za-z0-9]+"), "paypal": re.compile(r"[0-9A-Z]{17}")}
 
 
-def resolve(tx: Tx, agency: Agency, invoice: Invoice, reference: str | None, *, by: str) -> Charge:
-    """Settle the invoice's attempt in doubt (its subscription is locked).
+def in_doubt(tx: Tx, agency: Agency, invoice: Invoice) -> Charge | PayLink:
+    """The invoice's attempt, or place to pay, of which nobody knows whether money moved. Raises NotInDoubtError."""
+    ids = [invoice.invoice_id]
+    found = [each for each in charges.open_of(tx, agency.agency_id, ids) if each.state in DOUBTFUL]
+    links = [each for each in pay_links.open_of(tx, agency.agency_id, ids).values() if each.doubtful_since is not None]
+    if found:
+        return found[0]
+    if links:
+        return links[0]
+    raise NotInDoubtError("no attempt of this invoice is unknown or pending; see: charge list")
+
+
+def resolve(tx: Tx, agency: Agency, invoice: Invoice, reference: str | None, *, by: str) -> Charge | PayLink:
+    """Settle the invoice's attempt, or place to pay, in doubt (its subscription is locked).
 
     `reference`: the provider's id of the money; None: nothing was charged, so the same attempt goes out again under its key,
     which keeps even a wrong word from charging twice while the provider remembers it. Raises NotInDoubtError.
     """
-    doubtful = [each for each in charges.open_of(tx, agency.agency_id, [invoice.invoice_id]) if each.state in DOUBTFUL]
-    if not doubtful:
-        raise NotInDoubtError("no attempt of this invoice is unknown or pending; see: charge list")
-    (charge,) = doubtful
-    if reference is None and charge.state == "pending":
+    found = in_doubt(tx, agency, invoice)
+    if reference is None and isinstance(found, Charge) and found.state == "pending":
         raise NotInDoubtError("the provider has accepted this attempt, so it can't be sent again; it says how it ends")
-    subject = subscription_subject(charge.subscription_id)
     said = {
-        "invoice_id": charge.invoice_id,
-        "attempt": charge.attempt,
-        "key": charge.key,
+        "invoice_id": found.invoice_id,
+        "attempt": found.attempt if isinstance(found, Charge) else None,
+        "key": found.key,
         "reference": reference,
         "by": by,
     }
-    tx.record(agency.agency_id, "charge.resolved", subject, said)
+    tx.record(agency.agency_id, "charge.resolved", subscription_subject(found.subscription_id), said)
+    if isinstance(found, Charge):
+        _resolve_charge(tx, agency, found, reference)
+    elif reference is None:
+        pay_links.write(tx, agency.agency_id, [pay_link.ended(tx, found)])
+        charges.wake_open(tx, agency.agency_id, [found.invoice_id])
+    else:
+        pay_link.paid(tx, agency, invoice, found, reference, None)
+    inbox.wake(tx, agency.agency_id, [f"settlement/{invoice.invoice_id}"])
+    return found
+
+
+def _resolve_charge(tx: Tx, agency: Agency, charge: Charge, reference: str | None) -> None:
     if reference is None:
         check_move(CHARGE_MOVES, "charge", charge.state, "due")
         again = charge._replace(
             state="due", code=None, reference=None, doubtful_since=None, planned_at=tx.as_of, wake_at=tx.as_of
         )
         charges.write(tx, agency.agency_id, [again._replace(fence=charge.fence + 1)])
-    else:
-        check_move(CHARGE_MOVES, "charge", charge.state, "succeeded")
-        done = charge._replace(
-            state="succeeded", reference=reference, code=None, wake_at=None, lease_until=None, settled_at=tx.as_of
-        )
-        charges.write(tx, agency.agency_id, [done._replace(fence=charge.fence + 1)])
-        amount = charge.amount_minor or 0
-        source = charge.provider or ""
-        receive(tx, agency, [Payment(source, reference, invoice.invoice_id, amount, charge.currency, tx.as_of)])
-    inbox.wake(tx, agency.agency_id, [f"settlement/{invoice.invoice_id}"])
-    return charge
+        return
+    check_move(CHARGE_MOVES, "charge", charge.state, "succeeded")
+    done = charge._replace(
+        state="succeeded", reference=reference, code=None, wake_at=None, lease_until=None, settled_at=tx.as_of
+    )
+    charges.write(tx, agency.agency_id, [done._replace(fence=charge.fence + 1)])
+    amount = charge.amount_minor or 0
+    source = charge.provider or ""
+    receive(tx, agency, [Payment(source, reference, charge.invoice_id, amount, charge.currency, tx.as_of)])
+
+
+def told_paid(
+    tx: Tx, agency: Agency, invoice: Invoice, amount_minor: int | None, reference: str | None, by: str
+) -> bool:
+    """Upstream says that an invoice is paid: whether that is the answer to our question about an attempt or a place in doubt.
+
+    It is, if it names its key (our mail does) or the provider's id of it; or names nothing, once the agency was asked. Then the
+    attempt is settled, and the same money is not recorded a second time when the provider is heard of again. False: it is money
+    of its own.
+    """
+    try:
+        found = in_doubt(tx, agency, invoice)
+    except NotInDoubtError:
+        return False
+    if amount_minor not in (None, found.amount_minor):
+        return False
+    asked = found.code == ASKED if isinstance(found, Charge) else pay_link.is_asked(tx, found)
+    if not _is_answer(reference, found.key, found.provider, (found.reference,), asked=asked):
+        return False
+    resolve(tx, agency, invoice, _recorded_as(found.key, found.provider, reference), by=by)
+    return True
+
+
+def told_refunded(
+    tx: Tx, agency: Agency, invoice: Invoice, amount_minor: int | None, reference: str | None, by: str
+) -> bool:
+    """The same of a refund: whether `invoice.refunded` is the answer to our question about one in doubt."""
+    for refund in refunds.of_invoices(tx, agency.agency_id, [invoice.invoice_id]):
+        fits = refund.state in DOUBTFUL and amount_minor in (None, refund.amount_minor)
+        asked = refund.code == ASKED
+        if fits and _is_answer(reference, refund.key, refund.source, (refund.reference,), asked=asked):
+            resolve_refund(tx, agency, invoice, refund.turn, _recorded_as(refund.key, refund.source, reference), by=by)
+            return True
+    return False
+
+
+def _is_answer(
+    reference: str | None, key: str | None, provider: str | None, known: Collection[str | None], *, asked: bool
+) -> bool:
+    if reference is None:
+        return asked
+    return reference == key or reference in known or (asked and _is_theirs(provider, reference))
+
+
+def _recorded_as(key: str | None, provider: str | None, reference: str | None) -> str:
+    """The provider's id if upstream said it, else our key: the provider's books name it too."""
+    return reference if reference is not None and _is_theirs(provider, reference) else key or ""
+
+
+def _is_theirs(provider: str | None, reference: str) -> bool:
+    """Whether a reference has the form of a provider's ids."""
+    form = THEIR_IDS.get(provider or "")
+    return form is not None and form.fullmatch(reference) is not None
 
 
 def resolve_refund(tx: Tx, agency: Agency, invoice: Invoice, turn: int, reference: str | None, *, by: str) -> Refund:

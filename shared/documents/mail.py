@@ -1,13 +1,16 @@
 """The text of each notice. Pure: the same context gives the same words."""
 
 from collections.abc import Callable, Mapping
-from datetime import date
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from shared.domain.currency import exponent
-from shared.domain.money import display
-
-Context = Mapping[str, Any]
+from shared.documents import mail_money
+from shared.documents.wording import Context, Text
+from shared.documents.wording import command as _command
+from shared.documents.wording import facts as _facts
+from shared.documents.wording import first_upper as _first_upper
+from shared.documents.wording import invoice as _invoice
+from shared.documents.wording import money as _money
+from shared.documents.wording import pay_link as _pay_link
 
 
 class Mail(NamedTuple):
@@ -26,41 +29,6 @@ def render(occasion: str, audience: str, context: Context) -> Mail:
     return Mail(" ".join(subject.split()), "\n\n".join(parts) + "\n")
 
 
-Text = tuple[str, list[str]]
-
-
-def _money(context: Context, name: str = "total_minor") -> str:
-    return display(context[name], context["currency"], exponent(context["currency"]))
-
-
-def _invoice(context: Context) -> str:
-    """`invoice NL-00001`, or what an invoice without a number is called."""
-    return f"invoice {context['number']}" if context.get("number") else "your invoice"
-
-
-def _facts(context: Context) -> str:
-    """The block of facts about an invoice, aligned."""
-    rows = [
-        ("Invoice", context.get("number")),
-        ("For", context.get("service")),
-        ("Period", _period(context)),
-        ("Issued on", context.get("issued_on")),
-        ("Due on", context.get("due_on")),
-        ("Total", _money(context)),
-    ]
-    if context.get("rest_minor") not in (None, 0, context["total_minor"]):
-        rows.append(("Still open", _money(context, "rest_minor")))
-    return "\n".join(f"  {name + ':':<12}{value}" for name, value in rows if value)
-
-
-def _period(context: Context) -> str | None:
-    starts, ends = context.get("period_starts_on"), context.get("period_ends_on")
-    if not starts or not ends:
-        return None
-    last = date.fromordinal(date.fromisoformat(ends).toordinal() - 1)
-    return f"{starts} to {last.isoformat()}"
-
-
 _REASONS = {
     "insufficient_funds": "Your bank reported insufficient funds.",
     "declined": "Your bank declined the payment.",
@@ -68,10 +36,6 @@ _REASONS = {
     "no_payment_method": "We have no payment method of yours that we can use. Please give us one.",
     "not_confirmed": "The payment was not confirmed in time.",
 }
-
-
-def _pay_link(context: Context) -> str:
-    return f"You can pay it here: {context['pay_url']}" if context.get("pay_url") else ""
 
 
 def _invoice_open(context: Context) -> Text:
@@ -135,15 +99,21 @@ def _charge_in_doubt(context: Context) -> Text:
         f" {context['provider']} has not answered."
     )
     ask = (
-        f"Please look in your account for a payment with the reference {context['key']}."
-        " If there is one, tell us that the invoice is paid. Until then it is not charged again."
+        f"Please look in your account for a payment with the reference {context['key']}. If there is one, tell us that the"
+        " invoice is paid, with this reference or with none: it is then recorded as this payment."
     )
-    return f"Please check: {_invoice(context)}", [_first_upper(said), ask, _facts(context)]
+    none = (
+        "If there is none, let whoever runs Duecycle say so; until somebody does, the invoice is not charged again:"
+        f"\n\n  {_command(context, 'charge resolve')} --not-charged"
+    )
+    return f"Please check: {_invoice(context)}", [_first_upper(said), ask, none, _facts(context)]
 
 
 def _exhausted_client(context: Context) -> Text:
     said = f"our last attempt to collect {_money(context)} for {_invoice(context)} failed. We will not try again by ourselves."
     ask = "Please pay the invoice or give us another payment method; we then try again at once."
+    if context.get("on_exhausted") == "mark_uncollectible":
+        ask = "Please pay the invoice: it is still owed."
     return f"Unpaid: {_invoice(context)}", [_first_upper(said), ask, _pay_link(context), _facts(context)]
 
 
@@ -153,10 +123,11 @@ def _exhausted_agency(context: Context) -> Text:
         "mark_uncollectible": "The invoice was marked uncollectible.",
         "cancel": "The subscription was cancelled.",
     }
+    after = "Once your client has paid you another way, mark the invoice as paid."
     said = f"all attempts to collect {_invoice(context)} from {context['client']} over {_money(context)} failed."
     return f"Dunning ended: {context['client']}, {_invoice(context)}", [
         _first_upper(said),
-        ends[context["on_exhausted"]],
+        f"{ends[context['on_exhausted']]} {after}",
         _facts(context),
     ]
 
@@ -184,103 +155,6 @@ def _first_invoice_missing(context: Context) -> Text:
     return f"First invoice missing: {context['subscription_id']}", [_first_upper(said)]
 
 
-def _refunded(context: Context) -> Text:
-    said = f"we have given back {_money(context, 'refunded_minor')} of {_invoice(context)}."
-    note = f"The credit note has the number {context['credit_note']}." if context.get("credit_note") else ""
-    return f"Refunded: {_invoice(context)} from {context['agency']}", [_first_upper(said), note, _facts(context)]
-
-
-def _refund_failed(context: Context) -> Text:
-    said = (
-        f"{_money(context, 'refunded_minor')} of {_invoice(context)} could not be given back to {context['client']}:"
-        f" {context['provider']} refused ({context['code']})."
-    )
-    after = "Your client was not told. Give the money back another way, and record that as refunded outside."
-    return f"Refund failed: {_invoice(context)}", [_first_upper(said), after, _facts(context)]
-
-
-def _refund_in_doubt(context: Context) -> Text:
-    said = (
-        f"since {context['since']} nobody can say whether {_money(context, 'refunded_minor')} of {_invoice(context)}"
-        f" went back: {context['provider']} has not answered."
-    )
-    ask = (
-        f"Please look in your account for a refund with the reference {context['key']}. It is not sent anew meanwhile."
-    )
-    return f"Please check the refund: {_invoice(context)}", [_first_upper(said), ask, _facts(context)]
-
-
-DIFFERENT = {
-    "missing_there": "a payment is recorded here that {provider} does not list",
-    "missing_here": "{provider} lists a payment that is not recorded here",
-    "amount_differs": "{provider} lists another amount for a payment than is recorded here",
-    "paid_twice": "{provider} lists more than one payment, together more than the invoice asks for",
-    "refund_missing_here": "{provider} lists a refund that is not recorded here",
-    "refund_missing_there": "a refund is recorded here that {provider} does not list",
-}
-
-
-def _books_differ(context: Context) -> Text:
-    said = f"about {_invoice(context)}: {DIFFERENT[context['what']].format(provider=context['provider'])}."
-    ask = f"Please look in your account there. The payment has the reference {context['reference']}."
-    return f"Please check: {_invoice(context)}", [_first_upper(said), ask, _facts(context)]
-
-
-def _disputed(context: Context) -> Text:
-    said = f"{context['client']} disputes the payment of {_invoice(context)} at {context['provider']} ({context['dispute']})."
-    after = "Please answer the dispute in your account there. The invoice stays paid here until you say otherwise."
-    return f"Payment disputed: {_invoice(context)}", [_first_upper(said), after, _facts(context)]
-
-
-def _surplus(context: Context) -> Text:
-    if "reference" in context:
-        return _unapplied(context)
-    said = f"{_money(context, 'surplus_minor')} more than {_invoice(context)} asks for was received from {context['client']}."
-    return f"Surplus payment: {_invoice(context)}", [_first_upper(said), _facts(context)]
-
-
-_WHY_NO_INVOICE = {
-    "before_known": "the first period had ended before the subscription was known",
-    "before_cut_over": "the first period is billed elsewhere",
-    "paused": "the subscription was paused when the first invoice was due",
-    "subscription_cancelled": "the subscription was cancelled before the first invoice was due",
-}
-
-
-def _unapplied(context: Context) -> Text:
-    why = _WHY_NO_INVOICE.get(context["reason"], context["reason"])
-    said = (
-        f"{_money(context, 'surplus_minor')} were paid at the checkout of subscription {context['subscription_id']}"
-        f" (reference {context['reference']}), but no invoice asks for them: {why}."
-    )
-    ask = "Give the money back to your client, or bill the first period yourself."
-    return f"Payment without an invoice: {context['subscription_id']}", [_first_upper(said), ask]
-
-
-def _overdue_client(context: Context) -> Text:
-    said = (
-        f"{_invoice(context)} over {_money(context)} was due on {context['due_on']} and is not paid."
-        " New orders wait until it is."
-    )
-    return f"Overdue: {_invoice(context)} from {context['agency']}", [
-        _first_upper(said),
-        _pay_link(context) or "Please pay it.",
-        _facts(context),
-    ]
-
-
-def _overdue_agency(context: Context) -> Text:
-    said = (
-        f"{_invoice(context)} over {_money(context)} was due on {context['due_on']} and {context['client']} has not paid it."
-        " New orders of this subscription are held until it is paid or voided."
-    )
-    return f"Overdue: {context['client']}, {_invoice(context)}", [_first_upper(said), _facts(context)]
-
-
-def _first_upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 TEXTS: Mapping[tuple[str, str], Callable[[Context], Text]] = {
     ("invoice_open", "client"): _invoice_open,
     ("invoice_paid", "client"): _invoice_paid,
@@ -289,17 +163,10 @@ TEXTS: Mapping[tuple[str, str], Callable[[Context], Text]] = {
     ("action_required", "client"): _action_required,
     ("charge_impossible", "agency"): _charge_impossible,
     ("charge_in_doubt", "agency"): _charge_in_doubt,
-    ("refunded", "client"): _refunded,
-    ("refund_failed", "agency"): _refund_failed,
-    ("refund_in_doubt", "agency"): _refund_in_doubt,
     ("dunning_exhausted", "client"): _exhausted_client,
     ("dunning_exhausted", "agency"): _exhausted_agency,
     ("cycle_blocked", "agency"): _cycle_blocked,
     ("series_stopped", "agency"): _series_stopped,
     ("first_invoice_missing", "agency"): _first_invoice_missing,
-    ("books_differ", "agency"): _books_differ,
-    ("payment_disputed", "agency"): _disputed,
-    ("surplus_payment", "agency"): _surplus,
-    ("invoice_overdue", "client"): _overdue_client,
-    ("invoice_overdue", "agency"): _overdue_agency,
+    **mail_money.TEXTS,
 }

@@ -22,13 +22,13 @@ class Credit(NamedTuple):
     total_minor: int
 
 
-def beyond_surplus(amount_minor: int, surplus_minor: int, refunded_minor: int) -> int:
-    """How much of a refund takes something back: what was paid too much goes back first, and takes back nothing.
+def to_credit(gone_minor: int, surplus_minor: int, credited: Sequence[Sequence[Mapping[str, Any]]]) -> int:
+    """How much of what went back is still to be credited: what was paid too much goes back first, and takes back nothing.
 
-    `refunded_minor`: what went back before.
+    `gone_minor`: all that went back. `credited`: the sums by rate of the notes there are.
     """
-    surplus_left = max(0, surplus_minor - refunded_minor)
-    return max(0, amount_minor - surplus_left)
+    before = sum(int(rate[name]) for note in credited for rate in note for name in ("net_minor", "tax_minor"))
+    return max(0, gone_minor - surplus_minor - before)
 
 
 def credit(

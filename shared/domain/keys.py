@@ -78,6 +78,23 @@ def names_deployment(key: str) -> bool:
     return not key.startswith(("inv1-", "ref1-", "pay1-"))
 
 
+def fitted(id_: str, most: int) -> str:
+    """An id where only `most` bytes are taken: whole if it fits, else its beginning with a digest of it, never just cut.
+
+    Two ids that differ stay different, however long they are and wherever they differ.
+    """
+    raw = id_.encode()
+    if len(raw) <= most:
+        return id_
+    digest = hashlib.sha256(raw).hexdigest()[:40]
+    return f"{raw[: most - len(digest) - 1].decode(errors='ignore')}~{digest}"
+
+
+def page_method_id(invoice: str, turn: int) -> str:
+    """The id of a payment method that a client saved when he paid an invoice on our page."""
+    return f"pay:{invoice}:{turn}"
+
+
 def notice_key(occasion: str, audience: str, about: str, turn: str = "") -> str:
     """One notice per occasion, recipient side and thing it is about; `turn` tells repeated occasions apart.
 

@@ -27,9 +27,13 @@ def next_step(
     One that the provider has accepted, under an id that we know, is only asked about. One whose answer was lost is sent again
     within the first ten minutes, as long as its key is remembered; then it is looked for.
     """
-    remembered = now - sent_at < RETENTION.get(provider, timedelta(0))
     young = doubtful_since is None or now - doubtful_since < RESEND_FOR
-    return "resend" if reference is None and remembered and young else "lookup"
+    return "resend" if reference is None and is_remembered(provider, sent_at, now) and young else "lookup"
+
+
+def is_remembered(provider: str, sent_at: datetime, now: datetime) -> bool:
+    """True while the same request under the same key can't move money a second time."""
+    return now - sent_at < RETENTION.get(provider, timedelta(0))
 
 
 def next_step_of_refund(

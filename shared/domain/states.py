@@ -20,7 +20,7 @@ CYCLE_UNSETTLED = frozenset({"due", "waiting", "held", "blocked"})
 INVOICE_MOVES: Mapping[str, frozenset[str]] = {
     "open": frozenset({"paid", "void", "uncollectible"}),
     "uncollectible": frozenset({"paid", "void"}),
-    "paid": frozenset(),
+    "paid": frozenset({"open"}),  # its money was taken back
     "void": frozenset(),
 }
 # An invoice series goes on while its latest invoice is one of these.
@@ -42,15 +42,20 @@ REFUND_MOVES: Mapping[str, frozenset[str]] = {
     "sending": frozenset({"due", "unknown", "pending", "succeeded", "failed"}),
     "unknown": frozenset({"due", "pending", "succeeded", "failed"}),
     "pending": frozenset({"succeeded", "failed"}),
-    "succeeded": frozenset(),
+    "succeeded": frozenset({"failed"}),  # the client's bank sent it back
     "failed": frozenset(),
 }
-PAY_LINK_MOVES: Mapping[str, frozenset[str]] = {
-    "opening": frozenset({"open", "paying", "ended"}),
-    "open": frozenset({"paying", "paid", "ended"}),
-    "paying": frozenset({"open", "paid", "ended"}),
-    "paid": frozenset(),
-    "ended": frozenset({"paying", "paid"}),  # money that was taken there all the same is looked for, and recorded
+LINK_MOVES: Mapping[str, frozenset[str]] = {
+    "opening": frozenset({"open", "paying", "paid", "ended"}),
+    "open": frozenset({"open", "paying", "paid", "ended"}),
+    "paying": frozenset({"open", "paying", "paid", "ended"}),
+    "paid": frozenset({"paid"}),
+    "ended": frozenset({"paying", "paid"}),  # somebody has paid there all the same
+}
+INQUIRY_MOVES: Mapping[str, frozenset[str]] = {
+    "asking": frozenset({"answered", "unanswered"}),
+    "answered": frozenset({"asking"}),  # the provider has told of it once more
+    "unanswered": frozenset({"asking"}),
 }
 NOTICE_MOVES: Mapping[str, frozenset[str]] = {
     "due": frozenset({"sent", "failed"}),
@@ -85,7 +90,8 @@ MACHINES = (
     Machine("invoice", "invoices", "status", INVOICE_MOVES),
     Machine("charge", "charges", "state", CHARGE_MOVES),
     Machine("refund", "refunds", "state", REFUND_MOVES),
-    Machine("place to pay", "pay_links", "state", PAY_LINK_MOVES),
+    Machine("place to pay", "pay_links", "state", LINK_MOVES),
+    Machine("question about money taken back", "payment_inquiries", "state", INQUIRY_MOVES),
     Machine("notice", "notices", "state", NOTICE_MOVES),
     Machine("message", "inbox", "state", MESSAGE_MOVES),
 )

@@ -4,25 +4,30 @@ A method's token names what is charged: a vaulted wallet by its id, a vaulted ca
 
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
 from paypalrestsdk import exceptions
 
+from shared.domain.keys import fitted
 from shared.gateways.amounts import UnpayableAmountError, paypal_value
 from shared.gateways.network import CONNECT_SECONDS, READ_SECONDS
 from shared.gateways.paypal_answers import of_capture, of_error, of_order, of_refund, of_refund_error, order_of
 from shared.gateways.paypal_events import listed, next_page, paypal_event, postback
-from shared.gateways.paypal_links import approval_order, approval_url, of_approval
+from shared.gateways.paypal_links import INVOICE_ID_MAX, approval_order, approval_url, of_approval
+from shared.gateways.paypal_reversals import DISPUTES, of_denied, of_dispute, of_reversal
 from shared.gateways.paypal_transport import PayPalTransport
 from shared.gateways.port import (
+    KEY_IN_USE,
+    ActionRequired,
     BadSignatureError,
     ChargeRequest,
     Declined,
     Expired,
     Found,
+    Gone,
     LinkRequest,
     Listed,
     NotSent,
@@ -31,8 +36,10 @@ from shared.gateways.port import (
     Outcome,
     ProviderEvent,
     RefundRequest,
+    Saved,
     Sent,
     Succeeded,
+    TakenBack,
     Unknown,
 )
 
@@ -46,6 +53,7 @@ VERIFY: Final = "/v1/notifications/verify-webhook-signature"
 EVENTS: Final = "/v1/notifications/webhooks-events"
 CLOCK_SKEW = timedelta(minutes=5)
 PAGE = 300
+NOT_NAMED: Final = "no event names the attempt"
 
 
 class PayPalGateway:
@@ -101,7 +109,7 @@ class PayPalGateway:
             return Declined(refused.code)
         body = {
             "amount": {"currency_code": request.currency, "value": value},
-            "invoice_id": request.invoice_id[:127],
+            "invoice_id": fitted(request.invoice_id, INVOICE_ID_MAX),
             "custom_id": request.key,
         }
         path = f"{CAPTURES}/{quote(request.payment_reference, safe='')}/refund"
@@ -137,23 +145,44 @@ class PayPalGateway:
             return Opened(str(order["id"]), approval_url(order))
         except Exception as error:  # noqa: BLE001 - whatever the library raises
             found = of_error(error)
-            return found if isinstance(found, NotSent) else Unknown("the answer was lost")
+            in_use = isinstance(error, exceptions.ResourceConflict)
+            lost = Unknown(KEY_IN_USE if in_use else "the answer was lost")
+            return found if isinstance(found, NotSent) else lost
 
-    def collect_link(self, request: LinkRequest, reference: str) -> Found | Expired:
-        """Take the money of an order that the client has approved, once by its key. An order PayPal forgot has expired."""
+    def collect_link(self, request: LinkRequest, reference: str) -> Found | Expired | Gone:
+        """Take the money of an order that the client has approved, once by its key. PayPal forgets one that nobody approves."""
         path = f"{ORDERS}/{quote(reference, safe='')}"
         try:
             order = self._api.get(path)
         except exceptions.ResourceNotFound:
-            return Expired()
+            return Gone()
         except Exception as error:  # noqa: BLE001 - a question that failed says nothing
             return NotYetKnowable(type(error).__name__)
         if order.get("status") != "APPROVED":
             return of_approval(order)
         try:
-            return of_order(self._api.post(f"{path}/capture", {}, headers=_headers(f"{request.key}-capture")))
+            return of_approval(self._api.post(f"{path}/capture", {}, headers=_headers(f"{request.key}-capture")))
         except Exception as error:  # noqa: BLE001 - whatever the library raises, money may have moved
-            return of_error(error)
+            found = of_error(error)
+            return Declined(found.code) if isinstance(found, ActionRequired) else found
+
+    def saved_at(self, reference: str) -> Saved | None:
+        """Nothing is kept at PayPal, see `approval_order`."""
+        del reference
+        return None
+
+    def taken_back(self, kind: str, reference: str) -> TakenBack | NotYetKnowable:
+        """See the port."""
+        asked: dict[str, tuple[str, Callable[[Mapping[str, Any]], TakenBack | NotYetKnowable]]] = {
+            "dispute": (DISPUTES, of_dispute),
+            "reversal": (REFUNDS, of_reversal),
+            "payment": (CAPTURES, of_denied),
+        }
+        path, read = asked[kind]
+        try:
+            return read(self._api.get(f"{path}/{quote(reference, safe='')}"))
+        except Exception as error:  # noqa: BLE001 - a question that failed says nothing
+            return NotYetKnowable(type(error).__name__)
 
     def end_link(self, reference: str) -> bool:
         """Nothing to do: without our capture no money moves, and whoever ends a link captures it no more."""
@@ -189,9 +218,11 @@ class PayPalGateway:
                 seen.add(found.reference)
                 yield found
 
-    def _events(self, since: datetime, type_: str) -> Iterator[Mapping[str, Any]]:
-        """Page by page; PayPal names the next one."""
-        path: str | None = f"{EVENTS}?page_size={PAGE}&start_time={_stamp(since)}&event_type={type_}"
+    def _events(self, since: datetime, type_: str | None) -> Iterator[Mapping[str, Any]]:
+        """Page by page, of one type or of all; PayPal names the next page."""
+        path: str | None = f"{EVENTS}?page_size={PAGE}&start_time={_stamp(since)}"
+        if type_ is not None:
+            path = f"{path}&event_type={type_}"
         while path is not None:
             try:
                 page = self._api.get(path)
@@ -201,14 +232,14 @@ class PayPalGateway:
             path = next_page(page)
 
     def _among_events(self, request: ChargeRequest, sent: Sent) -> Found:
-        page = self._api.get(f"{EVENTS}?page_size={PAGE}&start_time={_stamp(sent.at - CLOCK_SKEW)}")
+        """Every page of them: a busy shop has many within minutes."""
         found: list[Outcome] = []
-        for event in page.get("events", []):
-            resource = event.get("resource", {})
+        for event in self._events(sent.at - CLOCK_SKEW, None):
+            resource = event.get("resource") or {}
             if event.get("resource_type") == "capture" and resource.get("custom_id") == request.key:
                 found.append(of_capture(resource, order_of(resource)))
         settled = [each for each in found if isinstance(each, Succeeded)]
-        return next(iter(settled or found), NotYetKnowable("no event names the attempt"))
+        return next(iter(settled or found), NotYetKnowable(NOT_NAMED))
 
 
 def _stamp(at: datetime) -> str:
@@ -228,7 +259,7 @@ def _order(request: ChargeRequest) -> dict[str, Any]:
     amount = {"currency_code": request.currency, "value": paypal_value(request.amount_minor, request.currency)}
     unit = {
         "amount": amount,
-        "invoice_id": request.invoice_id[:127],
+        "invoice_id": fitted(request.invoice_id, INVOICE_ID_MAX),
         "custom_id": request.key,
         "description": request.description[:127],
     }

@@ -15,6 +15,8 @@ from shared.gateways.port import BadSignatureError, Listed, ProviderEvent
 
 FUTURE_MAX: Final = timedelta(minutes=5)
 PAST_MAX: Final = timedelta(days=4)  # PayPal delivers again for three days
+REVERSED: Final = "PAYMENT.CAPTURE.REVERSED"
+_DENIED: Final = frozenset({"PAYMENT.CAPTURE.DENIED", "PAYMENT.CAPTURE.DECLINED"})
 _SIGNED: Final = ("auth_algo", "cert_url", "transmission_id", "transmission_sig", "transmission_time")
 
 
@@ -48,11 +50,13 @@ def _event(told: Mapping[str, Any], resource: Mapping[str, Any]) -> ProviderEven
     type_ = str(told["event_type"])
     at = _instant(told.get("create_time"))
     common: dict[str, Any] = {"id": str(told["id"]), "type": type_, "at": at, "key": resource.get("custom_id")}
+    if type_ == REVERSED:
+        return _reversal(resource, common)
     match told.get("resource_type"):
         case "capture":
             order_id = (resource.get("supplementary_data") or {}).get("related_ids", {}).get("order_id")
-            settled = type_ == "PAYMENT.CAPTURE.COMPLETED"
-            return ProviderEvent(about="payment", reference=order_id, settled=settled, **common)
+            common |= {"settled": type_ == "PAYMENT.CAPTURE.COMPLETED", "failed": type_ in _DENIED}
+            return ProviderEvent(about="payment", reference=order_id, payment=resource.get("id"), **common)
         case "checkout-order":
             units = resource.get("purchase_units") or [{}]
             common["key"] = units[0].get("custom_id")
@@ -81,6 +85,19 @@ def _event(told: Mapping[str, Any], resource: Mapping[str, Any]) -> ProviderEven
             )
         case _:
             return ProviderEvent(about="other", **common)
+
+
+def _reversal(resource: Mapping[str, Any], common: dict[str, Any]) -> ProviderEvent:
+    """PayPal has taken money of a capture back; it says so by a refund that nobody asked for."""
+    money = _money(resource.get("amount"))
+    return ProviderEvent(
+        about="reversal",
+        reference=str(resource["id"]),
+        payment=_capture_of(resource) or str(resource["id"]),
+        amount_minor=money[0],
+        currency=money[1],
+        **common,
+    )
 
 
 def listed(event: Mapping[str, Any]) -> Listed:

@@ -7,17 +7,23 @@ forgotten after three hours, which is why links live shorter.
 from collections.abc import Mapping
 from typing import Any
 
+from shared.domain.keys import fitted
 from shared.gateways.amounts import paypal_value
 from shared.gateways.paypal_answers import of_order
 from shared.gateways.port import ActionRequired, Declined, Expired, Found, LinkRequest, NotYetKnowable
 
+INVOICE_ID_MAX = 127
+
 
 def approval_order(request: LinkRequest) -> dict[str, Any]:
-    """The order, from the frozen request alone. Raises UnpayableAmountError."""
+    """The order, from the frozen request alone. Raises UnpayableAmountError.
+
+    What the client pays by is not kept: the description of orders v2 at hand knows no vaulting with a purchase.
+    """
     amount = {"currency_code": request.currency, "value": paypal_value(request.amount_minor, request.currency)}
     unit = {
         "amount": amount,
-        "invoice_id": request.invoice_id[:127],
+        "invoice_id": fitted(request.invoice_id, INVOICE_ID_MAX),
         "custom_id": request.key,
         "description": request.description[:127],
     }
@@ -37,4 +43,5 @@ def of_approval(order: Mapping[str, Any]) -> Found | Expired:
     if order.get("status") in ("CREATED", "SAVED", "PAYER_ACTION_REQUIRED"):
         return NotYetKnowable(f"the order is {order['status']}")
     found = of_order(order)
-    return Expired() if isinstance(found, Declined | ActionRequired) else found
+    # Declined or sent back to the client after he had agreed: he has to be told, and comes anew.
+    return Declined(found.code) if isinstance(found, ActionRequired) else found

@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
+KEY_IN_USE = "the key is in use"  # the same request is being answered at this moment
+
 
 class ChargeRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a provider needs, frozen in the charge row before the call: a resend carries the same bytes."""
@@ -102,7 +104,8 @@ Found = Outcome | NotFound | NotYetKnowable
 class LinkRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A place at the provider where the client can pay an invoice himself; all of it is fixed with the link's row.
 
-    `success_url`, `cancel_url`: where the client comes back to.
+    `success_url`, `cancel_url`: where the client comes back to. `keeps_method`: he wants what he pays by to be kept for his
+    other invoices, at the provider's `customer` if he has one there.
     """
 
     agency_id: str
@@ -115,6 +118,8 @@ class LinkRequest(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
     success_url: str
     cancel_url: str
+    keeps_method: bool = False
+    customer: str | None = None
 
 
 class Opened(NamedTuple):
@@ -126,6 +131,24 @@ class Opened(NamedTuple):
 
 class Expired(NamedTuple):
     """Nobody has paid at the place, and nobody can any more."""
+
+
+class Gone(NamedTuple):
+    """The provider knows no such place (any more): nobody can pay there, and it can't say whether somebody did."""
+
+
+class Saved(NamedTuple):
+    """What a client paid by and wants to be kept: the token and customer that a payment method of ours would have."""
+
+    token: str
+    customer: str | None
+
+
+class TakenBack(NamedTuple):
+    """How much of a payment is gone, at this moment, by one dispute, reversal or failure; 0: nothing."""
+
+    amount_minor: int
+    currency: str
 
 
 class Listed(NamedTuple):
@@ -148,13 +171,13 @@ class Listed(NamedTuple):
 class ProviderEvent(msgspec.Struct, frozen=True, kw_only=True):
     """A webhook that was proven to be the provider's. It says what to ask about; what it says of money is not believed.
 
-    `reference`: the id of what it is about, as attempts, links or refunds know it; `payment`: the money a refund or dispute
-    is about. `settled`: it says that money moved.
+    `reference`: the id of what it is about, as attempts, links or refunds know it; `payment`: the money that it is about.
+    `settled`: it says that money moved. `failed`: that money did not, or not in the end.
     """
 
     id: str
     type: str
-    about: Literal["payment", "link", "refund", "dispute", "other"]
+    about: Literal["payment", "link", "refund", "dispute", "reversal", "other"]
     at: datetime | None = None
     reference: str | None = None
     key: str | None = None
@@ -162,6 +185,7 @@ class ProviderEvent(msgspec.Struct, frozen=True, kw_only=True):
     amount_minor: int | None = None
     currency: str | None = None
     settled: bool = False
+    failed: bool = False
 
 
 class BadSignatureError(Exception):
@@ -198,10 +222,21 @@ class OnlineGateway(Gateway, Protocol):
         """Make the place; the same request again, under its key, is the same place."""
         ...
 
-    def collect_link(self, request: LinkRequest, reference: str) -> Found | Expired:
+    def collect_link(self, request: LinkRequest, reference: str) -> Found | Expired | Gone:
         """What became of the place; where the provider waits for us once the client has agreed, the money is taken now.
 
         NotYetKnowable: it is open, and the client has not paid.
+        """
+        ...
+
+    def saved_at(self, reference: str) -> Saved | None:
+        """What was paid by at a place that was asked to keep it. Raises OSError if the provider could not be asked."""
+        ...
+
+    def taken_back(self, kind: str, reference: str) -> TakenBack | NotYetKnowable:
+        """What is gone of a payment by a `dispute`, a `reversal` or the `payment`'s own failure of this id.
+
+        Never raises for what a provider or a network does.
         """
         ...
 

@@ -8,11 +8,13 @@ import stripe
 
 from shared.gateways.amounts import UnpayableAmountError, stripe_amount
 from shared.gateways.port import (
+    KEY_IN_USE,
     ActionRequired,
     ChargeRequest,
     Declined,
     Expired,
     Found,
+    Gone,
     LinkRequest,
     Listed,
     NotFound,
@@ -23,13 +25,16 @@ from shared.gateways.port import (
     Pending,
     ProviderEvent,
     RefundRequest,
+    Saved,
     Sent,
     Succeeded,
+    TakenBack,
     Unknown,
 )
 from shared.gateways.stripe_account import ABANDONED, StripeAccount, asked, of_error, of_intent
+from shared.gateways.stripe_disputes import taken_back
 from shared.gateways.stripe_events import asking, listed, stripe_event
-from shared.gateways.stripe_links import checkout_session, of_session
+from shared.gateways.stripe_links import checkout_session, of_session, saved_method
 
 WAITS: Final = "requires_action"
 CLOCK_SKEW = timedelta(minutes=5)
@@ -141,11 +146,12 @@ class StripeGateway(StripeAccount):
             return Opened(session.id, str(session.url))
         except stripe.StripeError as error:
             found = of_error(error)
-            return found if isinstance(found, NotSent) else Unknown("the answer was lost")
+            lost = Unknown(KEY_IN_USE if error.http_status == 409 else "the answer was lost")
+            return found if isinstance(found, NotSent) else lost
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             return Unknown(f"an answer that can't be read ({type(error).__name__})")
 
-    def collect_link(self, request: LinkRequest, reference: str) -> Found | Expired:
+    def collect_link(self, request: LinkRequest, reference: str) -> Found | Expired | Gone:
         """What became of a Checkout Session; the client pays there, nothing is left for us to do."""
         del request
         return self._session(reference)
@@ -155,14 +161,28 @@ class StripeGateway(StripeAccount):
         try:
             return self.client.v1.checkout.sessions.expire(reference).status == "expired"
         except stripe.StripeError:
-            return isinstance(self._session(reference), Expired)
+            return isinstance(self._session(reference), Expired | Gone)
 
-    def _session(self, reference: str) -> Found | Expired:
+    def _session(self, reference: str) -> Found | Expired | Gone:
         try:
-            params: Any = {"expand": ["payment_intent"]}
-            return of_session(self.client.v1.checkout.sessions.retrieve(reference, params))
+            return of_session(self._retrieved(reference))
+        except stripe.InvalidRequestError as error:
+            return Gone() if error.http_status == 404 else NotYetKnowable(type(error).__name__)
         except stripe.StripeError as error:
             return NotYetKnowable(type(error).__name__)
+
+    def _retrieved(self, reference: str) -> stripe.checkout.Session:
+        params: Any = {"expand": ["payment_intent"]}
+        return self.client.v1.checkout.sessions.retrieve(reference, params)
+
+    def saved_at(self, reference: str) -> Saved | None:
+        """What Stripe keeps of a session's payment."""
+        with asking():
+            return saved_method(self._retrieved(reference))
+
+    def taken_back(self, kind: str, reference: str) -> TakenBack | NotYetKnowable:
+        """See the port."""
+        return taken_back(self.client, kind, reference)
 
     def parse_webhook(self, raw: bytes, headers: Mapping[str, str], secret: str, now: datetime) -> ProviderEvent:
         """See the port. `secret`: the endpoint's signing secret, or the old and the new one while they are exchanged."""

@@ -23,6 +23,14 @@ _SETTLED: Final = frozenset(
         "checkout.session.async_payment_succeeded",
     }
 )
+_FAILED: Final = frozenset(
+    {
+        "payment_intent.payment_failed",
+        "payment_intent.canceled",
+        "charge.failed",
+        "checkout.session.async_payment_failed",
+    }
+)
 
 
 def stripe_event(raw: bytes, signature: str | None, secrets: Sequence[str], now: datetime) -> ProviderEvent:
@@ -54,20 +62,23 @@ def _event(told: Mapping[str, Any], about: Mapping[str, Any]) -> ProviderEvent:
         "at": datetime.fromtimestamp(int(told["created"]), UTC),
         "key": (about.get("metadata") or {}).get("key"),
         "settled": type_ in _SETTLED,
+        "failed": type_ in _FAILED,
     }
     currency = str(about.get("currency") or "").upper() or None
     match about.get("object"):
         case "payment_intent":
-            return ProviderEvent(about="payment", reference=str(about["id"]), **common)
+            return ProviderEvent(about="payment", reference=str(about["id"]), payment=str(about["id"]), **common)
         case "charge":
-            return ProviderEvent(about="payment", reference=_id_of(about.get("payment_intent")), **common)
+            id_ = _id_of(about.get("payment_intent"))
+            return ProviderEvent(about="payment", reference=id_, payment=id_ or str(about["id"]), **common)
         case "checkout.session":
-            return ProviderEvent(about="link", reference=str(about["id"]), **common)
+            paid_by = _id_of(about.get("payment_intent"))
+            return ProviderEvent(about="link", reference=str(about["id"]), payment=paid_by, **common)
         case "refund" | "dispute" as kind:
             return ProviderEvent(
                 about=kind,
                 reference=str(about["id"]),
-                payment=_id_of(about.get("payment_intent")),
+                payment=_id_of(about.get("payment_intent")) or _id_of(about.get("charge")),
                 amount_minor=_minor(about.get("amount"), currency),
                 currency=currency,
                 **common,

@@ -7,13 +7,28 @@ from typing import Any
 
 import stripe
 
+from shared.domain.keys import fitted
 from shared.gateways.amounts import stripe_amount
-from shared.gateways.port import Expired, Found, LinkRequest, NotYetKnowable, Pending, Succeeded
+from shared.gateways.port import Expired, Found, LinkRequest, NotYetKnowable, Pending, Saved, Succeeded
+
+REFERENCE_MAX = 200
+
+
+def _keeping(request: LinkRequest) -> tuple[dict[str, Any], dict[str, Any]]:
+    """For a client who wants his other invoices to be paid by the same: what to say of the payment, and of the customer.
+
+    docs.stripe.com/payments/save-during-payment: what is kept belongs to a customer, a new one if there is none.
+    """
+    if not request.keeps_method:
+        return {}, {}
+    whose = {"customer_creation": "always"} if request.customer is None else {"customer": request.customer}
+    return {"setup_future_usage": "off_session"}, whose
 
 
 def checkout_session(request: LinkRequest) -> Any:
     """The parameters of a session, from the frozen request alone. Raises UnpayableAmountError."""
     about = {"agency_id": request.agency_id, "invoice_id": request.invoice_id, "key": request.key}
+    kept, customer = _keeping(request)
     price = {
         "currency": request.currency.lower(),
         "unit_amount": stripe_amount(request.amount_minor, request.currency),
@@ -22,13 +37,24 @@ def checkout_session(request: LinkRequest) -> Any:
     return {
         "mode": "payment",
         "line_items": [{"quantity": 1, "price_data": price}],
-        "client_reference_id": request.invoice_id[:200],
+        "client_reference_id": fitted(request.invoice_id, REFERENCE_MAX),
         "metadata": about,
-        "payment_intent_data": {"description": request.description, "metadata": about},
+        "payment_intent_data": {"description": request.description, "metadata": about, **kept},
         "expires_at": int(request.expires_at.timestamp()),
         "success_url": request.success_url,
         "cancel_url": request.cancel_url,
+        **customer,
     }
+
+
+def saved_method(session: stripe.checkout.Session) -> Saved | None:
+    """What was paid by, if Stripe keeps it for payments off-session; without a customer it can't be used again."""
+    intent, customer = session.payment_intent, session.customer
+    if not isinstance(intent, stripe.PaymentIntent) or intent.setup_future_usage != "off_session" or customer is None:
+        return None
+    method = intent.payment_method
+    token = method if isinstance(method, str) or method is None else method.id
+    return None if token is None else Saved(token, customer if isinstance(customer, str) else customer.id)
 
 
 def of_session(session: stripe.checkout.Session) -> Found | Expired:

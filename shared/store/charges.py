@@ -89,7 +89,7 @@ def work_beside(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> set[str
             SELECT '{table}' WHERE EXISTS (SELECT 1 FROM {table} WHERE agency_id = :agency_id
               AND invoice_id = ANY(CAST(:ids AS text[])) AND wake_at IS NOT NULL)
             """  # noqa: S608
-            for table in ("refunds", "pay_links")
+            for table in ("refunds", "pay_links", "payment_inquiries")
         ),
         agency_id=agency_id,
         ids=list(invoice_ids),

@@ -28,7 +28,10 @@ def money(tx: Tx) -> dict[str, tuple[int, int, int]]:
                coalesce(sum(greatest(i.total_minor - coalesce(p.collected, 0), 0))
                         FILTER (WHERE i.status = 'open'), 0)::bigint
         FROM invoices AS i
-        LEFT JOIN (SELECT agency_id, invoice_id, sum(amount_minor) AS collected FROM payments GROUP BY 1, 2) AS p
+        LEFT JOIN (SELECT agency_id, invoice_id, sum(amount_minor) AS collected
+                   FROM (SELECT agency_id, invoice_id, amount_minor FROM payments
+                         UNION ALL SELECT agency_id, invoice_id, -amount_minor FROM payment_reversals) AS moved
+                   GROUP BY 1, 2) AS p
           ON p.agency_id = i.agency_id AND p.invoice_id = i.invoice_id
         GROUP BY 1 ORDER BY 1
         """

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
 from shared.domain.dunning import Method
 from shared.domain.facts import Agency, Client, InitialPayment, ServiceRevision, Subscription, SubscriptionRevision
+from shared.store import bulk, tables
 from shared.store.transaction import Tx
 
 _SERVICE = (
@@ -132,6 +133,22 @@ def payment_methods(tx: Tx, agency_id: str, client_ids: Collection[str]) -> dict
     for row in rows:
         found.setdefault(row[0], []).append(Method._make(row[1:]))
     return found
+
+
+class SavedMethod(NamedTuple):
+    """A payment method that a client saved on our page; upstream does not know it."""
+
+    client_id: str
+    payment_method_id: str
+    provider: str
+    token: str
+    customer: str | None
+
+
+def save_method(tx: Tx, agency_id: str, saved: SavedMethod) -> None:
+    """Keep it as the client's default; of several defaults the newest counts, so a later word of upstream's takes its place."""
+    columns = ("agency_id", *SavedMethod._fields, "revision", "effective_at", "received_at", "is_default", "digest")
+    bulk.insert(tx, tables.payment_methods, columns, [(agency_id, *saved, 1, tx.as_of, tx.as_of, True, "page")])
 
 
 def mark_unusable(tx: Tx, agency_id: str, declined: Sequence[tuple[str, str, int, str]]) -> None:

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from shared.domain.clearance import Covering, Unresolved
-from shared.store import bulk, tables
+from shared.store import bulk, pay_links, tables
 from shared.store.errors import require_all
 from shared.store.transaction import Tx
 
@@ -52,7 +52,7 @@ class NewLine(NamedTuple):
 
 
 class Invoice(NamedTuple):
-    """An invoice as collection sees it; `collected_minor` is the sum of its payments."""
+    """An invoice as collection sees it; `collected_minor` is the sum of its payments, less what was taken back."""
 
     invoice_id: str
     subscription_id: str
@@ -101,8 +101,11 @@ def load(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str, Invoice]:
         f"""
         SELECT {_READ}, coalesce(p.collected, 0)
         FROM invoices AS i
-        LEFT JOIN LATERAL (SELECT sum(amount_minor)::bigint AS collected FROM payments
-                           WHERE agency_id = i.agency_id AND invoice_id = i.invoice_id) AS p ON true
+        LEFT JOIN LATERAL (SELECT sum(amount_minor)::bigint AS collected
+                           FROM (SELECT amount_minor FROM payments
+                                 WHERE agency_id = i.agency_id AND invoice_id = i.invoice_id
+                                 UNION ALL SELECT -amount_minor FROM payment_reversals
+                                 WHERE agency_id = i.agency_id AND invoice_id = i.invoice_id) AS moved) AS p ON true
         WHERE i.agency_id = :agency_id AND i.invoice_id = ANY(CAST(:ids AS text[]))
         """,  # noqa: S608
         agency_id=agency_id,
@@ -221,6 +224,23 @@ def close(tx: Tx, agency_id: str, ids: Sequence[str], status: str, paid_at: Sequ
         paid_at=list(paid_at),
     )
     require_all(written, len(ids), f"invoices of {agency_id}")
+    if status != "paid":  # what pays an invoice has closed its open places already
+        pay_links.wake_unwanted(tx, agency_id, ids)
+
+
+def reopen(tx: Tx, agency_id: str, invoice_id: str, code: str) -> None:
+    """A paid invoice whose money was taken back is open and failing; nothing is collected until somebody gives a reason to."""
+    tx.run(
+        """
+        UPDATE invoices SET status = 'open', paid_at = NULL, settled_at = NULL, failing_since = :as_of,
+               failing_code = :code, ladder_started_at = NULL, ladder = ladder + 1, exhausted_at = :as_of
+        WHERE agency_id = :agency_id AND invoice_id = :invoice_id AND status = 'paid'
+        """,
+        agency_id=agency_id,
+        invoice_id=invoice_id,
+        code=code,
+        as_of=tx.as_of,
+    )
 
 
 class Failing(NamedTuple):

@@ -25,11 +25,13 @@ class PayLink(NamedTuple):
     expires_at: datetime
     wake_at: datetime | None
     settled_at: datetime | None
+    doubtful_since: datetime | None
+    keeps_method: bool
 
 
 OPEN = ("opening", "open", "paying")
 _READ = ", ".join(PayLink._fields)
-_WRITTEN = ("state", "reference", "url", "wake_at", "settled_at")
+_WRITTEN = ("state", "reference", "url", "wake_at", "settled_at", "doubtful_since")
 
 
 def insert(tx: Tx, agency_id: str, link: PayLink) -> None:
@@ -59,6 +61,29 @@ def of_invoices(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[Pa
 def open_of(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> dict[str, PayLink]:
     """The open place of each of these invoices that has one."""
     return {each.invoice_id: each for each in of_invoices(tx, agency_id, invoice_ids) if each.state in OPEN}
+
+
+def wake_unwanted(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> None:
+    """Let every open place of these invoices that asks for what they do not ask for any more be looked at, and closed, now.
+
+    To be called wherever the status or the rest of an invoice changes. One where somebody is paying is looked at anyway.
+    """
+    tx.run(
+        """
+        UPDATE pay_links AS l SET wake_at = :as_of
+        FROM invoices AS i
+        WHERE l.agency_id = :agency_id AND l.invoice_id = ANY(CAST(:ids AS text[])) AND l.state IN ('opening', 'open')
+          AND l.wake_at > :as_of AND i.agency_id = l.agency_id AND i.invoice_id = l.invoice_id
+          AND (i.status NOT IN ('open', 'uncollectible') OR l.amount_minor <> i.total_minor
+                 - (SELECT coalesce(sum(p.amount_minor), 0) FROM payments AS p
+                    WHERE p.agency_id = i.agency_id AND p.invoice_id = i.invoice_id)
+                 + (SELECT coalesce(sum(v.amount_minor), 0) FROM payment_reversals AS v
+                    WHERE v.agency_id = i.agency_id AND v.invoice_id = i.invoice_id))
+        """,
+        agency_id=agency_id,
+        ids=list(invoice_ids),
+        as_of=tx.as_of,
+    )
 
 
 def due(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from shared.store import bulk, tables
+from shared.store import bulk, pay_links, tables
 from shared.store.transaction import Tx
 
 
@@ -59,11 +59,14 @@ def by_references(tx: Tx, agency_id: str, source: str, references: Collection[st
 
 def collected_between(tx: Tx, agency_id: str, source: str, since: datetime, until: datetime) -> list[Payment]:
     """Payments by a provider that were recorded in a span of time, oldest first; those that we collected, by an attempt or at
-    a place to pay, not those that upstream told of."""
+    a place to pay, not those that upstream told of. One that was taken back whole may have left the provider's list."""
     rows = tx.rows(
         f"""
         SELECT {_READ} FROM payments AS p WHERE agency_id = :agency_id AND source = :source
           AND recorded_at >= :since AND recorded_at < :until
+          AND p.amount_minor > (SELECT coalesce(sum(v.amount_minor), 0) FROM payment_reversals AS v
+                                WHERE v.agency_id = p.agency_id AND v.source = p.source
+                                  AND v.payment_reference = p.reference AND v.invoice_id = p.invoice_id)
           AND (EXISTS (SELECT 1 FROM charges AS c WHERE c.agency_id = p.agency_id AND c.invoice_id = p.invoice_id
                          AND c.provider = p.source AND c.sent_at IS NOT NULL)
                OR EXISTS (SELECT 1 FROM pay_links AS l WHERE l.agency_id = p.agency_id AND l.invoice_id = p.invoice_id
@@ -78,15 +81,31 @@ def collected_between(tx: Tx, agency_id: str, source: str, since: datetime, unti
     return [Payment._make(row) for row in rows]
 
 
-def invoice_of(tx: Tx, agency_id: str, source: str, reference: str) -> str | None:
-    """The invoice that a payment was for."""
-    found: str | None = tx.scalar(
-        "SELECT invoice_id FROM payments WHERE agency_id = :agency_id AND source = :source AND reference = :reference",
+def under(tx: Tx, agency_id: str, source: str, reference: str) -> list[Payment]:
+    """The payments under one reference, in the order of their invoices: one transfer may have paid several."""
+    rows = tx.rows(
+        f"""
+        SELECT {_READ} FROM payments WHERE agency_id = :agency_id AND source = :source AND reference = :reference
+        ORDER BY invoice_id
+        """,  # noqa: S608
         agency_id=agency_id,
         source=source,
         reference=reference,
     )
-    return found
+    return [Payment._make(row) for row in rows]
+
+
+def of_invoice(tx: Tx, agency_id: str, invoice_id: str) -> list[Payment]:
+    """The payments of one invoice, oldest first."""
+    rows = tx.rows(
+        f"""
+        SELECT {_READ} FROM payments WHERE agency_id = :agency_id AND invoice_id = :invoice_id
+        ORDER BY received_at, source, reference
+        """,  # noqa: S608
+        agency_id=agency_id,
+        invoice_id=invoice_id,
+    )
+    return [Payment._make(row) for row in rows]
 
 
 def invoices_by_key(tx: Tx, agency_id: str, provider: str, keys: Collection[str]) -> dict[str, str]:
@@ -107,13 +126,15 @@ def invoices_by_key(tx: Tx, agency_id: str, provider: str, keys: Collection[str]
 
 
 def insert(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> int:
-    """Record payments. Returns how many were new."""
-    return bulk.insert(
+    """Record payments. Returns how many were new. What the invoices ask for changes by them: see `wake_unwanted`."""
+    written = bulk.insert(
         tx,
         tables.payments,
         ("agency_id", *Payment._fields, "recorded_at"),
         [(agency_id, *each, tx.as_of) for each in payments],
     )
+    pay_links.wake_unwanted(tx, agency_id, {each.invoice_id for each in payments})
+    return written
 
 
 class Unapplied(NamedTuple):

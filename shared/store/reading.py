@@ -17,7 +17,10 @@ _SQL = {
                i.subtotal_minor, i.tax_minor, i.total_minor, i.paid_at, i.origin, i.collection, i.failing_since,
                coalesce(p.collected, 0) AS collected_minor
         FROM invoices AS i
-        LEFT JOIN (SELECT agency_id, invoice_id, sum(amount_minor)::bigint AS collected FROM payments GROUP BY 1, 2) AS p
+        LEFT JOIN (SELECT agency_id, invoice_id, sum(amount_minor)::bigint AS collected
+                   FROM (SELECT agency_id, invoice_id, amount_minor FROM payments
+                         UNION ALL SELECT agency_id, invoice_id, -amount_minor FROM payment_reversals) AS moved
+                   GROUP BY 1, 2) AS p
           ON p.agency_id = i.agency_id AND p.invoice_id = i.invoice_id
         ORDER BY i.issued_at, i.agency_id, i.sequence, i.invoice_id""",
     "charges": """

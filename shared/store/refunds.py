@@ -35,7 +35,7 @@ class Refund(NamedTuple):
 
 
 class Refundable(NamedTuple):
-    """A payment, and what of it has not gone back and is not on its way back."""
+    """A payment, and what of it has not gone back, is not on its way back and was not taken back."""
 
     source: str
     reference: str
@@ -128,14 +128,17 @@ def refundable(tx: Tx, agency_id: str, invoice_id: str) -> list[Refundable]:
     """The invoice's payments of which something is left, newest first."""
     rows = tx.rows(
         """
-        SELECT p.source, p.reference, p.amount_minor - coalesce(sum(r.amount_minor), 0)::bigint AS left_minor
-        FROM payments AS p
-        LEFT JOIN refunds AS r ON r.agency_id = p.agency_id AND r.source = p.source
-          AND r.payment_reference = p.reference AND r.invoice_id = p.invoice_id AND r.state <> 'failed'
-        WHERE p.agency_id = :agency_id AND p.invoice_id = :invoice_id
-        GROUP BY p.agency_id, p.source, p.reference, p.invoice_id
-        HAVING p.amount_minor > coalesce(sum(r.amount_minor), 0)
-        ORDER BY max(p.received_at) DESC, p.source, p.reference
+        SELECT source, reference, left_minor FROM (
+            SELECT p.source, p.reference, p.received_at, p.amount_minor
+                   - (SELECT coalesce(sum(r.amount_minor), 0)::bigint FROM refunds AS r
+                      WHERE r.agency_id = p.agency_id AND r.source = p.source AND r.payment_reference = p.reference
+                        AND r.invoice_id = p.invoice_id AND r.state <> 'failed')
+                   - (SELECT coalesce(sum(v.amount_minor), 0)::bigint FROM payment_reversals AS v
+                      WHERE v.agency_id = p.agency_id AND v.source = p.source AND v.payment_reference = p.reference
+                        AND v.invoice_id = p.invoice_id) AS left_minor
+            FROM payments AS p WHERE p.agency_id = :agency_id AND p.invoice_id = :invoice_id
+        ) AS each
+        WHERE left_minor > 0 ORDER BY received_at DESC, source, reference
         """,
         agency_id=agency_id,
         invoice_id=invoice_id,

@@ -30,11 +30,14 @@ class Source(NamedTuple):
     where: str
 
 
-# The charges pool takes invoices: it collects what is open of them, gives back, and looks where their clients pay.
+# The charges pool takes invoices: it collects what is open of them, gives back, looks where their clients
+# pay, and asks what was taken back.
 _SOURCES = {
     "orders": (Source("cycles", "subscription_id", "stream = 'order'"),),
     "invoices": (Source("cycles", "subscription_id", "stream = 'invoice'"),),
-    "charges": tuple(Source(table, "invoice_id", "true") for table in ("charges", "refunds", "pay_links")),
+    "charges": tuple(
+        Source(table, "invoice_id", "true") for table in ("charges", "refunds", "pay_links", "payment_inquiries")
+    ),
     "notices": (Source("notices", "key", "true"),),
     "intake": (Source("inbox", "inbox_id::text", "true"),),
 }
@@ -221,6 +224,8 @@ def next_instant(tx: Tx, excluded: Collection[str]) -> datetime | None:
             UNION ALL SELECT min(wake_at) FROM charges WHERE wake_at IS NOT NULL AND NOT agency_id = ANY(CAST(:x AS text[]))
             UNION ALL SELECT min(wake_at) FROM refunds WHERE wake_at IS NOT NULL AND NOT agency_id = ANY(CAST(:x AS text[]))
             UNION ALL SELECT min(wake_at) FROM pay_links WHERE wake_at IS NOT NULL AND NOT agency_id = ANY(CAST(:x AS text[]))
+            UNION ALL SELECT min(wake_at) FROM payment_inquiries
+                      WHERE wake_at IS NOT NULL AND NOT agency_id = ANY(CAST(:x AS text[]))
             UNION ALL SELECT min(wake_at) FROM notices WHERE wake_at IS NOT NULL AND NOT agency_id = ANY(CAST(:x AS text[]))
             UNION ALL SELECT min(wake_at) FROM inbox WHERE wake_at IS NOT NULL AND NOT agency_id = ANY(CAST(:x AS text[]))
         ) AS every

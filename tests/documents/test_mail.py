@@ -9,49 +9,15 @@ from typing import Any
 
 import pytest
 
-from shared.documents.mail import DIFFERENT, TEXTS, Mail, render
+from shared.documents.mail import TEXTS, Mail, render
+from shared.documents.mail_money import DIFFERENT
 from shared.documents.sending import EmlWriter, Envelope, compose, message_id
 from shared.domain.declines import meaning
 from shared.store.charges import Charge
+from tests.documents.contexts import INVOICE, SERIES
 from workers.charges.dunning import client_reason
 
 AT = datetime(2026, 7, 1, 7, 30, tzinfo=UTC)
-INVOICE: dict[str, Any] = {
-    "agency": "Northlight",
-    "client": "Kanzlei Brandt",
-    "number": "NL-00001",
-    "service": "SEO care",
-    "period_starts_on": "2026-07-01",
-    "period_ends_on": "2026-08-01",
-    "issued_on": "2026-07-01",
-    "due_on": "2026-07-15",
-    "currency": "EUR",
-    "total_minor": 178500,
-    "rest_minor": 178500,
-    "reason": "insufficient_funds",
-    "code": "insufficient_funds",
-    "next_on": "2026-07-02",
-    "on_exhausted": "leave_open",
-    "pay_url": "https://pay.example/1",
-    "surplus_minor": 500,
-    "refunded_minor": 500,
-    "credit_note": "NL-CN-00001",
-    "provider": "stripe",
-    "since": "2026-07-01",
-    "key": "inv1-7",
-    "dispute": "dp_1",
-    "reference": "pi_1",
-    "what": "missing_there",
-}
-SERIES: dict[str, Any] = {
-    "agency": "Northlight",
-    "client": None,
-    "subscription_id": "sub",
-    "stream": "invoice",
-    "starts_on": "2026-07-01",
-    "reason": "price_missing",
-    "detail": "service seo has no price",
-}
 OCCASIONS = [
     ("invoice_open", "client", INVOICE, "Invoice NL-00001 from Northlight"),
     ("invoice_paid", "client", INVOICE, "Paid: invoice NL-00001 from Northlight"),
@@ -68,6 +34,14 @@ OCCASIONS = [
     ("payment_disputed", "agency", INVOICE, "Payment disputed: invoice NL-00001"),
     ("books_differ", "agency", INVOICE, "Please check: invoice NL-00001"),
     ("surplus_payment", "agency", INVOICE, "Surplus payment: invoice NL-00001"),
+    ("page_impossible", "agency", INVOICE, "Can't be paid online: invoice NL-00001"),
+    ("page_payment_failed", "client", INVOICE, "Not paid: invoice NL-00001"),
+    ("page_payment_failed", "agency", INVOICE, "Payment did not go through: invoice NL-00001"),
+    ("page_payment_in_doubt", "agency", INVOICE, "Please check: invoice NL-00001"),
+    ("payment_reversed", "client", INVOICE, "Payment taken back: invoice NL-00001"),
+    ("payment_reversed", "agency", INVOICE, "Payment taken back: invoice NL-00001"),
+    ("payment_reinstated", "agency", INVOICE, "Payment came back: invoice NL-00001"),
+    ("reversal_in_doubt", "agency", INVOICE, "Please check: invoice NL-00001"),
     ("cycle_blocked", "agency", SERIES, "Blocked: sub"),
     ("series_stopped", "agency", SERIES, "Invoices stopped: sub"),
     ("first_invoice_missing", "agency", SERIES, "First invoice missing: sub"),
@@ -122,7 +96,23 @@ def test_no_text_is_left_out_here() -> None:
     assert {(occasion, audience) for occasion, audience, _, _ in OCCASIONS} == set(TEXTS)
 
 
-@pytest.mark.parametrize("occasion", ["invoice_open", "payment_failed", "action_required", "dunning_exhausted"])
+def test_a_command_can_be_typed_as_it_stands() -> None:
+    """Ids that a shell would take apart are quoted."""
+    body = render("charge_in_doubt", "agency", INVOICE).body
+    assert "duecycle charge resolve --agency 'north light' --invoice inv:a:2026-07-01 --not-charged" in body
+
+
+@pytest.mark.parametrize(
+    "occasion",
+    [
+        "invoice_open",
+        "payment_failed",
+        "action_required",
+        "dunning_exhausted",
+        "page_payment_failed",
+        "payment_reversed",
+    ],
+)
 def test_a_client_who_can_pay_online_reads_where(occasion: str) -> None:
     """And nobody reads of a page that there is not."""
     assert "https://pay.example/1" in render(occasion, "client", INVOICE).body
@@ -191,7 +181,7 @@ def attempt(code: str) -> Charge:
 def test_a_client_never_reads_lost_stolen_or_fraud(code: str, reason: str, said: str) -> None:
     """Whatever the bank's code is, the words are ours."""
     assert client_reason(attempt(code)) == reason
-    for occasion in ("payment_failed", "action_required", "dunning_exhausted"):
+    for occasion in ("payment_failed", "action_required", "dunning_exhausted", "payment_reversed"):
         mail = render(occasion, "client", {**INVOICE, "reason": reason, "code": code})
         text = (mail.subject + mail.body).lower()
         assert not [word for word in ("lost", "stolen", "fraud", "pickup", code) if word in text]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.crediting import CreditedTax, beyond_surplus, credit
+from shared.domain.crediting import CreditedTax, credit, to_credit
 
 TWO_RATES = [
     {"name": "VAT", "rate": "19", "net_minor": 10000, "tax_minor": 1900},
@@ -17,7 +17,15 @@ TWO_RATES = [
     [(100, 0, 0, 100), (100, 100, 0, 0), (100, 30, 0, 70), (100, 30, 20, 90), (100, 30, 50, 100), (10, 30, 10, 0)],
 )
 def test_a_surplus_goes_back_first(amount: int, surplus: int, refunded: int, beyond: int) -> None:
-    assert beyond_surplus(amount, surplus, refunded) == beyond
+    """`refunded` went back before, and what of it was no surplus has its credit notes."""
+    notes = [[{"net_minor": max(0, refunded - surplus), "tax_minor": 0}]]
+    assert to_credit(refunded + amount, surplus, notes) == beyond
+
+
+def test_what_was_sent_back_by_the_bank_is_credited_once() -> None:
+    """100 were credited, came back, and are given back anew: nothing is left to credit. A tax counts like its net amount."""
+    assert to_credit(100, 0, [[{"net_minor": 84, "tax_minor": 16}]]) == 0
+    assert to_credit(130, 0, [[{"net_minor": 84, "tax_minor": 16}]]) == 30
 
 
 def test_all_of_an_invoice_takes_back_its_own_sums() -> None:

@@ -157,7 +157,7 @@ def test_many_periods_before_we_knew_are_one_row_that_can_be_split_again() -> No
     [
         ({"known_on": on("2026-01-01")}, "2020-05-05", "2020-05-06", None),  # no further than what has fallen due
         ({"cancel_on": on("1999-03-01"), "cancel_effective_at": at("1998-01-01")}, "2026-01-02", "1999-03-01", "yes"),
-        ({"ended_at": at("1999-03-01")}, "2026-01-02", "1999-03-01", "yes"),
+        ({"ended_at": at("1999-02-28")}, "2026-01-02", "1999-03-01", "yes"),
     ],
 )
 def test_the_row_ends_where_the_series_does(

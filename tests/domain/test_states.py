@@ -10,13 +10,21 @@ from shared.domain.states import (
     CYCLE_MOVES,
     CYCLE_UNSETTLED,
     INVOICE_MOVES,
+    LINK_MOVES,
+    REFUND_MOVES,
     SERIES_GOES_ON,
     IllegalMoveError,
     check_move,
 )
 
 Moves = Mapping[str, frozenset[str]]
-MACHINES = {"cycle": CYCLE_MOVES, "invoice": INVOICE_MOVES, "charge": CHARGE_MOVES}
+MACHINES = {
+    "cycle": CYCLE_MOVES,
+    "invoice": INVOICE_MOVES,
+    "charge": CHARGE_MOVES,
+    "refund": REFUND_MOVES,
+    "link": LINK_MOVES,
+}
 
 
 def test_every_state_is_known() -> None:
@@ -39,12 +47,17 @@ def test_moves_lead_to_known_states(moves: Moves) -> None:
     assert {after for listed in moves.values() for after in listed} <= set(moves)
 
 
+def test_only_money_that_is_gone_opens_an_end_again() -> None:
+    """A paid invoice whose payment was taken back; a refund that the client's bank sent back; a page paid after all."""
+    assert (INVOICE_MOVES["paid"], REFUND_MOVES["succeeded"]) == ({"open"}, {"failed"})
+    assert LINK_MOVES["ended"] == {"paying", "paid"}
+
+
 @pytest.mark.parametrize(
     ("moves", "state"),
     [
         (CYCLE_MOVES, "done"),
         (CYCLE_MOVES, "cancelled"),
-        (INVOICE_MOVES, "paid"),
         (INVOICE_MOVES, "void"),
         (CHARGE_MOVES, "succeeded"),
         (CHARGE_MOVES, "not_sent"),

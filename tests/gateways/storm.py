@@ -109,13 +109,18 @@ class Run:
         return order["purchase_units"][0]["invoice_id"] in self.ids
 
     def lie(self) -> None:
-        """A webhook says that money has moved, whether or not it has."""
+        """A webhook says that money has moved, whether or not it has; another that a payment failed, which none did."""
         with self.town.store.transaction() as tx:
             rows = tx.rows("SELECT key FROM charges WHERE agency_id = :a AND key IS NOT NULL", a=self.agency_id)
             links = tx.rows("SELECT key FROM pay_links WHERE agency_id = :a", a=self.agency_id)
             keys = sorted(row[0] for row in [*rows, *links])
             if keys:
                 event = ProviderEvent(id="e", type="x", about="payment", key=self.random.choice(keys), settled=True)
+                receive_event.apply(tx, self.town.name, self.agency_id, event)
+            money = tx.rows("SELECT reference FROM payments WHERE agency_id = :a ORDER BY 1", a=self.agency_id)
+            if money:
+                gone = self.random.choice(money)[0]
+                event = ProviderEvent(id="e", type="x", about="payment", payment=gone, failed=True)
                 receive_event.apply(tx, self.town.name, self.agency_id, event)
 
     def refund(self) -> None:
@@ -218,6 +223,7 @@ class Run:
                         WHERE agency_id = :a
                           AND (state IN ('due', 'sending', 'unknown', 'pending') OR state = 'declined' AND wake_at IS NOT NULL))
                      + (SELECT count(*) FROM refunds WHERE agency_id = :a AND wake_at IS NOT NULL)
+                     + (SELECT count(*) FROM payment_inquiries WHERE agency_id = :a AND wake_at IS NOT NULL)
                      + (SELECT count(*) FROM pay_links WHERE agency_id = :a AND state IN ('opening', 'open', 'paying'))
                 """,
                 a=self.agency_id,

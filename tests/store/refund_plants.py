@@ -25,7 +25,43 @@ LINK = (
     "INSERT INTO pay_links (agency_id, invoice_id, turn, subscription_id, provider, key, amount_minor, currency, state,"
     " opened_at, expires_at, wake_at) VALUES ('ag', 'inv:sub:2026-06-01', 1, 'sub', 'stripe', 'k', 1, 'EUR', "
 )
+INQUIRY = (
+    "INSERT INTO payment_inquiries (agency_id, provider, reference, kind, payment_reference, invoice_id, subscription_id,"
+    " state, asked_since, wake_at) VALUES ('ag', 'stripe', 'dp_1', 'dispute', 'pi_1', 'inv:sub:2026-06-01', 'sub', "
+)
+
+
+def reversal(amount: int, invoice: str = "inv:sub:2026-07-01", reference: str = "p.reference") -> str:
+    """A statement: so much of the payment of an invoice was taken back."""
+    return (
+        "INSERT INTO payment_reversals SELECT i.agency_id, 'sandbox', 'dp_1', i.invoice_id, 1,"
+        f" {reference}, {amount}, 'EUR', 'dispute', now() FROM invoices AS i"
+        " LEFT JOIN payments AS p ON p.agency_id = i.agency_id AND p.invoice_id = i.invoice_id"
+        f" WHERE i.agency_id = 'ag' AND i.invoice_id = '{invoice}'"
+    )
+
+
 REFUND_PLANTS = (
+    plant("due_rows_wake", f"{INQUIRY}'asking', now(), NULL)", kind="inquiry", state="asking"),
+    *(
+        plant("ended_rows_sleep", f"{INQUIRY}'{state}', now(), now())", kind="inquiry", state=state)
+        for state in ("answered", "unanswered")
+    ),
+    plant(
+        "no_more_goes_back_than_came_in",
+        reversal(10401),
+        refunded_minor=1500,
+        reversed_minor=10401,
+        also=("paid_means_payments_reach_the_total",),
+    ),
+    plant(
+        "what_goes_back_came_in",
+        reversal(1, "inv:poor:2026-06-01", "'nothing'"),
+        what="reversal",
+        payment_reference="nothing",
+    ),
+    plant("no_more_comes_back_than_was_taken", reversal(-1), reversed_minor=-1),
+    plant("paid_means_payments_reach_the_total", reversal(1, "inv:sub:2026-06-01"), received_minor=11899),
     *(
         plant(
             "due_rows_wake",

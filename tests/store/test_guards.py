@@ -22,6 +22,12 @@ PAY_LINK = (
     " opened_at, expires_at) VALUES ('ag', 'inv:sub:2026-06-01', 1, 'sub', 'stripe', 'k', 11900, 'EUR', 'open', now(), now())"
 )
 SKIPPED = "INSERT INTO skipped_numbers VALUES ('ag', 'invoice', 9, '00009', now())"
+REVERSAL_OF = "'stripe', 'dp_1', 'inv:sub:2026-06-01', 1, 'pi_1', 100, 'EUR', 'dispute', now())"
+REVERSAL = f"INSERT INTO payment_reversals VALUES ('ag', {REVERSAL_OF}"
+INQUIRY = (
+    "INSERT INTO payment_inquiries (agency_id, provider, reference, kind, payment_reference, invoice_id, subscription_id,"
+    " state, asked_since) VALUES ('ag', 'stripe', 'dp_1', 'dispute', 'pi_1', 'inv:sub:2026-06-01', 'sub', 'asking', now())"
+)
 OPEN_STATES = ("due", "sending", "unknown", "pending", "action_required")
 CLOSED_STATES = ("succeeded", "declined", "not_sent")
 
@@ -75,6 +81,8 @@ KEYS = [
     ("pk_credit_notes", again("credit_notes", BACK, sequence="99")),
     ("uq_credit_notes_sequence", f"UPDATE credit_notes SET sequence = 2 WHERE {BACK}"),
     ("pk_pay_links", f"{PAY_LINK}, {PAY_LINK.partition(' VALUES ')[2].replace('open', 'ended')}"),
+    ("pk_payment_reversals", f"{REVERSAL}, {REVERSAL.partition(' VALUES ')[2].replace('100', '200')}"),
+    ("pk_payment_inquiries", f"{INQUIRY}, {INQUIRY.partition(' VALUES ')[2].replace('pi_1', 'pi_2')}"),
     ("pk_notices", again("notices", "key LIKE 'series_stopped:%'", recipient="'somebody@else.example'")),
     ("uq_events_subject_seq", again("events", "subject = 'subscription/sub' AND subject_seq = 1", type="'other'")),
     ("uq_inbox_message", again("inbox", "id = 'm1'", raw="''")),
@@ -97,6 +105,8 @@ OWNERS = [
     ("fk_credit_notes_refunds", again("credit_notes", BACK, turn="3", sequence="99")),
     ("fk_unapplied_payments_subscriptions", UNAPPLIED.replace("'calm'", "'nobody'")),
     ("fk_pay_links_invoices", PAY_LINK.replace("inv:sub:2026-06-01", "nothing")),
+    ("fk_payment_reversals_invoices", REVERSAL.replace("inv:sub:2026-06-01", "nothing")),
+    ("fk_payment_inquiries_invoices", INQUIRY.replace("inv:sub:2026-06-01", "nothing")),
     # Nor does an owner go while it owns something.
     ("fk_cycles_subscriptions", f"DELETE FROM subscriptions WHERE {SUB}"),
     ("fk_invoices_cycles", f"DELETE FROM cycles WHERE {SUB} AND stream = 'invoice'"),
@@ -161,6 +171,10 @@ SENSE = [
     ),
     ("ck_pay_links_amount_positive", PAY_LINK.replace("11900", "0")),
     ("ck_pay_links_state_known", PAY_LINK.replace("open'", "nonsense'")),
+    ("ck_payment_reversals_amount_moved", REVERSAL.replace("100", "0")),
+    ("ck_payment_reversals_kind_known", REVERSAL.replace("'dispute'", "'nonsense'")),
+    ("ck_payment_inquiries_kind_known", INQUIRY.replace("'dispute'", "'nonsense'")),
+    ("ck_payment_inquiries_state_known", INQUIRY.replace("'asking'", "'nonsense'")),
     ("ck_charges_sent_with_a_key", f"UPDATE charges SET key = NULL WHERE {JUNE}"),
     (
         "ck_rechecks_kind_known",

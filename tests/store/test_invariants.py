@@ -21,7 +21,7 @@ from tests.store.plants import (
     cycle,
     succeeded,
 )
-from tests.store.refund_plants import Plant
+from tests.store.refund_plants import Plant, reversal
 
 LEGAL = {
     "a surplus from elsewhere": (PAYMENT,),
@@ -53,6 +53,15 @@ LEGAL = {
     "a number of the series that upstream has given": (
         f"UPDATE invoices SET number = NULL, sequence = NULL, external_number = '00006' WHERE {OPEN_INVOICE}",
         "INSERT INTO skipped_numbers VALUES ('ag', 'invoice', 6, '00006', now())",
+    ),
+    "money that was taken back of a paid invoice, which is open again": (
+        reversal(11900, "inv:sub:2026-06-01"),
+        f"UPDATE invoices SET status = 'open', paid_at = NULL, failing_since = now() WHERE {PAID_INVOICE}",
+        *succeeded(2, 11900, "2026-06-02", "2026-06-02"),
+        f"UPDATE invoices SET status = 'paid', paid_at = now(), failing_since = NULL WHERE {PAID_INVOICE}",
+    ),
+    "a refund that the client's bank sent back, credited all the same": (
+        "UPDATE refunds SET state = 'failed', code = 'returned'",
     ),
     "a prefix that ends in a digit": (f"UPDATE invoices SET number = '202600006' WHERE {OPEN_INVOICE}",),
     "more than 99,999 invoices": (

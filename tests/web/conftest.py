@@ -30,7 +30,10 @@ from workers.webhooks.app import Doors, make_app
 LINK_SECRET = "0123456789abcdef0123456789abcdef"  # noqa: S105
 # Not in the descriptions at hand: Checkout Sessions, the client's way back from PayPal (see test_requests.py), and what
 # PayPal itself writes into its link to the next page.
-UNDESCRIBED = ("query parameter next_page_token", "/v1/checkout/sessions", "payment_source.paypal.experience_context")
+UNDESCRIBED = (
+    *("query parameter next_page_token", "/v1/checkout/sessions", "payment_source.paypal.experience_context"),
+    *("/v1/disputes/", "/v1/customer/disputes/"),
+)
 
 
 class Shop:
@@ -50,7 +53,7 @@ class Shop:
         self.told: list[tuple[str, ...]] = []
         self.doors = Doors(
             receive_event.Runtime(store, gateways, self.secrets.get),
-            pay_page.Runtime(store, gateways, self.urls),
+            pay_page.Runtime(store, gateways, self.urls, pause=lambda: None),
             lambda *outcome: self.told.append(outcome),
             lambda outcome: self.told.append((outcome,)),
         )
@@ -92,9 +95,10 @@ class Shop:
         """The client opens the address of the mail."""
         return requests.get(self.urls.of("ag", invoice_id), timeout=10)
 
-    def press(self, invoice_id: str = "inv:sub:2026-06-01") -> requests.Response:
-        """The client presses the button."""
-        return requests.post(self.urls.of("ag", invoice_id), timeout=10, allow_redirects=False)
+    def press(self, invoice_id: str = "inv:sub:2026-06-01", *, keep: bool = False) -> requests.Response:
+        """The client presses the button; `keep`: with his tick."""
+        form = {"keep": "1"} if keep else None
+        return requests.post(self.urls.of("ag", invoice_id), data=form, timeout=10, allow_redirects=False)
 
     def client_pays(self, place: str) -> None:
         """The client does at the provider what has to be done there."""

@@ -207,3 +207,15 @@ def test_a_secret_goes_to_its_provider_and_to_nobody_else(shop: Shop) -> None:
     answer = run(shop, "reconcile", DUECYCLE_STRIPE_API="https://stripe.example")
     assert answer.exit_code != 0
     assert "DUECYCLE_STRIPE_API may only name a stand-in" in str(answer.exception)
+
+
+def test_the_comparison_of_the_books_knows_what_was_taken_back(shop: Shop) -> None:
+    """A payment that failed after all has left Stripe's list: no difference. One that was lost to a dispute is still listed."""
+    shop.open("pm_ok")
+    assert isinstance(shop.provider, StripeLike)
+    (intent,) = shop.provider.intents.values()
+    intent["status"] = "requires_payment_method"
+    shop.hook("charge.failed", {"id": "ch_1", "object": "charge", "payment_intent": intent["id"]})
+    shop.wait(hours=1)
+    assert list(shop.gateway.payments_since(shop.clock.at - timedelta(days=3))) == []
+    assert differences(shop) == []

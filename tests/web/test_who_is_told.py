@@ -12,6 +12,7 @@ from shared.gateways.port import Declined, NotSent, Unknown
 from shared.store import facts
 from tests.gateways.providers.stripe_like import StripeLike
 from tests.web.conftest import Shop
+from tests.web.told_beside import BESIDE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operating" / "payments.md").read_text("utf-8")
 TABLE = PAGE.partition("## Who is told what")[2].partition("\n## ")[0]
@@ -235,6 +236,7 @@ STORIES: dict[str, Callable[[Shop], Told]] = {
     "refund in doubt for three days": refund_in_doubt,
     "payment disputed": disputed,
     "the provider's books differ from ours": books_differ,
+    **BESIDE,
 }
 
 

@@ -24,6 +24,8 @@ from shared.gateways.port import (
 from shared.store import charges, refunds
 from shared.store.locks import lock_subscriptions
 from shared.store.transaction import Store, Tx
+from workers.charges.ask_taken_back import ask as ask_question
+from workers.charges.ask_taken_back import claim_questions, settle_question
 from workers.charges.claim import CLIENT_IS_PAYING, LEASE, LOOKUP, Call, OpenLink, claim, subscriptions_of
 from workers.charges.follow_links import claim_links, look, settle_link
 from workers.charges.park import PARKED_FOR, park
@@ -94,6 +96,9 @@ def charge_invoices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, aga
         _give_back(runtime, agency_id, ids)
     if "pay_links" in beside:
         _look_at_links(runtime, agency_id, ids)
+    if "payment_inquiries" in beside:
+        for question in claim_questions(runtime.store, runtime.gateways, agency_id, ids, runtime.lease):
+            settle_question(runtime.store, agency_id, question.inquiry, ask_question(question))
 
 
 def _give_back(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 import structlog
 
+from shared.acts import pay_link
 from shared.acts.pay_link import request_of
-from shared.acts.receive import receive
+from shared.domain.facts import Agency
+from shared.domain.pay_links import UNASKED_MAX, VERDICTS, Answer
 from shared.domain.states import CHARGE_IN_FLIGHT
 from shared.gateways.port import (
     ActionRequired,
@@ -15,10 +17,14 @@ from shared.gateways.port import (
     Expired,
     Found,
     Gateway,
+    Gone,
     LinkRequest,
+    NotFound,
+    NotSent,
     NotYetKnowable,
     OnlineGateway,
     Pending,
+    Saved,
     Succeeded,
     Unknown,
 )
@@ -26,7 +32,6 @@ from shared.store import charges, facts, invoices, pay_links
 from shared.store.invoices import Invoice
 from shared.store.locks import lock_subscriptions
 from shared.store.pay_links import PayLink
-from shared.store.payments import Payment
 from shared.store.transaction import Store, Tx
 from workers.directory import GatewaysOf
 
@@ -35,6 +40,18 @@ SOON = timedelta(minutes=1)
 LATER = timedelta(minutes=10)
 AT_MOST = timedelta(hours=6)  # a bank debit settles in days; webhooks are what makes us prompt
 GATEWAY_MISSING = timedelta(hours=1)
+ANSWERS: Final[Mapping[type, Answer]] = {
+    Succeeded: "succeeded",
+    Pending: "pending",
+    NotYetKnowable: "unpaid",
+    Declined: "declined",
+    ActionRequired: "declined",
+    Expired: "expired",
+    Gone: "gone",
+    NotSent: "refused",
+    NotFound: "refused",
+    Unknown: "lost",
+}
 log = structlog.get_logger()
 
 
@@ -45,6 +62,13 @@ class LinkCall(NamedTuple):
     gateway: OnlineGateway
     request: LinkRequest
     wanted: bool
+
+
+class Looked(NamedTuple):
+    """What became of a place, and what was paid by there if the client wants it to be kept."""
+
+    found: Found | Expired | Gone
+    saved: Saved | None = None
 
 
 def claim_links(
@@ -59,82 +83,124 @@ def claim_links(
         ours = [id_ for id_, subscription_id in due if subscription_id in locked]
         links = pay_links.open_of(tx, agency_id, ours)
         loaded = invoices.load(tx, agency_id, links)
+        agency = facts.require_agency(tx, agency_id)
         busy = {each.invoice_id for each in charges.open_of(tx, agency_id, links) if each.state in CHARGE_IN_FLIGHT}
         usable = gateways(tx, agency_id)
-        decided = [_decide(tx, usable, agency_id, each, loaded[id_], id_ in busy) for id_, each in links.items()]
+        decided = [_decide(tx, usable, agency, each, loaded[id_], id_ in busy) for id_, each in links.items()]
         calls = [each for each in decided if isinstance(each, LinkCall)]
         until = tx.as_of + lease
         claimed = [each.link._replace(state="paying", wake_at=until) for each in calls]
-        pay_links.write(tx, agency_id, [*claimed, *(each for each in decided if isinstance(each, PayLink))])
+        others = [each for each in decided if isinstance(each, PayLink)]
+        pay_links.write(tx, agency_id, [*claimed, *others])
+        _let_attempts_go(tx, agency_id, others)
         return calls
 
 
 def _decide(
-    tx: Tx, usable: Mapping[str, Gateway | str], agency_id: str, link: PayLink, invoice: Invoice, busy: bool
+    tx: Tx, usable: Mapping[str, Gateway | str], agency: Agency, link: PayLink, invoice: Invoice, busy: bool
 ) -> LinkCall | PayLink:
     now = tx.as_of
+    wanted = pay_link.is_wanted(invoice, link)
     if link.reference is None:
-        over = now >= link.expires_at
-        return _ended(tx, link) if over else link._replace(wake_at=link.expires_at)
+        # Nobody was sent to a place that is still being opened.
+        over = now >= link.expires_at or not wanted
+        return pay_link.ended(tx, link) if over else link._replace(wake_at=link.expires_at)
     gateway = usable.get(link.provider, "gateway_missing")
     if isinstance(gateway, str):
-        return link._replace(wake_at=now + GATEWAY_MISSING)
-    wanted = invoice.status == "open" and invoice.rest_minor == link.amount_minor
+        waiting = pay_link.late(tx, agency, invoice, link, pending=False)
+        return waiting if waiting.state == "ended" else waiting._replace(wake_at=now + GATEWAY_MISSING)
     if busy and link.provider != "stripe":
         # The money is taken by us: not while an attempt is under way. At Stripe the client has paid, or has not.
         return link._replace(wake_at=now + SOON)
-    return LinkCall(link, cast("OnlineGateway", gateway), request_of(agency_id, link, invoice, ""), wanted)
+    request = request_of(agency.agency_id, link, invoice, "")
+    return LinkCall(link, cast("OnlineGateway", gateway), request, wanted)
 
 
-def look(call: LinkCall) -> Found | Expired:
+def look(call: LinkCall) -> Looked:
     """Ask what became of the place; one that is not wanted any more is closed first, and nothing is taken there."""
     reference = call.link.reference or ""
     try:
         if not call.wanted and call.gateway.end_link(reference):
-            return Expired()
+            return Looked(Expired())
         if not call.wanted and call.link.provider != "stripe":
-            return NotYetKnowable("it could not be closed")
-        return call.gateway.collect_link(call.request, reference)
+            return Looked(NotYetKnowable("it could not be closed"))
+        found = call.gateway.collect_link(call.request, reference)
     except Exception as error:  # noqa: BLE001 - whatever an adapter lets slip, money may have moved
         log.error("gateway.raised", invoice_id=call.link.invoice_id, error=type(error).__name__)
-        return Unknown(f"adapter raised {type(error).__name__}")
+        return Looked(Unknown(f"adapter raised {type(error).__name__}"))
+    keeps = isinstance(found, Succeeded) and call.link.keeps_method
+    return Looked(found, _saved(call, reference) if keeps else None)
 
 
-def settle_link(store: Store, agency_id: str, call: LinkCall, found: Found | Expired) -> None:
+def _saved(call: LinkCall, reference: str) -> Saved | None:
+    """What the client paid by. That it can't be learnt now must not keep his payment from being recorded."""
+    try:
+        return call.gateway.saved_at(reference)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the payment counts
+        log.warning("pay_page.not_saved", invoice_id=call.link.invoice_id, error=type(error).__name__)
+        return None
+
+
+def settle_link(store: Store, agency_id: str, call: LinkCall, looked: Looked) -> None:
     """Write what became of the place. Money is recorded whatever state it is in by now: its reference says it once."""
     with store.transaction() as tx:
         lock_subscriptions(tx, [(agency_id, call.link.subscription_id)], wait=True)
         links = pay_links.of_invoices(tx, agency_id, [call.link.invoice_id])
         link = next(each for each in links if each.turn == call.link.turn)
-        if isinstance(found, Succeeded):
-            _receive(tx, agency_id, link, found.reference)
-        elif link.state in pay_links.OPEN:
-            link = _after(tx, link, found)
-            pay_links.write(tx, agency_id, [link])
-        if isinstance(found, Succeeded) or link.state not in pay_links.OPEN:
-            charges.wake_open(tx, agency_id, [link.invoice_id])
+        agency = facts.require_agency(tx, agency_id)
+        invoice = invoices.load(tx, agency_id, [link.invoice_id])[link.invoice_id]
+        after = _after(tx, agency, invoice, link, call, looked)
+        if after is not link:
+            pay_links.write(tx, agency_id, [after])
+        _let_attempts_go(tx, agency_id, [after])
 
 
-def _receive(tx: Tx, agency_id: str, link: PayLink, reference: str) -> None:
-    pay_links.write(tx, agency_id, [link._replace(state="paid", wake_at=None, settled_at=tx.as_of)])
-    agency = facts.require_agency(tx, agency_id)
-    payment = Payment(link.provider, reference, link.invoice_id, link.amount_minor, link.currency, tx.as_of)
-    receive(tx, agency, [payment])
+def _let_attempts_go(tx: Tx, agency_id: str, links: Sequence[PayLink]) -> None:
+    """What waited because the client might be paying waits no longer."""
+    over = [each.invoice_id for each in links if each.state not in pay_links.OPEN]
+    if over:
+        charges.wake_open(tx, agency_id, over)
 
 
-def _after(tx: Tx, link: PayLink, found: Found | Expired) -> PayLink:
-    match found:
-        case Expired() | Declined():
-            return _ended(tx, link)
-        case NotYetKnowable() | ActionRequired():
-            at = max(link.expires_at + AFTER_EXPIRY, tx.as_of + LATER)
-            return link._replace(state="open", wake_at=at)
-        case Pending():
-            later = min(max((tx.as_of - link.opened_at) / 4, LATER), AT_MOST)
-            return link._replace(state="paying", wake_at=tx.as_of + later)
+def _after(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, call: LinkCall, looked: Looked) -> PayLink:
+    found = looked.found
+    verdict = VERDICTS[pay_link.standing(link)][ANSWERS[type(found)]]
+    if isinstance(found, Succeeded):
+        return pay_link.paid(tx, agency, invoice, link, found.reference, looked.saved)
+    match verdict:
+        case "ended":
+            return pay_link.ended(tx, link)
+        case "failed":
+            return pay_link.failed(tx, agency, invoice, link)
+        case "reopened":
+            return _reopened(tx, agency, invoice, link, call)
+        case "accepted" | "doubted":
+            return _later(tx, agency, invoice, link._replace(doubtful_since=link.doubtful_since or tx.as_of), found)
+        case "missing":
+            pay_link.ask_a_person(tx, agency, invoice, link, pending=False)
+            return _later(tx, agency, invoice, link, found)
+        case "asked_again":
+            return _later(tx, agency, invoice, link, found)
         case _:
-            return link._replace(state="paying", wake_at=tx.as_of + SOON)
+            return link
 
 
-def _ended(tx: Tx, link: PayLink) -> PayLink:
-    return link._replace(state="ended", wake_at=None, settled_at=tx.as_of)
+def _reopened(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, call: LinkCall) -> PayLink:
+    """Nobody has paid yet, as far as can be learnt: look again when its time is over, or close it if it is not wanted."""
+    if tx.as_of >= link.expires_at + UNASKED_MAX:
+        return _later(tx, agency, invoice, link, NotYetKnowable())
+    at = max(link.expires_at + AFTER_EXPIRY, tx.as_of + LATER)
+    if not pay_link.is_wanted(invoice, link):
+        # Changed while we asked: at once. It could not be closed: soon again.
+        at = tx.as_of if call.wanted else tx.as_of + SOON
+    return link._replace(state="open", wake_at=at)
+
+
+def _later(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, found: Found | Expired | Gone) -> PayLink:
+    """Ask again, with waits that grow, up to the last day: see `late`."""
+    waiting = pay_link.late(tx, agency, invoice, link, pending=isinstance(found, Pending))
+    if waiting.state not in pay_links.OPEN:
+        return waiting
+    first = LATER if isinstance(found, Pending) else SOON
+    later = min(max((tx.as_of - link.opened_at) / 4, first), AT_MOST)
+    return waiting._replace(state="paying", wake_at=tx.as_of + later)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import structlog
 
 from shared.acts.notify import AGENCY, about_invoice, notify
-from shared.acts.refund import succeed, told
+from shared.acts.refund import fail, succeed, told
 from shared.acts.stream import net_at
 from shared.domain.dunning import doubling
 from shared.domain.facts import Agency
@@ -173,17 +173,6 @@ def _settle(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, found: Fou
             _wait(tx, agency, invoice, refund, "unknown" if refund.state == "sending" else refund.state)
 
 
-def fail(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, code: str) -> None:
-    """The provider refuses, and would again: nothing went back, and the agency is told."""
-    check_move(REFUND_MOVES, "refund", refund.state, "failed")
-    failed = refund._replace(state="failed", code=code, wake_at=None, lease_until=None, settled_at=tx.as_of)
-    refunds.write(tx, agency.agency_id, [failed])
-    data = {**told(refund), "code": code}
-    tx.record(agency.agency_id, "refund.failed", subscription_subject(refund.subscription_id), data)
-    said = {"code": code, "provider": refund.source, "refunded_minor": refund.amount_minor}
-    notify(tx, agency, [about_invoice(invoice, "refund_failed", AGENCY, str(refund.turn), **said)])
-
-
 def _again(tx: Tx, agency: Agency, refund: Refund) -> None:
     """The provider never got it: the same request goes out again under the same key, with waits that grow."""
     check_move(REFUND_MOVES, "refund", refund.state, "due")
@@ -208,6 +197,7 @@ def _wait(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, state: str) 
             "since": since.date().isoformat(),
             "provider": refund.source,
             "key": refund.key,
+            "refund_turn": refund.turn,
             "refunded_minor": refund.amount_minor,
         }
         notify(tx, agency, [about_invoice(invoice, "refund_in_doubt", AGENCY, str(refund.turn), **said)])

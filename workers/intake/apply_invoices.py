@@ -3,6 +3,7 @@
 from shared.acts import refund, series
 from shared.acts.receive import receive, tell_money_of_void
 from shared.acts.refund import RefundRefusedError
+from shared.acts.settled_by_hand import told_paid, told_refunded
 from shared.domain.facts import Agency
 from shared.domain.keys import payment_source, subscription_subject
 from shared.domain.segments import joined
@@ -29,6 +30,7 @@ def paid(tx: Tx, change: Change, data: InvoicePaid) -> Verdict:
     wrong = _other_currency(invoice, data.currency)
     if wrong is not None:
         return wrong
+    agency = facts.require_agency(tx, data.agency_id)
     reference = data.reference or joined(change.source, change.id)
     amount = data.amount_minor if data.amount_minor is not None else invoice.rest_minor
     arrived_at = data.paid_at or change.time
@@ -37,10 +39,12 @@ def paid(tx: Tx, change: Change, data: InvoicePaid) -> Verdict:
     )
     for recorded in payments.known(tx, data.agency_id, [payment]).values():
         return Repeated() if data.amount_minor in (None, recorded) else _other_amount(reference, recorded)
+    if told_paid(tx, agency, invoice, data.amount_minor, data.reference, change.source):
+        return Applied()
     if data.amount_minor is None and (invoice.status == "void" or amount == 0):
         why = "void, so it has no rest" if invoice.status == "void" else "paid, so nothing is left to pay"
         return Refused("data.amount_minor", f"the invoice is {why}; if more money arrived, say how much")
-    receive(tx, facts.require_agency(tx, data.agency_id), [payment])
+    receive(tx, agency, [payment])
     charges.wake_open(tx, data.agency_id, [invoice.invoice_id])
     return Applied()
 
@@ -104,6 +108,8 @@ def refunded(tx: Tx, change: Change, data: InvoiceRefunded) -> Verdict:
     if recorded:
         return Repeated() if data.amount_minor in (None, recorded) else _other_refund(outside.reference, recorded)
     agency = facts.require_agency(tx, data.agency_id)
+    if told_refunded(tx, agency, invoice, data.amount_minor, data.reference, change.source):
+        return Applied()
     at = data.refunded_at or change.time
     try:
         refund.record(tx, agency, invoice, data.amount_minor, data.reason, at, outside)

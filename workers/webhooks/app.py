@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import parse_qs
 
 import structlog
 from jinja2 import Environment, FileSystemLoader, select_autoescape
@@ -89,7 +90,9 @@ def _pay(doors: Doors) -> Answer:
         found: SentOn | Shown | None
         try:
             if request.method == "POST":
-                found = await run_in_threadpool(pay_page.pay, doors.page, token)
+                form = parse_qs((await _body(request) or b"").decode("ascii", "replace"))
+                keeps = form.get("keep") == ["1"]
+                found = await run_in_threadpool(pay_page.pay, doors.page, token, keeps_method=keeps)
                 doors.on_page(_name(found))
             else:
                 back = "paid" in request.query_params

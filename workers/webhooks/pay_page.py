@@ -3,6 +3,8 @@
 Only the button opens a place at the provider: programs that follow every link of a mail press none.
 """
 
+from collections.abc import Callable
+from time import sleep
 from typing import Literal, NamedTuple, cast
 
 import structlog
@@ -10,7 +12,7 @@ import structlog
 from shared.acts import pay_link
 from shared.domain.currency import exponent
 from shared.domain.money import display
-from shared.gateways.port import OnlineGateway, Opened
+from shared.gateways.port import KEY_IN_USE, LinkRequest, NotSent, OnlineGateway, Opened, Unknown
 from shared.pay_urls import PayUrls
 from shared.store import facts, invoices, pay_links
 from shared.store.invoices import Invoice
@@ -20,6 +22,10 @@ from shared.store.transaction import Store, Tx
 from workers.directory import GatewaysOf
 
 Standing = Literal["open", "settled", "under_way", "closing", "not_online", "unavailable", "thanks"]
+# A second press meets the first one, which is being answered: so often the same place is asked for again, by the same key.
+TRIES = 12
+PAUSE_SECONDS = 0.5
+OF_THE_MOMENT = frozenset({"unreachable", "rate_limited", "credentials_refused"})
 log = structlog.get_logger()
 
 
@@ -29,6 +35,8 @@ class Runtime(NamedTuple):
     store: Store
     gateways: GatewaysOf
     urls: PayUrls
+    # Between two tries.
+    pause: Callable[[], object] = lambda: sleep(PAUSE_SECONDS)
 
 
 class Shown(NamedTuple):
@@ -41,6 +49,7 @@ class Shown(NamedTuple):
     service: str
     due_on: str
     amount: str
+    keeps: bool
 
 
 class SentOn(NamedTuple):
@@ -63,17 +72,16 @@ def show(runtime: Runtime, token: str, *, back: bool = False) -> Shown | None:
             link = pay_links.open_of(tx, named[0], [found.invoice_id]).get(found.invoice_id)
             if link is not None:
                 pay_links.write(tx, named[0], [link._replace(wake_at=tx.as_of)])
-        return _shown(tx, named[0], found, _standing(found, back=back))
+        refused = pay_link.offers(tx, facts.require_agency(tx, named[0]), found)
+        standing: Standing = refused or "open"
+        return _shown(tx, named[0], found, "thanks" if back and standing == "open" else standing)
 
 
-def _standing(invoice: Invoice, *, back: bool) -> Standing:
-    if invoice.status != "open" or invoice.rest_minor == 0:
-        return "settled"
-    return "thanks" if back else "open"
+def pay(runtime: Runtime, token: str, *, keeps_method: bool = False) -> SentOn | Shown | None:
+    """The button was pressed: the place at the provider, opened if need be; or why there is none.
 
-
-def pay(runtime: Runtime, token: str) -> SentOn | Shown | None:
-    """The button was pressed: the place at the provider, opened if need be; or why there is none."""
+    `keeps_method`: the client has ticked that his other invoices are to be paid by the same.
+    """
     named = runtime.urls.read(token)
     if named is None:
         return None
@@ -82,35 +90,74 @@ def pay(runtime: Runtime, token: str) -> SentOn | Shown | None:
         invoice = _locked(tx, agency_id, invoice_id)
         if invoice is None:
             return None
-        link = pay_link.prepare(tx, facts.require_agency(tx, agency_id), invoice)
+        link = pay_link.prepare(tx, facts.require_agency(tx, agency_id), invoice, keeps_method=keeps_method)
         if isinstance(link, str):
             return _shown(tx, agency_id, invoice, link)
         gateway = runtime.gateways(tx, agency_id).get(link.provider, "gateway_missing")
         if isinstance(gateway, str):
             log.error("pay_page.gateway_missing", agency_id=agency_id, reason=gateway)
-            pay_links.write(tx, agency_id, [link._replace(state="ended", wake_at=None, settled_at=tx.as_of)])
+            pay_links.write(tx, agency_id, [pay_link.ended(tx, link)])
             return _shown(tx, agency_id, invoice, "unavailable")
+        customer = _customer(tx, agency_id, invoice, link)
     if link.url is not None:
         return SentOn(link.url)
-    return _open(runtime, agency_id, invoice, link, cast("OnlineGateway", gateway))
+    back = runtime.urls.of(agency_id, invoice_id)
+    request = pay_link.request_of(agency_id, link, invoice, back, customer)
+    return _open(runtime, request, link, cast("OnlineGateway", gateway))
 
 
-def _open(runtime: Runtime, agency_id: str, invoice: Invoice, link: PayLink, gateway: OnlineGateway) -> SentOn | Shown:
-    """Ask the provider for the place. Pressed again, the same place is asked for under the same key."""
-    back = runtime.urls.of(agency_id, invoice.invoice_id)
-    found = gateway.open_link(pay_link.request_of(agency_id, link, invoice, back))
+def _customer(tx: Tx, agency_id: str, invoice: Invoice, link: PayLink) -> str | None:
+    """Who the client is at the provider, by his newest method there: what he saves joins it."""
+    methods = facts.payment_methods(tx, agency_id, [invoice.client_id]).get(invoice.client_id, [])
+    known = [each for each in methods if each.provider == link.provider and each.customer]
+    return max(known, key=lambda each: (each.effective_at, each.payment_method_id)).customer if known else None
+
+
+def _open(runtime: Runtime, request: LinkRequest, link: PayLink, gateway: OnlineGateway) -> SentOn | Shown:
+    """Ask the provider for the place. Pressed again, or twice at once, the same place is asked for under the same key."""
+    for again in reversed(range(TRIES)):
+        found = gateway.open_link(request)
+        in_use = isinstance(found, Unknown) and found.detail == KEY_IN_USE
+        answer = _settled(runtime, request, link, found, last=not in_use or not again)
+        if answer is not None:
+            break
+        runtime.pause()
+    if isinstance(found, Opened) and not isinstance(answer, SentOn):
+        gateway.end_link(found.reference)  # not asked for any more: nobody was sent there, and nobody can be
+    return cast("SentOn | Shown", answer)
+
+
+def _settled(
+    runtime: Runtime, request: LinkRequest, link: PayLink, found: Opened | NotSent | Unknown, *, last: bool
+) -> SentOn | Shown | None:
+    """What the provider's answer means for the press; None: ask once more."""
+    agency_id, invoice_id = request.agency_id, request.invoice_id
     with runtime.store.transaction() as tx:
-        again = _locked(tx, agency_id, invoice.invoice_id)
-        current = pay_links.open_of(tx, agency_id, [invoice.invoice_id]).get(invoice.invoice_id)
-        mine = current is not None and current.turn == link.turn
-        if isinstance(found, Opened) and mine and current is not None:
-            if current.url is None:
+        invoice = _locked(tx, agency_id, invoice_id)
+        if invoice is None:
+            raise LookupError("an invoice that had a place is gone")
+        current = pay_links.open_of(tx, agency_id, [invoice_id]).get(invoice_id)
+        if current is not None and current.turn == link.turn:
+            if current.url is None and isinstance(found, Opened):
                 current = pay_link.opened(tx, agency_id, current, found.reference, found.url)
-            return SentOn(current.url or found.url)
-        log.warning(
-            "pay_page.not_opened", agency_id=agency_id, invoice_id=invoice.invoice_id, answer=type(found).__name__
-        )
-        return _shown(tx, agency_id, again or invoice, "unavailable")
+            if current.url is not None:
+                return SentOn(current.url)
+            if not last:
+                return None
+            standing = _refused(tx, agency_id, invoice, current, found)
+        else:
+            standing = pay_link.offers(tx, facts.require_agency(tx, agency_id), invoice) or "closing"
+        log.warning("pay_page.not_opened", agency_id=agency_id, invoice_id=invoice_id, answer=type(found).__name__)
+        return _shown(tx, agency_id, invoice, standing)
+
+
+def _refused(tx: Tx, agency_id: str, invoice: Invoice, link: PayLink, found: Opened | NotSent | Unknown) -> Standing:
+    """There is no place. What the provider refuses for what it says would be refused again under that key: it ends."""
+    if not isinstance(found, NotSent) or found.code in OF_THE_MOMENT:
+        return "unavailable"
+    pay_links.write(tx, agency_id, [pay_link.ended(tx, link)])
+    pay_link.tell_not_payable(tx, facts.require_agency(tx, agency_id), invoice, found.code or "refused")
+    return "not_online"
 
 
 def _locked(tx: Tx, agency_id: str, invoice_id: str) -> Invoice | None:
@@ -131,4 +178,5 @@ def _shown(tx: Tx, agency_id: str, invoice: Invoice, standing: Standing) -> Show
         str((invoice.snapshot.get("service") or {}).get("name") or ""),
         invoice.due_on.isoformat(),
         display(invoice.rest_minor, invoice.currency, exponent(invoice.currency)),
+        agency.gateway in pay_link.KEEPERS,
     )

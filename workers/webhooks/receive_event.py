@@ -4,17 +4,18 @@ The row and the waking are one transaction, so an event counts once, however oft
 charges pool then asks the provider how things are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, cast
 
 import structlog
 
+from shared.acts import taken_back
 from shared.acts.notify import AGENCY, about_invoice, notify
-from shared.acts.refund import found_at_provider, told
+from shared.acts.refund import found_at_provider
 from shared.domain.keys import subscription_subject
 from shared.gateways.port import BadSignatureError, OnlineGateway, ProviderEvent
 from shared.secret_store import ReadSecret
-from shared.store import accounts, charges, facts, inbox, invoices, pay_links, payments, refunds
+from shared.store import accounts, charges, facts, inbox, invoices, pay_links, payments, refunds, reversals
 from shared.store.charges import Charge
 from shared.store.inbox import Arrived, Settled
 from shared.store.invoices import Invoice
@@ -72,11 +73,17 @@ def apply(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> None:
             _refund(tx, provider, agency_id, event)
         case "dispute":
             _dispute(tx, provider, agency_id, event)
+        case "reversal" if event.reference is not None and event.payment is not None:
+            if refunds.by_reference(tx, agency_id, provider, event.reference) is None:
+                taken_back.ask(tx, agency_id, provider, "reversal", event.reference, event.payment)
         case _:
             return
 
 
 def _payment(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> None:
+    if event.failed and event.payment is not None:
+        # What was there has failed after all, as a debit may weeks later.
+        taken_back.ask(tx, agency_id, provider, "payment", event.payment, event.payment)
     link = pay_links.named(tx, agency_id, provider, event.reference, event.key)
     if link is not None:
         lock_subscriptions(tx, [(agency_id, link.subscription_id)], wait=True)
@@ -100,7 +107,9 @@ def _wake_link(tx: Tx, agency_id: str, link: PayLink, event: ProviderEvent) -> N
         pay_links.write(tx, agency_id, [link._replace(reference=reference, wake_at=tx.as_of)])
     elif link.state == "ended" and event.settled and not pay_links.open_of(tx, agency_id, [link.invoice_id]):
         # Paid all the same: looked at once more. If another place is open, the comparison of the books finds it.
-        pay_links.write(tx, agency_id, [link._replace(state="paying", wake_at=tx.as_of, settled_at=None)])
+        pay_links.write(
+            tx, agency_id, [link._replace(state="paying", wake_at=tx.as_of, settled_at=None, doubtful_since=None)]
+        )
 
 
 def _woken(tx: Tx, charge: Charge, event: ProviderEvent) -> Charge | None:
@@ -115,50 +124,59 @@ def _woken(tx: Tx, charge: Charge, event: ProviderEvent) -> Charge | None:
 
 
 def _refund(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> None:
-    invoice = _locked_invoice(tx, provider, agency_id, event.payment)
-    if invoice is None or event.reference is None:
+    if event.reference is None:
         return
+    found = _locked_invoices(tx, provider, agency_id, event.payment)
     known = refunds.by_reference(tx, agency_id, provider, event.reference)
     if known is None and event.key is not None:
         known = refunds.by_key(tx, agency_id, event.key)
-    agency = facts.require_agency(tx, agency_id)
     if known is None:
-        if event.amount_minor and event.payment:
-            found_at_provider(tx, agency, invoice, provider, event.payment, event.reference, event.amount_minor)
+        _refund_there(tx, provider, agency_id, event, found)
     elif known.state in ("unknown", "pending"):
+        lock_subscriptions(tx, [(agency_id, known.subscription_id)], wait=True)
         refunds.write(tx, agency_id, [known._replace(reference=event.reference, wake_at=tx.as_of)])
-    elif known.state == "succeeded" and event.type == "refund.failed":
-        # The client's bank has sent it back. The credit note stands: the money is still owed.
-        subject = subscription_subject(known.subscription_id)
-        tx.record(agency_id, "refund.failed", subject, {**told(known), "code": "returned"})
-        said = {"code": "returned", "provider": provider, "refunded_minor": known.amount_minor}
-        notify(tx, agency, [about_invoice(invoice, "refund_failed", AGENCY, f"{known.turn}/returned", **said)])
+    elif known.state == "succeeded":
+        # The client's bank may have sent it back.
+        taken_back.ask(tx, agency_id, provider, "refund", event.reference, known.payment_reference)
+
+
+def _refund_there(tx: Tx, provider: str, agency_id: str, event: ProviderEvent, found: Sequence[Invoice]) -> None:
+    """A refund that is none of ours, of the first invoice under its payment that has so much left; what PayPal calls a reversal
+    it may tell as a refund, too."""
+    reference, payment = event.reference or "", event.payment or ""
+    if not event.amount_minor or reversals.inquiry(tx, agency_id, provider, reference) is not None:
+        return
+    agency = facts.require_agency(tx, agency_id)
+    for invoice in found:
+        if found_at_provider(tx, agency, invoice, provider, payment, reference, event.amount_minor) is not None:
+            return
 
 
 def _dispute(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> None:
+    """A new dispute is told; what becomes of it later is asked."""
+    if event.reference is None or event.payment is None:
+        return
     if not event.type.lower().endswith("dispute.created"):
+        taken_back.ask(tx, agency_id, provider, "dispute", event.reference, event.payment)
         return
-    invoice = _locked_invoice(tx, provider, agency_id, event.payment)
-    if invoice is None:
-        return
-    data = {
-        "invoice_id": invoice.invoice_id,
-        "provider": provider,
-        "dispute": event.reference,
-        "amount_minor": event.amount_minor,
-        "currency": event.currency,
-    }
-    tx.record(agency_id, "payment.disputed", subscription_subject(invoice.subscription_id), data)
-    said = {"provider": provider, "dispute": event.reference}
-    agency = facts.require_agency(tx, agency_id)
-    notify(tx, agency, [about_invoice(invoice, "payment_disputed", AGENCY, event.reference or event.id, **said)])
+    for invoice in _locked_invoices(tx, provider, agency_id, event.payment)[:1]:
+        data = {
+            "invoice_id": invoice.invoice_id,
+            "provider": provider,
+            "dispute": event.reference,
+            "amount_minor": event.amount_minor,
+            "currency": event.currency,
+        }
+        tx.record(agency_id, "payment.disputed", subscription_subject(invoice.subscription_id), data)
+        said = {"provider": provider, "dispute": event.reference}
+        agency = facts.require_agency(tx, agency_id)
+        notify(tx, agency, [about_invoice(invoice, "payment_disputed", AGENCY, event.reference, **said)])
 
 
-def _locked_invoice(tx: Tx, provider: str, agency_id: str, payment: str | None) -> Invoice | None:
-    """The invoice of a payment, with its subscription locked."""
-    invoice_id = None if payment is None else payments.invoice_of(tx, agency_id, provider, payment)
-    if invoice_id is None:
-        return None
-    of = invoices.subscriptions_of(tx, agency_id, [invoice_id])
-    lock_subscriptions(tx, [(agency_id, of[invoice_id])], wait=True)
-    return invoices.load(tx, agency_id, [invoice_id])[invoice_id]
+def _locked_invoices(tx: Tx, provider: str, agency_id: str, payment: str | None) -> list[Invoice]:
+    """The invoices that a payment paid, with their subscriptions locked."""
+    under = [] if payment is None else payments.under(tx, agency_id, provider, payment)
+    of = invoices.subscriptions_of(tx, agency_id, [each.invoice_id for each in under])
+    lock_subscriptions(tx, sorted({(agency_id, id_) for id_ in of.values()}), wait=True)
+    loaded = invoices.load(tx, agency_id, list(of))
+    return [loaded[each.invoice_id] for each in under]

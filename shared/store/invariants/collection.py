@@ -5,27 +5,35 @@ from shared.store.invariants.invariant import Invariant
 INVARIANTS = (
     Invariant(
         "paid_means_payments_reach_the_total",
-        "an invoice is paid exactly when its payments, in its currency, reach its total; a void one is neither",
+        "an invoice is paid exactly when its payments, less what was taken back, reach its total; a void one is neither",
         """
         SELECT i.agency_id, i.invoice_id, i.status, i.total_minor, coalesce(p.received_minor, 0) AS received_minor
         FROM invoices AS i
-        LEFT JOIN (SELECT agency_id, invoice_id, currency, sum(amount_minor) AS received_minor FROM payments
+        LEFT JOIN (SELECT agency_id, invoice_id, currency, sum(amount_minor) AS received_minor
+                   FROM (SELECT agency_id, invoice_id, currency, amount_minor FROM payments
+                         UNION ALL SELECT agency_id, invoice_id, currency, -amount_minor FROM payment_reversals) AS moved
                    GROUP BY agency_id, invoice_id, currency) AS p
           ON p.agency_id = i.agency_id AND p.invoice_id = i.invoice_id AND p.currency = i.currency
         WHERE i.status <> 'void' AND (i.status = 'paid') <> (coalesce(p.received_minor, 0) >= i.total_minor)
         """,
     ),
     # Money from elsewhere may make a surplus, charges alone never. An earlier attempt that first failed (it has a decline
-    # class) and succeeded only after this one went out is the provider's change of mind, recorded as it happened.
+    # class) and succeeded only after this one went out is the provider's change of mind, recorded as it happened. What was
+    # taken back of a charge, be it for a time, was to be collected anew.
     Invariant(
         "nobody_is_charged_twice",
         "an invoice is charged only for what its earlier successful charges left of its total",
         """
         WITH succeeded AS (
-            SELECT c.agency_id, c.invoice_id, c.attempt, c.amount_minor, c.sent_at, c.settled_at, c.decline_class,
-                   i.total_minor,
-                   sum(c.amount_minor) OVER (PARTITION BY c.agency_id, c.invoice_id) AS charged_minor
+            SELECT c.agency_id, c.invoice_id, c.attempt, c.amount_minor - coalesce(v.reversed_minor, 0) AS amount_minor,
+                   c.sent_at, c.settled_at, c.decline_class, i.total_minor,
+                   sum(c.amount_minor - coalesce(v.reversed_minor, 0))
+                     OVER (PARTITION BY c.agency_id, c.invoice_id) AS charged_minor
             FROM charges AS c JOIN invoices AS i ON i.agency_id = c.agency_id AND i.invoice_id = c.invoice_id
+            LEFT JOIN (SELECT agency_id, source, payment_reference, invoice_id, sum(amount_minor) AS reversed_minor
+                       FROM payment_reversals WHERE amount_minor > 0 GROUP BY 1, 2, 3, 4) AS v
+              ON v.agency_id = c.agency_id AND v.source = c.provider AND v.payment_reference = c.reference
+              AND v.invoice_id = c.invoice_id
             WHERE c.state = 'succeeded'
         ), suspect AS (
             SELECT * FROM succeeded WHERE charged_minor > total_minor
@@ -67,6 +75,7 @@ INVARIANTS = (
                             AND (m.waits_for LIKE 'invoice%' OR m.waits_for LIKE 'settlement/%'))
         """,
     ),
+    # Of an attempt in doubt, upstream's word settles the attempt: the payment is the provider's.
     Invariant(
         "told_payments_are_recorded",
         "every payment that upstream told of, in a message that was applied, is recorded",
@@ -78,6 +87,9 @@ INVARIANTS = (
             SELECT 1 FROM payments AS p WHERE p.agency_id = m.agency_id AND p.source = 'upstream:' || m.source
               AND p.reference = coalesce(m.said ->> 'reference',
                                       m.source || '/' || replace(replace(m.id, '%', '%25'), '/', '%2F')))
+          AND NOT EXISTS (
+            SELECT 1 FROM events AS e WHERE e.agency_id = m.agency_id AND e.type = 'charge.resolved'
+              AND e.data ->> 'by' = m.source)
         """,
     ),
     # Nothing is decided yet while the first cycle is still to come or under way.

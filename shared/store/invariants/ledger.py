@@ -51,6 +51,9 @@ INVARIANTS = (
         SELECT 'link', agency_id, concat_ws(' ', invoice_id, turn), state
         FROM pay_links WHERE wake_at IS NULL AND state IN ('opening', 'open', 'paying')
         UNION ALL
+        SELECT 'inquiry', agency_id, concat_ws(' ', provider, reference), state
+        FROM payment_inquiries WHERE wake_at IS NULL AND state = 'asking'
+        UNION ALL
         SELECT 'notice', agency_id, key, state FROM notices WHERE wake_at IS NULL AND state = 'due'
         """,
     ),
@@ -71,6 +74,9 @@ INVARIANTS = (
         UNION ALL
         SELECT 'link', agency_id, concat_ws(' ', invoice_id, turn), state
         FROM pay_links WHERE wake_at IS NOT NULL AND state IN ('paid', 'ended')
+        UNION ALL
+        SELECT 'inquiry', agency_id, concat_ws(' ', provider, reference), state
+        FROM payment_inquiries WHERE wake_at IS NOT NULL AND state <> 'asking'
         UNION ALL
         SELECT 'notice', agency_id, key, state FROM notices WHERE wake_at IS NOT NULL AND state <> 'due'
         UNION ALL

@@ -1,22 +1,53 @@
-"""Promises about money that goes back: never more than came in, and every credit note stands for a refund that happened."""
+"""Promises about money that goes back or is taken back: never more than came in, and every credit note has its refund."""
 
 from shared.store.invariants.invariant import Invariant
 
 INVARIANTS = (
     Invariant(
         "no_more_goes_back_than_came_in",
-        "the refunds of a payment are of its invoice and currency, and together not more than it",
+        "the refunds of a payment are in its currency, and together with what was taken back not more than it",
         """
-        SELECT p.agency_id, p.source, p.reference, p.amount_minor, sum(r.amount_minor) AS refunded_minor
-        FROM payments AS p JOIN refunds AS r ON r.agency_id = p.agency_id AND r.source = p.source
-          AND r.payment_reference = p.reference AND r.invoice_id = p.invoice_id AND r.state <> 'failed'
-        GROUP BY p.agency_id, p.source, p.reference, p.amount_minor, p.invoice_id, p.currency
-        HAVING sum(r.amount_minor) > p.amount_minor OR bool_or(r.currency <> p.currency)
+        SELECT p.agency_id, p.source, p.reference, p.invoice_id, p.amount_minor, r.refunded_minor, v.reversed_minor
+        FROM payments AS p
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(amount_minor), 0) AS refunded_minor, bool_or(currency <> p.currency) AS other
+            FROM refunds WHERE agency_id = p.agency_id AND source = p.source AND payment_reference = p.reference
+              AND invoice_id = p.invoice_id AND state <> 'failed'
+        ) AS r
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(amount_minor), 0) AS reversed_minor FROM payment_reversals
+            WHERE agency_id = p.agency_id AND source = p.source AND payment_reference = p.reference
+              AND invoice_id = p.invoice_id
+        ) AS v
+        WHERE r.refunded_minor + v.reversed_minor > p.amount_minor OR r.other
+        """,
+    ),
+    Invariant(
+        "what_goes_back_came_in",
+        "every refund, and everything that was taken back, is of a payment of that invoice",
+        """
+        SELECT 'refund' AS what, agency_id, invoice_id, source, payment_reference FROM refunds AS r
+        WHERE NOT EXISTS (SELECT 1 FROM payments AS p WHERE p.agency_id = r.agency_id AND p.source = r.source
+                            AND p.reference = r.payment_reference AND p.invoice_id = r.invoice_id)
+        UNION ALL
+        SELECT 'reversal', agency_id, invoice_id, source, payment_reference FROM payment_reversals AS v
+        WHERE NOT EXISTS (SELECT 1 FROM payments AS p WHERE p.agency_id = v.agency_id AND p.source = v.source
+                            AND p.reference = v.payment_reference AND p.invoice_id = v.invoice_id
+                            AND p.currency = v.currency)
+        """,
+    ),
+    # Money that came back again is a row with a negative amount.
+    Invariant(
+        "no_more_comes_back_than_was_taken",
+        "of a payment no more comes back than was taken back of it",
+        """
+        SELECT agency_id, source, payment_reference, invoice_id, sum(amount_minor) AS reversed_minor
+        FROM payment_reversals GROUP BY agency_id, source, payment_reference, invoice_id HAVING sum(amount_minor) < 0
         """,
     ),
     Invariant(
         "credit_notes_stand_for_refunds",
-        "a credit note is of a refund that went through, takes back no more than it gave, and its taxes add up",
+        "a credit note is of a refund that went through (be it sent back later), takes back no more, and its taxes add up",
         """
         SELECT n.agency_id, n.invoice_id, n.turn, n.total_minor, r.amount_minor AS refunded_minor, r.state,
                t.net_minor, t.tax_minor
@@ -27,7 +58,8 @@ INVARIANTS = (
                    coalesce(sum(CAST(e -> 'tax_minor' AS bigint)), 0) AS tax_minor
             FROM jsonb_array_elements(n.taxes) AS e
         ) AS t
-        WHERE r.state <> 'succeeded' OR n.total_minor > r.amount_minor OR n.currency <> r.currency
+        WHERE (r.state <> 'succeeded' AND NOT (r.state = 'failed' AND r.code IS NOT DISTINCT FROM 'returned'))
+          OR n.total_minor > r.amount_minor OR n.currency <> r.currency
           OR n.subtotal_minor <> t.net_minor OR n.tax_minor <> t.tax_minor
         """,
     ),

@@ -1,8 +1,8 @@
 """Every table of Duecycle, with each promise that the database itself keeps as a named constraint.
 
 `facts`: what upstream told us. `ledger`: schedules and cycles. `documents`: orders, invoices, payments, charges and
-notices. `refunds`: money that goes back, and links
-to pay by. `streams`: inbox, events, rechecks and the heartbeat. `operations`: pauses and the pacing of gateway accounts.
+notices. `refunds`: money that goes back, and links to pay by. `reversals`: money that was taken back.
+`streams`: inbox, events, rechecks and the heartbeat. `operations`: pauses and the pacing of gateway accounts.
 """
 
 from shared.store.moves import guard
@@ -30,6 +30,7 @@ from shared.store.tables.facts import (
 from shared.store.tables.ledger import cycles, schedules
 from shared.store.tables.operations import deployment, gateway_accounts, pauses
 from shared.store.tables.refunds import credit_notes, pay_links, refunds
+from shared.store.tables.reversals import payment_inquiries, payment_reversals
 from shared.store.tables.streams import events, heartbeats, inbox, rechecks, sandbox_ledger
 
 guard(metadata)
@@ -53,7 +54,9 @@ __all__ = [
     "orders",
     "pauses",
     "pay_links",
+    "payment_inquiries",
     "payment_methods",
+    "payment_reversals",
     "payments",
     "rechecks",
     "refunds",

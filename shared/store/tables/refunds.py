@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -116,6 +117,10 @@ pay_links = Table(
     instant("expires_at"),
     instant("wake_at", null=True),
     instant("settled_at", null=True),
+    # Since when money may have moved there: a payment was accepted that settles later, or an answer was lost.
+    instant("doubtful_since", null=True),
+    # The client wants what he pays by to be kept for his other invoices.
+    Column("keeps_method", Boolean, nullable=False, server_default="false"),
     Column("rings", SmallInteger, nullable=False, server_default="0"),
     Column("tries", SmallInteger, nullable=False, server_default="0"),
     ForeignKeyConstraint(

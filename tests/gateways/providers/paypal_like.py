@@ -39,6 +39,7 @@ class PayPalLike(Provider):
         self.orders: dict[str, dict[str, Any]] = {}
         self.refunds: dict[str, dict[str, Any]] = {}
         self.refunds_are = "COMPLETED"
+        self.disputes: dict[str, dict[str, Any]] = {}
         self.tokens = 0
         self.expires_in = 32400
         self.revoked: set[str] = set()
@@ -76,12 +77,8 @@ class PayPalLike(Provider):
             return self._verify(request.body)
         if request.path == "/v1/notifications/webhooks-events":
             return self._page_of_events(request)
-        if request.method == "GET" and request.path.startswith("/v2/payments/refunds/"):
-            refund = self.refunds.get(request.path.rpartition("/")[2])
-            return _error(404) if refund is None else Response(200, refund)
         if request.method == "GET":
-            order = self.orders.get(request.path.rpartition("/")[2])
-            return _error(404) if order is None else Response(200, order)
+            return self._get(request.path)
         id_ = request.headers["paypal-request-id"]
         if id_ in self._stored:
             return self._stored[id_][1]
@@ -92,6 +89,16 @@ class PayPalLike(Provider):
         if done.status < 300:
             self._ids[id_] = (self.now(), done.body["id"])
         return done
+
+    def _get(self, path: str) -> Response:
+        folder, _, id_ = path.rpartition("/")
+        found = {
+            "/v2/payments/refunds": self.refunds,
+            "/v2/payments/captures": {each["id"]: each for order in self.orders.values() for each in _captures(order)},
+            "/v1/customer/disputes": self.disputes,
+            "/v2/checkout/orders": self.orders,
+        }[folder].get(id_)
+        return _error(404) if found is None else Response(200, found)
 
     def remember(self, request: Request, response: Response) -> None:
         self._stored[request.headers["paypal-request-id"]] = (self.now(), response)

@@ -26,6 +26,7 @@ class StripeLike(Provider):
         self.sessions: dict[str, dict[str, Any]] = {}
         self.refunds: dict[str, dict[str, Any]] = {}
         self.refunds_are = "succeeded"
+        self.disputes: dict[str, dict[str, Any]] = {}
         self._keys: dict[str, tuple[float, bytes, Response]] = {}
         self.now = lambda: CREATED + len(self.intents) + 1
 
@@ -122,6 +123,8 @@ class StripeLike(Provider):
             "currency": price["currency"],
             "metadata": asked["metadata"],
             "expires_at": int(asked["expires_at"]),
+            "customer": asked.get("customer") or ("cus_new" if "customer_creation" in asked else None),
+            "keeps": asked["payment_intent_data"].get("setup_future_usage"),
         }
         self.sessions[id_] = session
         return Response(200, session)
@@ -153,8 +156,9 @@ class StripeLike(Provider):
                 "object": "payment_intent",
                 "amount": session["amount_total"],
                 "currency": session["currency"],
-                "customer": None,
-                "payment_method": None,
+                "customer": session["customer"],
+                "payment_method": "pm_of_the_page",
+                "setup_future_usage": session["keeps"],
                 "metadata": about,
                 "created": int(self.now()),
                 "livemode": False,
@@ -245,6 +249,11 @@ class StripeLike(Provider):
             return Response(200, {**session, "payment_intent": intent})
         if request.path.startswith("/v1/refunds"):
             return self._get_refund(request)
+        if request.path.startswith("/v1/disputes/"):
+            dispute = self.disputes.get(request.path.rpartition("/")[2])
+            return (
+                error(404, "invalid_request_error", "resource_missing") if dispute is None else Response(200, dispute)
+            )
         id_ = request.path.removeprefix("/v1/payment_intents").strip("/")
         if id_:
             intent = self.intents.get(id_)

@@ -20,6 +20,7 @@ CREATE OR REPLACE TRIGGER legal_moves AFTER UPDATE OF status ON invoices FOR EAC
     WHEN (OLD.status <> NEW.status AND CASE OLD.status
         WHEN 'open' THEN NEW.status NOT IN ('uncollectible', 'paid', 'void')
         WHEN 'uncollectible' THEN NEW.status NOT IN ('paid', 'void')
+        WHEN 'paid' THEN NEW.status NOT IN ('open')
         ELSE true END)
     EXECUTE FUNCTION refuse_move('invoice', 'status');
 
@@ -40,17 +41,26 @@ CREATE OR REPLACE TRIGGER legal_moves AFTER UPDATE OF state ON refunds FOR EACH 
         WHEN 'sending' THEN NEW.state NOT IN ('due', 'unknown', 'pending', 'succeeded', 'failed')
         WHEN 'unknown' THEN NEW.state NOT IN ('due', 'pending', 'succeeded', 'failed')
         WHEN 'pending' THEN NEW.state NOT IN ('succeeded', 'failed')
+        WHEN 'succeeded' THEN NEW.state NOT IN ('failed')
         ELSE true END)
     EXECUTE FUNCTION refuse_move('refund', 'state');
 
 CREATE OR REPLACE TRIGGER legal_moves AFTER UPDATE OF state ON pay_links FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND CASE OLD.state
-        WHEN 'opening' THEN NEW.state NOT IN ('open', 'paying', 'ended')
+        WHEN 'opening' THEN NEW.state NOT IN ('open', 'paying', 'paid', 'ended')
         WHEN 'open' THEN NEW.state NOT IN ('paying', 'paid', 'ended')
         WHEN 'paying' THEN NEW.state NOT IN ('open', 'paid', 'ended')
         WHEN 'ended' THEN NEW.state NOT IN ('paying', 'paid')
         ELSE true END)
     EXECUTE FUNCTION refuse_move('place to pay', 'state');
+
+CREATE OR REPLACE TRIGGER legal_moves AFTER UPDATE OF state ON payment_inquiries FOR EACH ROW
+    WHEN (OLD.state <> NEW.state AND CASE OLD.state
+        WHEN 'asking' THEN NEW.state NOT IN ('answered', 'unanswered')
+        WHEN 'answered' THEN NEW.state NOT IN ('asking')
+        WHEN 'unanswered' THEN NEW.state NOT IN ('asking')
+        ELSE true END)
+    EXECUTE FUNCTION refuse_move('question about money taken back', 'state');
 
 CREATE OR REPLACE TRIGGER legal_moves AFTER UPDATE OF state ON notices FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND CASE OLD.state

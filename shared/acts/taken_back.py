@@ -1,0 +1,169 @@
+"""Money taken back by a provider: a dispute that was lost, a debit that was returned, a reversal. What it means for invoices.
+
+A webhook only makes us ask. What the provider then says is gone is compared with what is recorded, and the difference is a
+row: so an answer may come twice, late or in any order. Source: the rules of billing, on money taken back.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, notify
+from shared.acts.receive import close
+from shared.domain.facts import Agency
+from shared.domain.keys import subscription_subject
+from shared.domain.states import INVOICE_MOVES, check_move
+from shared.domain.taken_back import shares, total_taken
+from shared.store import cycles, invoices, payments, reversals
+from shared.store.invoices import Invoice
+from shared.store.locks import lock_subscriptions
+from shared.store.payments import Payment
+from shared.store.reversals import Inquiry, Left, Reversal
+from shared.store.transaction import Tx
+
+CODE = "payment_reversed"
+OWED = ("open", "uncollectible")
+
+
+def ask(tx: Tx, agency_id: str, provider: str, kind: str, reference: str, payment_reference: str) -> bool:
+    """Let the charges pool ask a provider what is gone of a payment. False: the payment is none of ours."""
+    under = payments.under(tx, agency_id, provider, payment_reference)
+    if not under:
+        return False
+    invoice_id = under[0].invoice_id
+    of = invoices.subscriptions_of(tx, agency_id, [invoice_id])
+    new = Inquiry(
+        provider=provider,
+        reference=reference,
+        kind=kind,
+        payment_reference=payment_reference,
+        invoice_id=invoice_id,
+        subscription_id=of[invoice_id],
+        state="asking",
+        amount_minor=None,
+        asked_since=tx.as_of,
+        answered_at=None,
+        code=None,
+        wake_at=tx.as_of,
+    )
+    reversals.ask(tx, agency_id, new)
+    return True
+
+
+def said_by_hand(tx: Tx, agency: Agency, invoice: Invoice, payment_reference: str, amount_minor: int) -> bool:
+    """A person has looked: so much of a payment of this invoice is gone in all (its subscription is locked).
+
+    Also of money that no provider of ours can be asked about, such as a debit that the bank returned. False: the invoice has no
+    such payment.
+    """
+    listed = payments.of_invoice(tx, agency.agency_id, invoice.invoice_id)
+    source = next((each.source for each in listed if each.reference == payment_reference), None)
+    reference = f"by-hand/{payment_reference}"
+    if source is None or not ask(tx, agency.agency_id, source, "reversal", reference, payment_reference):
+        return False
+    inquiry = reversals.inquiry(tx, agency.agency_id, source, reference)
+    if inquiry is not None:
+        answered(tx, agency, inquiry, amount_minor)
+    return True
+
+
+def locked(tx: Tx, agency_id: str, inquiry: Inquiry) -> Inquiry | None:
+    """The question as it stands, with the subscriptions of every invoice that its payment paid locked."""
+    under = payments.under(tx, agency_id, inquiry.provider, inquiry.payment_reference)
+    of = invoices.subscriptions_of(tx, agency_id, [inquiry.invoice_id, *(each.invoice_id for each in under)])
+    lock_subscriptions(tx, sorted({(agency_id, id_) for id_ in of.values()}), wait=True)
+    return reversals.inquiry(tx, agency_id, inquiry.provider, inquiry.reference)
+
+
+def answered(tx: Tx, agency: Agency, inquiry: Inquiry, amount_minor: int) -> None:
+    """The provider says that `amount_minor` of the payment is gone by this, at this moment (see `locked`).
+
+    0: nothing, or nothing any more. What has changed is recorded, each invoice is open again or paid again, and both sides are
+    told once.
+    """
+    agency_id = agency.agency_id
+    done = inquiry._replace(state="answered", amount_minor=amount_minor, answered_at=tx.as_of, code=None, wake_at=None)
+    reversals.write(tx, agency_id, [done])
+    said = reversals.answers_about(tx, agency_id, inquiry.provider, inquiry.payment_reference)
+    left = reversals.left_of(tx, agency_id, inquiry.provider, inquiry.payment_reference)
+    moved = {each.invoice_id: part for each, part in _parts(left, said) if part != 0}
+    before = invoices.load(tx, agency_id, moved)
+    known = reversals.of_invoices(tx, agency_id, moved)
+    rows = [_row(tx, inquiry, each, moved[each.invoice_id], known) for each in left if each.invoice_id in moved]
+    reversals.insert(tx, agency_id, rows)
+    after = invoices.load(tx, agency_id, moved)
+    drafts: list[Draft] = []
+    for row in rows:
+        drafts += _follow(tx, agency, before[row.invoice_id], after[row.invoice_id], row)
+    notify(tx, agency, drafts)
+
+
+def _parts(left: list[Left], said: Mapping[tuple[str, str], int]) -> Iterator[tuple[Left, int]]:
+    """What is taken of each payment under the reference now (below 0: came back), so that all is as the provider says."""
+    takeable = [each.amount_minor - each.refunded_minor for each in left]
+    taken = [each.reversed_minor for each in left]
+    total = total_taken(said, sum(takeable))
+    yield from zip(left, shares(total, takeable, taken), strict=True)
+
+
+def _row(tx: Tx, inquiry: Inquiry, left: Left, part: int, known: list[Reversal]) -> Reversal:
+    turns = [each.turn for each in known if _same(each, inquiry, left.invoice_id)]
+    return Reversal(
+        source=inquiry.provider,
+        reference=inquiry.reference,
+        invoice_id=left.invoice_id,
+        turn=max(turns, default=0) + 1,
+        payment_reference=inquiry.payment_reference,
+        amount_minor=part,
+        currency=left.currency,
+        kind=inquiry.kind,
+        recorded_at=tx.as_of,
+    )
+
+
+def _same(row: Reversal, inquiry: Inquiry, invoice_id: str) -> bool:
+    of = (row.source, row.reference, row.invoice_id)
+    return of == (inquiry.provider, inquiry.reference, invoice_id)
+
+
+def _follow(tx: Tx, agency: Agency, before: Invoice, after: Invoice, row: Reversal) -> list[Draft]:
+    """What an invoice becomes by one row: open and failing, paid again, or only told."""
+    subject = subscription_subject(after.subscription_id)
+    type_ = "payment.reversed" if row.amount_minor > 0 else "payment.reinstated"
+    said = {**row._asdict(), "amount_minor": abs(row.amount_minor), "number": after.number}
+    tx.record(agency.agency_id, type_, subject, said)
+    if before.status == "paid" and after.collected_minor < after.total_minor:
+        _reopen(tx, agency, after)
+        after = after._replace(status="open")
+    elif before.status in OWED and after.collected_minor >= after.total_minor:
+        _paid_again(tx, agency, after._replace(status=before.status), row)
+        turn = reversals.paid_turns(tx, agency.agency_id, [after.invoice_id]).get(after.invoice_id, "")
+        return [*_told(tx, after, row), about_invoice(after, "invoice_paid", CLIENT, turn)]
+    return _told(tx, after, row)
+
+
+def _told(tx: Tx, after: Invoice, row: Reversal) -> list[Draft]:
+    """The agency always, the client where the invoice asks him for money because of it."""
+    turn = f"{row.reference}/{row.turn}"
+    said = {"moved_minor": abs(row.amount_minor), "provider": row.source, "reference": row.reference}
+    about = {**said, "status": after.status, "since": tx.as_of.date().isoformat()}
+    if row.amount_minor < 0:
+        over = max(0, after.collected_minor - (0 if after.status == "void" else after.total_minor))
+        return [about_invoice(after, "payment_reinstated", AGENCY, turn, surplus_minor=over, **about)]
+    drafts = [about_invoice(after, "payment_reversed", AGENCY, turn, **about)]
+    if after.status in OWED and after.rest_minor > 0:
+        drafts.append(about_invoice(after, "payment_reversed", CLIENT, turn, **about))
+    return drafts
+
+
+def _reopen(tx: Tx, agency: Agency, invoice: Invoice) -> None:
+    """Paid → open and failing: its orders are held, and nothing is collected until somebody gives a reason to."""
+    check_move(INVOICE_MOVES, "invoice", "paid", "open")
+    invoices.reopen(tx, agency.agency_id, invoice.invoice_id, CODE)
+    data = {"invoice_id": invoice.invoice_id, "number": invoice.number, "code": CODE, "next_at": None}
+    tx.record(agency.agency_id, "invoice.failing", subscription_subject(invoice.subscription_id), data)
+    cycles.release(tx, agency.agency_id, [invoice.subscription_id], ["waiting"])
+
+
+def _paid_again(tx: Tx, agency: Agency, invoice: Invoice, row: Reversal) -> None:
+    """What was taken back came back: the same follows as of any other money."""
+    back = Payment(row.source, row.reference, row.invoice_id, -row.amount_minor, row.currency, tx.as_of)
+    close(tx, agency, [invoice], {invoice.invoice_id: [back]})

@@ -1,0 +1,48 @@
+"""What mails are made of, with a value for everything that a text may name."""
+
+from typing import Any
+
+INVOICE: dict[str, Any] = {
+    "agency": "Northlight",
+    "client": "Kanzlei Brandt",
+    "number": "NL-00001",
+    "service": "SEO care",
+    "period_starts_on": "2026-07-01",
+    "period_ends_on": "2026-08-01",
+    "issued_on": "2026-07-01",
+    "due_on": "2026-07-15",
+    "currency": "EUR",
+    "total_minor": 178500,
+    "rest_minor": 178500,
+    "reason": "insufficient_funds",
+    "code": "insufficient_funds",
+    "next_on": "2026-07-02",
+    "on_exhausted": "leave_open",
+    "pay_url": "https://pay.example/1",
+    "surplus_minor": 500,
+    "refunded_minor": 500,
+    "credit_note": "NL-CN-00001",
+    "provider": "stripe",
+    "since": "2026-07-01",
+    "key": "inv1-7",
+    "dispute": "dp_1",
+    "reference": "pi_1",
+    "what": "missing_there",
+    "agency_id": "north light",
+    "invoice_id": "inv:a:2026-07-01",
+    "agency_email": "office@agency.example",
+    "moved_minor": 178500,
+    "status": "open",
+    "until": "2026-07-11",
+    "payment_reference": "pi_1",
+    "refund_turn": 1,
+}
+SERIES: dict[str, Any] = {
+    "agency": "Northlight",
+    "client": None,
+    "subscription_id": "sub",
+    "stream": "invoice",
+    "starts_on": "2026-07-01",
+    "reason": "price_missing",
+    "detail": "service seo has no price",
+}

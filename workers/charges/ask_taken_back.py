@@ -1,0 +1,159 @@
+"""What webhooks said of money that is gone → the provider's own word on it. The same three acts: claim, ask, settle."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Final, NamedTuple, cast
+
+import structlog
+
+from shared.acts import taken_back
+from shared.acts.notify import AGENCY, about_invoice, notify
+from shared.acts.refund import fail
+from shared.domain.dunning import doubling
+from shared.domain.facts import Agency
+from shared.domain.reconcile import needs_a_person
+from shared.gateways.port import (
+    Declined,
+    Found,
+    Gateway,
+    NotYetKnowable,
+    OnlineGateway,
+    RefundRequest,
+    Sent,
+    Succeeded,
+    TakenBack,
+)
+from shared.store import facts, invoices, refunds, reversals
+from shared.store.locks import lock_subscriptions
+from shared.store.refunds import Refund
+from shared.store.reversals import Inquiry
+from shared.store.transaction import Store, Tx
+from workers.directory import GatewaysOf
+
+FIRST_LOOK = timedelta(minutes=1)
+LATEST_LOOK = timedelta(hours=6)
+ASKED_FOR: Final = timedelta(days=30)
+RETURNED: Final = "returned"
+IN_DOUBT: Final = "needs_a_person"
+log = structlog.get_logger()
+
+
+class Question(NamedTuple):
+    """A question to ask while no transaction is open; `refund` where it is about one of ours."""
+
+    inquiry: Inquiry
+    gateway: OnlineGateway
+    agency_id: str
+    refund: Refund | None
+
+
+def claim_questions(
+    store: Store, gateways: GatewaysOf, agency_id: str, ids: Sequence[str], lease: timedelta
+) -> list[Question]:
+    """The questions to ask about payments of these invoices. Asking twice does no harm, so a lease is all there is."""
+    with store.transaction() as tx:
+        due = reversals.due(tx, agency_id, ids)
+        if not due:
+            return []
+        lock_subscriptions(tx, sorted({(agency_id, each.subscription_id) for each in due}), wait=True)
+        again = {each.reference: each for each in reversals.due(tx, agency_id, ids)}
+        usable = gateways(tx, agency_id)
+        asked = [_question(tx, usable, agency_id, again[each.reference]) for each in due if each.reference in again]
+        questions = [each for each in asked if isinstance(each, Question)]
+        until = tx.as_of + lease
+        claimed = [each.inquiry._replace(wake_at=until) for each in questions]
+        silent = [each for each in asked if isinstance(each, Inquiry)]
+        reversals.write(tx, agency_id, claimed)
+    for inquiry in silent:
+        settle_question(store, agency_id, inquiry, NotYetKnowable("gateway_missing"))
+    return questions
+
+
+def _question(tx: Tx, usable: Mapping[str, Gateway | str], agency_id: str, inquiry: Inquiry) -> Question | Inquiry:
+    gateway = usable.get(inquiry.provider, "gateway_missing")
+    if isinstance(gateway, str):
+        return inquiry
+    ours = inquiry.kind == "refund"
+    refund = refunds.by_reference(tx, agency_id, inquiry.provider, inquiry.reference) if ours else None
+    return Question(inquiry, cast("OnlineGateway", gateway), agency_id, refund)
+
+
+def ask(question: Question) -> TakenBack | Found:
+    """Ask the provider."""
+    inquiry, refund = question.inquiry, question.refund
+    try:
+        if refund is None:
+            return question.gateway.taken_back(inquiry.kind, inquiry.reference)
+        request = RefundRequest(
+            agency_id=question.agency_id,
+            invoice_id=refund.invoice_id,
+            turn=refund.turn,
+            key=refund.key,
+            amount_minor=refund.amount_minor,
+            currency=refund.currency,
+            payment_reference=refund.payment_reference,
+        )
+        return question.gateway.find_refund(request, Sent(refund.sent_at or refund.requested_at, refund.reference))
+    except Exception as error:  # noqa: BLE001 - whatever an adapter lets slip, it is asked again
+        log.error("gateway.raised", invoice_id=inquiry.invoice_id, error=type(error).__name__)
+        return NotYetKnowable(f"adapter raised {type(error).__name__}")
+
+
+def settle_question(store: Store, agency_id: str, asked: Inquiry, found: TakenBack | Found) -> None:
+    """Write what the provider says; without an answer it is asked again."""
+    with store.transaction() as tx:
+        inquiry = taken_back.locked(tx, agency_id, asked)
+        if inquiry is None or inquiry.state != "asking":
+            return
+        agency = facts.require_agency(tx, agency_id)
+        match found:
+            case TakenBack(amount, currency) if _is_in(tx, agency_id, inquiry, currency):
+                taken_back.answered(tx, agency, inquiry, amount)
+            case Declined() if inquiry.kind == "refund":
+                _returned(tx, agency, inquiry)
+            case Succeeded() if inquiry.kind == "refund":
+                reversals.write(tx, agency_id, [_done(tx, inquiry)])
+            case _:
+                _later(tx, agency, inquiry)
+
+
+def _is_in(tx: Tx, agency_id: str, inquiry: Inquiry, currency: str) -> bool:
+    """An amount in another currency than the payment's says nothing that can be recorded: somebody has to look."""
+    left = reversals.left_of(tx, agency_id, inquiry.provider, inquiry.payment_reference)
+    return {each.currency for each in left} == {currency}
+
+
+def _returned(tx: Tx, agency: Agency, inquiry: Inquiry) -> None:
+    """The client's bank has sent a refund back: it failed after all, and can be repeated, or recorded as given outside."""
+    agency_id = agency.agency_id
+    reversals.write(tx, agency_id, [_done(tx, inquiry)])
+    refund = refunds.by_reference(tx, agency_id, inquiry.provider, inquiry.reference)
+    if refund is not None and refund.state == "succeeded":
+        invoice = invoices.load(tx, agency_id, [refund.invoice_id])[refund.invoice_id]
+        fail(tx, agency, invoice, refund, RETURNED)
+
+
+def _done(tx: Tx, inquiry: Inquiry) -> Inquiry:
+    return inquiry._replace(state="answered", answered_at=tx.as_of, wake_at=None)
+
+
+def _later(tx: Tx, agency: Agency, inquiry: Inquiry) -> None:
+    """Ask again, with waits that grow. After three days without an answer the agency is told, once; after thirty it ends."""
+    since = inquiry.asked_since
+    last_at = since + ASKED_FOR
+    over = tx.as_of >= last_at
+    if needs_a_person(since, tx.as_of):
+        invoice = invoices.load(tx, agency.agency_id, [inquiry.invoice_id])[inquiry.invoice_id]
+        said = {
+            "since": since.date().isoformat(),
+            "until": last_at.date().isoformat(),
+            "provider": inquiry.provider,
+            "reference": inquiry.reference,
+            "payment_reference": inquiry.payment_reference,
+        }
+        turn = f"{inquiry.reference}/{since.isoformat()}"
+        notify(tx, agency, [about_invoice(invoice, "reversal_in_doubt", AGENCY, turn, **said)])
+    at = min(doubling(since, tx.as_of, FIRST_LOOK, LATEST_LOOK), max(last_at, tx.as_of))
+    waiting = inquiry._replace(code=IN_DOUBT if needs_a_person(since, tx.as_of) else None, wake_at=at)
+    ended = inquiry._replace(state="unanswered", code=IN_DOUBT, wake_at=None)
+    reversals.write(tx, agency.agency_id, [ended if over else waiting])
