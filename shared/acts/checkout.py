@@ -100,6 +100,7 @@ def _tell_unapplied(tx: Tx, agency: Agency, unapplied: Collection[Unapplied]) ->
             "currency": each.currency,
             "reason": each.reason,
             "reference": each.reference,
+            "without_invoice": True,
         }
         turn = f"{each.source}/{each.reference}"
         drafts.append(

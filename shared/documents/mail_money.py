@@ -110,7 +110,7 @@ def _overdue_agency(context: Context) -> Text:
 
 
 def _surplus(context: Context) -> Text:
-    if "reference" in context:
+    if context.get("without_invoice"):
         return _unapplied(context)
     said = f"{money(context, 'surplus_minor')} more than {invoice(context)} asks for was received from {context['client']}."
     after = "To give it back, ask for a refund of this amount, or give it back yourself and record that as refunded outside."

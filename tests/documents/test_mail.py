@@ -34,6 +34,8 @@ OCCASIONS = [
     ("payment_disputed", "agency", INVOICE, "Payment disputed: invoice NL-00001"),
     ("books_differ", "agency", INVOICE, "Please check: invoice NL-00001"),
     ("surplus_payment", "agency", INVOICE, "Surplus payment: invoice NL-00001"),
+    ("invoice_overdue", "client", INVOICE, "Overdue: invoice NL-00001 from Northlight"),
+    ("invoice_overdue", "agency", INVOICE, "Overdue: Kanzlei Brandt, invoice NL-00001"),
     ("page_impossible", "agency", INVOICE, "Can't be paid online: invoice NL-00001"),
     ("page_payment_failed", "client", INVOICE, "Not paid: invoice NL-00001"),
     ("page_payment_failed", "agency", INVOICE, "Payment did not go through: invoice NL-00001"),

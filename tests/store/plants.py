@@ -2,13 +2,12 @@
 
 # ruff: noqa: S608 - every part of every statement is a literal of this file
 
+from tests.store.edge_plants import EDGE_PLANTS
 from tests.store.refund_plants import REFUND_PLANTS, plant
 
 CHARGE = "INSERT INTO charges (agency_id, invoice_id, attempt, subscription_id, client_id, state, key, amount_minor,"
 CHARGE += " currency, provider, planned_at, sent_at, settled_at, decline_class, reference) VALUES ('ag', "
 PAYMENT = "INSERT INTO payments VALUES ('ag', 'sandbox', 'twice', 'inv:sub:2026-06-01', 11900, 'EUR', now(), now())"
-CHECKOUT = """initial_payment = '{"provider": "stripe", "reference": "pi", "amount_minor": 1, "currency": "EUR"}'"""
-UNAPPLIED = """INSERT INTO unapplied_payments VALUES ('ag', 'calm', 'stripe', 'pi', 1, 'EUR', 'paused', now(), now())"""
 VOID = "UPDATE invoices SET status = 'void', failing_since = NULL WHERE invoice_id = 'inv:poor:2026-06-01'"
 
 
@@ -38,11 +37,6 @@ TWIN_INVOICE = """INSERT INTO invoices (agency_id, invoice_id, subscription_id, 
     total_minor, taxes, snapshot) SELECT agency_id, 'twin', subscription_id, client_id, cycle_starts_on, cycle_ends_on,
     cycle_index, 'void', collection, origin, issued_on, issued_at, due_on, currency, 0, 0, 0, '[]', snapshot
     FROM invoices WHERE invoice_id = 'inv:sub:2026-06-01'"""
-VOIDED = "agency_id = 'ag' AND invoice_id = 'inv:mild:2026-06-01'"
-AGAIN = """INSERT INTO invoices (agency_id, invoice_id, subscription_id, client_id, cycle_starts_on, cycle_ends_on,
-    cycle_index, status, collection, origin, issued_on, issued_at, due_on, currency, subtotal_minor, tax_minor,
-    total_minor, taxes, snapshot) SELECT agency_id, 'again', subscription_id, client_id, cycle_starts_on, cycle_ends_on,
-    cycle_index, 'paid', collection, origin, issued_on, issued_at, due_on, currency, 0, 0, 0, '[]', snapshot FROM invoices"""
 LATE = "INSERT INTO events (agency_id, type, subject, subject_seq, at, data) VALUES ('ag', 'cycle.released_late',"
 LATE += " 'subscription/new', 1, now(), '{}')"
 
@@ -203,21 +197,6 @@ PLANTS = (
         agency_id="ag",
         first_wrong_sequence=6,
     ),
-    plant(
-        "one_document_per_number",
-        f"UPDATE invoices SET number = NULL, sequence = NULL, external_number = '00002' WHERE {OPEN_INVOICE}",
-        "INSERT INTO skipped_numbers VALUES ('ag', 'invoice', 6, '00002', now())",
-        agency_id="ag",
-        number="00002",
-        documents=2,
-    ),
-    plant(
-        "skipped_numbers_are_taken",
-        "INSERT INTO skipped_numbers VALUES ('ag', 'invoice', 7, '00007', now())",
-        "UPDATE number_series SET next_sequence = 8 WHERE kind = 'invoice' AND agency_id = 'ag'",
-        sequence=7,
-        number="00007",
-    ),
     plant("numbers_without_gap", "UPDATE number_series SET next_sequence = 5 WHERE agency_id = 'b'", next_sequence=5),
     plant("numbers_without_gap", "DELETE FROM number_series WHERE agency_id = 'b'", agency_id="b", numbered=3),
     *(
@@ -236,59 +215,6 @@ PLANTS = (
         "DELETE FROM payments WHERE invoice_id = 'hand-1'",
         also=("told_payments_are_recorded",),
         received_minor=0,
-    ),
-    plant(
-        "told_payments_are_recorded",
-        "UPDATE payments SET reference = 'other' WHERE invoice_id = 'hand-1'",
-        source="/portal",
-        reference="transfer-1",
-    ),
-    plant(
-        "initial_payments_are_recorded",
-        f"UPDATE subscriptions SET {CHECKOUT} WHERE subscription_id = 'sub'",
-        state="done",
-    ),
-    plant(
-        "initial_payments_are_recorded",
-        UNAPPLIED,
-        f"UPDATE subscriptions SET {CHECKOUT} WHERE subscription_id = 'calm'",
-        "UPDATE unapplied_payments SET reference = 'other'",
-        subscription_id="calm",
-        reference="pi",
-        state="skipped",
-    ),
-    plant(
-        "open_invoices_are_collected",
-        f"UPDATE invoices SET collection = 'automatic' WHERE {OPEN_INVOICE}",
-        invoice_id="inv:hand:2026-07-03",
-        received_minor=0,
-    ),
-    plant(
-        "open_invoices_are_collected",
-        f"UPDATE invoices SET collection = 'automatic' WHERE {OPEN_INVOICE}",
-        "INSERT INTO payments VALUES ('ag', 'sandbox', 'part', 'inv:hand:2026-07-03', 11899, 'EUR', now(), now())",
-        received_minor=11899,
-    ),
-    plant(
-        "paid_periods_are_delivered",
-        "UPDATE cycles SET state = 'waiting', reason = 'invoice_unpaid', order_id = NULL, wake_at = now()"
-        f" WHERE {cycle('sub', 'order', 7)}",
-        "DELETE FROM orders WHERE order_id = 'ord:sub:2026-07-01'",
-        invoice_id="inv:sub:2026-07-01",
-    ),
-    *(
-        plant(
-            "facts_are_not_of_the_future",
-            f"UPDATE {table} SET effective_at = '2036-01-01' WHERE agency_id = 'b'",
-            fact=fact,
-        )
-        for table, fact in (
-            ("agencies", "agency"),
-            ("clients", "client"),
-            ("service_revisions", "service"),
-            ("payment_methods", "payment method"),
-            ("subscription_revisions", "subscription"),
-        )
     ),
     *(
         plant(
@@ -337,6 +263,7 @@ PLANTS = (
         for state in ("due", "action_required")
     ),
     *REFUND_PLANTS,
+    *EDGE_PLANTS,
     *(
         plant("resolved_invoices_do_not_fail", f"UPDATE invoices SET failing_since = now() WHERE invoice_id = '{id_}'")
         for id_ in ("inv:sub:2026-06-01", "inv:mild:2026-06-01")

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from shared.store.tables import metadata
 from shared.store.transaction import Tx
 from tests.forced import unguarded
-from tests.store.plants import UNAPPLIED
+from tests.store.edge_plants import UNAPPLIED
 
 SUB = "agency_id = 'ag' AND subscription_id = 'sub'"
 JUNE = "agency_id = 'ag' AND invoice_id = 'inv:sub:2026-06-01'"

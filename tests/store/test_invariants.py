@@ -8,19 +8,8 @@ from sqlalchemy.exc import InternalError
 from shared.store.invariants import INVARIANTS, check, find, violations
 from shared.store.transaction import Store, Tx
 from tests.forced import unguarded
-from tests.store.plants import (
-    AGAIN,
-    CHARGE,
-    CHECKOUT,
-    OPEN_INVOICE,
-    PAID_INVOICE,
-    PAYMENT,
-    PLANTS,
-    UNAPPLIED,
-    VOIDED,
-    cycle,
-    succeeded,
-)
+from tests.store.edge_plants import AGAIN, CHECKOUT, UNAPPLIED, VOIDED
+from tests.store.plants import CHARGE, OPEN_INVOICE, PAID_INVOICE, PAYMENT, PLANTS, cycle, succeeded
 from tests.store.refund_plants import Plant, reversal
 
 LEGAL = {

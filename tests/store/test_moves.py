@@ -25,6 +25,10 @@ INSERT INTO pay_links (agency_id, invoice_id, turn, subscription_id, provider, k
                        opened_at, expires_at)
 SELECT agency_id, invoice_id, 1, subscription_id, 'stripe', 'pay1-x', 1, currency, 'open', issued_at, issued_at
 FROM invoices LIMIT 1"""
+QUESTION = """
+INSERT INTO payment_inquiries (agency_id, provider, reference, kind, payment_reference, invoice_id, subscription_id, state,
+                               asked_since)
+SELECT agency_id, 'stripe', 'dp_1', 'dispute', 'pi_1', invoice_id, subscription_id, 'asking', issued_at FROM invoices LIMIT 1"""
 
 
 def planted(tx: Tx, machine: Machine, before: str) -> str:
@@ -32,6 +36,8 @@ def planted(tx: Tx, machine: Machine, before: str) -> str:
     tx.run("SET LOCAL session_replication_role = replica")  # triggers rest
     if machine.table == "pay_links":
         tx.run(PLACE)
+    if machine.table == "payment_inquiries":
+        tx.run(QUESTION)
     found = tx.scalar(f"SELECT ctid FROM {machine.table} LIMIT 1")  # noqa: S608
     forget = ", reason = NULL" if machine.table == "cycles" else ""
     key = ", key = coalesce(key, 'k')" if machine.table == "charges" else ""

@@ -98,6 +98,26 @@ def surplus_payment(shop: Shop) -> None:
     assert shop.diary.ask("SELECT count(*) FROM credit_notes") == [(0,)]
 
 
+def overdue(shop: Shop) -> None:
+    """The order of July is held by the invoice of June."""
+    shop.open("", collection="manual")
+    shop.diary.say("agency.upserted", hold_on="overdue")
+    shop.diary.go("2026-07-01T08:00:00Z")
+
+
+def invoice_overdue_client(shop: Shop) -> None:
+    overdue(shop)
+    follow_link(shop, mail(shop, "Overdue", CLIENT))
+    assert shop.status() == "paid"
+
+
+def invoice_overdue_agency(shop: Shop) -> None:
+    overdue(shop)
+    assert "held until it is paid or voided" in mail(shop, "Overdue", AGENCY)
+    mark_paid(shop)
+    assert [each.cycle_starts_on.isoformat() for each in shop.diary.orders()] == ["2026-06-01"]
+
+
 def page_impossible(shop: Shop) -> None:
     shop.open("", collection="manual")
     mark_paid(shop, amount_minor=11880, reference="bank")
@@ -193,6 +213,8 @@ MONEY: dict[tuple[str, str], Callable[[Shop], None]] = {
     ("books_differ", "agency"): books_differ,
     ("payment_disputed", "agency"): payment_disputed,
     ("surplus_payment", "agency"): surplus_payment,
+    ("invoice_overdue", "client"): invoice_overdue_client,
+    ("invoice_overdue", "agency"): invoice_overdue_agency,
     ("page_impossible", "agency"): page_impossible,
     ("page_payment_failed", "client"): page_payment_failed_client,
     ("page_payment_failed", "agency"): page_payment_failed_agency,

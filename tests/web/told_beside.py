@@ -110,6 +110,26 @@ def sent_back(shop: Shop) -> Told:
     return since(shop, before)
 
 
+def overdue_holds(shop: Shop) -> Told:
+    shop.open("", collection="manual")
+    before = told(shop)
+    shop.diary.say("agency.upserted", hold_on="overdue")
+    shop.diary.go("2026-09-02")
+    return [each for each in since(shop, before) if each[1] != "invoice_open"]  # the invoices of the other months
+
+
+def checkout_without_invoice(shop: Shop) -> Told:
+    paid = {
+        "provider": "stripe",
+        "reference": "pi",
+        "amount_minor": 1,
+        "currency": "EUR",
+        "paid_at": "2026-05-21T00:00:00Z",
+    }
+    shop.open("", status="paused", initial_payment=paid)
+    return told(shop)
+
+
 BESIDE: dict[str, Callable[[Shop], Told]] = {
     "paid on our page, and it did not go through after all": page_failed,
     "paid on our page, and nobody knows whether": page_in_doubt,
@@ -118,4 +138,6 @@ BESIDE: dict[str, Callable[[Shop], Told]] = {
     "money that was taken back came back": given_back_again,
     "taken back or not, nobody says for three days": nobody_says,
     "a refund was sent back by the client's bank": sent_back,
+    "an overdue invoice holds orders (`hold_on: overdue`)": overdue_holds,
+    "the checkout took money, and no invoice asks for it": checkout_without_invoice,
 }

@@ -8,7 +8,7 @@ from shared.domain.clearance import Cleared, Covering, Held, Unresolved, Waiting
 from shared.domain.cycles import local_date
 from shared.domain.facts import Agency, ServiceRevision, Subscription, SubscriptionRevision, in_force
 from shared.domain.invoicing import Cancel, Skip, ended_before
-from shared.store import facts, invoice_cycles, invoices, orders, schedules
+from shared.store import clearing, facts, invoice_cycles, orders, schedules
 from shared.store.cycles import Cycle
 from shared.store.transaction import Tx
 
@@ -62,8 +62,8 @@ def read(tx: Tx, agency_id: str, due: Sequence[Cycle]) -> Known:
         subscriptions,
         revisions,
         facts.service_revisions(tx, agency_id, services),
-        invoices.covering(tx, agency_id, [(cycle.subscription_id, cycle.starts_on) for cycle in due]),
-        invoices.unresolved(tx, agency_id, ids),
+        clearing.covering(tx, agency_id, [(cycle.subscription_id, cycle.starts_on) for cycle in due]),
+        clearing.unresolved(tx, agency_id, ids),
         schedules.stopped(tx, agency_id, ids),
         invoice_cycles.to_come(tx, agency_id, by_hand) if by_hand else {},
         orders.latest(tx, agency_id, ids),
