@@ -111,7 +111,6 @@ def _open(tx: Tx, agency: Agency, invoice: Invoice, *, keeps_method: bool) -> Pa
         expires_at=expires_at,
         wake_at=expires_at,
         settled_at=None,
-        doubtful_since=None,
         keeps_method=keeps_method,
     )
     pay_links.insert(tx, agency.agency_id, link)
