@@ -108,11 +108,15 @@ def resolve_command(
 @click.option(
     "--amount-minor", type=click.IntRange(0), required=True, help="How much of it is gone in all, in minor units."
 )
-def taken_back_command(agency: str, invoice: str | None, number: str | None, payment: str, amount_minor: int) -> None:
+@by_option
+def taken_back_command(
+    agency: str, invoice: str | None, number: str | None, payment: str, amount_minor: int, by: str | None
+) -> None:
     """Record that money of a payment was taken back (a dispute lost, a debit returned) where no provider can be asked."""
     with open_store() as store, store.transaction() as tx:
         found = locked_invoice(tx, agency, invoice, number)
-        if not taken_back.said_by_hand(tx, facts.require_agency(tx, agency), found, payment, amount_minor):
+        whose = facts.require_agency(tx, agency)
+        if not taken_back.said_by_hand(tx, whose, found, payment, amount_minor, by=who(by)):
             raise click.UsageError(f"invoice {found.number or found.invoice_id} has no payment {payment}")
         after = invoices.load(tx, agency, [found.invoice_id])[found.invoice_id]
     click.echo(f"{amount_minor} {found.currency} (minor units) of {payment} are gone: the invoice is {after.status}")

@@ -12,7 +12,7 @@ from shared.acts.receive import receive
 from shared.domain.facts import Agency
 from shared.domain.keys import page_method_id, pay_link_key, subscription_subject
 from shared.domain.pay_links import UNASKED_MAX, Standing, lateness, person_until
-from shared.domain.states import CHARGE_IN_FLIGHT, LINK_MOVES, check_move
+from shared.domain.states import CHARGE_IN_FLIGHT, PAY_LINK_MOVES, check_move
 from shared.gateways.amounts import refusal
 from shared.gateways.port import LinkRequest, Saved
 from shared.store import charges, deployment, facts, pay_links, rechecks
@@ -111,7 +111,6 @@ def _open(tx: Tx, agency: Agency, invoice: Invoice, *, keeps_method: bool) -> Pa
         expires_at=expires_at,
         wake_at=expires_at,
         settled_at=None,
-        doubtful_since=None,
         keeps_method=keeps_method,
     )
     pay_links.insert(tx, agency.agency_id, link)
@@ -129,7 +128,7 @@ def opened(tx: Tx, agency_id: str, link: PayLink, reference: str, url: str) -> P
 
 def ended(tx: Tx, link: PayLink) -> PayLink:
     """Nobody can pay there any more, and nobody did. The row as it is to be written."""
-    check_move(LINK_MOVES, "link", link.state, "ended")
+    check_move(PAY_LINK_MOVES, "link", link.state, "ended")
     return link._replace(state="ended", wake_at=None, settled_at=tx.as_of)
 
 
@@ -139,7 +138,8 @@ def paid(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, reference: str
     A kept method is the client's newest default one, so his next invoice is charged by it; as any new method it is tried on
     what he has open. Returns the row as it was written.
     """
-    check_move(LINK_MOVES, "link", link.state, "paid")
+    if link.state != "paid":
+        check_move(PAY_LINK_MOVES, "link", link.state, "paid")
     done = link._replace(state="paid", wake_at=None, settled_at=tx.as_of, doubtful_since=None)
     pay_links.write(tx, agency.agency_id, [done])
     payment = Payment(link.provider, reference, link.invoice_id, link.amount_minor, link.currency, tx.as_of)

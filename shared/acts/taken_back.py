@@ -48,7 +48,9 @@ def ask(tx: Tx, agency_id: str, provider: str, kind: str, reference: str, paymen
     return True
 
 
-def said_by_hand(tx: Tx, agency: Agency, invoice: Invoice, payment_reference: str, amount_minor: int) -> bool:
+def said_by_hand(
+    tx: Tx, agency: Agency, invoice: Invoice, payment_reference: str, amount_minor: int, *, by: str
+) -> bool:
     """A person has looked: so much of a payment of this invoice is gone in all (its subscription is locked).
 
     Also of money that no provider of ours can be asked about, such as a debit that the bank returned. False: the invoice has no
@@ -59,9 +61,10 @@ def said_by_hand(tx: Tx, agency: Agency, invoice: Invoice, payment_reference: st
     reference = f"by-hand/{payment_reference}"
     if source is None or not ask(tx, agency.agency_id, source, "reversal", reference, payment_reference):
         return False
-    inquiry = reversals.inquiry(tx, agency.agency_id, source, reference)
+    asked = reversals.inquiry(tx, agency.agency_id, source, reference)
+    inquiry = None if asked is None else locked(tx, agency.agency_id, asked)
     if inquiry is not None:
-        answered(tx, agency, inquiry, amount_minor)
+        answered(tx, agency, inquiry, amount_minor, by=by)
     return True
 
 
@@ -73,11 +76,11 @@ def locked(tx: Tx, agency_id: str, inquiry: Inquiry) -> Inquiry | None:
     return reversals.inquiry(tx, agency_id, inquiry.provider, inquiry.reference)
 
 
-def answered(tx: Tx, agency: Agency, inquiry: Inquiry, amount_minor: int) -> None:
+def answered(tx: Tx, agency: Agency, inquiry: Inquiry, amount_minor: int, **about: str) -> None:
     """The provider says that `amount_minor` of the payment is gone by this, at this moment (see `locked`).
 
     0: nothing, or nothing any more. What has changed is recorded, each invoice is open again or paid again, and both sides are
-    told once.
+    told once. `about`: what the events say beside it.
     """
     agency_id = agency.agency_id
     done = inquiry._replace(state="answered", amount_minor=amount_minor, answered_at=tx.as_of, code=None, wake_at=None)
@@ -92,7 +95,7 @@ def answered(tx: Tx, agency: Agency, inquiry: Inquiry, amount_minor: int) -> Non
     after = invoices.load(tx, agency_id, moved)
     drafts: list[Draft] = []
     for row in rows:
-        drafts += _follow(tx, agency, before[row.invoice_id], after[row.invoice_id], row)
+        drafts += _follow(tx, agency, before[row.invoice_id], after[row.invoice_id], row, about)
     notify(tx, agency, drafts)
 
 
@@ -124,11 +127,13 @@ def _same(row: Reversal, inquiry: Inquiry, invoice_id: str) -> bool:
     return of == (inquiry.provider, inquiry.reference, invoice_id)
 
 
-def _follow(tx: Tx, agency: Agency, before: Invoice, after: Invoice, row: Reversal) -> list[Draft]:
+def _follow(
+    tx: Tx, agency: Agency, before: Invoice, after: Invoice, row: Reversal, about: Mapping[str, str]
+) -> list[Draft]:
     """What an invoice becomes by one row: open and failing, paid again, or only told."""
     subject = subscription_subject(after.subscription_id)
     type_ = "payment.reversed" if row.amount_minor > 0 else "payment.reinstated"
-    said = {**row._asdict(), "amount_minor": abs(row.amount_minor), "number": after.number}
+    said = {**row._asdict(), "amount_minor": abs(row.amount_minor), "number": after.number, **about}
     tx.record(agency.agency_id, type_, subject, said)
     if before.status == "paid" and after.collected_minor < after.total_minor:
         _reopen(tx, agency, after)

@@ -45,11 +45,11 @@ REFUND_MOVES: Mapping[str, frozenset[str]] = {
     "succeeded": frozenset({"failed"}),  # the client's bank sent it back
     "failed": frozenset(),
 }
-LINK_MOVES: Mapping[str, frozenset[str]] = {
+PAY_LINK_MOVES: Mapping[str, frozenset[str]] = {
     "opening": frozenset({"open", "paying", "paid", "ended"}),
-    "open": frozenset({"open", "paying", "paid", "ended"}),
-    "paying": frozenset({"open", "paying", "paid", "ended"}),
-    "paid": frozenset({"paid"}),
+    "open": frozenset({"paying", "paid", "ended"}),
+    "paying": frozenset({"open", "paid", "ended"}),
+    "paid": frozenset(),
     "ended": frozenset({"paying", "paid"}),  # somebody has paid there all the same
 }
 INQUIRY_MOVES: Mapping[str, frozenset[str]] = {

@@ -25,8 +25,8 @@ class PayLink(NamedTuple):
     expires_at: datetime
     wake_at: datetime | None
     settled_at: datetime | None
-    doubtful_since: datetime | None
-    keeps_method: bool
+    doubtful_since: datetime | None = None
+    keeps_method: bool = False
 
 
 OPEN = ("opening", "open", "paying")

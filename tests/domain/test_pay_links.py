@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.domain.pay_links import ANSWERS, STANDINGS, VERDICTS, lateness, person_until
-from shared.domain.states import LINK_MOVES
+from shared.domain.states import PAY_LINK_MOVES
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
 BECOMES = {
@@ -30,7 +30,7 @@ def test_the_table_is_total() -> None:
 def test_every_verdict_is_a_legal_move(standing: str, answer: str) -> None:
     verdict = VERDICTS[standing][answer]  # type: ignore[index]
     state = "paying" if standing == "doubtful" else standing
-    assert verdict == "kept" or BECOMES[verdict] in LINK_MOVES[state]
+    assert verdict == "kept" or BECOMES[verdict] in {state, *PAY_LINK_MOVES[state]}
 
 
 def test_money_is_recorded_wherever_a_place_stands() -> None:

@@ -10,7 +10,7 @@ from shared.domain.states import (
     CYCLE_MOVES,
     CYCLE_UNSETTLED,
     INVOICE_MOVES,
-    LINK_MOVES,
+    PAY_LINK_MOVES,
     REFUND_MOVES,
     SERIES_GOES_ON,
     IllegalMoveError,
@@ -23,7 +23,7 @@ MACHINES = {
     "invoice": INVOICE_MOVES,
     "charge": CHARGE_MOVES,
     "refund": REFUND_MOVES,
-    "link": LINK_MOVES,
+    "link": PAY_LINK_MOVES,
 }
 
 
@@ -50,7 +50,7 @@ def test_moves_lead_to_known_states(moves: Moves) -> None:
 def test_only_money_that_is_gone_opens_an_end_again() -> None:
     """A paid invoice whose payment was taken back; a refund that the client's bank sent back; a page paid after all."""
     assert (INVOICE_MOVES["paid"], REFUND_MOVES["succeeded"]) == ({"open"}, {"failed"})
-    assert LINK_MOVES["ended"] == {"paying", "paid"}
+    assert PAY_LINK_MOVES["ended"] == {"paying", "paid"}
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,33 @@ def test_a_person_says_what_became_of_a_refund(desk: Desk, option: str, state: s
     assert violations(desk.diary.store) == []
 
 
+def test_a_person_says_that_money_is_gone(desk: Desk) -> None:
+    """Of money that no provider of ours can be asked about; said twice it is the same, and 0 takes the word back."""
+    ((payment,),) = desk.diary.ask("SELECT reference FROM payments")
+    line = f"refund taken-back --agency ag --invoice {INVOICE} --by me --payment"
+    assert "has no payment nothing" in desk.run(f"{line} nothing --amount-minor 1", 2).output
+    for _ in range(2):
+        assert "the invoice is open" in desk.run(f"{line} {payment} --amount-minor 11900").output
+    assert desk.diary.ask("SELECT amount_minor FROM payment_reversals") == [(11900,)]
+    assert desk.events("payment.reversed")[0]["by"] == "me"
+    assert "the invoice is paid" in desk.run(f"{line} {payment} --amount-minor 0").output
+    assert violations(desk.diary.store) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "code", "says"),
+    [("", 2, "can't be asked here"), ("--unasked", 0, "no longer remembers the key")],
+)
+def test_nothing_goes_out_again_before_the_provider_was_asked(desk: Desk, option: str, code: int, says: str) -> None:
+    """Where its secret is not at hand the command refuses, unless it is told to do without; then it warns of the dead key."""
+    doubt(desk)
+    with desk.diary.store.transaction() as tx:
+        tx.run("UPDATE charges SET provider = 'stripe'")
+    said = desk.run(f"charge resolve --agency ag --invoice {INVOICE} --not-charged {option}", code).output
+    assert says in said
+    assert desk.diary.ask("SELECT state FROM charges") == [("unknown" if code else "due",)]
+
+
 def test_status_says_why_charges_are_stuck(desk: Desk) -> None:
     """A card of Stripe, and no account: named at once, also in the picture for people."""
     desk.diary.new_card(desk.diary.clock.at, "pm_1", provider="stripe")

@@ -64,25 +64,33 @@ def test_every_answer_in_every_standing_is_written_as_the_table_says(shop: Shop,
     """The generated matrix, against rows: each pair leaves its state, and an end is asleep."""
     pressed(shop)
     fresh = link_of(shop)
-    for standing in STANDINGS:
+    for turn, standing in enumerate(STANDINGS, start=2):
         state = "paying" if standing == "doubtful" else standing
-        doubt = shop.clock.at if standing == "doubtful" else None
-        awake = None if state in ("paid", "ended") else shop.clock.at
+        over = state in ("paid", "ended")
         put = fresh._replace(
-            state=state, wake_at=awake, settled_at=None if awake else shop.clock.at, doubtful_since=doubt
+            turn=turn,
+            key=f"pay1-{turn}",
+            reference=f"cs_{turn}",
+            state=state,
+            wake_at=None if over else shop.clock.at,
+            settled_at=shop.clock.at if over else None,
+            doubtful_since=shop.clock.at if standing == "doubtful" else None,
         )
+        end_open_places(shop)
         with shop.diary.store.transaction() as tx:
-            pay_links.write(tx, "ag", [put])
-            tx.run("UPDATE invoices SET status = 'open', paid_at = NULL, settled_at = NULL")
-            tx.run("DELETE FROM payments")
+            pay_links.insert(tx, "ag", put)
         call = LinkCall(put, cast("OnlineGateway", shop.gateway), cast("Any", None), wanted=True)
         settle_link(shop.diary.store, "ag", call, Looked(SAID[answer]))
         verdict = VERDICTS[standing][answer]  # type: ignore[index]
         after = link_of(shop)
         assert after.state == (state if verdict == "kept" else BECOMES[verdict]), standing
         assert (after.wake_at is None) == (after.state in ("paid", "ended")), standing
+    end_open_places(shop)
+
+
+def end_open_places(shop: Shop) -> None:
     with shop.diary.store.transaction() as tx:
-        tx.run("UPDATE pay_links SET state = 'ended', wake_at = NULL")
+        tx.run("UPDATE pay_links SET state = 'ended', wake_at = NULL WHERE state IN ('opening', 'open', 'paying')")
 
 
 @both

@@ -164,7 +164,7 @@ def _let_attempts_go(tx: Tx, agency_id: str, links: Sequence[PayLink]) -> None:
 
 def _after(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, call: LinkCall, looked: Looked) -> PayLink:
     found = looked.found
-    verdict = VERDICTS[pay_link.standing(link)][ANSWERS[type(found)]]
+    verdict = VERDICTS[pay_link.standing(link)][ANSWERS.get(type(found), "lost")]
     if isinstance(found, Succeeded):
         return pay_link.paid(tx, agency, invoice, link, found.reference, looked.saved)
     match verdict:
