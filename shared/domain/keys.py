@@ -27,6 +27,11 @@ def charge_key(agency_id: str, provider: str, invoice: str, attempt: int) -> str
     return f"inv1-{digest[:40]}"
 
 
+def credential(provider: str, token: str, customer: str | None) -> str:
+    """What a provider sees of a payment method, whatever id and revision upstream gives it; a hash, for tokens are secret."""
+    return hashlib.sha256("\x1f".join((provider, token, customer or "")).encode()).hexdigest()
+
+
 def refund_key(agency_id: str, provider: str, invoice: str, turn: int) -> str:
     """The idempotency key of one refund, made like that of an attempt."""
     digest = hashlib.sha256("\x1f".join((provider, agency_id, invoice, str(turn), "refund")).encode()).hexdigest()

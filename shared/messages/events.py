@@ -22,6 +22,8 @@ EVENT_TYPES: tuple[str, ...] = (
     "refund.pending",
     "refund.unknown",
     "refund.failed",
+    "refund.answered_late",
+    "refund.unrecorded",
     "order.created",
     "order.renewed",
     "cycle.held",
@@ -39,6 +41,7 @@ EVENT_TYPES: tuple[str, ...] = (
     "charge.answered_late",
     "charge.doubtful",
     "charge.resolved",
+    "charge.unrecorded",
     "books.differ",
     "dunning.exhausted",
     "series.stopped",
@@ -48,6 +51,7 @@ EVENT_TYPES: tuple[str, ...] = (
     "payment.surplus",
     "payment.disputed",
     "link.opened",
+    "link.unrecorded",
     "subscription.ended",
     "change.replayed",
     "cycle.retried",
@@ -55,6 +59,7 @@ EVENT_TYPES: tuple[str, ...] = (
     "pool.paused",
     "pool.resumed",
     "account.set",
+    "account.refused",
 )
 
 

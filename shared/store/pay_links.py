@@ -25,11 +25,13 @@ class PayLink(NamedTuple):
     expires_at: datetime
     wake_at: datetime | None
     settled_at: datetime | None
+    # What the provider said and could not be written.
+    unrecorded: str | None = None
 
 
 OPEN = ("opening", "open", "paying")
 _READ = ", ".join(PayLink._fields)
-_WRITTEN = ("state", "reference", "url", "wake_at", "settled_at")
+_WRITTEN = ("state", "reference", "url", "wake_at", "settled_at", "unrecorded")
 
 
 def insert(tx: Tx, agency_id: str, link: PayLink) -> None:

@@ -134,12 +134,12 @@ def test_a_success_gives_the_clients_other_failing_invoices_one_more_attempt(dia
     assert len(set(failed_at)) == 2  # without the success their rungs are at different seconds
 
 
-def test_a_success_retries_an_invoice_whose_ladder_has_ended(diary: Diary) -> None:
-    """One more attempt and no new ladder: if it fails, nobody is told a second time."""
+def test_a_success_retries_no_invoice_of_which_the_client_was_told_that_it_is_over(diary: Diary) -> None:
     checkout(diary, "decline_until:2026-06-10", dunning={"retry_days": [1]})
     diary.say("subscription.upserted", "2026-05-21", subscription_id="a", starts_on="2026-06-10")
     diary.go("2026-06-11")
-    assert days(diary) == [("2026-06-01", "declined"), ("2026-06-02", "declined"), ("2026-06-10", "succeeded")]
+    assert days(diary, "inv:a:2026-06-10") == [("2026-06-10", "succeeded")]
+    assert days(diary) == [("2026-06-01", "declined"), ("2026-06-02", "declined")]
     assert len(mails(diary, "dunning_exhausted")) == 2
 
 

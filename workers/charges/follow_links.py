@@ -105,7 +105,7 @@ def settle_link(store: Store, agency_id: str, call: LinkCall, found: Found | Exp
     with store.transaction() as tx:
         lock_subscriptions(tx, [(agency_id, call.link.subscription_id)], wait=True)
         links = pay_links.of_invoices(tx, agency_id, [call.link.invoice_id])
-        link = next(each for each in links if each.turn == call.link.turn)
+        link = next(each for each in links if each.turn == call.link.turn)._replace(unrecorded=None)
         if isinstance(found, Succeeded):
             _receive(tx, agency_id, link, found.reference)
         elif link.state in pay_links.OPEN:

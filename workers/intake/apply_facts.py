@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from shared.domain.keys import credential
 from shared.messages import (
     AgencyUpserted,
     Change,
@@ -119,7 +120,7 @@ def _service_values(data: ServiceUpserted, effective_at: datetime, digest: str) 
 
 
 def payment_method(work: UnitOfWork, change: Change, data: PaymentMethodUpserted) -> Verdict:
-    """A payment method; any newer revision counts as a new one, and open failing invoices are tried again at once."""
+    """A payment method; a new credential, or one made the default, is tried on open failing invoices at once."""
     if not work.known(tables.clients, data.agency_id, data.client_id):
         return Waits(f"client/{data.client_id}")
     key = (data.agency_id, data.client_id, data.payment_method_id)
@@ -130,9 +131,11 @@ def payment_method(work: UnitOfWork, change: Change, data: PaymentMethodUpserted
         "revision": data.revision,
         "effective_at": accepted.effective_at,
         "received_at": work.tx.as_of,
+        "instructed_at": accepted.effective_at,
         "provider": data.provider,
         "token": data.token,
         "customer": data.customer,
+        "credential": credential(data.provider, data.token, data.customer),
         "is_default": data.default,
         "removed_at": None,
         "digest": accepted.digest,

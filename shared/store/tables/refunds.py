@@ -113,6 +113,8 @@ pay_links = Table(
     instant("expires_at"),
     instant("wake_at", null=True),
     instant("settled_at", null=True),
+    # What the provider said and could not be written.
+    text("unrecorded", null=True),
     Column("rings", SmallInteger, nullable=False, server_default="0"),
     Column("tries", SmallInteger, nullable=False, server_default="0"),
     ForeignKeyConstraint(
