@@ -146,7 +146,7 @@ def test_every_answer_to_an_attempt_in_every_state(ledger: Diary, wanted: bool) 
 def found(answer: str, state: str) -> Found:
     """The example of an answer, with an id of its own where there is one."""
     example = FOUND[answer]
-    return type(example)(f"money-{state}") if isinstance(example, Succeeded | Pending) else example
+    return type(example)(f"{answer}-{state}") if isinstance(example, Succeeded | Pending) else example
 
 
 @pytest.fixture
