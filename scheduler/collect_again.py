@@ -1,11 +1,26 @@
-"""A client gave a new payment method, or one worked: open failing invoices are tried again at once, oldest first."""
+"""A client asked for a payment method to be used, or one worked: open failing invoices are tried again at once, oldest first.
 
-from collections.abc import Sequence
+Of the invoices that a method was not tried for yet, the oldest has its turn; its answer lets the next one have it, so that a
+method which is dead is called once. An attempt in flight is left alone: its settlement looks for a newer method itself.
+"""
 
-from shared.domain.dunning import Method, choose
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from shared.domain.declines import CUSTOMER
+from shared.domain.dunning import (
+    DECLINES_MAX,
+    DECLINES_WINDOW,
+    NO_METHOD,
+    Method,
+    Tried,
+    asked_for_since,
+    choose,
+)
 from shared.domain.states import CHARGE_IN_FLIGHT
-from shared.store import charges, facts, invoices
+from shared.store import charges, collecting, facts, invoices
 from shared.store.charges import Charge, NewCharge
+from shared.store.collecting import Declines
 from shared.store.invoices import Failing, Invoice
 from shared.store.rechecks import Recheck
 from shared.store.transaction import Tx
@@ -13,54 +28,127 @@ from shared.store.transaction import Tx
 SUPERSEDED = "superseded_by_new_method"
 
 
-def collect_again(tx: Tx, found: Recheck, subscription_ids: Sequence[str]) -> None:
-    """Move the planned attempt of each open failing invoice of a client forward to now; plan one where none is left.
+class _Client(NamedTuple):
+    """A client's failing invoices, oldest first, each with its latest attempt and those that went out."""
 
-    A new payment method starts a new ladder. One that worked gives the others on it one more attempt on their old ladder.
-    An attempt in flight is left alone: its settlement looks for a newer method itself.
+    methods: Sequence[Method]
+    invoices: Mapping[str, Invoice]
+    latest: Mapping[str, Charge]
+    tried: Mapping[str, Sequence[Tried]]
+    declines: Mapping[tuple[str, int, str], Declines]
+
+
+def collect_again(tx: Tx, found: Recheck, subscription_ids: Sequence[str]) -> None:
+    """Move the planned attempt of failing invoices of a client forward to now; plan one where none is left.
+
+    A method that was asked for starts a new ladder. One that worked gives the invoices whose last attempt was on it one more
+    attempt on their old ladder, and none to those of which the client was told that it is over.
     """
     agency_id, client_id = found.agency_id, found.ref
-    method = choose(facts.payment_methods(tx, agency_id, [client_id]).get(client_id, ()))
-    ids = charges.failing_of_client(tx, agency_id, client_id, subscription_ids)
-    if method is None or not ids:
+    failing = collecting.failing_of_client(tx, agency_id, client_id)
+    methods = facts.payment_methods(tx, agency_id, [client_id]).get(client_id, ())
+    if not failing or not any(method.usable for method in methods):
         return
+    client = _read(tx, agency_id, list(failing), methods)
+    turn = _whose_turn(tx, client)
+    locked = set(subscription_ids)
+    worked = [id_ for id_ in client.invoices if id_ != turn and _worked(client, id_, found)]
+    asked = [turn] if turn is not None and failing[turn] in locked else []
+    chosen = [*asked, *(id_ for id_ in worked if failing[id_] in locked)]
+    charges.write(tx, agency_id, [again for id_ in chosen for again in _moved(tx, client.latest[id_])])
+    charges.plan(tx, agency_id, [new for id_ in chosen for new in _added(tx, client, id_)])
+    ladders = [each for id_ in asked for each in _new_ladder(client.invoices[id_], client, id_)]
+    invoices.mark_failing(tx, agency_id, ladders)
+
+
+def _read(tx: Tx, agency_id: str, ids: Sequence[str], methods: Sequence[Method]) -> _Client:
     loaded = invoices.load(tx, agency_id, ids)
-    latest = charges.latest_of(tx, agency_id, ids)
-    fresh = found.kind == "payment_method"
-    # What was given up, or taken back, waits for a reason of its own: that another invoice was paid is none.
-    asked = [id_ for id_ in ids if fresh or loaded[id_].exhausted_at is None]
-    chosen = [id_ for id_ in asked if _wanted(latest[id_], method, fresh=fresh)]
-    charges.write(tx, agency_id, [again for id_ in chosen for again in _moved(tx, latest[id_])])
-    charges.plan(tx, agency_id, [new for id_ in chosen for new in _added(tx, loaded[id_], latest[id_])])
-    if fresh:
-        invoices.mark_failing(tx, agency_id, [_new_ladder(loaded[id_], latest[id_]) for id_ in chosen])
+    credentials = {method.credential for method in methods}
+    return _Client(
+        methods,
+        {id_: loaded[id_] for id_ in ids},
+        charges.latest_of(tx, agency_id, ids),
+        collecting.tried(tx, agency_id, ids),
+        collecting.recent_declines(tx, agency_id, credentials, DECLINES_WINDOW),
+    )
 
 
-def _wanted(latest: Charge, method: Method, *, fresh: bool) -> bool:
-    if latest.state in CHARGE_IN_FLIGHT:
+def _whose_turn(tx: Tx, client: _Client) -> str | None:
+    """The oldest invoice for which somebody has asked for a method that it was not tried with; None while one is waited for.
+
+    An attempt that is under way, or about to be, is answered in a moment; its settlement looks again.
+    """
+    for id_ in client.invoices:
+        latest = client.latest[id_]
+        if latest.state == "sending":
+            return None
+        if latest.state in CHARGE_IN_FLIGHT or not _wants(client, id_):
+            continue
+        at_once = latest.state == "due" and latest.planned_at <= tx.as_of
+        return None if at_once and latest.code != NO_METHOD else id_
+    return None
+
+
+def _wants(client: _Client, id_: str) -> bool:
+    """True if a method was asked for after the invoice's last attempt, or there is one now and there was none before."""
+    method = choose(client.methods, client.tried.get(id_, ()))
+    if method is None or _at_limit(client, id_, method):
         return False
-    used = (latest.payment_method_id, latest.method_revision)
-    if fresh:
-        return used != (method.payment_method_id, method.revision) or latest.state == "due"
-    return latest.state != "action_required" and latest.payment_method_id in (None, method.payment_method_id)
+    return client.latest[id_].code == NO_METHOD or _is_new(client, id_, method)
+
+
+def _is_new(client: _Client, id_: str, method: Method) -> bool:
+    invoice, tried = client.invoices[id_], client.tried.get(id_, ())
+    if tried:
+        return asked_for_since(method, tried)
+    since = invoice.ladder_started_at or invoice.failing_since
+    return since is None or method.received_at > since
+
+
+def _at_limit(client: _Client, id_: str, method: Method) -> bool:
+    invoice = client.invoices[id_]
+    found = client.declines.get((method.credential, invoice.rest_minor, invoice.currency))
+    return found is not None and found.declined >= DECLINES_MAX
+
+
+def _worked(client: _Client, id_: str, found: Recheck) -> bool:
+    """True if the method that worked is the one of the invoice's last attempt, and would be used again."""
+    latest, tried = client.latest[id_], client.tried.get(id_, ())
+    if found.credential is None or client.invoices[id_].exhausted_at is not None or not tried:
+        return False
+    last = tried[-1]
+    method = choose(client.methods, tried)
+    if latest.state != "due" or last.attempt == latest.attempt or last.decline_class == CUSTOMER or method is None:
+        return False
+    on_it = last.credential == method.credential == found.credential
+    return on_it and last.sent_at < found.effective_at and not _at_limit(client, id_, method)
 
 
 def _moved(tx: Tx, latest: Charge) -> list[Charge]:
-    """The planned attempt, now; or an attempt that waited for the customer, ended."""
+    """The planned attempt, now; or one that waited for the customer, or was asked for by itself, ended."""
+    if latest.state == "due" and latest.once:
+        return [latest._replace(state="not_sent", code=SUPERSEDED, wake_at=None, settled_at=tx.as_of)]
     if latest.state == "due":
-        return [latest._replace(planned_at=tx.as_of, wake_at=tx.as_of)]
+        return [latest._replace(planned_at=tx.as_of, wake_at=tx.as_of, code=None)]
     if latest.state == "action_required":
         return [latest._replace(state="declined", code=SUPERSEDED, wake_at=None, settled_at=tx.as_of)]
     return []
 
 
-def _added(tx: Tx, invoice: Invoice, latest: Charge) -> list[NewCharge]:
-    if latest.state == "due":
+def _added(tx: Tx, client: _Client, id_: str) -> list[NewCharge]:
+    latest, invoice = client.latest[id_], client.invoices[id_]
+    if latest.state == "due" and not latest.once:
         return []
-    attempt = latest.attempt + 1
     of = (invoice.subscription_id, invoice.client_id, invoice.currency)
-    return [NewCharge(invoice.invoice_id, attempt, *of, tx.as_of)]
+    return [NewCharge(id_, latest.attempt + 1, *of, tx.as_of)]
 
 
-def _new_ladder(invoice: Invoice, latest: Charge) -> Failing:
-    return Failing(invoice.invoice_id, invoice.failing_since, latest.code, None, invoice.ladder + 1, None)
+def _new_ladder(invoice: Invoice, client: _Client, id_: str) -> list[Failing]:
+    """A method that was known all the time, and was only away, goes on with the old ladder; unless that is over."""
+    method = choose(client.methods, client.tried.get(id_, ()))
+    new = method is not None and _is_new(client, id_, method)
+    begun = invoice.ladder_started_at is not None or invoice.exhausted_at is not None
+    if not begun or not (new or invoice.exhausted_at is not None):
+        return []
+    code = client.latest[id_].code
+    return [Failing(invoice.invoice_id, invoice.failing_since, code, None, invoice.ladder + 1, None)]

@@ -35,6 +35,7 @@ _REASONS = {
     "needs_another_method": "Your bank declined the payment. Please give us another payment method.",
     "no_payment_method": "We have no payment method of yours that we can use. Please give us one.",
     "not_confirmed": "The payment was not confirmed in time.",
+    "not_carried_out": "The payment could not be carried out.",
 }
 
 
@@ -82,15 +83,38 @@ _IMPOSSIBLE = {
     "amount_too_large": "the amount is above what the provider collects",
     "amount_not_payable": "the provider does not collect this fraction of the currency",
     "currency_not_supported": "the provider does not collect this currency",
-    "credentials_refused": "the provider refuses your account's credentials",
 }
 
 
 def _charge_impossible(context: Context) -> Text:
     why = _IMPOSSIBLE.get(context["code"], context["code"])
     said = f"{_invoice(context)} over {_money(context)} can't be charged by {context['provider']}: {why}."
-    after = "Your client was not told. It is tried again from time to time, or mark the invoice as paid once it is."
+    after = "Mark the invoice as paid once it is, or void it and issue another one."
     return f"Can't be charged: {_invoice(context)}", [_first_upper(said), after, _facts(context)]
+
+
+def _charge_answered(context: Context) -> Text:
+    if context["succeeded"]:
+        said = f"the charge that you asked for has succeeded: {_invoice(context)} over {_money(context)} is collected."
+        return f"Charged: {_invoice(context)}", [_first_upper(said), _facts(context)]
+    said = (
+        f"the charge that you asked for did not succeed: {_invoice(context)} over {_money(context, 'rest_minor')} could not"
+        f" be collected from {context['client']} ({context.get('code') or 'no code'})."
+    )
+    after = "Your client was not told, and it is not tried again by itself. You can ask for another charge."
+    return f"Not charged: {_invoice(context)}", [_first_upper(said), after, _facts(context)]
+
+
+def _account_refused(context: Context) -> Text:
+    said = (
+        f"since {context['since']} {context['provider']} refuses your account ({context['code']}), so nothing can be collected"
+        " by it."
+    )
+    after = (
+        f"Please look in your account at {context['provider']}. Your clients were not told. What is due waits, and goes out"
+        " within six hours after the account works again."
+    )
+    return f"Your account at {context['provider']} is refused", [_first_upper(said), after]
 
 
 def _charge_in_doubt(context: Context) -> Text:
@@ -162,6 +186,8 @@ TEXTS: Mapping[tuple[str, str], Callable[[Context], Text]] = {
     ("payment_failed", "agency"): _payment_failed_agency,
     ("action_required", "client"): _action_required,
     ("charge_impossible", "agency"): _charge_impossible,
+    ("charge_answered", "agency"): _charge_answered,
+    ("account_refused", "agency"): _account_refused,
     ("charge_in_doubt", "agency"): _charge_in_doubt,
     ("dunning_exhausted", "client"): _exhausted_client,
     ("dunning_exhausted", "agency"): _exhausted_agency,

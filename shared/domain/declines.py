@@ -49,19 +49,29 @@ DECLINES: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
             retryable="""
                 insufficient_funds processing_error issuer_not_available try_again_later reenter_transaction
                 approve_with_id card_velocity_exceeded withdrawal_count_limit_exceeded
+                card_decline_rate_limit_exceeded payment_method_provider_timeout
             """,
-            capped="generic_decline card_declined do_not_honor call_issuer no_action_taken",
+            capped="""
+                generic_decline card_declined do_not_honor call_issuer no_action_taken payment_method_provider_decline
+            """,
             customer="""
                 authentication_required authentication_not_handled expired_card incorrect_number invalid_number incorrect_cvc
                 invalid_cvc incorrect_zip incorrect_address incorrect_pin invalid_pin pin_try_exceeded invalid_expiry_month
                 invalid_expiry_year card_not_supported currency_not_supported offline_pin_required
                 online_or_offline_pin_required payment_method_not_available new_account_information_available
+                bank_account_restricted bank_account_unverified billing_invalid_mandate invalid_card_type
+                invalid_source_usage payment_intent_incompatible_payment_method payment_intent_mandate_invalid
+                payment_method_billing_details_address_missing payment_method_currency_mismatch
+                payment_method_customer_decline payment_method_invalid_parameter payment_method_unactivated
+                payment_method_unexpected_state payment_method_unsupported_type
             """,
             final="""
                 lost_card stolen_card pickup_card restricted_card fraudulent merchant_blacklist highest_risk_level
                 invalid_account do_not_try_again stop_payment_order revocation_of_authorization
                 revocation_of_all_authorizations transaction_not_allowed security_violation not_permitted
                 service_not_allowed testmode_decline
+                account_closed bank_account_unusable debit_not_authorized india_recurring_payment_mandate_canceled no_account
+                payment_method_bank_account_blocked resource_missing token_already_used
             """,
         ),
         "paypal": _table(
@@ -71,20 +81,29 @@ DECLINES: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
                 PAYER_ACTION_REQUIRED REDIRECT_PAYER_FOR_ALTERNATE_FUNDING PAYER_CANNOT_PAY CARD_EXPIRED
                 PAYMENT_SOURCE_DECLINED_BY_PROCESSOR CARD_CLOSED PAYMENT_SOURCE_CANNOT_BE_USED
                 PAYMENT_SOURCE_INFO_CANNOT_BE_VERIFIED PAYMENT_DENIED
+                ALIAS_DECLINED_BY_PROCESSOR BILLING_ADDRESS_INVALID BILLING_AGREEMENT_ID_MISMATCH CARD_BRAND_NOT_SUPPORTED
+                CARD_EXPIRY_REQUIRED CARD_NUMBER_REQUIRED DOMESTIC_TRANSACTION_REQUIRED INVALID_EXPIRY_DATE
+                MISMATCHED_VAULT_ID_TO_PAYMENT_SOURCE PAYMENT_SOURCE_MISMATCH PAYMENT_SOURCE_NOT_SUPPORTED
+                REFERENCED_CARD_EXPIRED
             """,
             final="""
                 AGREEMENT_ALREADY_CANCELLED BILLING_AGREEMENT_NOT_FOUND TOKEN_ID_NOT_FOUND PAYER_ACCOUNT_LOCKED_OR_CLOSED
                 PAYER_ACCOUNT_RESTRICTED COMPLIANCE_VIOLATION MAX_NUMBER_OF_PAYMENT_ATTEMPTS_EXCEEDED
+                IDENTIFIER_NOT_FOUND INVALID_RESOURCE_ID RESOURCE_NOT_FOUND TOKEN_EXPIRED
             """,
         ),
     }
 )
+# Our own advice about a code that no table lists, where the provider names the method or its owner as what is wrong.
+METHOD_REFUSED: Final = "method_refused"
 # What a provider advises wins over what its code means.
 ADVICE: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
     {
-        "stripe": _table(customer="confirm_card_data", final="do_not_try_again", retryable="try_again_later"),
+        "stripe": _table(
+            customer=f"confirm_card_data {METHOD_REFUSED}", final="do_not_try_again", retryable="try_again_later"
+        ),
         # Mastercard's merchant advice codes, which PayPal passes on: 01 new data, 02 try later, 03 and 21 never again.
-        "paypal": _table(customer="01", retryable="02", final="03 21"),
+        "paypal": _table(customer=f"01 {METHOD_REFUSED}", retryable="02", final="03 21"),
     }
 )
 

@@ -10,6 +10,7 @@ from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
 from shared.domain.cycles import instant, local_date
+from shared.domain.declines import CUSTOMER
 
 NO_METHOD = "no_payment_method"
 RUNG_TIME = time(9)
@@ -19,7 +20,12 @@ DECLINES_WINDOW = timedelta(days=30)
 
 
 class Method(NamedTuple):
-    """A payment method of a client as a charge would use it."""
+    """A payment method of a client as a charge would use it.
+
+    `credential`: what the provider sees of it. `instructed_at`, `received_at`: the newest message that asked for it to be
+    used (a new credential, or made the default): its time, and when it came. A repeat of what is known is no such message.
+    `usable`: False once the credential was declined for good.
+    """
 
     payment_method_id: str
     revision: int
@@ -27,14 +33,20 @@ class Method(NamedTuple):
     token: str
     customer: str | None
     is_default: bool
-    effective_at: datetime
+    credential: str
+    instructed_at: datetime
     received_at: datetime
-    unusable_revision: int | None
+    usable: bool
 
-    @property
-    def usable(self) -> bool:
-        """False once this very revision was declined for good; any newer revision counts as a new method."""
-        return self.unusable_revision != self.revision
+
+class Tried(NamedTuple):
+    """An earlier attempt of an invoice. `judged`: the provider has said, or will say, what it thinks of the method."""
+
+    attempt: int
+    credential: str
+    sent_at: datetime
+    decline_class: str | None
+    judged: bool
 
 
 class Ladder(NamedTuple):
@@ -56,31 +68,48 @@ class Step(NamedTuple):
     exhausted: bool
 
 
-def choose(methods: Sequence[Method]) -> Method | None:
-    """The client's default method, or if that is unusable the newest other usable one; None when there is none."""
-    usable = [method for method in methods if method.usable]
-    return max(usable, key=_rank, default=None)
+def choose(methods: Sequence[Method], tried: Sequence[Tried] = ()) -> Method | None:
+    """The method that the next attempt of an invoice uses; None when there is none. `tried`: its earlier attempts.
+
+    One that was asked for since the last attempt is tried itself, default or not. Else it is the client's default method,
+    or if that is unusable the newest other usable one. After a decline that needs the customer a method is out of use for
+    this invoice, until somebody asks for it again.
+    """
+    judged = [each for each in tried if each.judged]
+    usable = [method for method in methods if method.usable and not _needs_the_customer(method, judged)]
+    last = max((each.sent_at for each in judged), default=None)
+    fresh = [method for method in usable if last is not None and method.received_at > last]
+    return max(fresh or usable, key=_rank, default=None)
+
+
+def asked_for_since(method: Method, tried: Sequence[Tried]) -> bool:
+    """True if somebody has asked for a method to be used after the invoice's last attempt went out."""
+    return bool(tried) and method.received_at > max(each.sent_at for each in tried)
+
+
+def _needs_the_customer(method: Method, judged: Sequence[Tried]) -> bool:
+    return any(
+        each.credential == method.credential and each.decline_class == CUSTOMER and each.sent_at >= method.received_at
+        for each in judged
+    )
 
 
 def _rank(method: Method) -> tuple[bool, datetime, str]:
-    return method.is_default, method.effective_at, method.payment_method_id
+    return method.is_default, method.instructed_at, method.payment_method_id
 
 
-def newer_than_used(
-    methods: Sequence[Method], used_id: str | None, used_revision: int | None, sent_at: datetime
-) -> bool:
-    """True if the method to use now was not known when an attempt went out at `sent_at` with another one.
+def newer_than_used(methods: Sequence[Method], tried: Sequence[Tried], used: str | None, sent_at: datetime) -> bool:
+    """True if the method to use now was not known when an attempt went out at `sent_at` with the credential `used`.
 
-    A newer revision of the method used, and one that would have been taken in its place, can't have been known then. That
-    is asked first, for the moments of two transactions don't say which of them saw the other.
+    `tried`: the invoice's attempts before that one. A method that would have been taken in its place can't have been known
+    then; that is asked too, for the moments of two transactions don't say which of them saw the other.
     """
-    method = choose(methods)
-    if method is None or (method.payment_method_id, method.revision) == (used_id, used_revision):
-        return False
-    used = next((each for each in methods if each.payment_method_id == used_id), None)
-    if used is not None and (used is method or _rank(method) > _rank(used)):
+    if any(each.usable and each.received_at > sent_at for each in methods):
         return True
-    return method.received_at > sent_at
+    if not any(each.credential == used for each in methods):
+        return False
+    then = choose([each._replace(usable=each.usable or each.credential == used) for each in methods], tried)
+    return then is not None and then.credential != used
 
 
 def rung_at(ladder_started_on: date, day: int, zone: str, invoice_id: str) -> datetime:

@@ -5,7 +5,8 @@ from datetime import date
 from typing import Literal, NamedTuple
 
 _DIGITS = "0123456789"
-_INVOICE, _ORDER = "inv:", "ord:"
+_INVOICE, _ORDER, _PAGE_METHOD = "inv:", "ord:", "pay:"
+OUR_FORMS = f"{_INVOICE}, {_ORDER}, {_PAGE_METHOD}"
 _DIGITS_MIN, _DIGITS_MAX = 5, 18
 
 
@@ -21,7 +22,7 @@ def order_id(subscription_id: str, period_starts_on: date) -> str:
 
 def is_our_form(id_: str) -> bool:
     """True for an id that we might give a document ourselves: nobody else may use it."""
-    return id_.startswith((_INVOICE, _ORDER))
+    return id_.startswith((_INVOICE, _ORDER, _PAGE_METHOD))
 
 
 def payment_source(upstream: str) -> str:
@@ -52,6 +53,11 @@ def charge_key(origin: Origin, invoice: str, attempt: int) -> str:
     same key, not be charged under a second one.
     """
     return _key("inv", origin, invoice, attempt, "charge")
+
+
+def credential(provider: str, token: str, customer: str | None) -> str:
+    """What a provider sees of a payment method, whatever id and revision upstream gives it; a hash, for tokens are secret."""
+    return hashlib.sha256("\x1f".join((provider, token, customer or "")).encode()).hexdigest()
 
 
 def refund_key(origin: Origin, invoice: str, turn: int) -> str:
@@ -92,7 +98,7 @@ def fitted(id_: str, most: int) -> str:
 
 def page_method_id(invoice: str, turn: int) -> str:
     """The id of a payment method that a client saved when he paid an invoice on our page."""
-    return f"pay:{invoice}:{turn}"
+    return f"{_PAGE_METHOD}{invoice}:{turn}"
 
 
 def notice_key(occasion: str, audience: str, about: str, turn: str = "") -> str:

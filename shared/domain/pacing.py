@@ -10,6 +10,7 @@ from typing import NamedTuple
 FAILURES_MAX = 5
 FIRST_REST = timedelta(minutes=1)
 LONGEST_REST = timedelta(minutes=60)
+LONGEST_REFUSAL = timedelta(hours=6)
 DEFAULT_RATE = 20  # attempts a second; Stripe allows 100 live and 25 test calls (docs.stripe.com/rate-limits)
 SLOW_FOR = timedelta(minutes=10)
 SLOW_PAUSE = timedelta(seconds=2)
@@ -20,7 +21,8 @@ SLOWDOWN_MAX = 6
 class Account(NamedTuple):
     """A gateway account. `rate_per_second` None: no limit of ours. `failures`: lost or unsent answers in a row.
 
-    `slowdown`: how often the provider's "too many requests" has halved the rate, as of `slowed_at`.
+    `slowdown`: how often the provider's "too many requests" has halved the rate, as of `slowed_at`. `refused_since`: the
+    provider refuses the account itself, with the word `refused_code`; it is asked again at `refused_until`.
     """
 
     agency_id: str
@@ -32,6 +34,9 @@ class Account(NamedTuple):
     paused_until: datetime | None = None
     slowdown: int = 0
     slowed_at: datetime | None = None
+    refused_since: datetime | None = None
+    refused_until: datetime | None = None
+    refused_code: str | None = None
 
 
 def rate(account: Account, now: datetime) -> int | None:
@@ -90,3 +95,17 @@ def failed(account: Account, now: datetime) -> Account:
         return account._replace(failures=failures)
     rest = min(FIRST_REST * 2 ** min(account.rests, 10), LONGEST_REST)
     return account._replace(failures=failures, rests=account.rests + 1, paused_until=now + rest)
+
+
+def refused(account: Account, code: str, now: datetime) -> Account:
+    """The provider refuses the account itself: one attempt asks again after 1, 2, 4 … minutes, then every six hours."""
+    since = account.refused_since or now
+    until = now + min(max(now - since, FIRST_REST), LONGEST_REFUSAL)
+    return account._replace(refused_since=since, refused_until=until, refused_code=code)
+
+
+def accepted(account: Account) -> Account:
+    """An answer that only an account in order gets: whatever was wrong with it is over."""
+    return account._replace(
+        failures=0, rests=0, paused_until=None, refused_since=None, refused_until=None, refused_code=None
+    )

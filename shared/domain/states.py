@@ -26,25 +26,101 @@ INVOICE_MOVES: Mapping[str, frozenset[str]] = {
 # An invoice series goes on while its latest invoice is one of these.
 SERIES_GOES_ON = frozenset({"open", "paid"})
 
-CHARGE_MOVES: Mapping[str, frozenset[str]] = {
-    "due": frozenset({"sending", "not_sent"}),
-    "sending": frozenset({"due", "succeeded", "declined", "action_required", "pending", "unknown", "not_sent"}),
-    # not_sent: the provider never got it, and meanwhile nothing is left to collect
-    "unknown": frozenset({"due", "succeeded", "declined", "action_required", "pending", "not_sent"}),
-    "pending": frozenset({"succeeded", "declined", "unknown"}),
-    "action_required": frozenset({"succeeded", "declined", "not_sent"}),
-    "succeeded": frozenset(),
-    "declined": frozenset({"succeeded"}),
-    "not_sent": frozenset(),
+# What a provider can answer, by its outcome's name; `refused`: it has looked at the request and will not carry it out.
+ANSWERS = (
+    *("succeeded", "pending", "declined", "action_required", "unknown"),
+    *("not_sent", "refused", "not_found", "not_yet_knowable"),
+)
+_Answers = Mapping[str, str | None]
+# Nothing moves: the answer is kept as evidence, and what may have moved money is asked about again.
+_EVIDENCE: _Answers = dict.fromkeys(ANSWERS)
+
+
+def _answered(*given: str) -> _Answers:
+    return dict(zip(ANSWERS, given, strict=True))
+
+
+# State → answer → the state that follows. An attempt in doubt is never moved by a question that did not get through, nor one
+# that was accepted by "never heard of it". One that has ended is moved by money alone, and only while it is asked about.
+CHARGE_ANSWERS: Mapping[str, _Answers] = {
+    "due": _EVIDENCE,
+    "sending": _answered(
+        *("succeeded", "pending", "declined", "action_required", "unknown"),
+        *("due", "not_sent", "due", "unknown"),
+    ),
+    "unknown": _answered(
+        *("succeeded", "pending", "declined", "action_required", "unknown"),
+        *("unknown", "unknown", "due", "unknown"),
+    ),
+    "pending": _answered(
+        *("succeeded", "pending", "declined", "action_required", "pending"),
+        *("pending", "pending", "pending", "pending"),
+    ),
+    "action_required": _answered(
+        *("succeeded", "pending", "action_required", "action_required", "action_required"),
+        *("action_required", "action_required", "action_required", "action_required"),
+    ),
+    "declined": _answered("succeeded", *["declined"] * 8),
+    "not_sent": _answered("succeeded", *["not_sent"] * 8),
+    "succeeded": _EVIDENCE,
 }
-REFUND_MOVES: Mapping[str, frozenset[str]] = {
-    "due": frozenset({"sending", "failed"}),
-    "sending": frozenset({"due", "unknown", "pending", "succeeded", "failed"}),
-    "unknown": frozenset({"due", "pending", "succeeded", "failed"}),
-    "pending": frozenset({"succeeded", "failed"}),
-    "succeeded": frozenset({"failed"}),  # the client's bank sent it back
-    "failed": frozenset(),
+# The same where nothing is left to collect: no attempt follows, and nobody is asked to do anything.
+CHARGE_UNWANTED: Mapping[str, str] = {"due": "not_sent", "action_required": "declined"}
+
+
+def charge_after(before: str, answer: str, *, wanted: bool, once: bool = False) -> str | None:
+    """The state of an attempt after an answer; None: nothing moves, and the answer is kept as evidence.
+
+    `wanted`: there is something left to collect. `once`: it was asked for, and nobody is sent to confirm anything.
+    """
+    after = CHARGE_ANSWERS[before][answer]
+    if after is None or after == before:
+        return after
+    if not wanted:
+        return CHARGE_UNWANTED.get(after, after)
+    return "declined" if once and after == "action_required" else after
+
+
+REFUND_ANSWERS: Mapping[str, _Answers] = {
+    "due": _EVIDENCE,
+    "sending": _answered(
+        *("succeeded", "pending", "failed", "failed", "unknown"),
+        *("due", "due", "due", "unknown"),
+    ),
+    "unknown": _answered(
+        *("succeeded", "pending", "failed", "failed", "unknown"),
+        *("unknown", "unknown", "due", "unknown"),
+    ),
+    "pending": _answered(
+        *("succeeded", "pending", "failed", "failed", "pending"),
+        *("pending", "pending", "pending", "pending"),
+    ),
+    "succeeded": _EVIDENCE,
+    "failed": _EVIDENCE,
 }
+
+
+def _moves(answers: Mapping[str, _Answers], *others: tuple[str, str]) -> Mapping[str, frozenset[str]]:
+    """The moves that answers make, and those that nobody's answer does."""
+    listed = {
+        (state, after) for state, each in answers.items() for after in each.values() if after not in (None, state)
+    }
+    return {state: frozenset(after for of, after in listed | set(others) if of == state and after) for state in answers}
+
+
+# Besides answers: a claim, an end of what was planned, a person's word, an answer that could not be recorded, and an attempt
+# that waited for the customer and was replaced.
+CHARGE_MOVES: Mapping[str, frozenset[str]] = _moves(
+    CHARGE_ANSWERS,
+    *(("due", after) for after in ("sending", "not_sent")),
+    *(("sending", "not_sent"), ("unknown", "not_sent")),
+    *(("action_required", after) for after in ("declined", "not_sent")),
+)
+REFUND_MOVES: Mapping[str, frozenset[str]] = _moves(
+    REFUND_ANSWERS,
+    *(("due", "sending"), ("due", "failed")),
+    ("succeeded", "failed"),  # the client's bank sent it back
+)
 PAY_LINK_MOVES: Mapping[str, frozenset[str]] = {
     "opening": frozenset({"open", "paying", "paid", "ended"}),
     "open": frozenset({"paying", "paid", "ended"}),
@@ -90,7 +166,7 @@ MACHINES = (
     Machine("invoice", "invoices", "status", INVOICE_MOVES),
     Machine("charge", "charges", "state", CHARGE_MOVES),
     Machine("refund", "refunds", "state", REFUND_MOVES),
-    Machine("place to pay", "pay_links", "state", LINK_MOVES),
+    Machine("place to pay", "pay_links", "state", PAY_LINK_MOVES),
     Machine("question about money taken back", "payment_inquiries", "state", INQUIRY_MOVES),
     Machine("notice", "notices", "state", NOTICE_MOVES),
     Machine("message", "inbox", "state", MESSAGE_MOVES),
@@ -121,10 +197,10 @@ BLOCKED_REASONS = frozenset(
 # Why an attempt or a refund does not go out, or can't be said to have ended.
 STUCK_REASONS = frozenset(
     {
-        *("account_missing", "gateway_missing", "secret_missing", "secret_malformed", "credentials_refused"),
+        *("account_missing", "account_refused", "gateway_missing", "secret_missing", "secret_malformed"),
         *("amount_too_small", "amount_too_large", "amount_not_payable", "currency_not_supported"),
         *("rate_limited", "unreachable", "client_is_paying", "too_many_declines", "no_payment_method"),
-        *("needs_a_person", "data_error", "kills_its_worker", "pending_capture"),
+        *("needs_a_person", "data_error", "kills_its_worker", "pending_capture", "refused", "unrecorded"),
     }
 )
 UNSETTLED_REASONS = frozenset({""}) | WAITING_REASONS | HELD_REASONS | BLOCKED_REASONS

@@ -14,7 +14,15 @@ from paypalrestsdk import exceptions
 from shared.domain.keys import fitted
 from shared.gateways.amounts import UnpayableAmountError, paypal_value
 from shared.gateways.network import CONNECT_SECONDS, READ_SECONDS
-from shared.gateways.paypal_answers import of_capture, of_error, of_order, of_refund, of_refund_error, order_of
+from shared.gateways.paypal_answers import (
+    of_capture,
+    of_error,
+    of_order,
+    of_refund,
+    of_refund_error,
+    of_refusal,
+    order_of,
+)
 from shared.gateways.paypal_events import listed, next_page, paypal_event, postback
 from shared.gateways.paypal_links import INVOICE_ID_MAX, approval_order, approval_url, of_approval
 from shared.gateways.paypal_reversals import DISPUTES, of_denied, of_dispute, of_reversal
@@ -81,6 +89,9 @@ class PayPalGateway:
             return NotSent(str(refused), refused.code)
         try:
             order = self._api.post(ORDERS, body, headers=_headers(request.key))
+        except Exception as error:  # noqa: BLE001 - whatever the library raises, money may have moved
+            return of_refusal(error)
+        try:
             if order.get("status") in ("CREATED", "APPROVED"):
                 captured = f"{ORDERS}/{order['id']}/capture"
                 order = self._api.post(captured, {}, headers=_headers(f"{request.key}-capture"))

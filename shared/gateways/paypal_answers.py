@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from paypalrestsdk import exceptions
 
+from shared.domain.declines import DECLINES, METHOD_REFUSED
+from shared.domain.refusals import AMOUNT, about
 from shared.gateways.network import certainly_not_sent
 from shared.gateways.paypal_transport import NoTokenError
 from shared.gateways.port import ActionRequired, Declined, NotSent, Outcome, Pending, Succeeded, Unknown
@@ -16,22 +18,8 @@ from shared.gateways.port import ActionRequired, Declined, NotSent, Outcome, Pen
 _ACTION: Final = frozenset({"PAYER_ACTION_REQUIRED", "REDIRECT_PAYER_FOR_ALTERNATE_FUNDING"})
 # Money may have moved already: asked about, never tried anew.
 _DOUBTFUL: Final = frozenset({"ORDER_ALREADY_CAPTURED", "DUPLICATE_INVOICE_ID", "ORDER_COMPLETION_IN_PROGRESS"})
-# The payer's side refuses. Every other issue of a request that is not understood is a matter of ours or of the account.
-_PAYERS: Final = frozenset(
-    {
-        *(
-            "INSTRUMENT_DECLINED",
-            "TRANSACTION_REFUSED",
-            "TRANSACTION_LIMIT_EXCEEDED",
-            "PAYER_CANNOT_PAY",
-            "CARD_EXPIRED",
-        ),
-        *("PAYMENT_SOURCE_DECLINED_BY_PROCESSOR", "AGREEMENT_ALREADY_CANCELLED", "BILLING_AGREEMENT_NOT_FOUND"),
-        *("TOKEN_ID_NOT_FOUND", "PAYER_ACCOUNT_LOCKED_OR_CLOSED", "PAYER_ACCOUNT_RESTRICTED", "COMPLIANCE_VIOLATION"),
-        *("MAX_NUMBER_OF_PAYMENT_ATTEMPTS_EXCEEDED", "CARD_CLOSED", "PAYMENT_DENIED", "PAYMENT_SOURCE_CANNOT_BE_USED"),
-        *("PAYMENT_SOURCE_INFO_CANNOT_BE_VERIFIED", "TRANSACTION_BLOCKED_BY_PAYEE", "PAYEE_BLOCKED_TRANSACTION"),
-    }
-)
+# Names of what is not there, which say nothing of the method where something else was asked for.
+_GONE: Final = frozenset({"INVALID_RESOURCE_ID", "RESOURCE_NOT_FOUND"})
 
 
 def of_order(order: Mapping[str, Any]) -> Outcome:
@@ -77,10 +65,12 @@ def of_refund_error(error: Exception) -> Outcome:
     found = of_error(error)
     if not isinstance(error, exceptions.ClientError) or error.response.status_code not in (400, 404, 422):
         return found
-    issue, _advice = issue_of(error.content)
+    issue, _advice, _field = issue_of(error.content)
     if issue == "PENDING_CAPTURE":
         return NotSent("the payment itself is pending", "pending_capture")
-    return found if isinstance(found, Unknown) else Declined(issue or "refused")
+    if isinstance(found, Unknown) or (isinstance(found, NotSent) and found.about == "account"):
+        return found
+    return Declined(issue or "refused")
 
 
 def order_of(capture: Mapping[str, Any]) -> str:
@@ -88,40 +78,59 @@ def order_of(capture: Mapping[str, Any]) -> str:
     return str(related.get("order_id", ""))
 
 
-def of_error(error: Exception) -> Outcome:
+def of_refusal(error: Exception) -> Outcome:
+    """What it means that an order over a vaulted method was refused; a place that is not there can only be the method's."""
+    return of_error(error, vaulted=True)
+
+
+def of_error(error: Exception, *, vaulted: bool = False) -> Outcome:
     if isinstance(error, NoTokenError):
         return error.outcome
     if isinstance(error, exceptions.ConnectionError) and not isinstance(error, exceptions.Redirection):
-        return of_status(error.response.status_code, error.content)
+        return of_status(error.response.status_code, error.content, vaulted=vaulted)
     if certainly_not_sent(error):
         return NotSent("PayPal can't be reached", "unreachable")
     return Unknown(f"the answer was lost ({type(error).__name__})")
 
 
-def of_status(status: int, content: str | None) -> Outcome:
+def of_status(status: int, content: str | None, *, vaulted: bool = False) -> Outcome:
     """By the issue, then the name, then the HTTP status; never by text."""
-    issue, advice = issue_of(content)
+    issue, advice, field = issue_of(content)
     if status == 429:
         return NotSent("PayPal asks us to slow down", "rate_limited")
     if status == 401:
-        return NotSent("PayPal refused our credentials", "credentials_refused")
+        return NotSent("PayPal refused our credentials", "credentials_refused", "account")
     if issue in _ACTION:
         return ActionRequired(issue)
-    if issue in _PAYERS:
-        return Declined(issue, advice)
     if issue in _DOUBTFUL or status == 409 or status >= 500:
         return Unknown(f"PayPal answered {status} {issue}".strip())
-    if status in (400, 403, 404, 405, 415, 422):
-        return NotSent(f"PayPal refused the request: {status} {issue}", issue.lower() or "refused")
-    return Unknown(f"PayPal answered {status}")
+    if status not in (400, 403, 404, 405, 415, 422):
+        return Unknown(f"PayPal answered {status}")
+    return _of_content(status, issue, advice, field, vaulted=vaulted)
 
 
-def issue_of(content: str | None) -> tuple[str, str | None]:
-    """The first issue of an error, else its name; and what the card's processor advises."""
+def _of_content(status: int, issue: str, advice: str | None, field: str | None, *, vaulted: bool) -> Outcome:
+    found = "request" if issue in _GONE and not vaulted else about("paypal", issue, field if vaulted else None)
+    match found:
+        case "method":
+            return Declined(issue, advice if issue in DECLINES["paypal"] else METHOD_REFUSED)
+        case "amount":
+            return NotSent(f"PayPal refuses the amount: {issue}", AMOUNT["paypal"][issue], "request", key_spent=True)
+        case "account":
+            return NotSent(f"PayPal refuses the account: {status} {issue}", issue.lower(), "account", status != 403)
+    if status == 403:
+        return NotSent(f"PayPal refuses the account: {status} {issue}", issue.lower() or "refused", "account")
+    return NotSent(
+        f"PayPal refused the request: {status} {issue}", issue.lower() or "refused", "request", key_spent=True
+    )
+
+
+def issue_of(content: str | None) -> tuple[str, str | None, str | None]:
+    """The first issue of an error, else its name; what the card's processor advises; and the field that is wrong."""
     try:
         told = json.loads(content or "")
         details = told.get("details") or [{}]
         advice = told.get("processor_response", {}).get("payment_advice_code")
-        return str(details[0].get("issue") or told.get("name") or ""), advice
+        return str(details[0].get("issue") or told.get("name") or ""), advice, details[0].get("field")
     except (ValueError, AttributeError, IndexError, TypeError):
-        return "", None
+        return "", None, None

@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import paypalrestsdk
 import requests
@@ -69,8 +69,9 @@ class PayPalTransport(paypalrestsdk.Api):  # type: ignore[misc]  # the library h
             return {name: told[name] for name in ("token_type", "access_token", "expires_in")}
         except exceptions.ConnectionError as error:
             refused = isinstance(error, exceptions.ClientError) and error.response.status_code in (400, 401, 403)
+            about: Literal["", "account"] = "account" if refused else ""
             code = "credentials_refused" if refused else "unreachable"
-            raise NoTokenError(NotSent(f"PayPal gave no token ({error.response.status_code})", code)) from None
+            raise NoTokenError(NotSent(f"PayPal gave no token ({error.response.status_code})", code, about)) from None
         except (requests.RequestException, ValueError, KeyError, TypeError) as error:
             raise NoTokenError(NotSent(f"PayPal gave no token ({type(error).__name__})", "unreachable")) from None
 

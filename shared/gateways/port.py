@@ -71,13 +71,17 @@ class Unknown(NamedTuple):
 
 
 class NotSent(NamedTuple):
-    """Certainly not sent, or refused before it counted: the same attempt goes out again with the same key.
+    """Certainly not sent, or refused before it counted: no money moved, and nothing is said about the payment method.
 
     `code`: a word for the row and the metrics, `rate_limited`, `credentials_refused`, `amount_too_small` and so on.
+    `about`: what the provider refused: the agency's "account", or what the "request" asks for; "" if it never got that far.
+    `key_spent`: the provider has looked at the content, and may answer this key the same whatever comes under it next.
     """
 
     detail: str
     code: str | None = None
+    about: Literal["", "account", "request"] = ""
+    key_spent: bool = False
 
 
 class NotFound(NamedTuple):

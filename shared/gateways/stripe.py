@@ -31,7 +31,7 @@ from shared.gateways.port import (
     TakenBack,
     Unknown,
 )
-from shared.gateways.stripe_account import ABANDONED, StripeAccount, asked, of_error, of_intent
+from shared.gateways.stripe_account import ABANDONED, StripeAccount, asked, of_error, of_intent, of_refusal
 from shared.gateways.stripe_disputes import taken_back
 from shared.gateways.stripe_events import asking, listed, stripe_event
 from shared.gateways.stripe_links import checkout_session, of_session, saved_method
@@ -58,7 +58,7 @@ class StripeGateway(StripeAccount):
             made.append(self.client.v1.payment_intents.create(params, options))
             return made[0]
 
-        found = asked(create)
+        found = asked(create, of_refusal)
         return self._closed(made[0], request.key) if made and made[0].status == WAITS else found
 
     def _closed(self, intent: stripe.PaymentIntent, key: str) -> Outcome:
@@ -66,7 +66,7 @@ class StripeGateway(StripeAccount):
 
         Until that is certain the attempt is in doubt.
         """
-        found = asked(lambda: self.cancel(intent.id, key))
+        found = asked(lambda: self.cancel(intent.id, key), of_error)
         return Unknown("an intent that waits for the client could not be cancelled") if _open(found) else found
 
     def cancel(self, reference: str, key: str) -> stripe.PaymentIntent:

@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import stripe
 
+from shared.domain.declines import DECLINES, METHOD_REFUSED
 from shared.domain.keys import names_deployment
+from shared.domain.refusals import AMOUNT, about
 from shared.gateways.network import CONNECT_SECONDS, READ_SECONDS, Sessions, certainly_not_sent
 from shared.gateways.port import ActionRequired, Declined, NotSent, Outcome, Pending, Succeeded, Unknown
 
@@ -18,12 +20,6 @@ from shared.gateways.port import ActionRequired, Declined, NotSent, Outcome, Pen
 API_VERSION: Final = "2026-10-28.endive"
 ACTION: Final = "authentication_required"
 ABANDONED: Final = "abandoned"  # one of the reasons that Stripe knows for cancelling an intent
-_REFUSED_BEFORE: Final = (
-    stripe.InvalidRequestError,
-    stripe.AuthenticationError,
-    stripe.PermissionError,
-    stripe.RateLimitError,
-)
 
 stripe.enable_telemetry = False  # it would write an id file into the account's home folder
 logging.getLogger("stripe").setLevel(logging.WARNING)  # below that it prints bodies
@@ -62,11 +58,12 @@ class StripeAccount:
         return {**metadata, "deployment": self._deployment}
 
 
-def asked(ask: Callable[[], stripe.PaymentIntent]) -> Outcome:
+def asked(ask: Callable[[], stripe.PaymentIntent], refused: Callable[[stripe.StripeError], Outcome]) -> Outcome:
+    """What came of a question. `refused`: what an error means; of one that collects, a refusal says more."""
     try:
         return of_intent(ask())
     except stripe.StripeError as error:
-        return of_error(error)
+        return refused(error)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         return Unknown(f"an answer that can't be read ({type(error).__name__})")
 
@@ -92,6 +89,23 @@ def declined(error: Any) -> Outcome:
     return ActionRequired(ACTION) if code == ACTION else Declined(code, getattr(error, "advice_code", None))
 
 
+def of_refusal(error: stripe.StripeError) -> Outcome:
+    """What it means that a request to collect was refused: a decline, if it is for the method or its owner."""
+    if not isinstance(error, stripe.InvalidRequestError) or error.http_status in (401, 403):
+        return of_error(error)
+    code = getattr(error.error, "code", None) or "refused"
+    match about("stripe", code, getattr(error.error, "param", None) or error.param):
+        case "method":
+            return Declined(code, None if code in DECLINES["stripe"] else METHOD_REFUSED)
+        case "account":
+            return NotSent(f"Stripe refuses the account: {error.http_status} {code}", code, "account", key_spent=True)
+        case "amount":
+            ours = AMOUNT["stripe"][code]
+            return NotSent(f"Stripe refuses the amount: {code}", ours, "request", key_spent=True)
+        case _:
+            return of_error(error)
+
+
 def of_error(error: stripe.StripeError) -> Outcome:
     """The library's exceptions follow the HTTP status, not what the body says of itself."""
     told = error.error
@@ -106,7 +120,9 @@ def of_error(error: stripe.StripeError) -> Outcome:
         if certainly_not_sent(error):
             return NotSent("Stripe can't be reached", "unreachable")
         return Unknown("the answer was lost")
-    if isinstance(error, _REFUSED_BEFORE):
-        what = "credentials_refused" if error.http_status in (401, 403) else code or "refused"
-        return NotSent(f"Stripe refused the request: {error.http_status} {what}", what)
+    if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
+        return NotSent(f"Stripe refuses the account: {error.http_status}", "credentials_refused", "account")
+    if isinstance(error, stripe.InvalidRequestError):
+        what = code or "refused"
+        return NotSent(f"Stripe refused the request: {error.http_status} {what}", what, "request", key_spent=True)
     return Unknown(f"Stripe answered {error.http_status or 'something unreadable'}")

@@ -28,6 +28,8 @@ EVENT_TYPES: tuple[str, ...] = (
     "refund.pending",
     "refund.unknown",
     "refund.failed",
+    "refund.answered_late",
+    "refund.unrecorded",
     "order.created",
     "order.renewed",
     "cycle.held",
@@ -45,6 +47,7 @@ EVENT_TYPES: tuple[str, ...] = (
     "charge.answered_late",
     "charge.doubtful",
     "charge.resolved",
+    "charge.unrecorded",
     "books.differ",
     "dunning.exhausted",
     "series.stopped",
@@ -58,6 +61,7 @@ EVENT_TYPES: tuple[str, ...] = (
     "payment.reinstated",
     "link.opened",
     "link.failed",
+    "link.unrecorded",
     "subscription.ended",
     "change.replayed",
     "cycle.retried",
@@ -65,6 +69,7 @@ EVENT_TYPES: tuple[str, ...] = (
     "pool.paused",
     "pool.resumed",
     "account.set",
+    "account.refused",
 )
 
 

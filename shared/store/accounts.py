@@ -7,7 +7,7 @@ from typing import NamedTuple
 from shared.domain.pacing import Account
 from shared.store.transaction import Tx
 
-_COLUMNS = "g.agency_id, g.provider, g.rate_per_second, g.free_at, g.failures, g.rests, g.paused_until, g.slowdown, g.slowed_at"
+_COLUMNS = ", ".join(f"g.{name}" for name in Account._fields)
 _OF_AGENCIES = f"""
 SELECT {_COLUMNS} FROM gateway_accounts AS g
 JOIN agencies AS a ON a.agency_id = g.agency_id AND a.gateway = g.provider
@@ -54,11 +54,14 @@ def write(tx: Tx, account: Account) -> None:
     """Record how an account's answers go; its rate and its pacing stay."""
     tx.run(
         """
-        INSERT INTO gateway_accounts (agency_id, provider, failures, rests, paused_until, slowdown, slowed_at)
-        VALUES (:agency_id, :provider, :failures, :rests, :paused_until, :slowdown, :slowed_at)
+        INSERT INTO gateway_accounts (agency_id, provider, failures, rests, paused_until, slowdown, slowed_at,
+                                      refused_since, refused_until, refused_code)
+        VALUES (:agency_id, :provider, :failures, :rests, :paused_until, :slowdown, :slowed_at,
+                :refused_since, :refused_until, :refused_code)
         ON CONFLICT (agency_id, provider) DO UPDATE
         SET failures = excluded.failures, rests = excluded.rests, paused_until = excluded.paused_until,
-            slowdown = excluded.slowdown, slowed_at = excluded.slowed_at
+            slowdown = excluded.slowdown, slowed_at = excluded.slowed_at, refused_since = excluded.refused_since,
+            refused_until = excluded.refused_until, refused_code = excluded.refused_code
         """,
         agency_id=account.agency_id,
         provider=account.provider,
@@ -67,7 +70,22 @@ def write(tx: Tx, account: Account) -> None:
         paused_until=account.paused_until,
         slowdown=account.slowdown,
         slowed_at=account.slowed_at,
+        refused_since=account.refused_since,
+        refused_until=account.refused_until,
+        refused_code=account.refused_code,
     )
+
+
+def refusing(tx: Tx, agency_id: str) -> dict[str, datetime]:
+    """The providers that refuse an agency's account, each with when it is asked again."""
+    rows = tx.rows(
+        """
+        SELECT provider, refused_until FROM gateway_accounts
+        WHERE agency_id = :agency_id AND refused_until IS NOT NULL
+        """,
+        agency_id=agency_id,
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 class Configured(NamedTuple):

@@ -26,13 +26,21 @@ def insert(tx: Tx, table: Table, columns: tuple[str, ...], rows: Sequence[Sequen
 
 
 def upsert(
-    tx: Tx, table: Table, keys: tuple[str, ...], columns: tuple[str, ...], rows: Sequence[Sequence[Any]]
+    tx: Tx,
+    table: Table,
+    keys: tuple[str, ...],
+    columns: tuple[str, ...],
+    rows: Sequence[Sequence[Any]],
+    kept: tuple[tuple[str, str], ...] = (),
 ) -> None:
-    """Write rows (key values…, other values…), one per key; a row that exists already takes the other values."""
+    """Write rows (key values…, other values…), one per key; a row that exists already takes the other values.
+
+    `kept`: columns that stay as they are where a condition holds, which may name the table and `excluded`.
+    """
     if not rows:
         return
     shared, values = _columns(rows)
-    tx.run(_upsert_sql(table, keys, columns, shared), **values)
+    tx.run(_upsert_sql(table, keys, columns, shared, kept), **values)
 
 
 def update(
@@ -114,8 +122,16 @@ def _insert_sql(table: Table, columns: tuple[str, ...], shared: frozenset[int], 
 
 
 @cache
-def _upsert_sql(table: Table, keys: tuple[str, ...], columns: tuple[str, ...], shared: frozenset[int]) -> str:
-    sets = ", ".join(f"{name} = excluded.{name}" for name in columns)
+def _upsert_sql(
+    table: Table,
+    keys: tuple[str, ...],
+    columns: tuple[str, ...],
+    shared: frozenset[int],
+    kept: tuple[tuple[str, str], ...],
+) -> str:
+    taken = {name: f"excluded.{name}" for name in columns}
+    stays = {name: f"CASE WHEN {when} THEN {table.name}.{name} ELSE excluded.{name} END" for name, when in kept}
+    sets = ", ".join(f"{name} = {value}" for name, value in {**taken, **stays}.items())
     return _insert_sql(table, keys + columns, shared, f"({', '.join(keys)}) DO UPDATE SET {sets}")
 
 

@@ -1,7 +1,7 @@
 """Charges: one attempt to collect the rest of one invoice, at most one of them open at a time."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from shared.store import bulk, tables
@@ -9,7 +9,7 @@ from shared.store.transaction import Tx
 
 
 class NewCharge(NamedTuple):
-    """An attempt to plan; it goes out at `planned_at`, not before."""
+    """An attempt to plan; it goes out at `planned_at`, not before. `once`: it was asked for, and nothing follows it."""
 
     invoice_id: str
     attempt: int
@@ -17,10 +17,14 @@ class NewCharge(NamedTuple):
     client_id: str
     currency: str
     planned_at: datetime
+    once: bool = False
 
 
 class Charge(NamedTuple):
-    """An attempt. `fence` grows with each claim: a settlement with an older one comes too late."""
+    """An attempt. `fence` grows with each claim: a settlement with an older one comes too late.
+
+    `credential`: what the provider sees of the method it was made with. `once`: as in NewCharge.
+    """
 
     invoice_id: str
     attempt: int
@@ -34,6 +38,8 @@ class Charge(NamedTuple):
     provider: str | None
     payment_method_id: str | None
     method_revision: int | None
+    credential: str | None
+    once: bool
     planned_at: datetime
     wake_at: datetime | None
     lease_until: datetime | None
@@ -60,9 +66,15 @@ def plan(tx: Tx, agency_id: str, planned: Sequence[NewCharge]) -> int:
 
 
 def open_of(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[Charge]:
-    """The open attempt of each invoice that has one, by invoice; and declined ones of which somebody says that money moved."""
-    asked = "(state = 'declined' AND wake_at IS NOT NULL)"
+    """The open attempt of each invoice that has one, by invoice; and ended ones of which somebody says that money moved."""
+    asked = "(state IN ('declined', 'not_sent') AND wake_at IS NOT NULL)"
     return _read(tx, agency_id, invoice_ids, f"AND ({_OPEN} OR {asked}) ORDER BY invoice_id, attempt")
+
+
+def of_attempt(tx: Tx, agency_id: str, invoice_id: str, attempt: int) -> Charge | None:
+    """One attempt, in whatever state it is."""
+    found = _read(tx, agency_id, [invoice_id], "ORDER BY attempt")
+    return next((charge for charge in found if charge.attempt == attempt), None)
 
 
 def named(tx: Tx, agency_id: str, provider: str, reference: str | None, key: str | None) -> Charge | None:
@@ -176,65 +188,6 @@ def in_flight(tx: Tx, agency_id: str, invoice_id: str) -> bool:
             invoice_id=invoice_id,
         )
     )
-
-
-class Declines(NamedTuple):
-    """Declined attempts of one method and amount in the window, and when the oldest of them leaves it."""
-
-    declined: int
-    frees_at: datetime
-
-
-def recent_declines(
-    tx: Tx, agency_id: str, method_ids: Collection[str], window: timedelta
-) -> dict[tuple[str, str, int, int], Declines]:
-    """Declines per (client, method, its revision, amount) that were answered inside the window.
-
-    Any newer revision of a method counts as a new method.
-    """
-    rows = tx.rows(
-        """
-        SELECT client_id, payment_method_id, method_revision, amount_minor, count(*), min(settled_at) FROM charges
-        WHERE agency_id = :agency_id AND state = 'declined' AND payment_method_id = ANY(CAST(:ids AS text[]))
-          AND settled_at > :since AND sent_at IS NOT NULL
-        GROUP BY client_id, payment_method_id, method_revision, amount_minor
-        """,
-        agency_id=agency_id,
-        ids=list(method_ids),
-        since=tx.as_of - window,
-    )
-    return {(row[0], row[1], row[2], row[3]): Declines(row[4], row[5] + window) for row in rows}
-
-
-def failing_of_client(tx: Tx, agency_id: str, client_id: str, subscription_ids: Collection[str]) -> list[str]:
-    """Open failing invoices of a client that were ever charged, oldest first."""
-    rows = tx.rows(
-        """
-        SELECT i.invoice_id FROM invoices AS i
-        WHERE i.agency_id = :agency_id AND i.client_id = :client_id AND i.failing_since IS NOT NULL AND i.status = 'open'
-          AND i.subscription_id = ANY(CAST(:ids AS text[]))
-          AND EXISTS (SELECT 1 FROM charges AS c WHERE c.agency_id = i.agency_id AND c.invoice_id = i.invoice_id)
-        ORDER BY i.issued_at, i.invoice_id
-        """,
-        agency_id=agency_id,
-        client_id=client_id,
-        ids=list(subscription_ids),
-    )
-    return [row[0] for row in rows]
-
-
-def clients_with_failing(tx: Tx, agency_id: str, client_ids: Collection[str]) -> set[str]:
-    """Which of these clients have an open failing invoice."""
-    rows = tx.rows(
-        """
-        SELECT DISTINCT client_id FROM invoices
-        WHERE agency_id = :agency_id AND client_id = ANY(CAST(:ids AS text[])) AND failing_since IS NOT NULL
-          AND status = 'open'
-        """,
-        agency_id=agency_id,
-        ids=list(client_ids),
-    )
-    return {row[0] for row in rows}
 
 
 def wake_open(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> None:

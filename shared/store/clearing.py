@@ -12,9 +12,13 @@ def unresolved(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, list[Unr
     rows = tx.rows(
         """
         SELECT i.subscription_id, i.invoice_id, i.cycle_starts_on, i.status, i.failing_since IS NOT NULL, i.due_on,
-               EXISTS (SELECT 1 FROM charges AS c WHERE c.agency_id = i.agency_id AND c.invoice_id = i.invoice_id
-                         AND c.attempt = 1 AND c.state IN ('due', 'sending', 'unknown'))
+               coalesce(c.unanswered, false)
         FROM invoices AS i
+        CROSS JOIN LATERAL (
+            SELECT bool_or(state IN ('due', 'sending', 'unknown'))
+                   AND NOT bool_or(state IN ('pending', 'action_required', 'succeeded', 'declined')) AS unanswered
+            FROM charges WHERE agency_id = i.agency_id AND invoice_id = i.invoice_id
+        ) AS c
         WHERE i.agency_id = :agency_id AND i.subscription_id = ANY(CAST(:ids AS text[]))
           AND i.status IN ('open', 'uncollectible')
         ORDER BY i.subscription_id, i.issued_at, i.invoice_id

@@ -1,6 +1,6 @@
 """Read what is known: agencies, clients, services and subscriptions with their revisions, payment methods."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -8,6 +8,7 @@ from sqlalchemy import Row
 
 from shared.domain.dunning import Method
 from shared.domain.facts import Agency, Client, InitialPayment, ServiceRevision, Subscription, SubscriptionRevision
+from shared.domain.keys import credential
 from shared.store import bulk, tables
 from shared.store.transaction import Tx
 
@@ -117,13 +118,22 @@ def service_revisions(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str,
 
 
 def payment_methods(tx: Tx, agency_id: str, client_ids: Collection[str]) -> dict[str, list[Method]]:
-    """The payment methods of each client that were not removed; a client without any is absent."""
+    """The payment methods of each client that were not removed; a client without any is absent.
+
+    A credential given under another id is not a new one: it counts from when it was first given, also if that was removed.
+    It is unusable once any attempt with it was declined for good, whoever's invoice that was.
+    """
     rows = tx.rows(
         """
-        SELECT client_id, payment_method_id, revision, provider, token, customer, is_default, effective_at, received_at,
-               unusable_revision
-        FROM payment_methods
-        WHERE agency_id = :agency_id AND client_id = ANY(CAST(:ids AS text[])) AND removed_at IS NULL
+        SELECT client_id, payment_method_id, revision, provider, token, customer, is_default, credential, instructed_at,
+               first_received_at,
+               NOT EXISTS (SELECT 1 FROM charges AS c
+                           WHERE c.agency_id = :agency_id AND c.credential = m.credential AND c.state = 'declined'
+                             AND c.decline_class = 'final')
+        FROM (SELECT *, min(received_at) OVER (PARTITION BY client_id, credential) AS first_received_at
+              FROM payment_methods
+              WHERE agency_id = :agency_id AND client_id = ANY(CAST(:ids AS text[]))) AS m
+        WHERE removed_at IS NULL
         ORDER BY client_id, payment_method_id
         """,
         agency_id=agency_id,
@@ -147,28 +157,17 @@ class SavedMethod(NamedTuple):
 
 def save_method(tx: Tx, agency_id: str, saved: SavedMethod) -> None:
     """Keep it as the client's default; of several defaults the newest counts, so a later word of upstream's takes its place."""
-    columns = ("agency_id", *SavedMethod._fields, "revision", "effective_at", "received_at", "is_default", "digest")
-    bulk.insert(tx, tables.payment_methods, columns, [(agency_id, *saved, 1, tx.as_of, tx.as_of, True, "page")])
-
-
-def mark_unusable(tx: Tx, agency_id: str, declined: Sequence[tuple[str, str, int, str]]) -> None:
-    """Record that a method's very revision was declined for good: (client, method, revision, code)."""
-    if not declined:
-        return
-    tx.run(
-        """
-        UPDATE payment_methods AS m SET unusable_revision = v.revision, unusable_code = v.code
-        FROM unnest(CAST(:clients AS text[]), CAST(:methods AS text[]), CAST(:revisions AS bigint[]), CAST(:codes AS text[]))
-             AS v(client_id, payment_method_id, revision, code)
-        WHERE m.agency_id = :agency_id AND m.client_id = v.client_id AND m.payment_method_id = v.payment_method_id
-          AND m.revision = v.revision
-        """,
-        agency_id=agency_id,
-        clients=[row[0] for row in declined],
-        methods=[row[1] for row in declined],
-        revisions=[row[2] for row in declined],
-        codes=[row[3] for row in declined],
-    )
+    written = {
+        "revision": 1,
+        "effective_at": tx.as_of,
+        "instructed_at": tx.as_of,
+        "received_at": tx.as_of,
+        "is_default": True,
+        "credential": credential(saved.provider, saved.token, saved.customer),
+        "digest": "page",
+    }
+    columns = ("agency_id", *SavedMethod._fields, *written)
+    bulk.insert(tx, tables.payment_methods, columns, [(agency_id, *saved, *written.values())])
 
 
 def timezones(tx: Tx) -> dict[str, str]:

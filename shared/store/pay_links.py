@@ -27,11 +27,13 @@ class PayLink(NamedTuple):
     settled_at: datetime | None
     doubtful_since: datetime | None = None
     keeps_method: bool = False
+    # What the provider said and could not be written.
+    unrecorded: str | None = None
 
 
 OPEN = ("opening", "open", "paying")
 _READ = ", ".join(PayLink._fields)
-_WRITTEN = ("state", "reference", "url", "wake_at", "settled_at", "doubtful_since")
+_WRITTEN = ("state", "reference", "url", "wake_at", "settled_at", "doubtful_since", "unrecorded")
 
 
 def insert(tx: Tx, agency_id: str, link: PayLink) -> None:

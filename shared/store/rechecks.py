@@ -11,13 +11,17 @@ Kind = Literal["agency", "service", "subscription", "payment_method", "method_wo
 
 
 class Recheck(NamedTuple):
-    """A changed fact: `ref` is the id of the service, subscription or client; `after_id` how far it has come."""
+    """A changed fact: `ref` is the id of the service, subscription or client; `after_id` how far it has come.
+
+    `credential`: of a payment method that worked, what the provider sees of it.
+    """
 
     recheck_id: int
     agency_id: str
     kind: Kind
     ref: str
     effective_at: datetime
+    credential: str | None
     after_id: str | None
 
 
@@ -28,6 +32,7 @@ class NewRecheck(NamedTuple):
     kind: Kind
     ref: str
     effective_at: datetime
+    credential: str | None = None
 
 
 def add_all(tx: Tx, new: Sequence[NewRecheck]) -> None:
@@ -39,7 +44,7 @@ def take(tx: Tx, frozen: list[str]) -> Recheck | None:
     """The oldest recheck that no other scheduler is working on; kept until `advance` or `finish`."""
     rows = tx.rows(
         """
-        SELECT recheck_id, agency_id, kind, ref, effective_at, after_id FROM rechecks
+        SELECT recheck_id, agency_id, kind, ref, effective_at, credential, after_id FROM rechecks
         WHERE NOT agency_id = ANY(CAST(:frozen AS text[])) ORDER BY recheck_id LIMIT 1 FOR UPDATE SKIP LOCKED
         """,
         frozen=frozen,

@@ -34,13 +34,23 @@ def standings(tx: Tx, table: Table, keys: Sequence[tuple[str, ...]]) -> dict[tup
     return {tuple(row[:wide]): Standing._make(row[wide:]) for row in rows}
 
 
+# The same credential again, not newly made the default: nobody asks for anything that was not asked for before.
+_REPEATED = (
+    "payment_methods.credential = excluded.credential AND (payment_methods.is_default OR NOT excluded.is_default)"
+)
+_KEPT: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "payment_methods": (("instructed_at", _REPEATED), ("received_at", _REPEATED)),
+}
+
+
 def upsert_all(tx: Tx, table: Table, rows: Mapping[tuple[str, ...], Mapping[str, Any]]) -> None:
     """Write facts whole, by key. JSON columns take encoded text. The caller has compared revisions under the agency's lock."""
     if not rows:
         return
     names = tuple(column.name for column in table.primary_key)
     columns = tuple(next(iter(rows.values())))
-    bulk.upsert(tx, table, names, columns, [(*key, *values.values()) for key, values in rows.items()])
+    written = [(*key, *values.values()) for key, values in rows.items()]
+    bulk.upsert(tx, table, names, columns, written, _KEPT.get(table.name, ()))
 
 
 def change(tx: Tx, table: Table, keys: Mapping[str, str], values: Mapping[str, Any]) -> None:

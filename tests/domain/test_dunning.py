@@ -12,11 +12,13 @@ from shared.domain.dunning import (
     Ladder,
     Method,
     Step,
+    Tried,
     after_failure,
     begin,
     choose,
     doubling,
     ends_at,
+    newer_than_used,
     rung_at,
 )
 from tests.domain.facts_of import at
@@ -119,10 +121,14 @@ def test_a_method_that_came_meanwhile_is_tried_at_once_on_a_new_ladder() -> None
     assert step == Step(Ladder("inv-1", FIRST, None, 1), False, at("2026-07-20"), False, False)
 
 
-def method(
-    id_: str, *, default: bool = False, since: str = "2026-06-01", revision: int = 1, unusable: int | None = None
-) -> Method:
-    return Method(id_, revision, "sandbox", "ok", None, default, at(since), at(since), unusable)
+def method(id_: str, *, default: bool = False, since: str = "2026-06-01", usable: bool = True) -> Method:
+    return Method(id_, 1, "sandbox", "ok", None, default, f"seen-{id_}", at(since), at(since), usable)
+
+
+def tried(
+    id_: str, on: str, attempt: int = 1, decline_class: str | None = "retryable", *, judged: bool = True
+) -> Tried:
+    return Tried(attempt, f"seen-{id_}", at(on), decline_class, judged)
 
 
 @pytest.mark.parametrize(
@@ -132,17 +138,65 @@ def method(
         ([method("a")], "a"),
         ([method("a", default=True), method("b", since="2026-07-01")], "a"),
         ([method("a", default=True), method("b", default=True, since="2026-07-01")], "b"),
-        ([method("a", default=True, unusable=1), method("b"), method("c", since="2026-07-01")], "c"),
-        ([method("a", default=True, unusable=1)], None),
-        ([method("a", default=True, revision=2, unusable=1), method("b", since="2026-07-01")], "a"),
+        ([method("a", default=True, usable=False), method("b"), method("c", since="2026-07-01")], "c"),
+        ([method("a", default=True, usable=False)], None),
     ],
-    ids=["none", "one", "default", "newest default", "newest other", "all unusable", "newer revision is new"],
+    ids=["none", "one", "default", "newest default", "newest other", "all unusable"],
 )
 def test_which_method_is_taken(methods: list[Method], chosen: str | None) -> None:
-    """The default; if that revision is unusable, the newest other usable one."""
+    """The default; if that is unusable, the newest other usable one."""
     found = choose(methods)
     assert (None if found is None else found.payment_method_id) == chosen
     assert choose(methods[::-1]) == found
+
+
+A, B = method("a", default=True), method("b", since="2026-06-10")
+
+
+@pytest.mark.parametrize(
+    ("methods", "before", "chosen"),
+    [
+        ([A, B], [], "a"),
+        ([A, B], [tried("a", "2026-06-05")], "b"),
+        ([A, B], [tried("a", "2026-06-05"), tried("b", "2026-06-10", 2)], "a"),
+        ([A, B], [tried("a", "2026-06-05"), tried("b", "2026-06-10", 2, None, judged=False)], "b"),
+        ([A, B._replace(usable=False)], [tried("a", "2026-06-05")], "a"),
+        ([A], [tried("a", "2026-06-05", 1, "customer")], None),
+        ([A._replace(received_at=at("2026-06-06"))], [tried("a", "2026-06-05", 1, "customer")], "a"),
+        ([A, B], [tried("a", "2026-06-20", 1, "customer")], "b"),
+    ],
+    ids=[
+        "the default comes first",
+        "a new one is tried itself",
+        "then the default again",
+        "an attempt that did not get through has not tried it",
+        "one that is dead is not tried",
+        "it needs the customer",
+        "asked for again since",
+        "another one, when the default needs the customer",
+    ],
+)
+def test_which_method_an_invoice_is_tried_with_next(
+    methods: list[Method], before: list[Tried], chosen: str | None
+) -> None:
+    found = choose(methods, before)
+    assert (None if found is None else found.payment_method_id) == chosen
+
+
+@pytest.mark.parametrize(
+    ("methods", "used", "newer"),
+    [
+        ([A, B], "a", True),
+        ([A, B._replace(received_at=at("2026-06-05"))], "a", False),
+        ([A._replace(received_at=at("2026-06-05")), B._replace(received_at=at("2026-06-04"))], "b", True),
+        ([A, B._replace(usable=False)], "a", False),
+        ([B._replace(received_at=at("2026-06-04"))], "a", False),
+        ([A._replace(usable=False), B._replace(received_at=at("2026-06-04"))], "a", False),
+    ],
+    ids=["came later", "known then", "would have been taken", "dead", "the one used is gone", "the one used has died"],
+)
+def test_whether_a_method_came_while_an_attempt_was_in_flight(methods: list[Method], used: str, newer: bool) -> None:
+    assert newer_than_used(methods, [], f"seen-{used}", at("2026-06-08")) is newer
 
 
 def test_the_limit_of_declined_attempts() -> None:

@@ -5,12 +5,15 @@ from collections.abc import Mapping
 import pytest
 
 from shared.domain.states import (
+    ANSWERS,
+    CHARGE_ANSWERS,
     CHARGE_IN_FLIGHT,
     CHARGE_MOVES,
     CYCLE_MOVES,
     CYCLE_UNSETTLED,
     INVOICE_MOVES,
     PAY_LINK_MOVES,
+    REFUND_ANSWERS,
     REFUND_MOVES,
     SERIES_GOES_ON,
     IllegalMoveError,
@@ -60,7 +63,8 @@ def test_only_money_that_is_gone_opens_an_end_again() -> None:
         (CYCLE_MOVES, "cancelled"),
         (INVOICE_MOVES, "void"),
         (CHARGE_MOVES, "succeeded"),
-        (CHARGE_MOVES, "not_sent"),
+        (REFUND_MOVES, "succeeded"),
+        (REFUND_MOVES, "failed"),
     ],
 )
 def test_an_end_is_an_end(moves: Moves, state: str) -> None:
@@ -101,7 +105,9 @@ def test_the_moves_the_ledger_is_made_of(moves: Moves, before: str, after: str) 
         (INVOICE_MOVES, "uncollectible", "open"),
         (CHARGE_MOVES, "due", "succeeded"),  # nothing succeeds that was not sent
         (CHARGE_MOVES, "unknown", "sending"),  # doubt is never answered by charging again
-        (CHARGE_MOVES, "pending", "due"),
+        (CHARGE_MOVES, "pending", "sending"),
+        (CHARGE_MOVES, "declined", "due"),  # the next attempt has a key of its own
+        (CHARGE_MOVES, "not_sent", "due"),
         (CHARGE_MOVES, "succeeded", "declined"),
     ],
 )
@@ -126,3 +132,28 @@ def test_unsettled_is_whatever_has_no_outcome_yet() -> None:
 def test_a_skipped_cycle_may_only_be_opened_again() -> None:
     """A backfill opens what was skipped as before_known; it becomes due and is decided anew, nothing else."""
     assert CYCLE_MOVES["skipped"] == {"due"}
+
+
+@pytest.mark.parametrize("answers", [CHARGE_ANSWERS, REFUND_ANSWERS], ids=["charge", "refund"])
+def test_every_pair_of_state_and_answer_is_decided(answers: Mapping[str, Mapping[str, str | None]]) -> None:
+    moves = CHARGE_MOVES if answers is CHARGE_ANSWERS else REFUND_MOVES
+    assert set(answers) == set(moves)
+    for state, decided in answers.items():
+        assert set(decided) == set(ANSWERS)
+        assert {after for after in decided.values() if after not in (None, state)} <= moves[state]
+
+
+@pytest.mark.parametrize("answers", [CHARGE_ANSWERS, REFUND_ANSWERS], ids=["charge", "refund"])
+def test_money_that_moved_is_recorded_wherever_it_is_asked_about(
+    answers: Mapping[str, Mapping[str, str | None]],
+) -> None:
+    asked = {state for state, decided in answers.items() if any(after is not None for after in decided.values())}
+    assert {answers[state]["succeeded"] for state in asked} == {"succeeded"}
+
+
+def test_doubt_is_never_ended_by_a_question_that_did_not_get_through() -> None:
+    for state in ("unknown", "pending"):
+        assert {CHARGE_ANSWERS[state][each] for each in ("not_sent", "refused", "not_yet_knowable", "unknown")} == {
+            state
+        }
+    assert CHARGE_ANSWERS["pending"]["not_found"] == "pending"  # they had accepted it

@@ -110,7 +110,7 @@ def test_cards_and_agreements_are_charged_as_what_they_are(
         ("ORDER_COMPLETION_IN_PROGRESS", Unknown("PayPal answered 422 ORDER_COMPLETION_IN_PROGRESS"), 0),
         (
             "INVALID_CURRENCY_CODE",
-            NotSent("PayPal refused the request: 422 INVALID_CURRENCY_CODE", "invalid_currency_code"),
+            NotSent("PayPal refuses the amount: INVALID_CURRENCY_CODE", "currency_not_supported", "request", True),
             0,
         ),
     ],
@@ -165,7 +165,7 @@ def test_a_persistent_401_is_asked_twice_and_no_more(provider: PayPalLike, gatew
     """Once with the token there is, once with a new one."""
     provider.weather += ["unauthorised", "unauthorised"]
 
-    assert gateway.charge(order(), TODAY) == NotSent("PayPal refused our credentials", "credentials_refused")
+    assert gateway.charge(order(), TODAY) == NotSent("PayPal refused our credentials", "credentials_refused", "account")
 
     assert [request.path for request, _ in provider.seen] == [
         "/v1/oauth2/token",

@@ -102,16 +102,22 @@ def test_a_decline_that_comes_after_the_client_paid_is_no_failure(diary: Diary) 
 
 
 def test_fifteen_declined_attempts_of_a_method_and_amount_are_the_most_in_30_days(diary: Diary) -> None:
-    """However often a charge is asked for: the sixteenth waits until the first has left the window."""
+    """However often a charge is asked for; who asks for the sixteenth is told when it can be. The ladder ends on time, and
+    nothing goes out after that by itself: when the first has left the window, it can be asked for again."""
     checkout(diary, "decline:insufficient_funds")
     diary.go("2026-06-01T06:00:00Z")
     for _ in range(20):
-        diary.say("charge.requested", invoice_id=INVOICE)
+        answer = diary.say("charge.requested", invoice_id=INVOICE)
         diary.settle()
+    assert (answer.state, answer.field) == ("rejected", "data.invoice_id")
+    assert "declined 15 times in 30 days" in (answer.reason or "")
+    assert "before 2026-06-30" in (answer.reason or "")
     assert len(moved(diary)) == 15
     diary.go("2026-06-29")
     assert len(moved(diary)) == 15
     diary.go("2026-06-30T22:30:00Z")
-    attempts = diary.charges(INVOICE)
-    assert len(attempts) == 16
-    assert f"{attempts[-1].at:%Y-%m-%dT%H:%M}" == "2026-06-30T22:00"  # 30 days after the first one
+    assert len(moved(diary)) == 15
+    assert [day for day, _, _ in mails(diary, "dunning_exhausted")] == ["2026-06-15", "2026-06-15"]
+    assert diary.say("charge.requested", invoice_id=INVOICE).state == "applied"
+    diary.settle()
+    assert len(moved(diary)) == 16

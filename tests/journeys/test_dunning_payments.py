@@ -14,7 +14,8 @@ def test_a_requested_charge_goes_out_now(diary: Diary) -> None:
     assert days(diary)[3:] == [("2026-06-04", "declined")]
     diary.say("charge.requested", "2026-06-06T05:00:00Z", subscription_id="sub", period_starts_on="2026-06-01")
     assert told(diary.charges()[4:], "at outcome") == [("2026-06-06T05:00Z", "succeeded")]
-    assert diary.say("charge.requested", "2026-06-07", invoice_id=INVOICE).state == "applied"
+    late = diary.say("charge.requested", "2026-06-07", invoice_id=INVOICE)
+    assert (late.state, late.field) == ("rejected", "data.invoice_id")
     diary.go("2026-06-09")
     assert len(moved(diary)) == 5
 

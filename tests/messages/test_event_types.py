@@ -11,7 +11,7 @@ NAMES = re.compile(
     r'"((?:account|books|change|refund|link|invoice|order|cycle|charge|dunning|series|schedule|payment|subscription|pool)\.[a-z_]+)"'
 )
 PARTS = re.compile(r'f"(change|cycle|charge|refund)\.\{')
-LOGGED = {"change.failed", "charge.unlisted_code", "refund.answered_late"}  # lines in the log, not events
+LOGGED = {"change.failed", "charge.unlisted_code"}  # lines in the log, not events
 BUILT = {
     "change": {"change.applied", "change.repeated", "change.stale", "change.rejected", "change.waiting"},
     "cycle": {f"cycle.{state}" for state in ("skipped", "cancelled")},

@@ -262,6 +262,16 @@ PLANTS = (
         for invoice in ("inv:sub:2026-06-01", "inv:mild:2026-06-01")
         for state in ("due", "action_required")
     ),
+    *(
+        plant(
+            "nothing_is_collected_after_the_end",
+            f"{CHARGE}'{invoice}', 9, 'x', 'law', '{state}', 'k', 1, 'EUR', 'sandbox', now(), NULL, NULL, NULL, NULL)",
+            "UPDATE charges SET wake_at = now(), once = true WHERE attempt = 9",
+            invoice_id=invoice,
+            state=state,
+        )
+        for invoice, state in (("inv:sub:2026-06-01", "due"), ("inv:mild:2026-06-01", "action_required"))
+    ),
     *REFUND_PLANTS,
     *EDGE_PLANTS,
     *(

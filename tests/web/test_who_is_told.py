@@ -129,12 +129,41 @@ def not_sent(shop: Shop) -> Told:
     return told(shop)
 
 
-def credentials_refused(shop: Shop) -> Told:
+def method_gone(shop: Shop) -> Told:
+    shop.open("pm_refused_resource_missing/payment_method")
+    shop.wait(days=3)
+    return told(shop)
+
+
+def refused_three_times(shop: Shop) -> Told:
+    shop.open("pm_refused_parameter_unknown", until="2026-05-31T22:30:00Z")
+    assert told(shop) == []
+    shop.wait(hours=5)
+    return told(shop)
+
+
+def account_refused(shop: Shop) -> Told:
     assert isinstance(shop.provider, StripeLike)
     shop.provider.secret = "sk_test_rotated"  # noqa: S105
     shop.open("pm_ok")
     shop.wait(days=3)
     return told(shop)
+
+
+def asked_and_declined(shop: Shop) -> Told:
+    shop.open("pm_decline_insufficient_funds", collection="manual")
+    before = told(shop)
+    shop.diary.say("charge.requested", shop.clock.at, invoice_id=INVOICE)
+    shop.wait(days=20)
+    return since(shop, before)
+
+
+def asked_and_succeeded(shop: Shop) -> Told:
+    shop.open("pm_ok", collection="manual")
+    before = told(shop)
+    shop.diary.say("charge.requested", shop.clock.at, invoice_id=INVOICE)
+    shop.wait(days=1)
+    return since(shop, before)
 
 
 def not_payable(shop: Shop) -> Told:
@@ -226,7 +255,11 @@ STORIES: dict[str, Callable[[Shop], Told]] = {
     "answer lost, money had moved": answer_lost,
     "answer lost, nobody knows for three days": nobody_knows,
     "not sent: unreachable, or too many requests": not_sent,
-    "not sent: credentials refused": credentials_refused,
+    "refused: the client's method is gone at the provider": method_gone,
+    "refused three times, for a reason nobody has listed": refused_three_times,
+    "refused: the agency's account": account_refused,
+    "asked for where nothing is collected by itself, and declined": asked_and_declined,
+    "asked for where nothing is collected by itself, and succeeded": asked_and_succeeded,
     "not sent: the amount can't be collected": not_payable,
     "not sent: no account, or its secret is missing": no_account,
     "paid on our page": paid_on_the_page,

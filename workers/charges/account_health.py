@@ -1,42 +1,71 @@
-"""How an account with a provider is doing, by its answers: it rests when they fail to come, and slows down when told to."""
+"""How an account with a provider is doing, by its answers: it rests when they fail to come, slows down when told to, and waits
+when the provider refuses it."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from shared.domain.pacing import Account, failed, slowed
-from shared.gateways.port import Found, NotSent, Unknown
+from shared.acts.notify import AGENCY, Draft, notify
+from shared.domain.facts import Agency
+from shared.domain.pacing import Account, accepted, failed, refused, slowed
+from shared.gateways.port import Found, NotFound, NotSent, NotYetKnowable, Unknown
 from shared.store import accounts
 from shared.store.transaction import Tx
-from workers.charges.claim import CLIENT_IS_PAYING
 
 RATE_LIMITED = "rate_limited"
+CLIENT_IS_PAYING = "client_is_paying"
+LEASE_IS_OVER = "lease_is_over"
+REFUSED_ACCOUNT = "account_refused"
 # The amount itself can't be collected by the provider, however often it is tried: the agency has to do something.
 UNPAYABLE = frozenset({"amount_too_small", "amount_too_large", "amount_not_payable", "currency_not_supported"})
 # Says nothing of the account.
-OURS = UNPAYABLE | {CLIENT_IS_PAYING}
+OURS = UNPAYABLE | {CLIENT_IS_PAYING, LEASE_IS_OVER, "pending_capture"}
 
 
-def keep_accounts(tx: Tx, agency_id: str, answers: Sequence[tuple[str, Found]]) -> None:
+def keep_accounts(tx: Tx, agency: Agency, answers: Sequence[tuple[str, Found]], *, asked: bool = False) -> None:
     """Count lost and unsent answers in a row of the account they came from; any other answer ends the row.
 
     The account's row is written only when something changes, and locked last: nobody waits for another lock behind it.
+    `asked`: they answer questions, which an account may ask that may not collect. A spell in which the provider refuses the
+    account is told to the agency once a day at most.
     """
     for provider, found in answers:
-        account = accounts.load(tx, agency_id, provider)
-        if not _is_trouble(found) and (account is None or not account.failures):
+        account = accounts.load(tx, agency.agency_id, provider)
+        troubled = account is not None and (account.failures > 0 or account.refused_since is not None)
+        if not _is_trouble(found) and not troubled:
             continue
-        account = accounts.load(tx, agency_id, provider, lock=True) or Account(agency_id, provider, None, None)
-        accounts.write(tx, _after(account, found, tx.as_of))
+        account = accounts.load(tx, agency.agency_id, provider, lock=True) or Account(
+            agency.agency_id, provider, None, None
+        )
+        after = _after(account, found, tx.as_of, asked=asked)
+        accounts.write(tx, after)
+        if account.refused_since is None and after.refused_since is not None:
+            _tell(tx, agency, after)
 
 
 def _is_trouble(found: Found) -> bool:
-    """Whether an answer says something of its account: a request that can never be sent does not."""
-    return isinstance(found, Unknown) or (isinstance(found, NotSent) and found.code not in OURS)
+    """Whether an answer says something bad of its account; one about a request or a payment method does not."""
+    if isinstance(found, NotSent):
+        return found.about != "request" and found.code not in OURS
+    return isinstance(found, Unknown)
 
 
-def _after(account: Account, found: Found, now: datetime) -> Account:
-    if isinstance(found, NotSent) and found.code == RATE_LIMITED:
-        return slowed(account, now)
+def _after(account: Account, found: Found, now: datetime, *, asked: bool) -> Account:
+    if isinstance(found, NotSent):
+        if found.code == RATE_LIMITED:
+            return slowed(account, now)
+        if found.about == "account" and not asked:
+            return refused(failed(account, now), found.code or "refused", now)
+        return failed(account, now) if _is_trouble(found) else account
     if _is_trouble(found):
         return failed(account, now)
-    return account._replace(failures=0, rests=0, paused_until=None)
+    if asked or isinstance(found, NotFound | NotYetKnowable):
+        return account._replace(failures=0, rests=0, paused_until=None)
+    return accepted(account)
+
+
+def _tell(tx: Tx, agency: Agency, account: Account) -> None:
+    since = account.refused_since or tx.as_of
+    said = {"provider": account.provider, "code": account.refused_code, "since": since.date().isoformat()}
+    tx.record(agency.agency_id, "account.refused", f"account/{account.provider}", said)
+    turn = since.date().isoformat()
+    notify(tx, agency, [Draft(REFUSED_ACCOUNT, AGENCY, account.provider, None, None, None, turn, said)])

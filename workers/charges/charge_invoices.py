@@ -3,46 +3,30 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 from typing import NamedTuple
 
 import structlog
 
 from shared.acts.batch import work
-from shared.gateways.port import (
-    ActionRequired,
-    Declined,
-    Found,
-    Gateway,
-    NotFound,
-    NotSent,
-    NotYetKnowable,
-    Pending,
-    Succeeded,
-    Unknown,
-)
+from shared.gateways.port import Found, Gateway, NotSent, Unknown
 from shared.store import charges, refunds
 from shared.store.locks import lock_subscriptions
 from shared.store.transaction import Store, Tx
+from workers.charges.account_health import CLIENT_IS_PAYING, LEASE_IS_OVER
 from workers.charges.ask_taken_back import ask as ask_question
 from workers.charges.ask_taken_back import claim_questions, settle_question
-from workers.charges.claim import CLIENT_IS_PAYING, LEASE, LOOKUP, Call, OpenLink, claim, subscriptions_of
+from workers.charges.claim import LEASE, claim, subscriptions_of
+from workers.charges.decide import LOOKUP, Call, OpenLink
 from workers.charges.follow_links import claim_links, look, settle_link
+from workers.charges.outcomes import OUTCOMES
 from workers.charges.park import PARKED_FOR, park
 from workers.charges.refund_payments import ask, claim_refunds, settle_refund
 from workers.charges.settle import Answer, settle
+from workers.charges.unrecorded import park_charge, park_link, park_refund, record_or_park
 from workers.directory import GatewaysOf
 
-OUTCOMES: Mapping[type, str] = {
-    Succeeded: "succeeded",
-    Pending: "pending",
-    Declined: "declined",
-    ActionRequired: "action_required",
-    Unknown: "unknown",
-    NotSent: "not_sent",
-    NotFound: "not_found",
-    NotYetKnowable: "not_yet_knowable",
-}
 TRIES_MAX = 5
 log = structlog.get_logger()
 
@@ -85,11 +69,13 @@ def charge_invoices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, aga
             _forget(runtime.store, agency_id, ids)
         raise
     runtime.between("claimed")
+    failed: list[Exception] = []
     for answer in _answers(runtime, calls, began + runtime.lease.total_seconds() / 2):
         runtime.between("answered")
-        settle(runtime.store, agency_id, [answer])
-        runtime.on_outcome(answer.call.provider, OUTCOMES[type(answer.found)])
+        failed += _record(runtime, agency_id, answer)
         runtime.between("settled")
+    if failed:
+        raise failed[0]  # the moment's errors: what they concern is asked about after its lease
     with runtime.store.transaction() as tx:
         beside = charges.work_beside(tx, agency_id, ids)
     if "refunds" in beside:
@@ -99,6 +85,17 @@ def charge_invoices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, aga
     if "payment_inquiries" in beside:
         for question in claim_questions(runtime.store, runtime.gateways, agency_id, ids, runtime.lease):
             settle_question(runtime.store, agency_id, question.inquiry, ask_question(question))
+
+
+def _record(runtime: Runtime, agency_id: str, answer: Answer) -> list[Exception]:
+    """Write one answer, whatever became of the others; returns the moment's error, if there was one."""
+    call, found = answer
+    error = record_or_park(
+        lambda: settle(runtime.store, agency_id, answer),
+        lambda what: park_charge(runtime.store, agency_id, call, found, what),
+    )
+    runtime.on_outcome(call.provider, OUTCOMES[type(found)])
+    return [] if error is None else [error]
 
 
 def _give_back(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> None:
@@ -111,7 +108,12 @@ def _give_back(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> None:
             return  # the lease runs out, and they are rung for again
         found = ask(call)
         runtime.between("refund_answered")
-        settle_refund(runtime.store, agency_id, call, found)
+        error = record_or_park(
+            partial(settle_refund, runtime.store, agency_id, call, found),
+            partial(park_refund, runtime.store, agency_id, call.refund, found),
+        )
+        if error is not None:
+            raise error
         runtime.on_outcome(call.refund.source, f"refund_{OUTCOMES[type(found)]}")
 
 
@@ -121,7 +123,12 @@ def _look_at_links(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> None
         runtime.between("link_claimed")
         found = look(call)
         runtime.between("link_answered")
-        settle_link(runtime.store, agency_id, call, found)
+        error = record_or_park(
+            partial(settle_link, runtime.store, agency_id, call, found),
+            partial(park_link, runtime.store, agency_id, call.link, found.found),
+        )
+        if error is not None:
+            raise error
 
 
 def _claim(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> list[Call]:
@@ -183,7 +190,7 @@ def _closed(link: OpenLink) -> bool:
 
 def _ask(runtime: Runtime, call: Call, until: float) -> Answer:
     if runtime.monotonic() > until:
-        return Answer(call, NotSent("half the lease was over before its turn came"))
+        return Answer(call, NotSent("half the lease was over before its turn came", LEASE_IS_OVER))
     if call.link is not None and not _closed(call.link):
         return Answer(call, NotSent("the client is paying at this moment", CLIENT_IS_PAYING))
     try:

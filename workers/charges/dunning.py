@@ -1,46 +1,71 @@
 """What follows failed attempts: the next one, notices in one coherent message each, or the end of the ladder."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, notify
 from shared.domain.cycles import local_date
-from shared.domain.declines import CUSTOMER, FINAL, RETRYABLE
+from shared.domain.declines import FINAL, RETRYABLE
 from shared.domain.dunning import (
+    DECLINES_MAX,
+    DECLINES_WINDOW,
     NO_METHOD,
     Ladder,
     Method,
     Step,
+    Tried,
     after_failure,
     choose,
     newer_than_used,
 )
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
-from shared.store import charges, cycles, facts, invoices, subscriptions
+from shared.store import charges, collecting, cycles, facts, invoices, rechecks
 from shared.store.charges import Charge, NewCharge
+from shared.store.collecting import Declines
 from shared.store.invoices import Failing, Invoice
+from shared.store.rechecks import NewRecheck
 from shared.store.transaction import Tx
+from workers.charges.giving_up import give_up
+
+REFUSED = "refused"
+_CONFIRM = "action_not_taken"
 
 
 class Failure(NamedTuple):
-    """An attempt that failed, with its code set.
-
-    `ends_now`: an open action ran out, no call was made. `retry_at`: no call may be made before then, for the method was
-    declined too often; the ladder goes on and ends all the same.
-    """
+    """An attempt that failed, with its code set. `ends_now`: an open action ran out, no call was made."""
 
     charge: Charge
     invoice: Invoice
-    ends_now: bool
-    retry_at: datetime | None = None
+    ends_now: bool = False
+
+
+class _Known(NamedTuple):
+    """What decides what follows: the clients' methods, earlier attempts by invoice, and declines in the window."""
+
+    methods: dict[str, list[Method]]
+    tried: dict[str, list[Tried]]
+    declines: dict[tuple[str, int, str], Declines]
 
 
 class _Outcome(NamedTuple):
+    """`next_at`: when the next call is made, None if none is planned (`step.plan_at` may then be the ladder's end).
+
+    `credential`: of the method that it would be made with now.
+    """
+
     failure: Failure
     step: Step
+    next_at: datetime | None
     quiet: bool
+    credential: str | None = None
+
+    @property
+    def names_a_day(self) -> bool:
+        """True if it is told, and when the next call is made is part of it."""
+        told = self.step.first_failure or self.step.last_call
+        return self.next_at is not None and told and not self.quiet and not self.step.exhausted
 
 
 def after_failures(tx: Tx, agency: Agency, failures: Sequence[Failure]) -> None:
@@ -48,73 +73,121 @@ def after_failures(tx: Tx, agency: Agency, failures: Sequence[Failure]) -> None:
     if not failures:
         return
     agency_id = agency.agency_id
-    _mark_unusable(tx, agency_id, failures)
-    methods = facts.payment_methods(tx, agency_id, {failure.charge.client_id for failure in failures})
-    outcomes = [_follow(tx, agency, failure, methods.get(failure.charge.client_id, ())) for failure in failures]
+    known = _read(tx, agency_id, failures)
+    outcomes = [_follow(tx, agency, failure, known) for failure in failures]
     charges.write(tx, agency_id, [_ended(tx, outcome) for outcome in outcomes])
     charges.plan(tx, agency_id, [planned for outcome in outcomes for planned in _next_attempt(outcome)])
     invoices.mark_failing(tx, agency_id, [_failing(tx, outcome) for outcome in outcomes])
     for outcome in outcomes:
         _record(tx, agency_id, outcome)
-    notify(tx, agency, [draft for outcome in outcomes for draft in _drafts(agency, outcome)])
+    unsure = _unsure(tx, agency_id, [outcome for outcome in outcomes if outcome.names_a_day])
+    for outcome in outcomes:
+        sure = outcome.failure.invoice.invoice_id not in unsure
+        notify(tx, agency, _drafts(agency, outcome if sure else outcome._replace(next_at=None)))
     # What waited for a payment is held by its failure from now on.
     cycles.release(tx, agency_id, {outcome.failure.invoice.subscription_id for outcome in outcomes}, ["waiting"])
     give_up(tx, agency, [outcome.failure.invoice for outcome in outcomes if outcome.step.exhausted])
+    look_at_others(tx, agency_id, [failure.charge for failure in failures])
+
+
+def look_at_others(tx: Tx, agency_id: str, settled: Collection[Charge]) -> None:
+    """The next failing invoice of these clients has its turn, if a method was asked for that it has not been tried with."""
+    clients = {charge.client_id for charge in settled}
+    others = collecting.clients_with_failing(tx, agency_id, clients, {charge.invoice_id for charge in settled})
+    rechecks.add_all(tx, [NewRecheck(agency_id, "payment_method", client_id, tx.as_of) for client_id in others])
+
+
+def _read(tx: Tx, agency_id: str, failures: Sequence[Failure]) -> _Known:
+    methods = facts.payment_methods(tx, agency_id, {failure.charge.client_id for failure in failures})
+    dead = {failure.charge.credential for failure in failures if failure.charge.decline_class == FINAL}
+    usable = {
+        client_id: [each._replace(usable=each.usable and each.credential not in dead) for each in listed]
+        for client_id, listed in methods.items()
+    }
+    credentials = {each.credential for listed in methods.values() for each in listed}
+    return _Known(
+        usable,
+        collecting.tried(tx, agency_id, {failure.charge.invoice_id for failure in failures}),
+        collecting.recent_declines(tx, agency_id, credentials, DECLINES_WINDOW),
+    )
 
 
 def _called(failure: Failure) -> bool:
-    """True if the provider was asked: `sent_at` alone says so, a planned attempt without a method has none."""
+    """True if the provider was asked: a planned attempt without a method, or above the limit, is due all the time."""
     return failure.charge.state != "due"
 
 
-def _mark_unusable(tx: Tx, agency_id: str, failures: Sequence[Failure]) -> None:
-    """A final decline, or one that only the customer can cure, ends the use of that method's revision."""
-    marked = []
-    for failure in failures:
-        charge = failure.charge
-        if (
-            charge.decline_class in (FINAL, CUSTOMER)
-            and charge.payment_method_id
-            and charge.method_revision is not None
-        ):
-            code = charge.code or ""
-            marked.append((charge.client_id, charge.payment_method_id, charge.method_revision, code))
-    facts.mark_unusable(tx, agency_id, marked)
-
-
-def _follow(tx: Tx, agency: Agency, failure: Failure, methods: Sequence[Method]) -> _Outcome:
+def _follow(tx: Tx, agency: Agency, failure: Failure, known: _Known) -> _Outcome:
     charge, invoice = failure.charge, failure.invoice
     ladder = Ladder(invoice.invoice_id, invoice.failing_since, invoice.ladder_started_at, invoice.ladder)
-    newer = _called(failure) and not failure.ends_now and _newer_method(charge, methods)
-    step = after_failure(
-        ladder,
-        agency.retry_days,
-        agency.timezone,
-        tx.as_of,
-        callable_method=choose(methods) is not None and not failure.ends_now and failure.retry_at is None,
-        newer_method=newer,
-    )
+    methods = known.methods.get(charge.client_id, [])
+    earlier = [each for each in known.tried.get(charge.invoice_id, ()) if each.attempt != charge.attempt]
+    now = tx.as_of
+    newer = _called(failure) and not failure.ends_now and _newer_method(charge, methods, earlier)
+    method = None if failure.ends_now else choose(methods, [*earlier, *_this(charge)])
+    days, zone = agency.retry_days, agency.timezone
+    step = after_failure(ladder, days, zone, now, callable_method=method is not None, newer_method=newer)
     if failure.ends_now:
-        step = step._replace(plan_at=None, exhausted=True)
-    return _Outcome(failure, step, quiet=newer)
+        return _Outcome(failure, step._replace(plan_at=None, exhausted=True), None, quiet=False)
+    next_at = step.plan_at if method is not None or newer else None
+    frees_at = None if method is None or newer else _frees_at(failure, method, known)
+    if frees_at is not None and next_at is not None and frees_at > next_at:
+        step = after_failure(ladder, days, zone, now, callable_method=False, newer_method=False)
+        next_at = frees_at if step.plan_at is not None and frees_at < step.plan_at else None
+        step = step._replace(plan_at=next_at or step.plan_at)
+    return _Outcome(failure, step, next_at, quiet=newer, credential=None if method is None else method.credential)
 
 
-def _newer_method(charge: Charge, methods: Sequence[Method]) -> bool:
-    """True if the client gave a usable method, or a newer revision of one, after this attempt was claimed."""
+def _unsure(tx: Tx, agency_id: str, outcomes: Sequence[_Outcome]) -> set[str]:
+    """Of these invoices, those whose next call may find the method's limit of declines used up by others until then."""
+    if not outcomes:
+        return set()
+    declines = collecting.recent_declines(
+        tx, agency_id, {outcome.credential or "" for outcome in outcomes}, DECLINES_WINDOW
+    )
+    ahead = collecting.ahead(tx, agency_id, {outcome.failure.charge.client_id for outcome in outcomes})
+    unsure = set()
+    for outcome in outcomes:
+        invoice, at = outcome.failure.invoice, outcome.next_at or tx.as_of
+        found = declines.get((outcome.credential or "", invoice.rest_minor, invoice.currency))
+        others = sum(each.until(tx.as_of, at, invoice) for each in ahead)
+        if (found.declined if found is not None else 0) + others >= DECLINES_MAX:
+            unsure.add(invoice.invoice_id)
+    return unsure
+
+
+def _this(charge: Charge) -> list[Tried]:
+    """The attempt that failed, as the choice of the next method sees it."""
+    if charge.state == "due" or charge.credential is None or charge.sent_at is None:
+        return []
+    return [Tried(charge.attempt, charge.credential, charge.sent_at, charge.decline_class, judged=True)]
+
+
+def _newer_method(charge: Charge, methods: Sequence[Method], earlier: Sequence[Tried]) -> bool:
+    """True if the client gave a usable method, or asked for another one, after this attempt was claimed."""
     if charge.sent_at is None:
         return False
-    return newer_than_used(methods, charge.payment_method_id, charge.method_revision, charge.sent_at)
+    return newer_than_used(methods, earlier, charge.credential, charge.sent_at)
+
+
+def _frees_at(failure: Failure, method: Method, known: _Known) -> datetime | None:
+    """When the next call by a method may be made, if its declines over this amount leave no room now."""
+    charge, invoice = failure.charge, failure.invoice
+    found = known.declines.get((method.credential, invoice.rest_minor, invoice.currency))
+    used = (charge.credential, charge.amount_minor) == (method.credential, invoice.rest_minor)
+    if found is None or found.declined + (_called(failure) and used) < DECLINES_MAX:
+        return None
+    return found.frees_at
 
 
 def _stays_planned(outcome: _Outcome) -> bool:
     """Without a call the planned attempt is not used up: it waits for a usable method, or until a call may be made again."""
-    return not _called(outcome.failure) and (not outcome.step.exhausted or outcome.failure.retry_at is not None)
+    return not _called(outcome.failure) and not outcome.step.exhausted
 
 
 def _ended(tx: Tx, outcome: _Outcome) -> Charge:
-    charge, step = outcome.failure.charge, outcome.step
-    if _stays_planned(outcome):
-        at = min(each for each in (step.plan_at, outcome.failure.retry_at) if each is not None)
+    charge, at = outcome.failure.charge, outcome.step.plan_at
+    if _stays_planned(outcome) and at is not None:
         return charge._replace(planned_at=at, wake_at=at)
     state = "declined" if _called(outcome.failure) else "not_sent"
     return charge._replace(state=state, wake_at=None, lease_until=None, settled_at=tx.as_of)
@@ -124,11 +197,13 @@ def _next_attempt(outcome: _Outcome) -> list[NewCharge]:
     charge, plan_at = outcome.failure.charge, outcome.step.plan_at
     if plan_at is None or _stays_planned(outcome):
         return []
-    return [
-        NewCharge(
-            charge.invoice_id, charge.attempt + 1, charge.subscription_id, charge.client_id, charge.currency, plan_at
-        )
-    ]
+    return [next_after(charge, plan_at)]
+
+
+def next_after(charge: Charge, at: datetime) -> NewCharge:
+    """The attempt after this one, with a key of its own."""
+    of = (charge.subscription_id, charge.client_id, charge.currency)
+    return NewCharge(charge.invoice_id, charge.attempt + 1, *of, at, charge.once)
 
 
 def _failing(tx: Tx, outcome: _Outcome) -> Failing:
@@ -143,22 +218,26 @@ def _record(tx: Tx, agency_id: str, outcome: _Outcome) -> None:
     subject = subscription_subject(invoice.subscription_id)
     about = {"invoice_id": invoice.invoice_id, "number": invoice.number, "attempt": charge.attempt, "code": charge.code}
     if _called(outcome.failure):
-        data = {**about, "class": charge.decline_class, "key": charge.key, "next_at": step.plan_at}
+        data = {**about, "class": charge.decline_class, "key": charge.key, "next_at": outcome.next_at}
         tx.record(agency_id, "charge.declined", subject, data)
     if invoice.failing_since is None:
-        tx.record(agency_id, "invoice.failing", subject, {**about, "next_at": step.plan_at})
+        tx.record(agency_id, "invoice.failing", subject, {**about, "next_at": outcome.next_at})
     if step.exhausted and invoice.exhausted_at is None:
         tx.record(agency_id, "dunning.exhausted", subject, about)
 
 
 def _drafts(agency: Agency, outcome: _Outcome) -> list[Draft]:
-    """Client: first failure, last attempt ahead, end. Agency: first failure and end. Retries between are silent."""
-    invoice, step = outcome.failure.invoice, outcome.step
+    """Client: first failure, last attempt ahead, end. Agency: first failure and end. Retries between are silent.
+
+    A day is named only if a call will be made on it.
+    """
+    charge, invoice, step = outcome.failure.charge, outcome.failure.invoice, outcome.step
     if outcome.quiet:
         return []
     turn = str(step.ladder.turn)
-    said = {"reason": client_reason(outcome.failure.charge), "next_on": _day(agency, step)}
-    inside = {"code": outcome.failure.charge.code, "next_on": _day(agency, step)}
+    on = None if outcome.next_at is None else local_date(outcome.next_at, agency.timezone).isoformat()
+    said = {"reason": client_reason(charge, another=on is not None), "next_on": on}
+    inside = {"code": charge.code, "next_on": on}
     if step.exhausted:
         end = {"on_exhausted": agency.on_exhausted}
         return [
@@ -170,39 +249,22 @@ def _drafts(agency: Agency, outcome: _Outcome) -> list[Draft]:
             about_invoice(invoice, "payment_failed", CLIENT, f"{turn}/first", **said),
             about_invoice(invoice, "payment_failed", AGENCY, f"{turn}/first", **inside),
         ]
-    if step.last_call:
+    if step.last_call and on is not None:
         return [about_invoice(invoice, "payment_failed", CLIENT, f"{turn}/last", last=True, **said)]
     return []
 
 
-def _day(agency: Agency, step: Step) -> str | None:
-    return None if step.plan_at is None else local_date(step.plan_at, agency.timezone).isoformat()
+def client_reason(charge: Charge, *, another: bool = False) -> str:
+    """What a client is told: never lost, stolen or fraudulent, whatever the code says.
 
-
-def client_reason(charge: Charge) -> str:
-    """What a client is told: never lost, stolen or fraudulent, whatever the code says."""
+    `another`: a method is left that will be tried, so none is asked for.
+    """
     if charge.code == NO_METHOD:
         return "no_payment_method"
-    if charge.code == "action_not_taken":
+    if charge.code == _CONFIRM:
         return "not_confirmed"
+    if (charge.code or "").startswith(f"{REFUSED}:"):
+        return "not_carried_out"
     if charge.decline_class == RETRYABLE and charge.code == "insufficient_funds":
         return "insufficient_funds"
-    return "declined" if charge.decline_class == RETRYABLE else "needs_another_method"
-
-
-def give_up(tx: Tx, agency: Agency, exhausted: Sequence[Invoice]) -> None:
-    """The end of the ladder: the invoice stays open, unless the agency chose to write it off or to cancel."""
-    if not exhausted or agency.on_exhausted == "leave_open":
-        return
-    agency_id = agency.agency_id
-    ids = [invoice.invoice_id for invoice in exhausted]
-    if agency.on_exhausted == "mark_uncollectible":
-        invoices.close(tx, agency_id, ids, "uncollectible", [None] * len(ids))
-        charges.end_open(tx, agency_id, ids, "invoice_uncollectible")
-        cycles.release(tx, agency_id, {invoice.subscription_id for invoice in exhausted})
-        for invoice in exhausted:
-            data = {"invoice_id": invoice.invoice_id, "number": invoice.number, "rest_minor": invoice.rest_minor}
-            tx.record(agency_id, "invoice.uncollectible", subscription_subject(invoice.subscription_id), data)
-        return
-    for id_ in subscriptions.end(tx, agency_id, {i.subscription_id for i in exhausted}, "dunning_exhausted"):
-        tx.record(agency_id, "subscription.ended", subscription_subject(id_), {"reason": "dunning_exhausted"})
+    return "declined" if charge.decline_class == RETRYABLE or another else "needs_another_method"

@@ -146,7 +146,7 @@ def settle_link(store: Store, agency_id: str, call: LinkCall, looked: Looked) ->
     with store.transaction() as tx:
         lock_subscriptions(tx, [(agency_id, call.link.subscription_id)], wait=True)
         links = pay_links.of_invoices(tx, agency_id, [call.link.invoice_id])
-        link = next(each for each in links if each.turn == call.link.turn)
+        link = next(each for each in links if each.turn == call.link.turn)._replace(unrecorded=None)
         agency = facts.require_agency(tx, agency_id)
         invoice = invoices.load(tx, agency_id, [link.invoice_id])[link.invoice_id]
         after = _after(tx, agency, invoice, link, call, looked)

@@ -13,13 +13,12 @@ from shared.domain.dunning import doubling
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
 from shared.domain.reconcile import is_refund_remembered, needs_a_person, next_step_of_refund
-from shared.domain.states import REFUND_MOVES, check_move
+from shared.domain.states import REFUND_ANSWERS, REFUND_MOVES, check_move
 from shared.gateways.port import (
     ActionRequired,
     Declined,
     Found,
     Gateway,
-    NotFound,
     NotSent,
     NotYetKnowable,
     Pending,
@@ -33,6 +32,9 @@ from shared.store.invoices import Invoice
 from shared.store.locks import lock_subscriptions
 from shared.store.refunds import Refund
 from shared.store.transaction import Store, Tx
+from workers.charges.account_health import REFUSED_ACCOUNT, keep_accounts
+from workers.charges.outcomes import answer_name, said
+from workers.charges.unrecorded import UNRECORDED
 from workers.directory import GatewaysOf
 
 DOUBT = "needs_a_person"
@@ -149,28 +151,42 @@ def settle_refund(store: Store, agency_id: str, call: RefundCall, found: Found) 
         lock_subscriptions(tx, [(agency_id, call.refund.subscription_id)], wait=True)
         rows = refunds.of_invoices(tx, agency_id, [call.refund.invoice_id])
         refund = next((each for each in rows if each.turn == call.refund.turn), None)
-        if refund is None or refund.fence != call.refund.fence or refund.state not in ("sending", "unknown", "pending"):
-            log.warning("refund.answered_late", invoice_id=call.refund.invoice_id, turn=call.refund.turn)
+        meant = Unknown("") if call.again and isinstance(found, NotSent) else found
+        held = refund is not None and refund.fence == call.refund.fence
+        after = REFUND_ANSWERS[refund.state][answer_name(meant)] if refund is not None and held else None
+        if refund is None or after is None:
+            _keep_evidence(tx, agency_id, call.refund, found)
             return
         agency = facts.require_agency(tx, agency_id)
         invoice = invoices.load(tx, agency_id, [refund.invoice_id])[refund.invoice_id]
-        _settle(tx, agency, invoice, refund, Unknown("") if call.again and isinstance(found, NotSent) else found)
+        known = refund._replace(code=None) if (refund.code or "").startswith(UNRECORDED) else refund
+        _follow(tx, agency, invoice, known, meant, after)
+        keep_accounts(tx, agency, [(refund.source, found)], asked=call.sent is not None)
 
 
-def _settle(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, found: Found) -> None:
-    match found:
-        case Succeeded(reference):
+def _keep_evidence(tx: Tx, agency_id: str, refund: Refund, found: Found) -> None:
+    """Another worker has claimed it since, and asks for itself; or it has ended."""
+    log.warning("refund.answered_late", invoice_id=refund.invoice_id, turn=refund.turn)
+    about = {"invoice_id": refund.invoice_id, "turn": refund.turn, "fence": refund.fence, "answer": said(found)}
+    tx.record(agency_id, "refund.answered_late", subscription_subject(refund.subscription_id), about)
+
+
+def _follow(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, found: Found, after: str) -> None:
+    match after, found:
+        case "succeeded", Succeeded(reference):
             succeed(tx, agency, invoice, refund, reference)
-        case Declined(code) | ActionRequired(code):
+        case "failed", (Declined(code) | ActionRequired(code)):
             fail(tx, agency, invoice, refund, code)
-        case Pending(reference):
-            _wait(tx, agency, invoice, refund._replace(reference=reference), "pending")
-        case NotSent(_, code):
+        case "due", NotSent(_, code, "account"):
+            _again(tx, agency, refund._replace(code=f"{REFUSED_ACCOUNT}:{code}"))
+        case "due", NotSent(_, code):
             _again(tx, agency, refund._replace(code=code))
-        case NotFound() if refund.state != "pending":
+        case "due", _:
             _again(tx, agency, refund)
+        case _, Pending(reference):
+            _wait(tx, agency, invoice, refund._replace(reference=reference), after)
         case _:
-            _wait(tx, agency, invoice, refund, "unknown" if refund.state == "sending" else refund.state)
+            _wait(tx, agency, invoice, refund, after)
 
 
 def _again(tx: Tx, agency: Agency, refund: Refund) -> None:

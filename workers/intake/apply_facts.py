@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from shared.domain.keys import OUR_FORMS, credential, is_our_form
 from shared.messages import (
     AgencyUpserted,
     Change,
@@ -17,7 +18,7 @@ from shared.messages import (
 from shared.store import tables, upserts
 from shared.store.unit_of_work import UnitOfWork
 from workers.intake.naming import arrivals_of
-from workers.intake.verdicts import Accepted, Applied, Stale, Verdict, Waits, compare
+from workers.intake.verdicts import Accepted, Applied, Refused, Stale, Verdict, Waits, compare
 
 
 def _json(value: Any) -> str | None:
@@ -119,9 +120,14 @@ def _service_values(data: ServiceUpserted, effective_at: datetime, digest: str) 
 
 
 def payment_method(work: UnitOfWork, change: Change, data: PaymentMethodUpserted) -> Verdict:
-    """A payment method; any newer revision counts as a new one, and open failing invoices are tried again at once."""
+    """A payment method; a new credential, or one made the default, is tried on open failing invoices at once."""
     if not work.known(tables.clients, data.agency_id, data.client_id):
         return Waits(f"client/{data.client_id}")
+    if is_our_form(data.payment_method_id):
+        return Refused(
+            "data.payment_method_id",
+            f"begins like the ids that we give ourselves ({OUR_FORMS}); send an id of your own",
+        )
     key = (data.agency_id, data.client_id, data.payment_method_id)
     accepted = compare(change, data.revision, work.standing(tables.payment_methods, *key))
     if not isinstance(accepted, Accepted):
@@ -130,9 +136,11 @@ def payment_method(work: UnitOfWork, change: Change, data: PaymentMethodUpserted
         "revision": data.revision,
         "effective_at": accepted.effective_at,
         "received_at": work.tx.as_of,
+        "instructed_at": accepted.effective_at,
         "provider": data.provider,
         "token": data.token,
         "customer": data.customer,
+        "credential": credential(data.provider, data.token, data.customer),
         "is_default": data.default,
         "removed_at": None,
         "digest": accepted.digest,

@@ -4,13 +4,14 @@ from shared.acts import refund, series
 from shared.acts.receive import receive, tell_money_of_void
 from shared.acts.refund import RefundRefusedError
 from shared.acts.settled_by_hand import told_paid, told_refunded
+from shared.domain.dunning import DECLINES_MAX, DECLINES_WINDOW, choose
 from shared.domain.facts import Agency
 from shared.domain.keys import payment_source, subscription_subject
 from shared.domain.segments import joined
-from shared.domain.states import INVOICE_MOVES, check_move
+from shared.domain.states import CHARGE_IN_FLIGHT, INVOICE_MOVES, check_move
 from shared.messages import Change, ChargeRequested, InvoicePaid, InvoiceRefunded, InvoiceVoided, RefundRequested
-from shared.store import charges, cycles, facts, invoices, payments, refunds
-from shared.store.charges import NewCharge
+from shared.store import charges, collecting, cycles, facts, invoices, payments, refunds
+from shared.store.charges import Charge, NewCharge
 from shared.store.invoices import Invoice
 from shared.store.payments import Payment
 from shared.store.refunds import Outside
@@ -141,21 +142,52 @@ def refund_requested(tx: Tx, _change: Change, data: RefundRequested) -> Verdict:
 
 
 def charge_requested(tx: Tx, _change: Change, data: ChargeRequested) -> Verdict:
-    """The planned attempt goes out now; without one, a new attempt does. On a paid invoice nothing happens."""
+    """The planned attempt goes out now. Where nothing is collected by itself, one attempt does, and nothing follows it:
+    on an invoice issued by hand, one collected by hand, one of which the client was told that it is over, or written off.
+    """
     invoice = select(tx, data)
     if not isinstance(invoice, Invoice):
         return invoice
-    if invoice.status in ("void", "uncollectible"):
-        return Refused("data.invoice_id", f"the invoice is {invoice.status}, so nothing can be collected")
-    if invoice.status == "paid" or invoice.rest_minor == 0:
-        return Applied()
     latest = charges.latest_of(tx, data.agency_id, [invoice.invoice_id]).get(invoice.invoice_id)
+    why = _not_chargeable(tx, data.agency_id, invoice, latest)
+    if why is not None:
+        return Refused("data.invoice_id", why)
     if latest is not None and latest.state == "due":
         charges.write(tx, data.agency_id, [latest._replace(planned_at=tx.as_of, wake_at=tx.as_of)])
-    elif latest is None or latest.state in ("succeeded", "declined", "not_sent"):
-        attempt = 1 if latest is None else latest.attempt + 1
-        new = NewCharge(
-            invoice.invoice_id, attempt, invoice.subscription_id, invoice.client_id, invoice.currency, tx.as_of
-        )
-        charges.plan(tx, data.agency_id, [new])
+        return Applied()
+    if latest is not None and latest.state == "action_required":
+        ended = latest._replace(state="declined", code="superseded_by_request", wake_at=None, settled_at=tx.as_of)
+        charges.write(tx, data.agency_id, [ended])
+    attempt = 1 if latest is None else latest.attempt + 1
+    of = (invoice.subscription_id, invoice.client_id, invoice.currency)
+    dunned = latest is not None and latest.state == "action_required"
+    charges.plan(tx, data.agency_id, [NewCharge(invoice.invoice_id, attempt, *of, tx.as_of, once=not dunned)])
     return Applied()
+
+
+def _not_chargeable(tx: Tx, agency_id: str, invoice: Invoice, latest: Charge | None) -> str | None:
+    """Why no attempt can be made now, and what to do instead; None if one can."""
+    if invoice.status == "void":
+        return "the invoice is void, so nothing can be collected; issue a new one"
+    if invoice.status == "paid" or invoice.rest_minor == 0:
+        return "the invoice is paid, so nothing is left to collect; money goes back by refund.requested"
+    if latest is not None and latest.state in CHARGE_IN_FLIGHT:
+        return "an attempt is under way; ask again if it fails"
+    if latest is not None and latest.state == "due" and latest.planned_at <= tx.as_of:
+        return "an attempt goes out already; ask again if it fails"
+    listed = facts.payment_methods(tx, agency_id, [invoice.client_id]).get(invoice.client_id, ())
+    tried = collecting.tried(tx, agency_id, [invoice.invoice_id]).get(invoice.invoice_id, ())
+    method = choose(listed, tried)
+    if method is None and latest is not None and latest.state == "action_required":
+        return "the client has to confirm this payment with his bank; ask him, or send another one by payment_method.upserted"
+    if method is None:
+        return "the client has no payment method that can be used; send one by payment_method.upserted, or let the client pay"
+    recent = collecting.recent_declines(tx, agency_id, [method.credential], DECLINES_WINDOW)
+    declines = recent.get((method.credential, invoice.rest_minor, invoice.currency))
+    if declines is None or declines.declined < DECLINES_MAX:
+        return None
+    on = declines.frees_at.date().isoformat()
+    return (
+        f"its payment method was declined {DECLINES_MAX} times in 30 days over this amount, so it is not called before {on};"
+        " send another one by payment_method.upserted"
+    )

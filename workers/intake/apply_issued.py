@@ -9,7 +9,7 @@ from shared.acts.issue import Draft, issue
 from shared.domain.cycles import Recurrence, due_at, local_date
 from shared.domain.facts import INVOICE, Agency, ServiceRevision, Subscription, SubscriptionRevision, in_force
 from shared.domain.invoicing import Bill, Line, Tax, describe, make_bill, priced
-from shared.domain.keys import is_our_form, payment_source, subscription_subject
+from shared.domain.keys import OUR_FORMS, is_our_form, payment_source, subscription_subject
 from shared.domain.money import split_tax
 from shared.domain.planning import CANCELLED, Schedule
 from shared.domain.segments import joined
@@ -85,7 +85,7 @@ def _refused(tx: Tx, agency: Agency, data: InvoiceIssued) -> Refused | None:
     """Ids in our own form, dates ahead of the clock, and numbers that are given already."""
     if is_our_form(data.invoice_id):
         return Refused(
-            "data.invoice_id", "begins like the ids that we give ourselves (inv:, ord:); send an id of your own"
+            "data.invoice_id", f"begins like the ids that we give ourselves ({OUR_FORMS}); send an id of your own"
         )
     today = local_date(tx.as_of + AHEAD_MAX, agency.timezone)
     if data.issued_on > today:

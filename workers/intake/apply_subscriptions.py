@@ -9,7 +9,7 @@ from shared.acts import series
 from shared.acts.checkout import settle_initial_payments
 from shared.domain.cycles import Unit, due_at, local_date
 from shared.domain.facts import INVOICE, ORDER, Agency, Stream, Subscription, in_force
-from shared.domain.keys import is_our_form
+from shared.domain.keys import OUR_FORMS, is_our_form
 from shared.domain.planning import CANCELLED, Schedule
 from shared.messages import Change, SubscriptionResumed, SubscriptionUpserted, content_digest
 from shared.store import cycles, facts, invoice_cycles, schedules, tables, upserts
@@ -96,7 +96,7 @@ def _order_id_refused(work: UnitOfWork, data: SubscriptionUpserted) -> Refused |
         return None
     if is_our_form(data.order_id):
         return Refused(
-            "data.order_id", "begins like the ids that we give ourselves (inv:, ord:); send an id of your own"
+            "data.order_id", f"begins like the ids that we give ourselves ({OUR_FORMS}); send an id of your own"
         )
     if work.order_id_taken(data.agency_id, data.order_id, data.subscription_id):
         return Refused("data.order_id", "another subscription has this order; send an id of its own")

@@ -110,7 +110,7 @@ def _customer(tx: Tx, agency_id: str, invoice: Invoice, link: PayLink) -> str | 
     """Who the client is at the provider, by his newest method there: what he saves joins it."""
     methods = facts.payment_methods(tx, agency_id, [invoice.client_id]).get(invoice.client_id, [])
     known = [each for each in methods if each.provider == link.provider and each.customer]
-    return max(known, key=lambda each: (each.effective_at, each.payment_method_id)).customer if known else None
+    return max(known, key=lambda each: (each.instructed_at, each.payment_method_id)).customer if known else None
 
 
 def _open(runtime: Runtime, request: LinkRequest, link: PayLink, gateway: OnlineGateway) -> SentOn | Shown:

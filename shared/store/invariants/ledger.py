@@ -57,7 +57,7 @@ INVARIANTS = (
         SELECT 'notice', agency_id, key, state FROM notices WHERE wake_at IS NULL AND state = 'due'
         """,
     ),
-    # A declined attempt of which somebody says that money moved all the same is asked about once more.
+    # An ended attempt of which somebody says that money moved all the same is asked about once more.
     Invariant(
         "ended_rows_sleep",
         "whatever has come to its end wakes nobody",
@@ -67,7 +67,7 @@ INVARIANTS = (
         UNION ALL
         SELECT 'charge', agency_id, concat_ws(' ', invoice_id, attempt), state
         FROM charges WHERE wake_at IS NOT NULL AND state IN ('succeeded', 'declined', 'not_sent')
-          AND NOT (state = 'declined' AND doubtful_since IS NOT NULL)
+          AND NOT (state IN ('declined', 'not_sent') AND doubtful_since IS NOT NULL)
         UNION ALL
         SELECT 'refund', agency_id, concat_ws(' ', invoice_id, turn), state
         FROM refunds WHERE wake_at IS NOT NULL AND state IN ('succeeded', 'failed')

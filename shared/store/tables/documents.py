@@ -6,6 +6,7 @@ would be locked by every document. Keys run along subscription → cycle → inv
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -187,6 +188,10 @@ charges = Table(
     text("provider", null=True),
     text("payment_method_id", null=True),
     Column("method_revision", BigInteger),
+    # What the provider sees of the method: declines are counted by it.
+    text("credential", null=True),
+    # Asked for where nothing is collected by itself: made once, and nothing follows.
+    Column("once", Boolean, nullable=False, server_default="false"),
     instant("planned_at"),
     instant("wake_at", null=True),
     instant("lease_until", null=True),
@@ -229,7 +234,7 @@ Index("ix_charges_wake", charges.c.wake_at, postgresql_where=sql("wake_at IS NOT
 Index(
     "ix_charges_declined",
     charges.c.agency_id,
-    charges.c.payment_method_id,
+    charges.c.credential,
     charges.c.settled_at,
     postgresql_where=sql("state = 'declined'"),
 )

@@ -104,9 +104,10 @@ payment_methods = Table(
     text("customer", null=True),
     Column("is_default", Boolean, nullable=False),
     instant("removed_at", null=True),
-    Column("unusable_revision", BigInteger),
-    text("unusable_code", null=True),
     text("digest"),
+    # What the provider sees of it, and the newest message that asked for it to be used: a repeat of what is known does not.
+    text("credential"),
+    instant("instructed_at"),
 )
 
 subscriptions = Table(

@@ -39,6 +39,10 @@ gateway_accounts = Table(
     # How often the provider has halved its rate, and when it last did.
     Column("slowdown", Integer, nullable=False, server_default="0"),
     instant("slowed_at", null=True),
+    # The provider refuses the account itself: since when, until when nobody asks, and its word for it.
+    instant("refused_since", null=True),
+    instant("refused_until", null=True),
+    text("refused_code", null=True),
     CheckConstraint("rate_per_second > 0", name="rate_positive"),
 )
 

@@ -117,6 +117,8 @@ pay_links = Table(
     instant("expires_at"),
     instant("wake_at", null=True),
     instant("settled_at", null=True),
+    # What the provider said and could not be written.
+    text("unrecorded", null=True),
     # Since when money may have moved there: a payment was accepted that settles later, or an answer was lost.
     instant("doubtful_since", null=True),
     # The client wants what he pays by to be kept for his other invoices.

@@ -83,6 +83,8 @@ rechecks = Table(
     instant("effective_at"),
     # How far it has come: the last subscription it looked at.
     text("after_id", null=True),
+    # Of a payment method that worked: what the provider sees of it.
+    text("credential", null=True),
     one_of("kind", "agency", "service", "subscription", "payment_method", "method_worked"),
 )
 

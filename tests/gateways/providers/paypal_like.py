@@ -1,7 +1,8 @@
 """A PayPal on loopback: tokens, orders v2 with request ids, captures, and the events of a webhook.
 
 Vaulted sources: `ok`, `later` (the order has to be captured by a second call), `pending` (settles at `settle()`), `action`,
-`capture_<STATUS>`, and any issue in capitals, which is refused with 422.
+`capture_<STATUS>`, and any issue in capitals, which is refused with 422; `R404_<ISSUE>` with that status, `F400_<ISSUE>` with
+the place of the vaulted source as the field that is wrong.
 """
 
 import base64
@@ -19,6 +20,7 @@ from tests.gateways.providers.server import Money, Provider, Request, Response
 MESSAGES = {
     400: ("INVALID_REQUEST", "Request is not well-formed, syntactically incorrect, or violates schema."),
     401: ("AUTHENTICATION_FAILURE", "Authentication failed due to missing authorization header, or invalid"),
+    403: ("NOT_AUTHORIZED", "Authorization failed due to insufficient permissions."),
     404: ("RESOURCE_NOT_FOUND", "The specified resource does not exist."),
     409: ("RESOURCE_CONFLICT", "The server has detected a conflict while processing this request."),
     422: (
@@ -116,6 +118,8 @@ class PayPalLike(Provider):
         unit = asked["purchase_units"][0]
         ((kind, source),) = asked["payment_source"].items()
         script = source["id"] if kind == "token" else source.get("vault_id", "action")
+        if script[:1] in ("R", "F") and script[1:4].isdecimal():
+            return _error(int(script[1:4]), script[5:], f"/payment_source/{kind}" if script[0] == "F" else None)
         if script.isupper() and not script.startswith("B-"):
             return _error(422, script)
         if self.blocks_repeated_invoices and unit["invoice_id"] in {each.invoice_id for each in self.ledger}:
@@ -208,7 +212,9 @@ class PayPalLike(Provider):
         return Response(201, refund)
 
     def _capture(self, request: Request) -> Response:
-        order = self.orders[request.path.split("/")[-2]]
+        order = self.orders.get(request.path.split("/")[-2])
+        if order is None:
+            return _error(404, "INVALID_RESOURCE_ID")
         if _captures(order):
             return _error(422, "ORDER_ALREADY_CAPTURED")
         if order["status"] == "PAYER_ACTION_REQUIRED":
@@ -286,9 +292,9 @@ def _captures(order: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _error(status: int, issue: str | None = None) -> Response:
+def _error(status: int, issue: str | None = None, field: str | None = None) -> Response:
     name, message = MESSAGES[status]
     body: dict[str, Any] = {"name": name, "message": message, "debug_id": "d"}
     if issue is not None:
-        body["details"] = [{"issue": issue, "description": "No."}]
+        body["details"] = [{"issue": issue, "description": "No.", **({"field": field} if field else {})}]
     return Response(status, body)

@@ -1,7 +1,7 @@
 """A Stripe on loopback: payment intents with idempotency keys, each decline and each detour by the payment method's name.
 
 Payment methods: `pm_ok`, `pm_decline_<code>`, `pm_action` (declined for want of authentication), `pm_processing` (settles at
-`settle()`), `pm_detour` (answers `requires_action`).
+`settle()`), `pm_detour` (answers `requires_action`), `pm_refused_<code>` (refused; `/param` behind it is named too).
 """
 
 import json
@@ -27,6 +27,7 @@ class StripeLike(Provider):
         self.refunds: dict[str, dict[str, Any]] = {}
         self.refunds_are = "succeeded"
         self.disputes: dict[str, dict[str, Any]] = {}
+        self.refuses_account = False
         self._keys: dict[str, tuple[float, bytes, Response]] = {}
         self.now = lambda: CREATED + len(self.intents) + 1
 
@@ -76,6 +77,8 @@ class StripeLike(Provider):
         self._keys[request.headers["idempotency-key"]] = (self.now(), request.body, response)
 
     def _create(self, asked: dict[str, Any]) -> Response:
+        if self.refuses_account or asked["payment_method"].startswith("pm_refused_"):
+            return self._refused(asked["payment_method"])
         number = len(self.intents) + 1
         intent: dict[str, Any] = {
             "id": f"pi_{number:08}",
@@ -108,6 +111,15 @@ class StripeLike(Provider):
         else:
             self._end(intent, succeeded=True)
         return Response(200, intent)
+
+    def _refused(self, method: str) -> Response:
+        if self.refuses_account:
+            return error(400, "invalid_request_error", "testmode_charges_only")
+        code, _, param = method.removeprefix("pm_refused_").partition("/")
+        refused = error(404 if code == "resource_missing" else 400, "invalid_request_error", code or None)
+        if param:
+            refused.body["error"]["param"] = param
+        return refused
 
     def _open(self, asked: dict[str, Any]) -> Response:
         id_ = f"cs_test_{len(self.sessions) + 1:08}"

@@ -27,11 +27,12 @@ CREATE OR REPLACE TRIGGER legal_moves AFTER UPDATE OF status ON invoices FOR EAC
 CREATE OR REPLACE TRIGGER legal_moves AFTER UPDATE OF state ON charges FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND CASE OLD.state
         WHEN 'due' THEN NEW.state NOT IN ('sending', 'not_sent')
-        WHEN 'sending' THEN NEW.state NOT IN ('due', 'unknown', 'pending', 'action_required', 'succeeded', 'declined', 'not_sent')
-        WHEN 'unknown' THEN NEW.state NOT IN ('due', 'pending', 'action_required', 'succeeded', 'declined', 'not_sent')
-        WHEN 'pending' THEN NEW.state NOT IN ('unknown', 'succeeded', 'declined')
-        WHEN 'action_required' THEN NEW.state NOT IN ('succeeded', 'declined', 'not_sent')
+        WHEN 'sending' THEN NEW.state NOT IN ('due', 'unknown', 'pending', 'action_required', 'declined', 'not_sent', 'succeeded')
+        WHEN 'unknown' THEN NEW.state NOT IN ('due', 'pending', 'action_required', 'declined', 'not_sent', 'succeeded')
+        WHEN 'pending' THEN NEW.state NOT IN ('action_required', 'declined', 'succeeded')
+        WHEN 'action_required' THEN NEW.state NOT IN ('pending', 'declined', 'not_sent', 'succeeded')
         WHEN 'declined' THEN NEW.state NOT IN ('succeeded')
+        WHEN 'not_sent' THEN NEW.state NOT IN ('succeeded')
         ELSE true END)
     EXECUTE FUNCTION refuse_move('charge', 'state');
 

@@ -1,0 +1,228 @@
+"""What becomes of one attempt now: a call, a failure without one, a wait, or another attempt in its place."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import NamedTuple, cast
+
+import msgspec
+
+from shared.acts.issue import waiting_keys
+from shared.domain import keys
+from shared.domain.dunning import DECLINES_MAX, NO_METHOD, Method, Tried, choose
+from shared.domain.facts import Agency
+from shared.domain.reconcile import next_step
+from shared.gateways.port import ChargeRequest, Gateway, OnlineGateway, Sent
+from shared.store.charges import Charge
+from shared.store.collecting import Declines
+from shared.store.deployment import Origins
+from shared.store.invoices import Invoice
+from shared.store.pay_links import PayLink
+from shared.store.transaction import Tx
+from workers.charges.account_health import CLIENT_IS_PAYING, REFUSED_ACCOUNT, UNPAYABLE
+from workers.charges.dunning import Failure
+from workers.directory import Gateways
+
+CHARGE, RESEND, LOOKUP = "charge", "resend", "lookup"
+TOO_MANY_DECLINES = "too_many_declines"
+SOON = timedelta(minutes=1)
+GATEWAY_MISSING = timedelta(hours=1)
+
+
+class Call(NamedTuple):
+    """A call to make while no transaction is open. `fence` proves, at settlement, that it is still ours.
+
+    `sent`: what is known of the attempt if it may have gone out before.
+    """
+
+    kind: str
+    invoice_id: str
+    attempt: int
+    subscription_id: str
+    fence: int
+    provider: str
+    gateway: Gateway
+    request: ChargeRequest
+    today: date
+    sent: Sent | None = None
+    link: "OpenLink | None" = None
+
+
+class OpenLink(NamedTuple):
+    """A place where the client could pay at the same time: it is closed before anything is collected."""
+
+    gateway: OnlineGateway
+    reference: str
+
+
+class Replaced(NamedTuple):
+    """The attempt has ended unsent, for what it would ask for has changed: the next one asks for that, under its own key."""
+
+    charge: Charge
+
+
+Decided = Call | Failure | Replaced | Charge | None
+
+
+class Known(NamedTuple):
+    """What decides about the attempts of a claim."""
+
+    agency: Agency
+    today: date
+    invoices: Mapping[str, Invoice]
+    methods: Mapping[str, Sequence[Method]]
+    declines: Mapping[tuple[str, int, str], Declines]
+    tried: Mapping[str, Sequence[Tried]]
+    refusing: Mapping[str, datetime]
+    awaited: Collection[str]
+    gateways: Gateways
+    lease: timedelta
+    links: Mapping[str, PayLink]
+    origins: Origins
+
+
+def decide(tx: Tx, known: Known, charge: Charge) -> Decided:
+    """A call to make, a failure without a call, the charge as it goes on, or None: nothing to do now."""
+    now = tx.as_of
+    if charge.lease_until is not None and charge.lease_until > now:
+        return None  # another worker is asking the provider
+    if charge.state in ("sending", "declined", "not_sent") or (
+        charge.state == "action_required" and charge.doubtful_since
+    ):
+        return _ask_again(tx, known, charge)
+    if charge.planned_at > now:
+        return charge._replace(wake_at=charge.planned_at) if charge.wake_at != charge.planned_at else None
+    if charge.state in ("unknown", "pending"):
+        return _ask_again(tx, known, charge)
+    if charge.state == "action_required":
+        return Failure(charge._replace(code="action_not_taken"), known.invoices[charge.invoice_id], ends_now=True)
+    return _attempt(tx, known, charge)
+
+
+def _ask_again(tx: Tx, known: Known, charge: Charge) -> Call | Charge:
+    """Money may have moved: the stored request goes out again under its key, or the provider is asked."""
+    found = _stored_call(known, charge)
+    if not isinstance(found, Call) or charge.sent_at is None:
+        later = tx.as_of + GATEWAY_MISSING
+        return found._replace(planned_at=later, wake_at=later) if isinstance(found, Charge) else found
+    step = next_step(
+        found.provider,
+        sent_at=charge.sent_at,
+        reference=charge.reference,
+        doubtful_since=charge.doubtful_since,
+        now=tx.as_of,
+    )
+    asked = found._replace(kind=LOOKUP, sent=Sent(charge.first_sent_at or charge.sent_at, charge.reference))
+    if step == "lookup" or not _still_wanted(known, charge):
+        return asked
+    link = _link_to_close(tx, known, charge)
+    return asked if isinstance(link, Charge) else asked._replace(kind=RESEND, link=link)
+
+
+def _still_wanted(known: Known, charge: Charge) -> bool:
+    """Sent again, a request that never got through is carried out now: it must still be what is to be collected."""
+    return charge.state in ("sending", "unknown") and _is_rest(known.invoices[charge.invoice_id], charge)
+
+
+def _is_rest(invoice: Invoice, charge: Charge) -> bool:
+    owed = invoice.status == "open" or (charge.once and invoice.status == "uncollectible")
+    return owed and invoice.rest_minor == charge.amount_minor
+
+
+def _link_to_close(tx: Tx, known: Known, charge: Charge) -> OpenLink | Charge | None:
+    """The place where the client could pay meanwhile, if there is one; the charge as it waits, if that can't be closed now."""
+    link = known.links.get(charge.invoice_id)
+    if link is None:
+        return None
+    gateway = known.gateways.get(link.provider, "gateway_missing")
+    if link.state == "open" and link.reference is not None and not isinstance(gateway, str):
+        return OpenLink(cast("OnlineGateway", gateway), link.reference)
+    # Nobody knows the address of a place that is being opened; it expires by itself.
+    # What becomes of the place wakes the charge, so this is only for the case that nothing does.
+    later = max(link.expires_at if link.state != "paying" else link.wake_at or tx.as_of, tx.as_of + SOON)
+    return charge._replace(code=CLIENT_IS_PAYING, planned_at=later, wake_at=later)
+
+
+def _stored_call(known: Known, charge: Charge) -> Call | Charge:
+    provider = charge.provider or ""
+    gateway = known.gateways.get(provider, "gateway_missing")
+    if isinstance(gateway, str) or charge.request is None:
+        return charge._replace(code=gateway if isinstance(gateway, str) else "request_missing")
+    request = msgspec.json.decode(charge.request, type=ChargeRequest)
+    of = (charge.invoice_id, charge.attempt, charge.subscription_id)
+    return Call(LOOKUP, *of, charge.fence + 1, provider, gateway, request, known.today)
+
+
+def _attempt(tx: Tx, known: Known, charge: Charge) -> Decided:
+    invoice = known.invoices[charge.invoice_id]
+    now = tx.as_of
+    owed = invoice.status == "open" or (charge.once and invoice.status == "uncollectible")
+    if not owed or invoice.rest_minor == 0:
+        code = f"invoice_{invoice.status}"
+        return charge._replace(state="not_sent", code=code, wake_at=None, settled_at=now)
+    spoken_of = waiting_keys(invoice.invoice_id, invoice.number, invoice.subscription_id, invoice.cycle_starts_on)
+    if any(key in known.awaited for key in (*spoken_of, f"settlement/{invoice.invoice_id}")):
+        return charge._replace(wake_at=now + SOON)
+    link = _link_to_close(tx, known, charge)
+    if isinstance(link, Charge):
+        return link
+    method = choose(known.methods.get(invoice.client_id, ()), known.tried.get(invoice.invoice_id, ()))
+    if charge.request is not None:
+        return _again(tx, known, charge, invoice, method, link)
+    if method is None:
+        return Failure(charge._replace(code=NO_METHOD), invoice)
+    recent = known.declines.get((method.credential, invoice.rest_minor, invoice.currency))
+    if recent is not None and recent.declined >= DECLINES_MAX:
+        return Failure(charge._replace(code=TOO_MANY_DECLINES), invoice)
+    gateway = known.gateways.get(method.provider, "gateway_missing")
+    if isinstance(gateway, str):
+        later = now + GATEWAY_MISSING
+        return charge._replace(code=gateway, planned_at=later, wake_at=later)
+    refused_until = known.refusing.get(method.provider, now)
+    if refused_until > now:
+        return wait_for_account(charge, refused_until)
+    request = _request(known, charge, invoice, method)
+    of = (charge.invoice_id, charge.attempt, charge.subscription_id)
+    return Call(CHARGE, *of, charge.fence + 1, method.provider, gateway, request, known.today, link=link)
+
+
+def wait_for_account(charge: Charge, until: datetime) -> Charge:
+    """The attempt as it waits for an account that its provider refuses."""
+    return charge._replace(code=REFUSED_ACCOUNT, planned_at=until, wake_at=until)
+
+
+def _again(
+    tx: Tx, known: Known, charge: Charge, invoice: Invoice, method: Method | None, link: OpenLink | None
+) -> Decided:
+    """The key may have been seen with the stored parameters, so it is sent with no others: new ones are a new attempt.
+
+    An amount that the provider does not take is not asked for again. What it never got goes out as it is stored.
+    """
+    same = _is_rest(invoice, charge)
+    if charge.code in UNPAYABLE and same and method is not None and method.provider == charge.provider:
+        later = tx.as_of + GATEWAY_MISSING
+        return charge._replace(planned_at=later, wake_at=later)
+    if not same or charge.code in UNPAYABLE:
+        return Replaced(charge._replace(state="not_sent", code="replaced", wake_at=None, settled_at=tx.as_of))
+    return _resend(known, charge, link)
+
+
+def _resend(known: Known, charge: Charge, link: OpenLink | None) -> Call | Charge:
+    """The provider never got it: the stored parameters go out again under the same key."""
+    found = _stored_call(known, charge)
+    return found._replace(kind=CHARGE, link=link) if isinstance(found, Call) else found
+
+
+def _request(known: Known, charge: Charge, invoice: Invoice, method: Method) -> ChargeRequest:
+    key = charge.key or keys.charge_key(known.origins.of(method.provider), invoice.invoice_id, charge.attempt)
+    return ChargeRequest(
+        agency_id=known.agency.agency_id,
+        invoice_id=invoice.invoice_id,
+        attempt=charge.attempt,
+        key=key,
+        amount_minor=invoice.rest_minor,
+        currency=invoice.currency,
+        payment_method_id=method.payment_method_id,
+        token=method.token,
+        customer=method.customer,
+        description=f"Invoice {invoice.number}",
+    )

@@ -1,0 +1,132 @@
+"""An attempt that was declined or did not get through: whether it goes out again, another one does, or this was all."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.acts.notify import AGENCY, about_invoice, notify
+from shared.acts.stream import net_at
+from shared.domain.declines import RETRYABLE
+from shared.domain.dunning import doubling
+from shared.domain.facts import Agency
+from shared.domain.keys import subscription_subject
+from shared.domain.refusals import REFUSED_TRIES_MAX
+from shared.gateways.port import NotSent
+from shared.store import charges, collecting
+from shared.store.charges import Charge
+from shared.store.invoices import Invoice
+from shared.store.transaction import Tx
+from workers.charges.account_health import REFUSED_ACCOUNT, UNPAYABLE
+from workers.charges.dunning import REFUSED, Failure, after_failures, next_after
+from workers.charges.giving_up import end_once
+
+FIRST_LOOK = timedelta(minutes=1)
+LATEST_LOOK = timedelta(hours=6)
+
+
+def write(tx: Tx, agency: Agency, *written: Charge) -> None:
+    """Write attempts back."""
+    charges.write(tx, agency.agency_id, written)
+
+
+def record(tx: Tx, agency: Agency, charge: Charge, type_: str, **said: Any) -> None:
+    """Leave an event about an attempt."""
+    data = {
+        "invoice_id": charge.invoice_id,
+        "attempt": charge.attempt,
+        "key": charge.key,
+        "amount_minor": charge.amount_minor,
+        "currency": charge.currency,
+        **said,
+    }
+    tx.record(agency.agency_id, type_, subscription_subject(charge.subscription_id), data)
+
+
+def collects(invoice: Invoice, charge: Charge) -> bool:
+    """False once it was paid (or given up) some other way while the attempt was in flight."""
+    owed = invoice.status == "open" or (charge.once and invoice.status == "uncollectible")
+    return owed and invoice.rest_minor > 0
+
+
+def decline(tx: Tx, agency: Agency, declined: Charge, invoice: Invoice) -> None:
+    """The attempt was declined, with its code and class set: dunning; the end of one that was asked for; or nothing."""
+    if not collects(invoice, declined):
+        # Nothing is left to collect: the answer is recorded, and nobody has to do anything about it.
+        record(tx, agency, declined, "charge.declined", code=declined.code)
+        write(tx, agency, _ended(tx, declined, "declined"))
+    elif declined.once:
+        end_once(tx, agency, declined, invoice, "declined")
+    else:
+        after_failures(tx, agency, [Failure(declined, invoice)])
+
+
+def unsent(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, found: NotSent) -> None:
+    """No money moved. The same attempt goes out again with the same key, or the next one does if that is spent.
+
+    No failure, and the client is not told; the agency is, of what no waiting cures. A refusal that nobody has listed is a
+    failure at the third attempt in a row, or at the first one of an invoice that is failing already.
+    """
+    code = found.code
+    since = charge.doubtful_since or tx.as_of
+    if charge.doubtful_since is None:
+        record(tx, agency, charge, "charge.not_sent", detail=found.detail, code=code)
+    at = min(doubling(since, tx.as_of, FIRST_LOOK, LATEST_LOOK), net_at(tx.as_of))
+    refused = charge._replace(code=code, doubtful_since=since)
+    if not collects(invoice, charge):
+        plan_again(tx, agency, refused, invoice, at)
+    elif code in UNPAYABLE:
+        _unpayable(tx, agency, refused, invoice, at, spent=found.key_spent)
+    elif found.about == "account":
+        waiting = refused._replace(code=f"{REFUSED_ACCOUNT}:{code}")
+        if found.key_spent:
+            _replace(tx, agency, waiting, at)
+        else:
+            plan_again(tx, agency, waiting._replace(request=None), invoice, at)
+    elif found.key_spent:
+        _refused(tx, agency, charge._replace(code=f"{REFUSED}:{code}"), invoice)
+    else:
+        plan_again(tx, agency, refused._replace(request=None), invoice, at)
+
+
+def _unpayable(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, at: datetime, *, spent: bool) -> None:
+    """The provider does not take this amount: the agency is told, and no call is made until there is another one.
+
+    What it has looked at stays with the attempt, so that the same is not asked for again, and nothing else under its key.
+    """
+    if charge.once:
+        end_once(tx, agency, charge, invoice, "not_sent")
+        return
+    said = {"code": charge.code, "provider": charge.provider}
+    notify(tx, agency, [about_invoice(invoice, "charge_impossible", AGENCY, charge.code or "", **said)])
+    plan_again(tx, agency, charge if spent else charge._replace(request=None), invoice, at)
+
+
+def _refused(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice) -> None:
+    if charge.once:
+        end_once(tx, agency, charge, invoice, "not_sent")
+        return
+    before = collecting.refused_in_row(tx, agency.agency_id, charge.invoice_id, REFUSED)
+    if before + 1 < REFUSED_TRIES_MAX and invoice.failing_since is None:
+        _replace(tx, agency, charge, tx.as_of + FIRST_LOOK * 10 ** (before + 1))
+        return
+    if invoice.ladder_started_at is not None:
+        said = {"code": charge.code, "provider": charge.provider}
+        notify(tx, agency, [about_invoice(invoice, "charge_impossible", AGENCY, charge.code or "", **said)])
+    after_failures(tx, agency, [Failure(charge._replace(decline_class=RETRYABLE), invoice)])
+
+
+def _replace(tx: Tx, agency: Agency, charge: Charge, at: datetime) -> None:
+    """Its key has been seen with its parameters: the next attempt has another."""
+    write(tx, agency, _ended(tx, charge, "not_sent"))
+    charges.plan(tx, agency.agency_id, [next_after(charge, at)])
+
+
+def plan_again(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, at: datetime) -> None:
+    """The attempt goes out again at `at`; or it ends unsent, because nothing is left to collect any more."""
+    if collects(invoice, charge):
+        write(tx, agency, charge._replace(state="due", planned_at=at, wake_at=at, lease_until=None))
+    else:
+        write(tx, agency, _ended(tx, charge._replace(code=f"invoice_{invoice.status}"), "not_sent"))
+
+
+def _ended(tx: Tx, charge: Charge, state: str) -> Charge:
+    return charge._replace(state=state, wake_at=None, lease_until=None, settled_at=tx.as_of)

@@ -1,0 +1,128 @@
+"""An answer that could not be recorded: the attempt, the refund or the place is put aside with it, for a person to look at.
+
+Its neighbours are recorded. What it says is kept as evidence; the row says that money may have moved, and is looked at again
+four times a day, for whatever was wrong may have been mended.
+"""
+
+from collections.abc import Callable
+
+import structlog
+
+from shared.domain.keys import subscription_subject
+from shared.gateways.port import Expired, Found, Gone, Pending, Succeeded
+from shared.store import charges, pay_links, refunds
+from shared.store.errors import describe, is_data_error
+from shared.store.locks import lock_subscriptions
+from shared.store.pay_links import PayLink
+from shared.store.refunds import Refund
+from shared.store.transaction import Store, Tx
+from workers.charges.decide import Call
+from workers.charges.outcomes import printable, said
+from workers.charges.park import PARKED_FOR
+
+UNRECORDED = "unrecorded"
+log = structlog.get_logger()
+
+Park = Callable[[str], None]
+"""(what went wrong) → the row is put aside, and that is committed."""
+
+
+def record_or_park(write: Callable[[], None], park: Park) -> Exception | None:
+    """Record an answer. One that can't be, for its data (or a bug), is put aside; an error of the moment is returned.
+
+    The moment's error leaves the row as it was claimed: after the lease the provider is asked.
+    """
+    try:
+        write()
+    except Exception as error:  # noqa: BLE001 - one answer must not cost the others
+        log.error("answer.unrecorded", error=describe(error))
+        if not is_data_error(error):
+            return error
+        try:
+            park(describe(error))
+        except Exception as again:  # noqa: BLE001
+            log.error("answer.unrecorded", error=describe(again))
+            return again
+    return None
+
+
+def _evidence(found: Found | Expired | Gone, what: str) -> str:
+    """What the row itself keeps: the outcome, the provider's id of the money, and what went wrong."""
+    reference = printable(getattr(found, "reference", "")) or "-"
+    return f"{UNRECORDED}: {type(found).__name__} {reference} {printable(what)}"[:200]
+
+
+def _record(tx: Tx, agency_id: str, subscription_id: str, type_: str, about: dict[str, object]) -> None:
+    tx.record(agency_id, type_, subscription_subject(subscription_id), about)
+
+
+def _told(found: Found | Expired | Gone) -> str | None:
+    """The provider's id of what it did, unless it can't be stored."""
+    reference = found.reference if isinstance(found, Succeeded | Pending) else None
+    return reference if reference == printable(reference) else None
+
+
+def park_charge(store: Store, agency_id: str, call: Call, found: Found, what: str) -> None:
+    """The attempt stays in doubt, unless another worker has claimed it since."""
+    with store.transaction() as tx:
+        lock_subscriptions(tx, [(agency_id, call.subscription_id)], wait=True)
+        charge = charges.of_attempt(tx, agency_id, call.invoice_id, call.attempt)
+        if charge is None or charge.fence != call.fence:
+            return
+        code, at = _evidence(found, what), tx.as_of + PARKED_FOR
+        parked = charge._replace(
+            state="unknown" if charge.state == "sending" else charge.state,
+            reference=charge.reference or _told(found),
+            doubtful_since=charge.doubtful_since or tx.as_of,
+            code=code,
+            planned_at=at if charge.state != "action_required" else charge.planned_at,
+            wake_at=at,
+            lease_until=None,
+        )
+        charges.write(tx, agency_id, [parked])
+        if charge.code != code:
+            about = {"invoice_id": call.invoice_id, "attempt": call.attempt, "key": charge.key}
+            answer = {"answer": said(found), "error": printable(what)}
+            _record(tx, agency_id, call.subscription_id, "charge.unrecorded", {**about, **answer})
+
+
+def park_refund(store: Store, agency_id: str, claimed: Refund, found: Found, what: str) -> None:
+    """The refund stays in doubt, unless another worker has claimed it since."""
+    with store.transaction() as tx:
+        lock_subscriptions(tx, [(agency_id, claimed.subscription_id)], wait=True)
+        rows = refunds.of_invoices(tx, agency_id, [claimed.invoice_id])
+        refund = next((each for each in rows if each.turn == claimed.turn), None)
+        if refund is None or refund.fence != claimed.fence:
+            return
+        code = _evidence(found, what)
+        parked = refund._replace(
+            state="unknown" if refund.state == "sending" else refund.state,
+            reference=refund.reference or _told(found),
+            doubtful_since=refund.doubtful_since or tx.as_of,
+            code=code,
+            wake_at=tx.as_of + PARKED_FOR,
+            lease_until=None,
+        )
+        refunds.write(tx, agency_id, [parked])
+        if refund.code != code:
+            about = {"invoice_id": refund.invoice_id, "turn": refund.turn, "key": refund.key}
+            answer = {"answer": said(found), "error": printable(what)}
+            _record(tx, agency_id, refund.subscription_id, "refund.unrecorded", {**about, **answer})
+
+
+def park_link(store: Store, agency_id: str, claimed: PayLink, found: Found | Expired | Gone, what: str) -> None:
+    """The place counts as one where the client is paying: nothing is collected beside it."""
+    with store.transaction() as tx:
+        lock_subscriptions(tx, [(agency_id, claimed.subscription_id)], wait=True)
+        rows = pay_links.of_invoices(tx, agency_id, [claimed.invoice_id])
+        link = next((each for each in rows if each.turn == claimed.turn), None)
+        if link is None or link.state not in pay_links.OPEN:
+            return
+        evidence = _evidence(found, what)
+        pay_links.write(
+            tx, agency_id, [link._replace(state="paying", unrecorded=evidence, wake_at=tx.as_of + PARKED_FOR)]
+        )
+        if link.unrecorded != evidence:
+            about = {"invoice_id": link.invoice_id, "turn": link.turn, "key": link.key}
+            answer = {"answer": said(found), "error": printable(what)}
+            _record(tx, agency_id, link.subscription_id, "link.unrecorded", {**about, **answer})
