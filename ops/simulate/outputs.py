@@ -19,15 +19,17 @@ def write_outputs(store: Store, folder: Path, left: Iterable[Seen]) -> dict[str,
     with store.transaction() as tx:
         for name in reading.FILES:
             counts[name] = _write(folder / f"{name}.jsonl", reading.stream(tx, name))
-        lines = {(seen.received.source, seen.received.id): seen.line.number for seen in left}
+        lines = {(seen.received.agency_id, seen.received.source, seen.received.id): seen.line.number for seen in left}
         counts["rejected"] = _write(folder / "rejected.jsonl", _numbered(reading.stream(tx, "rejected"), lines))
         counts["waiting"] = _write(folder / "waiting.jsonl", _numbered(reading.stream(tx, "waiting"), lines))
     return counts
 
 
-def _numbered(rows: Iterable[Mapping[str, Any]], lines: Mapping[tuple[str, str], int]) -> Iterable[Mapping[str, Any]]:
+def _numbered(
+    rows: Iterable[Mapping[str, Any]], lines: Mapping[tuple[str, str, str], int]
+) -> Iterable[Mapping[str, Any]]:
     for row in rows:
-        yield {"line": lines.get((row["source"], row["id"])), **row}
+        yield {"line": lines.get((row["agency_id"], row["source"], row["id"])), **row}
 
 
 def _write(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:

@@ -90,10 +90,15 @@ def _named(tx: Tx, books: Books, listed: Sequence[Listed]) -> dict[str, str]:
     return {reference: invoice_id for reference, invoice_id in named.items() if invoice_id in known}
 
 
+def _names(listed: Sequence[Listed]) -> set[str]:
+    """What each may be recorded under: the provider's id of it, or our key, when a person said that it is there."""
+    return {name for each in listed for name in (each.reference, each.key) if name}
+
+
 def _payments_there(tx: Tx, books: Books, ours: Mapping[str, str]) -> Iterator[Difference]:
-    known = payments.by_references(tx, books.agency_id, books.provider, [each.reference for each in books.payments])
+    known = payments.by_references(tx, books.agency_id, books.provider, _names(books.payments))
     for each in books.payments:
-        payment = known.get(each.reference)
+        payment = known.get(each.reference) or known.get(each.key or "")
         if payment is None and each.reference in ours:
             yield _difference(books, "missing_here", each, ours[each.reference], None)
         elif payment is not None and (payment.amount_minor, payment.currency) != (each.amount_minor, each.currency):
@@ -101,7 +106,7 @@ def _payments_there(tx: Tx, books: Books, ours: Mapping[str, str]) -> Iterator[D
 
 
 def _payments_here(tx: Tx, books: Books) -> Iterator[Difference]:
-    listed = {each.reference for each in books.payments}
+    listed = _names(books.payments)
     until = tx.as_of - LAG.get(books.provider, timedelta(0))
     for payment in payments.collected_between(tx, books.agency_id, books.provider, books.since, until):
         if payment.reference not in listed:
@@ -139,7 +144,7 @@ def _refunds_there(tx: Tx, books: Books) -> Iterator[Difference]:
 
 
 def _refunds_here(tx: Tx, books: Books) -> Iterator[Difference]:
-    listed = {each.reference for each in books.refunds}
+    listed = _names(books.refunds)
     until = tx.as_of - LAG.get(books.provider, timedelta(0))
     for refund in refunds.settled_between(tx, books.agency_id, books.provider, books.since, until):
         if refund.reference is not None and refund.reference not in listed:

@@ -63,7 +63,6 @@ def test_only_money_that_is_gone_opens_an_end_again() -> None:
         (CYCLE_MOVES, "cancelled"),
         (INVOICE_MOVES, "void"),
         (CHARGE_MOVES, "succeeded"),
-        (REFUND_MOVES, "succeeded"),
         (REFUND_MOVES, "failed"),
     ],
 )

@@ -1,24 +1,27 @@
 """A storm over one agency: attempts, clients who pay by themselves, refunds and lies, under weather, with workers that die."""
 
+import json
 import os
 import random
 from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from shared.acts.refund import RefundRefusedError, request
 from shared.acts.settled_by_hand import resolve, resolve_refund
-from shared.gateways.port import OnlineGateway, ProviderEvent
+from shared.gateways.port import ProviderEvent
 from shared.pay_urls import PayUrls
 from shared.store import facts, invoices
 from shared.store.locks import lock_subscriptions
-from shared.store.transaction import FixedClock, Store
+from tests.gateways.providers.disputes import stand
 from tests.gateways.providers.paypal_like import PayPalLike
 from tests.gateways.providers.server import WEATHER
 from tests.gateways.providers.stripe_like import StripeLike
+from tests.gateways.reckoning import Reckoning, Town
 from workers.charges.charge_invoices import Runtime, always, charge_invoices
+from workers.intake.receive_changes import receive_change
 from workers.webhooks import pay_page, receive_event
 
 RUNS = int(os.environ.get("DUECYCLE_RUNS", "100"))
@@ -26,8 +29,14 @@ INVOICES = 2  # of each
 STEPS = 12
 END_STEPS = 90
 TOKENS = {
-    "stripe": ["pm_ok", "pm_ok", "pm_ok", "pm_processing", "pm_decline_insufficient_funds", "pm_action", "pm_detour"],
-    "paypal": ["ok", "ok", "later", "later", "pending", "INSTRUMENT_DECLINED", "capture_DECLINED"],
+    "stripe": [
+        *("pm_ok", "pm_ok", "pm_ok", "pm_processing", "pm_decline_insufficient_funds", "pm_action", "pm_detour"),
+        *("pm_refused_resource_missing/payment_method", "pm_refused_parameter_unknown"),
+    ],
+    "paypal": [
+        *("ok", "ok", "later", "later", "pending", "INSTRUMENT_DECLINED", "capture_DECLINED"),
+        *("R404_INVALID_RESOURCE_ID", "SHIPPING_ADDRESS_INVALID"),
+    ],
 }
 REMEMBERED = {"stripe": timedelta(hours=24), "paypal": timedelta(hours=6)}
 
@@ -39,28 +48,16 @@ class Killed(BaseException):
     """A worker's end, between two acts."""
 
 
-class Town(NamedTuple):
-    """A provider, its gateway, and a database full of invoices to be charged by it."""
-
-    name: str
-    provider: StripeLike | PayPalLike
-    gateway: OnlineGateway
-    store: Store
-    clock: FixedClock
-
-
-class Run:
+class Run(Reckoning):
     """One agency's invoices, charged by workers that die and lag, under weather that changes."""
 
     def __init__(self, town: Town, agency_id: str) -> None:
-        self.town, self.agency_id = town, agency_id
+        super().__init__(town, agency_id)
         self.random = random.Random(f"{town.name} {agency_id}")  # noqa: S311
         self.began = town.clock.at
-        with town.store.transaction() as tx:
-            rows = tx.rows("SELECT invoice_id FROM invoices WHERE agency_id = :a ORDER BY 1", a=agency_id)
-        self.ids = [row[0] for row in rows]
         self.late = 0
         self.places: list[str] = []
+        self.lost: Counter[str] = Counter()
 
     def storm(self) -> None:
         """Every kind of trouble at every step."""
@@ -75,12 +72,17 @@ class Run:
                 (self.lie, 0.3),
                 (self.refund, 0.3),
                 (self.confirm, 0.3),
+                (self.dispute, 0.3),
+                (self.transfer, 0.1),
+                (self.refuse, 0.2),
             ):
                 if self.random.random() < chance:
                     act()
             self.work(self.between)
             self.pass_time()
         self.town.provider.weather.clear()
+        if isinstance(self.town.provider, StripeLike):
+            self.town.provider.refuses_account = False
         if isinstance(self.town.provider, PayPalLike):
             self.town.provider.listed_max = None
 
@@ -132,6 +134,39 @@ class Run:
             invoice = invoices.load(tx, self.agency_id, [id_])[id_]
             with suppress(RefundRefusedError):
                 request(tx, facts.require_agency(tx, self.agency_id), invoice, self.random.randrange(1, 3000), None)
+
+    def dispute(self) -> None:
+        """A dispute ends: the bank of the client takes a payment or a part of it back, or gives it back after all."""
+        with self.town.store.transaction() as tx:
+            rows = tx.rows(
+                "SELECT reference, invoice_id, amount_minor FROM payments WHERE agency_id = :a AND source = :s ORDER BY 1",
+                a=self.agency_id,
+                s=self.town.name,
+            )
+            if not rows:
+                return
+            payment, invoice_id, amount = self.random.choice(rows)
+            status = self.random.choice(["lost", "lost", "won", "under_review"])
+            about = stand(self.town.provider, f"dp_{payment}", payment, self.random.choice([amount, 700]), status)
+            self.lost[invoice_id] += status == "lost"
+            id_ = about.get("id") or about["dispute_id"]
+            event = ProviderEvent(id="e", type="closed", about="dispute", reference=id_, payment=payment)
+            receive_event.apply(tx, self.town.name, self.agency_id, event)
+
+    def transfer(self) -> None:
+        """Upstream tells of one transfer for both invoices, under one reference, perhaps once more."""
+        for invoice_id in self.ids:
+            data = {"agency_id": self.agency_id, "invoice_id": invoice_id, "amount_minor": 300, "reference": "transfer"}
+            about = {"specversion": "1.0", "source": "/portal", "type": "duecycle.invoice.paid.v1"}
+            sent = {**about, "id": f"transfer-{invoice_id}", "time": self.began.isoformat(), "data": data}
+            received = receive_change(self.town.store, json.dumps(sent).encode())
+            assert received.state == ("repeated" if self.told[invoice_id] else "applied"), received
+            self.told[invoice_id] = 300
+
+    def refuse(self) -> None:
+        """The provider refuses the account for a while."""
+        if isinstance(self.town.provider, StripeLike):
+            self.town.provider.refuses_account = not self.town.provider.refuses_account
 
     def calm(self) -> None:
         """No more trouble: everything comes to its end."""
@@ -214,35 +249,3 @@ class Run:
         step = self.random.choice([1, 3, 10, 60, 400, 1500])
         self.town.clock.at += timedelta(minutes=step)
         self.town.provider.prune(REMEMBERED[self.town.name])
-
-    def unsettled(self) -> int:
-        with self.town.store.transaction() as tx:
-            return tx.scalar(
-                """
-                SELECT (SELECT count(*) FROM charges
-                        WHERE agency_id = :a
-                          AND (state IN ('due', 'sending', 'unknown', 'pending') OR state = 'declined' AND wake_at IS NOT NULL))
-                     + (SELECT count(*) FROM refunds WHERE agency_id = :a AND wake_at IS NOT NULL)
-                     + (SELECT count(*) FROM payment_inquiries WHERE agency_id = :a AND wake_at IS NOT NULL)
-                     + (SELECT count(*) FROM pay_links WHERE agency_id = :a AND state IN ('opening', 'open', 'paying'))
-                """,
-                a=self.agency_id,
-            )
-
-    def refunds(self) -> Counter[tuple[str, int]]:
-        """How often each refund that we call done went back, as it should be: once."""
-        with self.town.store.transaction() as tx:
-            rows = tx.rows(
-                "SELECT invoice_id, amount_minor FROM refunds WHERE agency_id = :a AND state = 'succeeded'",
-                a=self.agency_id,
-            )
-        return Counter((row[0], row[1]) for row in rows)
-
-    def returned(self) -> Counter[tuple[str, int]]:
-        """What went back, by the provider's ledger."""
-        return Counter((each.invoice_id, int(each.amount.replace(".", ""))) for each in self.town.provider.returned)
-
-    def paid(self) -> dict[str, bool]:
-        with self.town.store.transaction() as tx:
-            rows = tx.rows("SELECT invoice_id, status FROM invoices WHERE agency_id = :a", a=self.agency_id)
-        return {row[0]: row[1] == "paid" for row in rows}

@@ -88,6 +88,16 @@ def test_money_that_only_we_know_is_found(shop: Shop) -> None:
         tx.run("UPDATE charges SET reference = :old", old=found[0].reference)
 
 
+@both
+def test_a_payment_that_a_person_recorded_by_its_key_is_the_one_that_the_provider_lists(shop: Shop) -> None:
+    """Our mail about a charge in doubt names the key, so that is what a person repeats; nothing is booked a second time."""
+    shop.open(FINE[shop.name])
+    with shop.diary.store.transaction() as tx:
+        tx.run("UPDATE payments AS p SET reference = c.key FROM charges AS c WHERE c.invoice_id = p.invoice_id")
+    shop.wait(hours=7)
+    assert differences(shop) == []
+
+
 def test_what_was_recorded_just_now_may_not_be_listed_yet(shop: Shop) -> None:
     shop.open(FINE["stripe"], until="2026-05-31T22:00:01Z")
     assert isinstance(shop.provider, StripeLike)

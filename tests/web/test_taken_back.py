@@ -1,9 +1,8 @@
 """Money taken back: recorded row by row as the provider says, the invoice open and failing again, both sides told once."""
 
-from typing import Any
-
 import pytest
 
+from tests.gateways.providers.disputes import stand
 from tests.gateways.providers.paypal_like import PayPalLike
 from tests.gateways.providers.stripe_like import StripeLike
 from tests.web.conftest import Shop, both
@@ -23,22 +22,10 @@ def payment_of(shop: Shop) -> str:
 
 def dispute(shop: Shop, status: str, amount: int = 11900, id_: str = "dp_1", *, payment: str | None = None) -> None:
     """A dispute stands like that at the provider, which says so by a webhook."""
-    payment = payment or payment_of(shop)
+    about = stand(shop.provider, id_, payment or payment_of(shop), amount, status)
     if isinstance(shop.provider, StripeLike):
-        about: dict[str, Any] = {"id": id_, "object": "dispute", "amount": amount, "currency": "eur", "status": status}
-        shop.provider.disputes[id_] = {**about, "payment_intent": payment}
-        shop.hook("charge.dispute.closed", shop.provider.disputes[id_])
+        shop.hook("charge.dispute.closed", about)
     else:
-        outcome = {"lost": "RESOLVED_BUYER_FAVOUR", "won": "RESOLVED_SELLER_FAVOUR"}[status]
-        money = {"value": f"{amount / 100:.2f}", "currency_code": "EUR"}
-        about = {
-            "dispute_id": id_,
-            "status": "RESOLVED",
-            "dispute_amount": money,
-            "dispute_outcome": {"outcome_code": outcome, "amount_refunded": money},
-            "disputed_transactions": [{"seller_transaction_id": payment}],
-        }
-        shop.provider.disputes[id_] = about
         shop.hook("CUSTOMER.DISPUTE.RESOLVED", about, "dispute")
     shop.wait(seconds=1)
 

@@ -70,6 +70,20 @@ def test_repeated_and_out_of_order_it_changes_nothing(shop: Shop) -> None:
     assert (shop.status(), shop.diary.ask("SELECT count(*) FROM payments")) == ("paid", [(1,)])
 
 
+@both
+def test_an_event_that_says_something_else_under_the_same_id_is_kept_and_counts(shop: Shop) -> None:
+    """What is dropped as known has to be the same bytes."""
+    shop.open(PENDING[shop.name])
+    shop.wait(hours=5)
+    assert money_told(shop, number=1, settled=False).status_code == 200
+    shop.provider.settle()
+    assert money_told(shop, number=1).status_code == 200
+    shop.wait(seconds=1)
+    assert (shop.status(), len(shop.money())) == ("paid", 1)
+    assert money_told(shop, number=1).status_code == 200
+    assert [outcome for _, outcome in shop.told] == ["applied", "applied", "repeated"]
+
+
 def signed(shop: Shop, raw: bytes, shift: timedelta = timedelta(0)) -> dict[str, str]:
     at = shop.clock.at + shift
     if isinstance(shop.provider, StripeLike):

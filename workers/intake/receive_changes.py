@@ -75,6 +75,7 @@ TRIES_MAX = 3
 class Received(NamedTuple):
     """What became of a message: applied, stale, waiting, rejected or repeated; of a rejected one the field and reason."""
 
+    agency_id: str
     source: str
     id: str
     state: str
@@ -137,12 +138,12 @@ def _told_before(tx: Tx, kept: Arrived, read: Change | Rejected, earlier: Sequen
     """
     for each in earlier:
         if each.raw == kept.raw or _says_the_same(each.raw, read):
-            return Received(kept.source, kept.id, "repeated", each.field or "", each.reason or "")
+            return Received(kept.agency_id, kept.source, kept.id, "repeated", each.field or "", each.reason or "")
     if all(each.state == "rejected" for each in earlier):
         return None
     inbox.keep_rejected(tx, kept, "id", REUSED)
     _tell_rejected(tx, kept, "id", REUSED)
-    return Received(kept.source, kept.id, "rejected", "id", REUSED)
+    return Received(kept.agency_id, kept.source, kept.id, "rejected", "id", REUSED)
 
 
 def _says_the_same(raw: bytes, read: Change | Rejected) -> bool:
@@ -176,7 +177,7 @@ def receive_kept(work: UnitOfWork, read: Change | Rejected, inbox_id: int | None
     if isinstance(read, Rejected):
         work.settle(kept.agency_id, inbox_id, Settled("rejected", read.field, read.reason))
         _tell_rejected(work.tx, kept, read.field, read.reason)
-        return Received(kept.source, kept.id, "rejected", read.field, read.reason)
+        return Received(kept.agency_id, kept.source, kept.id, "rejected", read.field, read.reason)
     return _apply(work, read, inbox_id, tell_later=True)
 
 
@@ -205,20 +206,20 @@ def _apply(work: UnitOfWork, change: Change, inbox_id: int, *, tell_later: bool)
                 work.flush()
                 for waiting in inbox.waiting_for(tx, agency_id, arrivals):
                     _look_again(work, waiting)
-            return Received(change.source, change.id, "applied")
+            return Received(agency_id, change.source, change.id, "applied")
         case Repeated() | Stale():
             state = "stale" if isinstance(verdict, Stale) else "repeated"
             work.settle(agency_id, inbox_id, Settled(state))
             _answer(tx, change, state)
-            return Received(change.source, change.id, state)
+            return Received(agency_id, change.source, change.id, state)
         case Refused(field, reason):
             work.settle(agency_id, inbox_id, Settled("rejected", field, reason))
             _answer(tx, change, "rejected", field=field, reason=reason)
-            return Received(change.source, change.id, "rejected", field, reason)
+            return Received(agency_id, change.source, change.id, "rejected", field, reason)
         case Waits(waits_for):
             wake_at = tx.as_of + TELL_WAITING_AFTER if tell_later else None
             work.settle(agency_id, inbox_id, Settled("waiting", waits_for=waits_for, wake_at=wake_at))
-            return Received(change.source, change.id, "waiting", "", f"waits for {waits_for}")
+            return Received(agency_id, change.source, change.id, "waiting", "", f"waits for {waits_for}")
 
 
 def _apply_waiting(work: UnitOfWork, waiting: Waiting) -> tuple[Change, Received]:
@@ -238,7 +239,7 @@ def _apply_waiting(work: UnitOfWork, waiting: Waiting) -> tuple[Change, Received
         reason = _broken(error)
         work.settle(change.data.agency_id, waiting.inbox_id, Settled("rejected", "", reason))
         _answer(work.tx, change, "rejected", field="", reason=reason)
-        return change, Received(change.source, change.id, "rejected", "", reason)
+        return change, Received(change.data.agency_id, change.source, change.id, "rejected", "", reason)
 
 
 def _broken(error: BaseException) -> str:

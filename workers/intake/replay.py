@@ -24,15 +24,15 @@ def replay(store: Store, inbox_id: int, by: str) -> Received | None:
         with store.transaction() as tx:
             lock_agency(tx, rejected.agency_id)
             inbox.settle_all(tx, {inbox_id: Settled("rejected", rejected.field, rejected.reason)})
-        return Received(kept.source, kept.id, "rejected", rejected.field, rejected.reason)
+        return Received(kept.agency_id, kept.source, kept.id, "rejected", rejected.field, rejected.reason)
     with store.transaction() as tx:
         lock_agency(tx, change.data.agency_id)
         again = operating.message(tx, inbox_id, lock=True)
         if again is None or again[0].state not in ("rejected", "waiting"):
-            return Received(kept.source, kept.id, kept.state if again is None else again[0].state)
+            return Received(kept.agency_id, kept.source, kept.id, kept.state if again is None else again[0].state)
         earlier = inbox.earlier(tx, [Arrived(kept.source, kept.id, change.data.agency_id, kept.type, None, raw)])
         if again[0].state == "rejected" and any(e.state != "rejected" for each in earlier.values() for e in each):
-            return Received(kept.source, kept.id, "rejected", "id", REUSED)
+            return Received(kept.agency_id, kept.source, kept.id, "rejected", "id", REUSED)
         operating.arrived_again(tx, inbox_id, change.data.agency_id, change.type, change.time)
         subject = f"message/{change.source}/{change.id}"
         tx.record(change.data.agency_id, "change.replayed", subject, {"by": by, "was": again[0].state})

@@ -4,6 +4,7 @@ The row and the waking are one transaction, so an event counts once, however oft
 charges pool then asks the provider how things are.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, cast
 
@@ -54,14 +55,24 @@ def receive_webhook(runtime: Runtime, provider: str, agency_id: str, raw: bytes,
         log.warning("webhook.unproven", provider=provider, agency_id=agency_id, reason=str(error))
         return "unavailable"
     with runtime.store.transaction() as tx:
-        source = f"/webhooks/{provider}/{agency_id}"
-        (inbox_id,) = inbox.store_all(tx, [Arrived(source, event.id, agency_id, event.type, event.at, raw)])
+        inbox_id = _keep(
+            tx, Arrived(f"/webhooks/{provider}/{agency_id}", event.id, agency_id, event.type, event.at, raw)
+        )
         if inbox_id is None:
             return "repeated"
         apply(tx, provider, agency_id, event)
         inbox.settle_all(tx, {inbox_id: Settled("applied")})
     log.info("webhook.applied", provider=provider, agency_id=agency_id, type=event.type, id=event.id)
     return "applied"
+
+
+def _keep(tx: Tx, arrived: Arrived) -> int | None:
+    """Keep a webhook. None if the same bytes were kept before; other bytes under the same id are kept, and count, too."""
+    (inbox_id,) = inbox.store_all(tx, [arrived])
+    if inbox_id is None and all(each.raw != arrived.raw for each in inbox.earlier(tx, [arrived])[arrived.identity]):
+        digest = hashlib.sha256(arrived.raw).hexdigest()[:16]
+        (inbox_id,) = inbox.store_all(tx, [arrived._replace(id=f"{arrived.id}#{digest}")])
+    return inbox_id
 
 
 def apply(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> None:

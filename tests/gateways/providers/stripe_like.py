@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.gateways.providers.server import Money, Provider, Request, Response
-from tests.gateways.providers.stripe_wire import decoded, error, signature
+from tests.gateways.providers.stripe_wire import decoded, error, found, signature
 
 CREATED = 1_780_000_000
 
@@ -253,8 +253,7 @@ class StripeLike(Provider):
 
     def _get(self, request: Request) -> Response:
         if request.path.startswith("/v1/checkout/sessions/"):
-            session = self.sessions.get(request.path.rpartition("/")[2])
-            if session is None:
+            if (session := self.sessions.get(request.path.rpartition("/")[2])) is None:
                 return error(404, "invalid_request_error", "resource_missing")
             whole = "payment_intent" in request.query.get("expand[0]", [])
             intent = self.intents.get(session["payment_intent"]) if whole else session["payment_intent"]
@@ -262,14 +261,10 @@ class StripeLike(Provider):
         if request.path.startswith("/v1/refunds"):
             return self._get_refund(request)
         if request.path.startswith("/v1/disputes/"):
-            dispute = self.disputes.get(request.path.rpartition("/")[2])
-            return (
-                error(404, "invalid_request_error", "resource_missing") if dispute is None else Response(200, dispute)
-            )
+            return found(self.disputes, request.path.rpartition("/")[2])
         id_ = request.path.removeprefix("/v1/payment_intents").strip("/")
         if id_:
-            intent = self.intents.get(id_)
-            return error(404, "invalid_request_error", "resource_missing") if intent is None else Response(200, intent)
+            return found(self.intents, id_)
         since = int(request.query.get("created[gte]", ["0"])[0])
         customer = request.query.get("customer", [None])[0]
         limit = int(request.query.get("limit", ["10"])[0])
@@ -285,12 +280,11 @@ class StripeLike(Provider):
     def _get_refund(self, request: Request) -> Response:
         id_ = request.path.removeprefix("/v1/refunds").strip("/")
         if id_:
-            refund = self.refunds.get(id_)
-            return error(404, "invalid_request_error", "resource_missing") if refund is None else Response(200, refund)
+            return found(self.refunds, id_)
         of = request.query.get("payment_intent", [None])[0]
         since = int(request.query.get("created[gte]", ["0"])[0])
-        data = [each for each in reversed(self.refunds.values()) if each["created"] >= since]
-        data = [each for each in data if of in (None, each["payment_intent"])]
+        newest = reversed(self.refunds.values())
+        data = [each for each in newest if each["created"] >= since and of in (None, each["payment_intent"])]
         return Response(200, {"object": "list", "url": "/v1/refunds", "data": data, "has_more": False})
 
     def busy(self) -> Response:

@@ -33,3 +33,9 @@ def signature(raw: bytes, at: float, secret: str) -> str:
     """The header that proves a webhook: the stamp, and the MAC of stamp and body."""
     mac = hmac.new(secret.encode(), f"{int(at)}.".encode() + raw, hashlib.sha256).hexdigest()
     return f"t={int(at)},v1={mac}"
+
+
+def found(listed: dict[str, dict[str, Any]], id_: str) -> Response:
+    """The answer to a question for one thing by its id."""
+    each = listed.get(id_)
+    return error(404, "invalid_request_error", "resource_missing") if each is None else Response(200, each)
