@@ -37,8 +37,8 @@ SELECT agency_id, 'client-' || no, 1, since, 'Client ' || no, 'client-' || no ||
 FROM member"""
 _METHODS = """
 INSERT INTO payment_methods (agency_id, client_id, payment_method_id, revision, effective_at, received_at, provider, token,
-                             is_default, digest)
-SELECT agency_id, 'client-' || no, 'card', 1, since, since, 'sandbox', 'ok', true, '' FROM member"""
+                             is_default, digest, instructed_at, credential)
+SELECT agency_id, 'client-' || no, 'card', 1, since, since, 'sandbox', 'ok', true, '', since, 'card of ' || no FROM member"""
 _SUBSCRIPTIONS = """
 INSERT INTO subscriptions (agency_id, subscription_id, revision, effective_at, known_since, client_id, service_id, checkout,
                            starts_on, status, quantity, collection, digest)

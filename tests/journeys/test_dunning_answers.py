@@ -113,7 +113,7 @@ def test_fifteen_declined_attempts_of_a_method_and_amount_are_the_most_in_30_day
     assert "declined 15 times in 30 days" in (answer.reason or "")
     assert "before 2026-06-30" in (answer.reason or "")
     assert len(moved(diary)) == 15
-    diary.go("2026-06-29")
+    diary.say("subscription.upserted", "2026-06-29", cancel_on="2026-07-01")  # July's invoice would take the free place
     assert len(moved(diary)) == 15
     diary.go("2026-06-30T22:30:00Z")
     assert len(moved(diary)) == 15

@@ -88,7 +88,7 @@ def test_a_client_is_not_told_to_give_a_card_for_what_was_written_off(diary: Dia
     diary.go("2026-06-05")
     (path,) = [each for each in sorted(diary.mails.glob("*accounts@law*.eml")) if "Unpaid" in each.read_text()]
     text = path.read_text().replace("=\n", "")
-    assert "Please pay the invoice." in text
+    assert "Please pay the invoice" in text
     assert "try again at once" not in text
 
 

@@ -29,6 +29,7 @@ from shared.store import charges, facts, invoices, refunds
 from shared.store.charges import Charge
 from shared.store.payments import Payment
 from shared.store.transaction import FixedClock, Store, Tx
+from tests.forced import unguarded
 from tests.journeys.diary import Diary
 from workers.charges.decide import CHARGE, Call
 from workers.charges.outcomes import answer_name
@@ -115,7 +116,7 @@ def call(charge: Charge, today: date) -> Call:
 @pytest.mark.parametrize("wanted", [True, False], ids=["owed", "void meanwhile"])
 def test_every_answer_to_an_attempt_in_every_state(ledger: Diary, wanted: bool) -> None:
     store, ids = ledger.store, [invoice_of(*pair) for pair in PAIRS]
-    with store.transaction() as tx:
+    with store.transaction() as tx, unguarded(tx):
         planned = charges.latest_of(tx, "ag", ids)
         for charge in planned.values():
             put(tx, charge)
@@ -168,7 +169,7 @@ def test_every_answer_to_a_refund_in_every_state(refunding: Diary) -> None:
     store, wrong = refunding.store, []
     gateway: Any = SimpleNamespace()
     for state, answer in product(REFUND_ANSWERS, ANSWERS):
-        with store.transaction() as tx:
+        with store.transaction() as tx, unguarded(tx):
             (due,) = refunds.of_invoices(tx, "ag", [invoice_of(state, answer)])
             wake_at = None if state in ("succeeded", "failed") else tx.as_of
             stands = due._replace(state=state, sent_at=tx.as_of, doubtful_since=tx.as_of, wake_at=wake_at)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from shared.gateways.port import NotSent
+from tests.gateways.providers.stripe_like import StripeLike
 from tests.web.conftest import Shop
 from tests.web.follow_mails import (
     AGENCY,
@@ -53,9 +54,34 @@ def action_required(shop: Shop) -> None:
 def charge_impossible(shop: Shop) -> None:
     shop.gateway.charge = lambda *_: NotSent("", "amount_too_large")  # type: ignore[method-assign]
     shop.open("pm_ok")
-    assert "mark the invoice as paid once it is" in mail(shop, "Can't be charged", AGENCY)
+    assert "Mark the invoice as paid once it is" in mail(shop, "Can't be charged", AGENCY)
     mark_paid(shop)
     assert (shop.status(), shop.diary.ask("SELECT state FROM charges")) == ("paid", [("not_sent",)])
+
+
+def charge_answered(shop: Shop) -> None:
+    """It did not succeed, and nothing is tried by itself; the agency asks for another one, as the mail says."""
+    shop.open("pm_decline_insufficient_funds", collection="manual")
+    shop.diary.say("charge.requested", shop.clock.at, invoice_id=INVOICE)
+    assert "You can ask for another charge" in mail(shop, "Not charged", AGENCY)
+    shop.wait(days=20)
+    assert len(shop.diary.charges(INVOICE)) == 1
+    shop.diary.new_card(shop.clock.at, "pm_ok", provider="stripe", customer="cus_1")
+    shop.diary.say("charge.requested", shop.clock.at, invoice_id=INVOICE)
+    assert "has succeeded" in mail(shop, "Charged", AGENCY)
+    assert (shop.status(), shop.money()) == ("paid", ["11900"])
+
+
+def account_refused(shop: Shop) -> None:
+    """The agency puts its account in order; what was due goes out within six hours."""
+    assert isinstance(shop.provider, StripeLike)
+    shop.provider.refuses_account = True
+    shop.open("pm_ok")
+    shop.wait(days=2)
+    assert "goes out within six hours" in mail(shop, "Your account at stripe is refused", AGENCY)
+    shop.provider.refuses_account = False
+    shop.wait(hours=6)
+    assert (shop.status(), shop.money()) == ("paid", ["11900"])
 
 
 def charge_in_doubt(shop: Shop) -> None:
@@ -122,6 +148,8 @@ ATTEMPTS: dict[tuple[str, str], Callable[[Shop], None]] = {
     ("payment_failed", "agency"): payment_failed_agency,
     ("action_required", "client"): action_required,
     ("charge_impossible", "agency"): charge_impossible,
+    ("charge_answered", "agency"): charge_answered,
+    ("account_refused", "agency"): account_refused,
     ("charge_in_doubt", "agency"): charge_in_doubt,
     ("dunning_exhausted", "client"): dunning_exhausted_client,
     ("dunning_exhausted", "agency"): dunning_exhausted_agency,

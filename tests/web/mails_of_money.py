@@ -160,7 +160,7 @@ def page_payment_in_doubt(shop: Shop) -> None:
     session = shop.provider.sessions.pop(place)
     shop.wait(days=1)
     body = mail(shop, "Please check", AGENCY)
-    (key,) = re.findall(r"pay1-\w+", body)
+    (key,) = re.findall(r"pay\d-\w+", body)
     mark_paid(shop, reference=key)
     shop.provider.sessions[place] = session
     shop.provider.settle()

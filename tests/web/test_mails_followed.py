@@ -72,7 +72,7 @@ def test_other_money_stays_money_of_its_own(shop: Shop) -> None:
     doubt(shop)
     mark_paid(shop, reference="bank 17")
     heard_of_again(shop)
-    assert sorted(shop.diary.ask(PAYMENTS)) == [("stripe", 11900), ("upstream", 11900)]
+    assert sorted(shop.diary.ask(PAYMENTS)) == [("stripe", 11900), ("upstream:/portal", 11900)]
     assert len(shop.diary.notices("surplus_payment")) == 1
 
 

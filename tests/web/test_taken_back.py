@@ -8,6 +8,7 @@ from tests.gateways.providers.stripe_like import StripeLike
 from tests.web.conftest import Shop, both
 
 FINE = {"stripe": "pm_ok", "paypal": "ok"}
+OTHER = {"stripe": "pm_another", "paypal": "later"}
 INVOICE = "inv:sub:2026-06-01"
 ROWS = "SELECT reference, turn, amount_minor, kind FROM payment_reversals ORDER BY reference, turn"
 STANDS = "SELECT status, failing_since IS NOT NULL, failing_code FROM invoices WHERE invoice_id = 'inv:sub:2026-06-01'"
@@ -74,7 +75,7 @@ def test_it_is_paid_again_for_a_reason(shop: Shop, reason: str) -> None:
     dispute(shop, "lost")
     match reason:
         case "a new method":
-            shop.diary.new_card(shop.clock.at, FINE[shop.name], provider=shop.name, customer="cus_1")
+            shop.diary.new_card(shop.clock.at, OTHER[shop.name], provider=shop.name, customer="cus_1")
         case "the agency asks":
             shop.diary.say("charge.requested", shop.clock.at, invoice_id=INVOICE)
         case "the client pays":

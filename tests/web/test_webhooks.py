@@ -77,10 +77,10 @@ def test_an_event_that_says_something_else_under_the_same_id_is_kept_and_counts(
     shop.wait(hours=5)
     assert money_told(shop, number=1, settled=False).status_code == 200
     shop.provider.settle()
-    assert money_told(shop, number=1).status_code == 200
+    for _ in range(2):
+        assert money_told(shop, number=1).status_code == 200
     shop.wait(seconds=1)
     assert (shop.status(), len(shop.money())) == ("paid", 1)
-    assert money_told(shop, number=1).status_code == 200
     assert [outcome for _, outcome in shop.told] == ["applied", "applied", "repeated"]
 
 
