@@ -25,7 +25,7 @@ from workers.webhooks import receive_event
 
 pytestmark = pytest.mark.slow
 
-PAIRS = max(1, RUNS // 5)
+PAIRS = max(1, RUNS // 2)
 # Parents first.
 FACTS = (
     *("agencies", "clients", "services", "service_revisions", "payment_methods"),
