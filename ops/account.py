@@ -24,7 +24,7 @@ COLUMNS = {
     "test": "test",
     "rate_per_second": "rate /s",
     "webhook_secret": "webhook secret",
-    "webhooks": "webhooks come to",
+    "webhooks": "webhook path",
     "shared": "shared",
 }
 
@@ -45,7 +45,7 @@ def account_command() -> None:
     "--webhook-secret", help="The name of what proves its webhooks: Stripe's signing secret, PayPal's webhook id."
 )
 @click.option("--test", is_flag=True, help="One of the provider's test accounts.")
-@click.option("--shared", is_flag=True, help="Other agencies collect by the same account, on purpose.")
+@click.option("--shared", is_flag=True, help="Other agencies use the same account, on purpose.")
 @by_option
 def set_command(
     agency: str,
@@ -84,7 +84,7 @@ def _tell(agency: str, account: Configured, known: Sequence[Configured]) -> None
     if reader()(secret) is None:
         click.echo("here there is no such secret: the charges process needs it, and waits for it until then")
     if webhook_secret is not None:
-        click.echo(f"its webhooks come to {webhooks_of(account)}, proven by {variable_of(webhook_secret)}")
+        click.echo(f"its webhook path {webhooks_of(account)}, proven by {variable_of(webhook_secret)}")
     if several := unsaid_sharing(account, known, reader()):
         click.echo(several)
 
@@ -109,8 +109,8 @@ def unsaid_sharing(account: Configured, known: Sequence[Configured], read: ReadS
     if len(found) < 2 or all(each.shared for each in found):
         return None
     return (
-        f"{' and '.join(each.agency_id for each in found)} collect by the same {account.provider} account: give each an"
-        " account of its own, or say that it is meant by: duecycle account set --shared, for each of them"
+        f"{' and '.join(each.agency_id for each in found)} collect through the same {account.provider} account: give each an"
+        " account of its own, or confirm it for each of them: duecycle account set --shared"
     )
 
 

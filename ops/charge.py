@@ -69,7 +69,7 @@ def list_command(agency: str | None, state: str | None, code: str | None, limit:
 @click.option(
     "--not-charged", is_flag=True, help="The provider has no such payment: the attempt goes out again, same key."
 )
-@click.option("--unasked", is_flag=True, help="With --not-charged: do not ask the provider once more.")
+@click.option("--no-lookup", is_flag=True, help="With --not-charged: do not ask the provider once more.")
 @by_option
 def resolve_command(
     agency: str,
@@ -79,16 +79,16 @@ def resolve_command(
     by: str | None,
     *,
     not_charged: bool,
-    unasked: bool,
+    no_lookup: bool,
 ) -> None:
     """Say what became of the invoice's attempt in doubt, after a look at the provider's own pages by its key.
 
-    With --not-charged the provider is asked once more first (this needs the account's secret): what it knows after all counts.
+    With --not-charged the provider is asked once more first (this needs the account's secret): what it says overrides yours.
     """
     if (paid is None) == (not not_charged):
         raise click.UsageError("say what you found: --paid REFERENCE or --not-charged")
     with open_store() as store:
-        if not_charged and not unasked:
+        if not_charged and not no_lookup:
             paid = _look_again(store, agency, invoice, number)
         with store.transaction() as tx:
             found = locked_invoice(tx, agency, invoice, number)
@@ -123,7 +123,7 @@ def _look_again(store: Store, agency_id: str, invoice_id: str | None, number: st
         return None  # nothing goes out by a page's end: the client, or an attempt of its own, pays anew
     if isinstance(gateway, str) or doubtful.request is None:
         raise click.UsageError(
-            f"{doubtful.provider} can't be asked here: {gateway}; run this where the secrets are, or --unasked"
+            f"{doubtful.provider} can't be asked here: {gateway}; run this where the secrets are, or --no-lookup"
         )
     request = msgspec.json.decode(doubtful.request, type=ChargeRequest)
     sent = Sent(doubtful.first_sent_at or doubtful.sent_at or doubtful.planned_at, doubtful.reference)
@@ -138,13 +138,15 @@ def _taken_as(charge: Charge, found: Found) -> str | None:
         case NotFound():
             return None
         case NotYetKnowable(detail) if detail == NOT_NAMED:
-            click.echo(f"{charge.provider} names it in no event, which proves nothing; your word counts", err=True)
+            click.echo(f"{charge.provider} has no event for it, which proves nothing; your answer is used", err=True)
             return None
         case Pending() | Declined() | ActionRequired():
             said = type(found).__name__.lower()
-            raise click.UsageError(f"{charge.provider} knows it ({said}); it is settled by itself, nothing goes out")
+            raise click.UsageError(
+                f"{charge.provider} knows it ({said}); it will be resolved automatically; nothing is sent"
+            )
         case _:
-            raise click.UsageError(f"{charge.provider} can't be asked at this moment; try again, or --unasked")
+            raise click.UsageError(f"{charge.provider} can't be asked at this moment; try again, or --no-lookup")
 
 
 def _warn_of_dead_key(charge: Charge, now: datetime) -> None:

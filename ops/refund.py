@@ -12,7 +12,7 @@ from shared.store import facts, invoices, refunds
 
 COLUMNS = {
     "invoice_id": "invoice",
-    "turn": "no.",
+    "turn": "turn",
     "state": "state",
     "amount_minor": "amount (minor units)",
     "currency": "currency",
@@ -104,7 +104,7 @@ def resolve_command(
 
 @refund_command.command("taken-back")
 @invoice_options
-@click.option("--payment", required=True, metavar="REFERENCE", help="The reference of the payment whose money is gone.")
+@click.option("--payment", required=True, metavar="REFERENCE", help="The reference of the payment that was reversed.")
 @click.option(
     "--amount-minor", type=click.IntRange(0), required=True, help="How much of it is gone in all, in minor units."
 )
@@ -119,4 +119,6 @@ def taken_back_command(
         if not taken_back.said_by_hand(tx, whose, found, payment, amount_minor, by=who(by)):
             raise click.UsageError(f"invoice {found.number or found.invoice_id} has no payment {payment}")
         after = invoices.load(tx, agency, [found.invoice_id])[found.invoice_id]
-    click.echo(f"{amount_minor} {found.currency} (minor units) of {payment} are gone: the invoice is {after.status}")
+    click.echo(
+        f"{amount_minor} {found.currency} (minor units) of {payment} are reversed: the invoice is {after.status}"
+    )

@@ -35,7 +35,7 @@ DESCRIBED: Mapping[str, Described] = {
     "duecycle_charges": Described("Attempts to collect that have not ended, by state.", ("state",)),
     "duecycle_oldest_unknown_charge_seconds": Described("How long the oldest attempt has had no known outcome."),
     "duecycle_charges_stuck": Described(
-        "Attempts and refunds that do not go out, or can't be said to have ended, by reason.", ("reason",)
+        "Attempts, refunds and payment links that are stuck or have no known outcome, by reason.", ("reason",)
     ),
     "duecycle_refunds": Described("Refunds that have not ended."),
     "duecycle_oldest_refund_seconds": Described("How long the oldest of these has been asked for."),

@@ -115,9 +115,7 @@ def _unheard(file: Path, summary: Summary, ran: Ran) -> str | None:
     rejected = [f"line {line.number}: {said.reason}" for line, said in ran.left if said.state == "rejected"]
     waiting = sorted({said.reason for _, said in ran.left if said.state == "waiting"})
     why = "; ".join([*rejected[:1], *waiting[:WAITED_FOR_MAX]])
-    return (
-        f"nothing came of this run, for no message of {file.name} counted: {why}; see rejected.jsonl and waiting.jsonl"
-    )
+    return f"this run did nothing: no message of {file.name} was applied: {why}; see rejected.jsonl and waiting.jsonl"
 
 
 def _prepare(out: Path, *, force: bool) -> None:

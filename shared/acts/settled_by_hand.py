@@ -47,7 +47,9 @@ def resolve(tx: Tx, agency: Agency, invoice: Invoice, reference: str | None, *, 
     """
     found = in_doubt(tx, agency, invoice)
     if reference is None and isinstance(found, Charge) and found.state == "pending":
-        raise NotInDoubtError("the provider has accepted this attempt, so it can't be sent again; it says how it ends")
+        raise NotInDoubtError(
+            "the provider has accepted this attempt, so it can't be sent again; wait for its final answer"
+        )
     said = {
         "invoice_id": found.invoice_id,
         "attempt": found.attempt if isinstance(found, Charge) else None,

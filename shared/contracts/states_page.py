@@ -38,8 +38,8 @@ _MATRICES = (
         REFUND_ANSWERS,
     ),
     _Answers(
-        "Place to pay, by the provider's answer",
-        "What the answer means there. `doubtful` is a place under way where money may have moved."
+        "Payment link, by the provider's answer",
+        "What the answer means there. `doubtful` is an open link where money may have moved."
         " `paid`: the money is recorded. `accepted`: it is on its way. `reopened`: the client may still pay."
         " `ended`: nobody can pay there any more, and nobody did. `failed`: so, and the client and the agency are told."
         " `missing`: a person has to look. `asked_again`: later. `doubted`: later, for money may have moved."

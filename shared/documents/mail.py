@@ -11,6 +11,7 @@ from shared.documents.wording import first_upper as _first_upper
 from shared.documents.wording import invoice as _invoice
 from shared.documents.wording import money as _money
 from shared.documents.wording import pay_link as _pay_link
+from shared.documents.wording import provider as _provider
 
 
 class Mail(NamedTuple):
@@ -40,13 +41,13 @@ _REASONS = {
 
 
 def _invoice_open(context: Context) -> Text:
-    said = f"please find below {_invoice(context)} over {_money(context)}. Please pay it by {context['due_on']}."
+    said = f"please find below {_invoice(context)} for {_money(context)}. Please pay it by {context['due_on']}."
     subject = _first_upper(f"{_invoice(context)} from {context['agency']}")
     return subject, [_first_upper(said), _pay_link(context), _facts(context)]
 
 
 def _invoice_paid(context: Context) -> Text:
-    said = f"thank you: {_invoice(context)} over {_money(context)} is paid."
+    said = f"thank you: {_invoice(context)} for {_money(context)} is paid."
     return f"Paid: {_invoice(context)} from {context['agency']}", [_first_upper(said), _facts(context)]
 
 
@@ -55,13 +56,13 @@ def _payment_failed_client(context: Context) -> Text:
     when = "Our last attempt will be on" if context.get("last") else "We will try again on"
     again = f"{when} {context['next_on']}." if context.get("next_on") else ""
     if context["reason"] in ("no_payment_method", "needs_another_method"):
-        again = "As soon as you do, we try again at once."
+        again = "As soon as you do, we will try again."
     return f"Payment failed: {_invoice(context)}", [_first_upper(said), again, _pay_link(context), _facts(context)]
 
 
 def _payment_failed_agency(context: Context) -> Text:
     said = (
-        f"the payment of {_invoice(context)} by {context['client']} over {_money(context)} failed"
+        f"the payment of {_invoice(context)} by {context['client']} for {_money(context)} failed"
         f" ({context.get('code') or 'no code'}). New orders of this subscription are held until it is resolved."
     )
     again = f"Next attempt: {context['next_on']}." if context.get("next_on") else ""
@@ -87,47 +88,51 @@ _IMPOSSIBLE = {
 
 
 def _charge_impossible(context: Context) -> Text:
-    why = _IMPOSSIBLE.get(context["code"], context["code"])
-    said = f"{_invoice(context)} over {_money(context)} can't be charged by {context['provider']}: {why}."
+    code = context["code"]
+    refused = code.removeprefix("refused:")
+    why = _IMPOSSIBLE.get(code, f"the request was refused ({refused})")
+    said = f"{_invoice(context)} for {_money(context)} can't be charged by {_provider(context)}: {why}."
     after = "Mark the invoice as paid once it is, or void it and issue another one."
+    if refused != code:
+        after = f"The attempts go on as planned. {after}"
     return f"Can't be charged: {_invoice(context)}", [_first_upper(said), after, _facts(context)]
 
 
 def _charge_answered(context: Context) -> Text:
     if context["succeeded"]:
-        said = f"the charge that you asked for has succeeded: {_invoice(context)} over {_money(context)} is collected."
+        said = f"the charge you requested has succeeded: {_invoice(context)} for {_money(context)} is collected."
         return f"Charged: {_invoice(context)}", [_first_upper(said), _facts(context)]
     said = (
-        f"the charge that you asked for did not succeed: {_invoice(context)} over {_money(context, 'rest_minor')} could not"
+        f"the charge you requested did not succeed: {_invoice(context)} for {_money(context, 'rest_minor')} could not"
         f" be collected from {context['client']} ({context.get('code') or 'no code'})."
     )
-    after = "Your client was not told, and it is not tried again by itself. You can ask for another charge."
+    after = "Your client was not notified, and there is no automatic retry. You can ask for another charge."
     return f"Not charged: {_invoice(context)}", [_first_upper(said), after, _facts(context)]
 
 
 def _account_refused(context: Context) -> Text:
     said = (
-        f"since {context['since']} {context['provider']} refuses your account ({context['code']}), so nothing can be collected"
-        " by it."
+        f"since {context['since']} {_provider(context)} refuses your account ({context['code']}), so nothing can be collected"
+        " through it."
     )
     after = (
-        f"Please look in your account at {context['provider']}. Your clients were not told. What is due waits, and goes out"
+        f"Please check your account at {_provider(context)}. Your clients were not notified. Due charges wait; each goes out"
         " within six hours after the account works again."
     )
-    return f"Your account at {context['provider']} is refused", [_first_upper(said), after]
+    return f"Your account at {_provider(context)} does not work", [_first_upper(said), after]
 
 
 def _charge_in_doubt(context: Context) -> Text:
     said = (
-        f"since {context['since']} nobody can say whether {_invoice(context)} over {_money(context)} was paid:"
-        f" {context['provider']} has not answered."
+        f"since {context['since']} it is not known whether {_invoice(context)} for {_money(context)} was paid:"
+        f" {_provider(context)} has not answered."
     )
     ask = (
         f"Please look in your account for a payment with the reference {context['key']}. If there is one, tell us that the"
-        " invoice is paid, with this reference or with none: it is then recorded as this payment."
+        " invoice is paid, with this reference or without one: it is then recorded as this payment."
     )
     none = (
-        "If there is none, let whoever runs Duecycle say so; until somebody does, the invoice is not charged again:"
+        "If there is none, ask your Duecycle operator to run this; until then the invoice is not charged again:"
         f"\n\n  {_command(context, 'charge resolve')} --not-charged"
     )
     return f"Please check: {_invoice(context)}", [_first_upper(said), ask, none, _facts(context)]
@@ -135,7 +140,7 @@ def _charge_in_doubt(context: Context) -> Text:
 
 def _exhausted_client(context: Context) -> Text:
     said = f"our last attempt to collect {_money(context)} for {_invoice(context)} failed. We will not try again by ourselves."
-    ask = "Please pay the invoice or give us another payment method; we then try again at once."
+    ask = "Please pay the invoice or give us another payment method; we will then try again at once."
     if context.get("on_exhausted") == "mark_uncollectible":
         ask = "Please pay the invoice: it is still owed."
     return f"Unpaid: {_invoice(context)}", [_first_upper(said), ask, _pay_link(context), _facts(context)]
@@ -148,7 +153,7 @@ def _exhausted_agency(context: Context) -> Text:
         "cancel": "The subscription was cancelled.",
     }
     after = "Once your client has paid you another way, mark the invoice as paid."
-    said = f"all attempts to collect {_invoice(context)} from {context['client']} over {_money(context)} failed."
+    said = f"all attempts to collect {_money(context)} for {_invoice(context)} from {context['client']} failed."
     return f"Dunning ended: {context['client']}, {_invoice(context)}", [
         _first_upper(said),
         f"{ends[context['on_exhausted']]} {after}",
@@ -159,22 +164,29 @@ def _exhausted_agency(context: Context) -> Text:
 def _cycle_blocked(context: Context) -> Text:
     said = (
         f"the {context['stream']} cycle from {context['starts_on']} of subscription {context['subscription_id']}"
-        f" can't be worked off: {context['reason']}."
+        f" can't be billed: {context['reason']}."
     )
-    after = "It is tried again by itself as soon as this changes. Nothing is lost."
+    after = "It is retried automatically as soon as this changes. Nothing is lost."
     return f"Blocked: {context['subscription_id']}", [_first_upper(said), context.get("detail") or "", after]
 
 
+_STOPPED_BY = {
+    "previous_invoice_void": "the latest invoice is void",
+    "previous_invoice_uncollectible": "the latest invoice is uncollectible",
+}
+
+
 def _series_stopped(context: Context) -> Text:
-    said = f"the invoices of subscription {context['subscription_id']} have stopped: {context['reason']}."
-    after = "Resume the subscription to let them go on."
+    why = _STOPPED_BY.get(context["reason"], context["reason"])
+    said = f"the invoices of subscription {context['subscription_id']} have stopped: {why}."
+    after = "Resume the subscription to continue them."
     return f"Invoices stopped: {context['subscription_id']}", [_first_upper(said), after]
 
 
 def _first_invoice_missing(context: Context) -> Text:
     said = (
         f"subscription {context['subscription_id']} was ordered on {context['starts_on']} and still has no first invoice."
-        " Later invoices are made by themselves once you have issued it."
+        " Later invoices follow automatically once you have issued it."
     )
     return f"First invoice missing: {context['subscription_id']}", [_first_upper(said)]
 

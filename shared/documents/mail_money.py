@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from shared.documents.wording import Context, Text, command, facts, first_upper, invoice, money, pay_link
+from shared.documents.wording import Context, Text, command, facts, first_upper, invoice, money, pay_link, provider
 
 
 def _refunded(context: Context) -> Text:
@@ -14,7 +14,7 @@ def _refunded(context: Context) -> Text:
 def _refund_failed(context: Context) -> Text:
     said = (
         f"{money(context, 'refunded_minor')} of {invoice(context)} could not be given back to {context['client']}:"
-        f" {context['provider']} refused ({context['code']})."
+        f" {provider(context)} refused ({context['code']})."
     )
     if context["code"] == "returned":
         said = (
@@ -27,15 +27,15 @@ def _refund_failed(context: Context) -> Text:
 
 def _refund_in_doubt(context: Context) -> Text:
     said = (
-        f"since {context['since']} nobody can say whether {money(context, 'refunded_minor')} of {invoice(context)}"
-        f" went back: {context['provider']} has not answered."
+        f"since {context['since']} it is not known whether {money(context, 'refunded_minor')} of {invoice(context)}"
+        f" went back: {provider(context)} has not answered."
     )
     ask = (
         f"Please look in your account for a refund with the reference {context['key']}. If there is one, tell us that the"
-        " invoice was refunded, with this reference or with none: it is then recorded as this refund."
+        " invoice was refunded, with this reference or without one: it is then recorded as this refund."
     )
     none = (
-        "If there is none, let whoever runs Duecycle say so, and ask for the refund again; it is not sent anew meanwhile:"
+        "If there is none, ask your Duecycle operator to run this, then request the refund again; it is not resent meanwhile:"
         f"\n\n  {command(context, 'refund resolve')} --turn {context['refund_turn']} --not-refunded"
     )
     return f"Please check the refund: {invoice(context)}", [first_upper(said), ask, none, facts(context)]
@@ -52,26 +52,28 @@ DIFFERENT = {
 
 
 def _books_differ(context: Context) -> Text:
-    said = f"about {invoice(context)}: {DIFFERENT[context['what']].format(provider=context['provider'])}."
+    said = f"about {invoice(context)}: {DIFFERENT[context['what']].format(provider=provider(context))}."
     ask = f"Please look in your account there. It has the reference {context['reference']}."
     return f"Please check: {invoice(context)}", [first_upper(said), ask, _ADVICE[context["what"]], facts(context)]
 
 
 _ADVICE = {
-    "missing_there": "If the money is not there, let whoever runs Duecycle record that: duecycle refund taken-back.",
-    "missing_here": "If it is a payment of this invoice, let whoever runs Duecycle record it: duecycle reconcile --apply.",
-    "amount_differs": "If less was paid, let whoever runs Duecycle record what is missing: duecycle refund taken-back.",
-    "paid_twice": "Give back there what is too much.",
-    "refund_missing_here": "If it is one of this invoice, let whoever runs Duecycle record it: duecycle reconcile --apply.",
-    "refund_missing_there": "If nothing went back, give the money back in your account there.",
+    "missing_there": "If the money is not there, ask your Duecycle operator to record that: duecycle refund taken-back.",
+    "missing_here": "If it is a payment of this invoice, ask your Duecycle operator to record it: duecycle reconcile --apply.",
+    "amount_differs": "If less was paid, ask your Duecycle operator to record what is missing: duecycle refund taken-back.",
+    "paid_twice": "Refund the excess there.",
+    "refund_missing_here": "If it is one of this invoice, ask your Duecycle operator to record it: duecycle reconcile --apply.",
+    "refund_missing_there": "If it was not refunded, refund it in your account there.",
 }
 
 
 def _disputed(context: Context) -> Text:
-    said = f"{context['client']} disputes the payment of {invoice(context)} at {context['provider']} ({context['dispute']})."
+    said = (
+        f"{context['client']} disputes the payment of {invoice(context)} at {provider(context)} ({context['dispute']})."
+    )
     after = (
-        "Please answer the dispute in your account there. The invoice stays paid here; if the dispute is lost, it is open"
-        " again, and you are told."
+        "Please answer the dispute in your account there. The invoice stays paid here; if you lose the dispute, it is open"
+        " again, and you are notified."
     )
     return f"Payment disputed: {invoice(context)}", [first_upper(said), after, facts(context)]
 
@@ -95,15 +97,15 @@ def _unapplied(context: Context) -> Text:
 
 
 def _overdue_client(context: Context) -> Text:
-    said = f"{invoice(context)} over {money(context)} was due on {context['due_on']} and is not paid."
-    after = "New orders wait until it is."
+    said = f"{invoice(context)} for {money(context)} was due on {context['due_on']} and is not paid."
+    after = "New orders are on hold until it is paid."
     subject = f"Overdue: {invoice(context)} from {context['agency']}"
     return subject, [first_upper(said), after, pay_link(context), facts(context)]
 
 
 def _overdue_agency(context: Context) -> Text:
     said = (
-        f"{invoice(context)} over {money(context)} was due on {context['due_on']} and {context['client']} has not paid it."
+        f"{invoice(context)} for {money(context)} was due on {context['due_on']} and {context['client']} has not paid it."
         " New orders of this subscription are held until it is paid or voided."
     )
     return f"Overdue: {context['client']}, {invoice(context)}", [first_upper(said), facts(context)]
@@ -127,95 +129,95 @@ _NOT_ONLINE = {
 
 def _page_impossible(context: Context) -> Text:
     why = _NOT_ONLINE.get(context["code"], context["code"])
-    said = f"{invoice(context)} can't be paid on our page by {context['provider']}: {why}."
+    said = f"{invoice(context)} can't be paid on our page by {provider(context)}: {why}."
     after = (
-        f"Your client is asked to write to you. Tell him how else to pay {money(context, 'moved_minor')}, and mark the invoice"
-        " as paid once he has."
+        f"Your client is asked to write to you. Tell them how else to pay {money(context, 'moved_minor')}, and mark the invoice"
+        " as paid once they have."
     )
     return f"Can't be paid online: {invoice(context)}", [first_upper(said), after, facts(context)]
 
 
 def _page_failed_client(context: Context) -> Text:
     said = f"your payment of {money(context, 'moved_minor')} for {invoice(context)} did not go through after all."
-    link = f"Please pay it again, if you like another way: {context['pay_url']}" if context.get("pay_url") else ""
-    ask = link or f"Please write to us how you want to pay: {context['agency_email']}"
+    link = f"Please pay again, by another method if you like: {context['pay_url']}" if context.get("pay_url") else ""
+    ask = link or f"Please write to us to arrange payment: {context['agency_email']}"
     return f"Not paid: {invoice(context)}", [first_upper(said), ask, facts(context)]
 
 
 def _page_failed_agency(context: Context) -> Text:
     said = (
-        f"{context['client']} paid {money(context, 'moved_minor')} for {invoice(context)} by {context['provider']}, and the"
+        f"{context['client']} paid {money(context, 'moved_minor')} for {invoice(context)} by {provider(context)}, and the"
         " payment did not go through after all."
     )
-    after = "Your client was told, and can pay again. You need do nothing."
+    after = "Your client was notified, and can pay again. No action is needed."
     return f"Payment did not go through: {invoice(context)}", [first_upper(said), after, facts(context)]
 
 
 def _page_in_doubt(context: Context) -> Text:
     said = (
-        f"since {context['since']} nobody can say whether {context['client']} has paid {money(context, 'moved_minor')} for"
-        f" {invoice(context)} by {context['provider']}."
+        f"since {context['since']} it is not known whether {context['client']} has paid {money(context, 'moved_minor')} for"
+        f" {invoice(context)} by {provider(context)}."
     )
     ask = (
         f"Please look in your account there for a payment with the reference {context['key']}. If there is one, tell us that"
-        " the invoice is paid, with this reference or with none: it is then recorded as this payment."
+        " the invoice is paid, with this reference or without one: it is then recorded as this payment."
     )
     none = (
-        f"If there is none you need do nothing: from {context['until']} on the invoice can be charged and paid again."
+        f"If there is none, no action is needed: from {context['until']} on the invoice can be charged and paid again."
     )
     return f"Please check: {invoice(context)}", [first_upper(said), ask, none, facts(context)]
 
 
 def _reversed_client(context: Context) -> Text:
     said = (
-        f"your payment of {money(context, 'moved_minor')} for {invoice(context)} was taken back. It is to be paid again; we"
-        " do not collect it by ourselves."
+        f"your payment of {money(context, 'moved_minor')} for {invoice(context)} was reversed, so the invoice is due again."
+        " We will not charge it automatically."
     )
     ask = "Please pay it, or give us another payment method."
     link = f"You can pay it here: {context['pay_url']}" if context.get("pay_url") else ""
-    return f"Payment taken back: {invoice(context)}", [first_upper(said), ask, link, facts(context)]
+    return f"Payment reversed: {invoice(context)}", [first_upper(said), ask, link, facts(context)]
 
 
 _THEN = {
     "open": "The invoice is open again and new orders of this subscription are held. Once your client has paid another way,"
     " mark the invoice as paid; or ask for one more charge.",
     "uncollectible": "The invoice stays uncollectible. Once your client has paid another way, mark the invoice as paid.",
-    "paid": "The invoice stays paid: more was paid than it asks for. You need do nothing.",
-    "void": "The invoice stays void. You need do nothing.",
+    "paid": "The invoice stays paid: more was paid than it asks for. No action is needed.",
+    "void": "The invoice stays void. No action is needed.",
 }
 
 
 def _reversed_agency(context: Context) -> Text:
     said = (
-        f"{context['provider']} has taken back {money(context, 'moved_minor')} that {context['client']} had paid for"
-        f" {invoice(context)} ({context['reference']})."
+        f"{money(context, 'moved_minor')} that {context['client']} had paid for {invoice(context)} was reversed"
+        f" ({context['reference']})."
     )
-    return f"Payment taken back: {invoice(context)}", [first_upper(said), _THEN[context["status"]], facts(context)]
+    return f"Payment reversed: {invoice(context)}", [first_upper(said), _THEN[context["status"]], facts(context)]
 
 
 def _reinstated(context: Context) -> Text:
     said = (
-        f"{context['provider']} has given back {money(context, 'moved_minor')} that it had taken of the payment of"
-        f" {invoice(context)} ({context['reference']})."
+        f"{money(context, 'moved_minor')} of the payment for {invoice(context)} that had been reversed was reinstated"
+        f" ({context['reference']})."
     )
-    after = "It counts as paid again. You need do nothing."
+    after = "This amount counts as paid again. No action is needed."
     if context["surplus_minor"]:
         over = f"With it {money(context, 'surplus_minor')} more than the invoice asks for has come in."
         after = f"{over} To give that back, ask for a refund of it."
-    return f"Payment came back: {invoice(context)}", [first_upper(said), after, facts(context)]
+    return f"Payment reinstated: {invoice(context)}", [first_upper(said), after, facts(context)]
 
 
 def _reversal_in_doubt(context: Context) -> Text:
     said = (
-        f"{context['provider']} has said on {context['since']} that money of {invoice(context)} may be gone"
-        f" ({context['reference']}), and can't be asked what became of it."
+        f"{provider(context)} reported on {context['since']} that money paid for {invoice(context)} may be reversed"
+        f" ({context['reference']}), and has given no final answer."
     )
     ask = (
-        f"Please look in your account there for the payment {context['payment_reference']}. If its money is gone, let whoever"
-        f" runs Duecycle record it; we go on asking until {context['until']}:"
+        f"Please look in your account there for the payment {context['payment_reference']}. If it was reversed, ask your"
+        f" Duecycle operator to record it; we go on asking until {context['until']}:"
         f"\n\n  {command(context, 'refund taken-back')} --payment {context['payment_reference']} --amount-minor AMOUNT"
     )
-    none = "If it is not, you need do nothing."
+    none = "If it has not been reversed, no action is needed."
     return f"Please check: {invoice(context)}", [first_upper(said), ask, none, facts(context)]
 
 

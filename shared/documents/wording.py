@@ -37,6 +37,15 @@ def facts(context: Context) -> str:
     return "\n".join(f"  {name + ':':<12}{value}" for name, value in rows if value)
 
 
+_PROVIDERS = {"stripe": "Stripe", "paypal": "PayPal"}
+
+
+def provider(context: Context) -> str:
+    """A provider as it writes its name."""
+    name: str = context["provider"]
+    return _PROVIDERS.get(name, name)
+
+
 def pay_link(context: Context) -> str:
     """Where the client can pay it, if there is such a page."""
     return f"You can pay it here: {context['pay_url']}" if context.get("pay_url") else ""

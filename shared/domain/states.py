@@ -166,8 +166,8 @@ MACHINES = (
     Machine("invoice", "invoices", "status", INVOICE_MOVES),
     Machine("charge", "charges", "state", CHARGE_MOVES),
     Machine("refund", "refunds", "state", REFUND_MOVES),
-    Machine("place to pay", "pay_links", "state", PAY_LINK_MOVES),
-    Machine("question about money taken back", "payment_inquiries", "state", INQUIRY_MOVES),
+    Machine("payment link", "pay_links", "state", PAY_LINK_MOVES),
+    Machine("reversal inquiry", "payment_inquiries", "state", INQUIRY_MOVES),
     Machine("notice", "notices", "state", NOTICE_MOVES),
     Machine("message", "inbox", "state", MESSAGE_MOVES),
 )

@@ -29,7 +29,7 @@ OCCASIONS = [
     ("charge_impossible", "agency", INVOICE, "Can't be charged: invoice NL-00001"),
     ("charge_answered", "agency", {**INVOICE, "succeeded": True}, "Charged: invoice NL-00001"),
     ("charge_answered", "agency", {**INVOICE, "succeeded": False}, "Not charged: invoice NL-00001"),
-    ("account_refused", "agency", INVOICE, "Your account at stripe is refused"),
+    ("account_refused", "agency", INVOICE, "Your account at Stripe does not work"),
     ("charge_in_doubt", "agency", INVOICE, "Please check: invoice NL-00001"),
     ("refunded", "client", INVOICE, "Refunded: invoice NL-00001 from Northlight"),
     ("refund_failed", "agency", INVOICE, "Refund failed: invoice NL-00001"),
@@ -43,9 +43,9 @@ OCCASIONS = [
     ("page_payment_failed", "client", INVOICE, "Not paid: invoice NL-00001"),
     ("page_payment_failed", "agency", INVOICE, "Payment did not go through: invoice NL-00001"),
     ("page_payment_in_doubt", "agency", INVOICE, "Please check: invoice NL-00001"),
-    ("payment_reversed", "client", INVOICE, "Payment taken back: invoice NL-00001"),
-    ("payment_reversed", "agency", INVOICE, "Payment taken back: invoice NL-00001"),
-    ("payment_reinstated", "agency", INVOICE, "Payment came back: invoice NL-00001"),
+    ("payment_reversed", "client", INVOICE, "Payment reversed: invoice NL-00001"),
+    ("payment_reversed", "agency", INVOICE, "Payment reversed: invoice NL-00001"),
+    ("payment_reinstated", "agency", INVOICE, "Payment reinstated: invoice NL-00001"),
     ("reversal_in_doubt", "agency", INVOICE, "Please check: invoice NL-00001"),
     ("cycle_blocked", "agency", SERIES, "Blocked: sub"),
     ("series_stopped", "agency", SERIES, "Invoices stopped: sub"),
@@ -55,7 +55,7 @@ OCCASIONS = [
 PLEASE_PAY = """\
 Dear Kanzlei Brandt,
 
-Please find below invoice NL-00001 over 1785.00 EUR. Please pay it by 2026-07-15.
+Please find below invoice NL-00001 for 1785.00 EUR. Please pay it by 2026-07-15.
 
   Invoice:    NL-00001
   For:        SEO care
@@ -70,7 +70,7 @@ Northlight
 FAILED = """\
 Hello Northlight,
 
-The payment of invoice NL-00001 by Kanzlei Brandt over 1785.00 EUR failed (insufficient_funds). New orders of this \
+The payment of invoice NL-00001 by Kanzlei Brandt for 1785.00 EUR failed (insufficient_funds). New orders of this \
 subscription are held until it is resolved.
 
 Next attempt: 2026-07-02.

@@ -1,6 +1,7 @@
 """The published contract is what the code does."""
 
 import json
+import re
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -52,6 +53,12 @@ def test_the_page_of_states_is_what_the_code_generates() -> None:
     page = (DOCS / "states.md").read_text("utf-8")
     assert page == states_page()
     assert "| **open** | · | yes | yes | yes |" in page  # an invoice
+
+
+def test_the_page_of_messages_names_every_event() -> None:
+    page = (DOCS / "messages.md").read_text("utf-8").partition("\n## Events\n")[2]
+    rows = re.findall(r"^\| (`.+?) \|", page, re.MULTILINE)
+    assert sorted(name for row in rows for name in re.findall(r"`([a-z_.]+)`", row)) == sorted(EVENT_TYPES)
 
 
 def test_check_tells_what_differs_and_writing_mends_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

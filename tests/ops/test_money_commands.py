@@ -198,7 +198,7 @@ def test_a_person_says_that_money_is_gone(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("option", "code", "says"),
-    [("", 2, "can't be asked here"), ("--unasked", 0, "no longer remembers the key")],
+    [("", 2, "can't be asked here"), ("--no-lookup", 0, "no longer remembers the key")],
 )
 def test_nothing_goes_out_again_before_the_provider_was_asked(desk: Desk, option: str, code: int, says: str) -> None:
     """Where its secret is not at hand the command refuses, unless it is told to do without; then it warns of the dead key."""

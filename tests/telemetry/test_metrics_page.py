@@ -10,6 +10,7 @@ from scheduler.figures import DESCRIBED
 from shared.telemetry import metrics
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operating" / "metrics.md").read_text("utf-8")
+RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "rules.yml"
 ROW = re.compile(r"^\| `(duecycle_\w+)` \| (.+?) \| (.+) \|$", re.MULTILINE)
 
 
@@ -29,6 +30,13 @@ def _labels(names: tuple[str, ...]) -> str:
 
 def test_the_page_of_metrics_is_complete_and_true() -> None:
     assert {name: (labels, text) for name, labels, text in ROW.findall(PAGE)} == exported()
+
+
+def test_the_page_of_metrics_names_every_alert() -> None:
+    rules = RULES.read_text("utf-8")
+    alerts = re.findall(r"alert: (\w+)\n(?:.+\n)*?\s+labels: \{severity: (\w+)\}", rules)
+    assert len(alerts) == rules.count("- alert:")
+    assert re.findall(r"^\| `(Duecycle\w+)` \| (\w+) \|", PAGE, re.MULTILINE) == alerts
 
 
 def test_questions_ask_for_what_is_exported() -> None:

@@ -78,7 +78,7 @@ def account_refused(shop: Shop) -> None:
     shop.provider.refuses_account = True
     shop.open("pm_ok")
     shop.wait(days=2)
-    assert "goes out within six hours" in mail(shop, "Your account at stripe is refused", AGENCY)
+    assert "goes out within six hours" in mail(shop, "Your account at Stripe does not work", AGENCY)
     shop.provider.refuses_account = False
     shop.wait(hours=6)
     assert (shop.status(), shop.money()) == ("paid", ["11900"])
@@ -87,7 +87,7 @@ def account_refused(shop: Shop) -> None:
 def charge_in_doubt(shop: Shop) -> None:
     """The payment is there, and the agency says so by its portal, which knows no reference."""
     doubt(shop)
-    assert "tell us that the invoice is paid, with this reference or with none" in mail(shop, "Please check", AGENCY)
+    assert "tell us that the invoice is paid, with this reference or without one" in mail(shop, "Please check", AGENCY)
     mark_paid(shop)
     heard_of_again(shop)
     assert (shop.status(), shop.diary.ask(PAYMENTS)) == ("paid", [("stripe", 11900)])

@@ -55,7 +55,7 @@ def refund_lost(shop: Shop) -> None:
 
 def refund_in_doubt(shop: Shop) -> None:
     refund_lost(shop)
-    assert "tell us that the invoice was refunded, with this reference or with none" in mail(
+    assert "tell us that the invoice was refunded, with this reference or without one" in mail(
         shop, "Please check", AGENCY
     )
     shop.diary.say("invoice.refunded", shop.clock.at, invoice_id=INVOICE)
@@ -145,7 +145,7 @@ def page_payment_failed_client(shop: Shop) -> None:
 
 def page_payment_failed_agency(shop: Shop) -> None:
     bounced(shop)
-    assert "You need do nothing" in mail(shop, "Payment did not go through", AGENCY)
+    assert "No action is needed" in mail(shop, "Payment did not go through", AGENCY)
     assert len(shop.diary.notices("page_payment_failed", "client")) == 1
 
 
@@ -172,14 +172,14 @@ def page_payment_in_doubt(shop: Shop) -> None:
 def payment_reversed_client(shop: Shop) -> None:
     shop.open("pm_ok")
     dispute(shop, "lost")
-    follow_link(shop, mail(shop, "Payment taken back", CLIENT))
+    follow_link(shop, mail(shop, "Payment reversed", CLIENT))
     assert shop.status() == "paid"
 
 
 def payment_reversed_agency(shop: Shop) -> None:
     shop.open("pm_ok")
     dispute(shop, "lost")
-    assert "mark the invoice as paid; or ask for one more charge" in mail(shop, "Payment taken back", AGENCY)
+    assert "mark the invoice as paid; or ask for one more charge" in mail(shop, "Payment reversed", AGENCY)
     shop.diary.say("charge.requested", shop.clock.at, invoice_id=INVOICE)
     shop.wait(seconds=1)
     assert (shop.status(), shop.money()) == ("paid", ["11900", "11900"])
@@ -191,7 +191,7 @@ def payment_reinstated(shop: Shop) -> None:
     dispute(shop, "lost")
     mark_paid(shop, reference="bank")
     dispute(shop, "won", payment="pi_00000001")
-    assert "To give that back, ask for a refund of it" in mail(shop, "Payment came back", AGENCY)
+    assert "To give that back, ask for a refund of it" in mail(shop, "Payment reinstated", AGENCY)
     shop.diary.say("refund.requested", shop.clock.at, invoice_id=INVOICE, amount_minor=11900)
     shop.wait(seconds=1)
     assert (shop.status(), shop.diary.ask("SELECT state FROM refunds")) == ("paid", [("succeeded",)])

@@ -243,7 +243,7 @@ def test_a_client_who_does_not_tick_keeps_nothing(shop: Shop) -> None:
     """Nor does one whose place was opened without the tick: that one is closed, and there is a new one."""
     shop.open("", collection="manual")
     shop.press()
-    assert "prepared anew" in shop.press(keep=True).text
+    assert "being updated" in shop.press(keep=True).text
     shop.wait(minutes=1)
     assert shop.press().status_code == 303
     shop.client_pays(shop.places()[-1])

@@ -155,10 +155,10 @@ def test_an_account_of_two_agencies_is_not_compared_until_both_say_that_it_is_me
     both_open(shop)
     env = {"DUECYCLE_SECRET_SAME_VALUE": "sk_test_loopback"}
     set_ = ("account", "set", "--provider", "stripe", "--secret", secret, "--test", "--agency")
-    assert "ag and other collect by the same stripe account" in run(shop, *set_, "other", **env).output
+    assert "ag and other collect through the same stripe account" in run(shop, *set_, "other", **env).output
     refused = run(shop, "reconcile", **env)
     assert refused.exit_code == 1
-    assert "ag and other collect by the same stripe account" in refused.output
+    assert "ag and other collect through the same stripe account" in refused.output
     assert "duecycle account set --shared" in refused.output
     assert run(shop, *set_, "other", "--shared", **env).exit_code == 0
     assert run(shop, "reconcile", **env).exit_code == 1

@@ -150,6 +150,19 @@ def account_refused(shop: Shop) -> Told:
     return told(shop)
 
 
+def refused_while_dunning(shop: Shop) -> Told:
+    """The card was declined, and is then refused for a reason that no table lists: the ladder goes on."""
+    assert isinstance(shop.provider, StripeLike)
+    shop.open("pm_decline_insufficient_funds")
+    before = told(shop)
+    real = shop.gateway.charge
+    refused = iter([NotSent("", "parameter_unknown", key_spent=True)])
+    shop.gateway.charge = lambda *of: next(refused, None) or real(*of)  # type: ignore[method-assign]
+    shop.wait(days=2)
+    assert next(refused, None) is None
+    return since(shop, before)
+
+
 def asked_and_declined(shop: Shop) -> Told:
     shop.open("pm_decline_insufficient_funds", collection="manual")
     before = told(shop)
@@ -258,6 +271,7 @@ STORIES: dict[str, Callable[[Shop], Told]] = {
     "refused: the client's method is gone at the provider": method_gone,
     "refused three times, for a reason nobody has listed": refused_three_times,
     "refused: the agency's account": account_refused,
+    "refused for a reason nobody has listed, while dunning runs": refused_while_dunning,
     "asked for where nothing is collected by itself, and declined": asked_and_declined,
     "asked for where nothing is collected by itself, and succeeded": asked_and_succeeded,
     "not sent: the amount can't be collected": not_payable,

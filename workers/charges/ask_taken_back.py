@@ -18,7 +18,6 @@ from shared.gateways.port import (
     Gateway,
     NotYetKnowable,
     OnlineGateway,
-    RefundRequest,
     Sent,
     Succeeded,
     TakenBack,
@@ -28,6 +27,7 @@ from shared.store.locks import lock_subscriptions
 from shared.store.refunds import Refund
 from shared.store.reversals import Inquiry
 from shared.store.transaction import Store, Tx
+from workers.charges.refund_payments import refund_request
 from workers.directory import GatewaysOf
 
 FIRST_LOOK = timedelta(minutes=1)
@@ -84,15 +84,7 @@ def ask(question: Question) -> TakenBack | Found:
     try:
         if refund is None:
             return question.gateway.taken_back(inquiry.kind, inquiry.reference)
-        request = RefundRequest(
-            agency_id=question.agency_id,
-            invoice_id=refund.invoice_id,
-            turn=refund.turn,
-            key=refund.key,
-            amount_minor=refund.amount_minor,
-            currency=refund.currency,
-            payment_reference=refund.payment_reference,
-        )
+        request = refund_request(question.agency_id, refund)
         return question.gateway.find_refund(request, Sent(refund.sent_at or refund.requested_at, refund.reference))
     except Exception as error:  # noqa: BLE001 - whatever an adapter lets slip, it is asked again
         log.error("gateway.raised", invoice_id=inquiry.invoice_id, error=type(error).__name__)

@@ -98,7 +98,7 @@ def _decide(tx: Tx, agency_id: str, usable: Mapping[str, Gateway | str], refund:
     call = RefundCall(
         refund._replace(fence=refund.fence + 1),
         gateway,
-        _request(agency_id, refund),
+        refund_request(agency_id, refund),
         None,
         again=False,
         remembered=True,
@@ -133,7 +133,8 @@ def ask(call: RefundCall) -> Found:
         return Unknown(f"adapter raised {type(error).__name__}")
 
 
-def _request(agency_id: str, refund: Refund) -> RefundRequest:
+def refund_request(agency_id: str, refund: Refund) -> RefundRequest:
+    """A refund as its provider is asked for it, and about it."""
     return RefundRequest(
         agency_id=agency_id,
         invoice_id=refund.invoice_id,

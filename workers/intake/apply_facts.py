@@ -126,7 +126,7 @@ def payment_method(work: UnitOfWork, change: Change, data: PaymentMethodUpserted
     if is_our_form(data.payment_method_id):
         return Refused(
             "data.payment_method_id",
-            f"begins like the ids that we give ourselves ({OUR_FORMS}); send an id of your own",
+            f"begins with a prefix reserved for our own ids ({OUR_FORMS}); send an id of your own",
         )
     key = (data.agency_id, data.client_id, data.payment_method_id)
     accepted = compare(change, data.revision, work.standing(tables.payment_methods, *key))

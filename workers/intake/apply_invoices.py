@@ -44,7 +44,7 @@ def paid(tx: Tx, change: Change, data: InvoicePaid) -> Verdict:
         return Applied()
     if data.amount_minor is None and (invoice.status == "void" or amount == 0):
         why = "void, so it has no rest" if invoice.status == "void" else "paid, so nothing is left to pay"
-        return Refused("data.amount_minor", f"the invoice is {why}; if more money arrived, say how much")
+        return Refused("data.amount_minor", f"the invoice is {why}; if more money arrived, send amount_minor")
     receive(tx, agency, [payment])
     charges.wake_open(tx, data.agency_id, [invoice.invoice_id])
     return Applied()
@@ -174,12 +174,12 @@ def _not_chargeable(tx: Tx, agency_id: str, invoice: Invoice, latest: Charge | N
     if latest is not None and latest.state in CHARGE_IN_FLIGHT:
         return "an attempt is under way; ask again if it fails"
     if latest is not None and latest.state == "due" and latest.planned_at <= tx.as_of:
-        return "an attempt goes out already; ask again if it fails"
+        return "an attempt is already being sent; ask again if it fails"
     listed = facts.payment_methods(tx, agency_id, [invoice.client_id]).get(invoice.client_id, ())
     tried = collecting.tried(tx, agency_id, [invoice.invoice_id]).get(invoice.invoice_id, ())
     method = choose(listed, tried)
     if method is None and latest is not None and latest.state == "action_required":
-        return "the client has to confirm this payment with his bank; ask him, or send another one by payment_method.upserted"
+        return "the client has to confirm this payment; ask them, or send another method by payment_method.upserted"
     if method is None:
         return "the client has no payment method that can be used; send one by payment_method.upserted, or let the client pay"
     recent = collecting.recent_declines(tx, agency_id, [method.credential], DECLINES_WINDOW)

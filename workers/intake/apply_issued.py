@@ -85,7 +85,7 @@ def _refused(tx: Tx, agency: Agency, data: InvoiceIssued) -> Refused | None:
     """Ids in our own form, dates ahead of the clock, and numbers that are given already."""
     if is_our_form(data.invoice_id):
         return Refused(
-            "data.invoice_id", f"begins like the ids that we give ourselves ({OUR_FORMS}); send an id of your own"
+            "data.invoice_id", f"begins with a prefix reserved for our own ids ({OUR_FORMS}); send an id of your own"
         )
     today = local_date(tx.as_of + AHEAD_MAX, agency.timezone)
     if data.issued_on > today:

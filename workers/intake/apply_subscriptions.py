@@ -96,7 +96,7 @@ def _order_id_refused(work: UnitOfWork, data: SubscriptionUpserted) -> Refused |
         return None
     if is_our_form(data.order_id):
         return Refused(
-            "data.order_id", f"begins like the ids that we give ourselves ({OUR_FORMS}); send an id of your own"
+            "data.order_id", f"begins with a prefix reserved for our own ids ({OUR_FORMS}); send an id of your own"
         )
     if work.order_id_taken(data.agency_id, data.order_id, data.subscription_id):
         return Refused("data.order_id", "another subscription has this order; send an id of its own")

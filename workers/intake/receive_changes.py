@@ -65,10 +65,7 @@ _APPLY: Mapping[type, Apply] = {
     ChargeRequested: _by_itself(apply_invoices.charge_requested),
 }
 UNREADABLE = "unreadable"
-REUSED = (
-    "another message with this id and other content counts already; an id stands for one message: send this one under an id"
-    " of its own"
-)
+REUSED = "a message with this id but different content was accepted before; send this one under an id of its own"
 TRIES_MAX = 3
 
 

@@ -56,7 +56,7 @@ def too_far_ahead(change: Change, now: datetime) -> Refused | None:
         if at is not None and at > now + AHEAD_MAX:
             return Refused(
                 field,
-                f"is {_shown(at)}, ahead of our clock ({_shown(now)}); nothing can be told before it has happened:"
+                f"is {_shown(at)}, ahead of our clock ({_shown(now)}); it can't lie in the future:"
                 " send the moment at which it became true",
             )
     return None

@@ -53,7 +53,7 @@ CREATE OR REPLACE TRIGGER legal_moves AFTER UPDATE OF state ON pay_links FOR EAC
         WHEN 'paying' THEN NEW.state NOT IN ('open', 'paid', 'ended')
         WHEN 'ended' THEN NEW.state NOT IN ('paying', 'paid')
         ELSE true END)
-    EXECUTE FUNCTION refuse_move('place to pay', 'state');
+    EXECUTE FUNCTION refuse_move('payment link', 'state');
 
 CREATE OR REPLACE TRIGGER legal_moves AFTER UPDATE OF state ON payment_inquiries FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND CASE OLD.state
@@ -61,7 +61,7 @@ CREATE OR REPLACE TRIGGER legal_moves AFTER UPDATE OF state ON payment_inquiries
         WHEN 'answered' THEN NEW.state NOT IN ('asking')
         WHEN 'unanswered' THEN NEW.state NOT IN ('asking')
         ELSE true END)
-    EXECUTE FUNCTION refuse_move('question about money taken back', 'state');
+    EXECUTE FUNCTION refuse_move('reversal inquiry', 'state');
 
 CREATE OR REPLACE TRIGGER legal_moves AFTER UPDATE OF state ON notices FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND CASE OLD.state
