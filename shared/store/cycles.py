@@ -7,13 +7,13 @@ from typing import Final, NamedTuple
 
 from shared.domain.facts import Stream
 from shared.domain.invoicing import Period
+from shared.domain.states import CYCLE_UNSETTLED
 from shared.store import bulk, spans, tables
 from shared.store.errors import require_all
 from shared.store.transaction import Tx
 
 CYCLES_PER_PASS_MAX = 36
 NOWHERE: Final[Mapping[str, date]] = MappingProxyType({})
-_UNSETTLED = "state IN ('due', 'waiting', 'held', 'blocked')"
 _PLANNED = (
     "agency_id",
     "subscription_id",
@@ -117,7 +117,7 @@ def settle(tx: Tx, agency_id: str, stream: Stream, settled: Sequence[Settled]) -
         FROM unnest(CAST(:ids AS text[]), CAST(:starts AS date[]), CAST(:states AS text[]), CAST(:reasons AS text[]),
                     CAST(:orders AS text[])) AS v(subscription_id, starts_on, state, reason, order_id)
         WHERE c.agency_id = :agency_id AND c.subscription_id = v.subscription_id AND c.stream = :stream
-          AND c.starts_on = v.starts_on AND c.{_UNSETTLED}
+          AND c.starts_on = v.starts_on AND {bulk.still_in("c.state", CYCLE_UNSETTLED)}
         """,  # noqa: S608
         agency_id=agency_id,
         stream=stream,
@@ -154,7 +154,7 @@ def stick(tx: Tx, agency_id: str, stream: Stream, stuck: Sequence[Stuck], tries:
             "rings",
         ),
         [(each.subscription_id, stream, each.starts_on, *each[2:], tries, 0) for each in stuck],
-        where=f"t.{_UNSETTLED}",
+        where=bulk.still_in("t.state", CYCLE_UNSETTLED),
     )
 
 

@@ -91,4 +91,5 @@ class Sending(NamedTuple):
 
 def settle(tx: Tx, agency_id: str, sendings: Sequence[Sending]) -> None:
     """Record what became of notices. One that another worker has settled since, its lease being over, stays as it is."""
-    bulk.update_found(tx, tables.notices, agency_id, ("key",), Sending._fields[1:], sendings, "t.state = 'due'")
+    still_due = bulk.still_in("t.state", ["due"])
+    bulk.update_found(tx, tables.notices, agency_id, ("key",), Sending._fields[1:], sendings, still_due)
