@@ -18,6 +18,7 @@ from shared.store.embedded import EmbeddedPostgres, PostgresServer
 if TYPE_CHECKING:
     from shared.broker.private import PrivateRabbitmq
     from shared.store.transaction import FixedClock, Store
+    from tests.databases import Database, Databases
 
 TEMPLATE = f"duecycle_template_{os.getpid()}"
 START = datetime(2026, 6, 1, tzinfo=UTC)
@@ -74,22 +75,32 @@ def template(postgres: PostgresServer) -> Iterator[str]:
     postgres.drop_database(TEMPLATE)
 
 
-@pytest.fixture
-def database_url(postgres: PostgresServer, template: str) -> Iterator[str]:
-    """A fresh migrated database of this test's own."""
-    name = f"duecycle_test_{os.getpid()}_{next(_numbers)}"
-    yield postgres.create_database(name, template)
-    postgres.drop_database(name)
+@pytest.fixture(scope="session")
+def databases(postgres: PostgresServer, template: str) -> Iterator["Databases"]:
+    """Copies of the template, each used by many tests in turn."""
+    from tests.databases import Databases
+
+    with Databases(postgres, template, f"duecycle_test_{os.getpid()}") as made:
+        yield made
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
+def database(databases: "Databases") -> Iterator["Database"]:
+    """A migrated database with no rows, of this test's own."""
+    with databases.one() as made:
+        yield made
+
+
+@pytest.fixture
+def database_url(database: "Database") -> str:
+    """Its address."""
+    return database.url
+
+
+@pytest.fixture
+def engine(database: "Database") -> Engine:
     """An engine on the test's database, made as the product makes it."""
-    from shared.store.transaction import make_engine
-
-    made = make_engine(database_url, ping=False)
-    yield made
-    made.dispose()
+    return database.engine
 
 
 @pytest.fixture

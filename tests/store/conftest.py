@@ -3,18 +3,17 @@
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import count
 
 import pytest
 from sqlalchemy import Engine
 
 from shared.store.embedded import PostgresServer
 from shared.store.transaction import FixedClock, Store, Tx, make_engine
+from tests.databases import Databases
 from tests.journeys.diary import Diary
 
 HEALTHY = f"duecycle_healthy_{os.getpid()}"
 NOW = datetime(2026, 7, 11, tzinfo=UTC)
-_numbers = count(1)
 
 
 def live(diary: Diary) -> None:
@@ -62,14 +61,18 @@ def healthy(postgres: PostgresServer, template: str, tmp_path_factory: pytest.Te
     postgres.drop_database(HEALTHY)
 
 
+@pytest.fixture(scope="session")
+def ledgers(postgres: PostgresServer, healthy: str) -> Iterator[Databases]:
+    """Copies of the healthy ledger, each used by many tests in turn."""
+    with Databases(postgres, healthy, f"{healthy}_copy") as made:
+        yield made
+
+
 @pytest.fixture
-def ledger(postgres: PostgresServer, healthy: str) -> Iterator[Store]:
+def ledger(ledgers: Databases) -> Iterator[Store]:
     """A store on a copy of the healthy ledger, at 2026-07-11T00:00Z."""
-    name = f"{healthy}_{next(_numbers)}"
-    engine = make_engine(postgres.create_database(name, healthy))
-    yield Store(engine, FixedClock(NOW))
-    engine.dispose()
-    postgres.drop_database(name)
+    with ledgers.one() as copy:
+        yield Store(copy.engine, FixedClock(NOW))
 
 
 @pytest.fixture(scope="session")
