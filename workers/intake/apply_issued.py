@@ -4,7 +4,7 @@ from datetime import date
 from typing import NamedTuple
 
 from shared.acts import numbering, series
-from shared.acts.checkout import taken_at_checkout
+from shared.acts.checkout import settle_initial_payments, taken_at_checkout
 from shared.acts.issue import Draft, issue
 from shared.domain.cycles import Recurrence, due_at, local_date
 from shared.domain.facts import INVOICE, Agency, ServiceRevision, Subscription, SubscriptionRevision, in_force
@@ -66,6 +66,7 @@ def issued(tx: Tx, change: Change, data: InvoiceIssued) -> Verdict:
         tell=data.send,
     )
     issue(tx, agency, [draft])
+    settle_initial_payments(tx, agency, [data.subscription_id])
     return Applied()
 
 
@@ -183,12 +184,18 @@ def _voided_on_that_day(tx: Tx, data: InvoiceIssued) -> int | None:
 def _payments(
     tx: Tx, known: _Known, change: Change, data: InvoiceIssued, bill: Bill, cycle: tuple[int, date, date] | None
 ) -> tuple[Payment, ...]:
-    """What is paid already: the whole, if upstream says so; else what the order's checkout took for cycle 0."""
-    if bill.total_minor == 0:
-        return ()
-    if data.status == "paid":
-        told = (payment_source(change.source), joined(change.source, change.id))
-        return (Payment(*told, data.invoice_id, bill.total_minor, bill.currency, change.time),)
+    """What is paid already: what the checkout took for cycle 0, and the rest of it if upstream says that the whole is paid."""
+    taken = _taken(tx, known, data, bill, cycle)
+    rest = bill.total_minor - sum(each.amount_minor for each in taken)
+    if data.status != "paid" or rest <= 0:
+        return taken
+    told = (payment_source(change.source), joined(change.source, change.id))
+    return (*taken, Payment(*told, data.invoice_id, rest, bill.currency, change.time))
+
+
+def _taken(
+    tx: Tx, known: _Known, data: InvoiceIssued, bill: Bill, cycle: tuple[int, date, date] | None
+) -> tuple[Payment, ...]:
     paid = known.subscription.initial_payment
     if paid is None or cycle is None or paid.currency != bill.currency:
         return ()
