@@ -204,3 +204,23 @@ def of_subscriptions(tx: Tx, agency_id: str, ids: Collection[str]) -> set[tuple[
         ids=list(ids),
     )
     return {(row[0], row[1], row[2]) for row in rows}
+
+
+def of_checkout(tx: Tx, agency_id: str, subscription_id: str, source: str, reference: str) -> tuple[int, str] | None:
+    """The amount and currency recorded of a checkout's payment, for an invoice or without one; None if it is not recorded."""
+    rows = tx.rows(
+        """
+        SELECT p.amount_minor, p.currency
+        FROM invoices AS i JOIN payments AS p ON p.agency_id = i.agency_id AND p.invoice_id = i.invoice_id
+        WHERE i.agency_id = :agency_id AND i.subscription_id = :subscription_id AND p.source = :source
+          AND p.reference = :reference
+        UNION ALL
+        SELECT amount_minor, currency FROM unapplied_payments
+        WHERE agency_id = :agency_id AND subscription_id = :subscription_id AND source = :source AND reference = :reference
+        """,
+        agency_id=agency_id,
+        subscription_id=subscription_id,
+        source=source,
+        reference=reference,
+    )
+    return (rows[0][0], rows[0][1]) if rows else None

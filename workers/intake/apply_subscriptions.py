@@ -3,8 +3,6 @@
 from datetime import date, datetime
 from typing import Any
 
-import msgspec
-
 from shared.acts import series
 from shared.acts.checkout import settle_initial_payments
 from shared.domain.cycles import Unit, due_at, local_date
@@ -12,11 +10,11 @@ from shared.domain.facts import INVOICE, ORDER, Agency, Stream, Subscription, in
 from shared.domain.keys import OUR_FORMS, is_our_form
 from shared.domain.planning import CANCELLED, Schedule
 from shared.messages import Change, SubscriptionResumed, SubscriptionUpserted, content_digest
-from shared.store import cycles, facts, invoice_cycles, schedules, tables, upserts
+from shared.store import cycles, facts, schedules, tables, upserts
 from shared.store.locks import lock_subscriptions
 from shared.store.transaction import Tx
 from shared.store.unit_of_work import UnitOfWork
-from workers.intake import bill_from
+from workers.intake import bill_from, checkout_money
 from workers.intake.naming import arrivals_of
 from workers.intake.verdicts import Accepted, Applied, Refused, Stale, Verdict, Waits, compare
 
@@ -65,7 +63,10 @@ def _follow(
 ) -> Verdict:
     """A revision of what is known, its lock held."""
     if isinstance(accepted, Stale):
-        _take_late_payment(work.tx, agency, data)
+        stored = facts.subscriptions(work.tx, data.agency_id, [data.subscription_id])[data.subscription_id]
+        unkept = checkout_money.take_late(work.tx, agency, stored, data)
+        if unkept is not None:
+            return unkept
         upserts.known_earlier(work.tx, data.agency_id, data.subscription_id, change.time)
         late = _history(agency, data, change.time, content_digest(data))
         upserts.keep_late(work.tx, tables.subscription_revisions, _keys(data), late)
@@ -121,27 +122,7 @@ def _refused(work: UnitOfWork, stored: Subscription, data: SubscriptionUpserted)
             "data.starts_on",
             f"is fixed at {stored.starts_on} since the first cycle has a document; cancel and send a new subscription",
         )
-    return _money_refused(work.tx, data) or bill_from.refused(work.tx, stored, data)
-
-
-def _money_refused(tx: Tx, data: SubscriptionUpserted) -> Refused | None:
-    """The initial payment can only pay the first invoice in that invoice's currency."""
-    paid = data.initial_payment
-    first = invoice_cycles.first_of(tx, data.agency_id, [data.subscription_id]).get(data.subscription_id)
-    if paid is None or first is None or first.currency in (None, paid.currency):
-        return None
-    return Refused(
-        "data.initial_payment.currency",
-        f"is {paid.currency}, the first invoice is in {first.currency}; send what was taken in {first.currency}",
-    )
-
-
-def _take_late_payment(tx: Tx, agency: Agency, data: SubscriptionUpserted) -> None:
-    """An older revision arrives late and tells of money that no later one told of: it counts all the same."""
-    stored = facts.subscriptions(tx, data.agency_id, [data.subscription_id])[data.subscription_id]
-    if stored.initial_payment is None and data.initial_payment is not None and _money_refused(tx, data) is None:
-        upserts.change(tx, tables.subscriptions, _keys(data), {"initial_payment": _fixed(data)["initial_payment"]})
-        settle_initial_payments(tx, agency, [data.subscription_id])
+    return checkout_money.refused(work.tx, stored, data) or bill_from.refused(work.tx, stored, data)
 
 
 def _history(agency: Agency, data: SubscriptionUpserted, effective_at: datetime, digest: str) -> dict[str, Any]:
@@ -162,13 +143,12 @@ def _history(agency: Agency, data: SubscriptionUpserted, effective_at: datetime,
 
 def _fixed(data: SubscriptionUpserted) -> dict[str, Any]:
     """What has no history."""
-    paid = None if data.initial_payment is None else msgspec.json.encode(data.initial_payment).decode()
     return {
         "checkout": data.checkout,
         "starts_on": data.starts_on,
         "order_id": data.order_id,
         "bill_from": data.bill_from,
-        "initial_payment": paid,
+        "initial_payment": checkout_money.encoded(data),
     }
 
 
