@@ -137,6 +137,27 @@ def insert(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> int:
     return written
 
 
+def taken_by_provider(tx: Tx, agency_id: str, invoice_id: str, name: str) -> int | None:
+    """The amount that a provider took for an invoice under a name: its own id of it, or our key. None if there is none."""
+    found: int | None = tx.scalar(
+        """
+        SELECT amount_minor FROM payments
+        WHERE agency_id = :agency_id AND invoice_id = :invoice_id AND reference = :name AND source NOT LIKE 'upstream%'
+        UNION ALL
+        SELECT amount_minor FROM charges
+        WHERE agency_id = :agency_id AND invoice_id = :invoice_id AND state = 'succeeded' AND :name IN (key, reference)
+        UNION ALL
+        SELECT amount_minor FROM pay_links
+        WHERE agency_id = :agency_id AND invoice_id = :invoice_id AND state = 'paid' AND :name IN (key, reference)
+        LIMIT 1
+        """,
+        agency_id=agency_id,
+        invoice_id=invoice_id,
+        name=name,
+    )
+    return found
+
+
 class Unapplied(NamedTuple):
     """Money taken at a checkout whose first invoice was never made; `reason` says why there is none."""
 
