@@ -83,6 +83,11 @@ def is_taken(tx: Tx, agency_id: str, number: str) -> bool:
     )
 
 
+def is_ours(tx: Tx, agency_id: str, number: str) -> bool:
+    """True if our own series has given this number to an invoice of the agency."""
+    return bool(_ours(tx, agency_id, "invoices", [(sequence, number) for sequence in sequences_of(number)]))
+
+
 def is_of_credit_note(tx: Tx, agency_id: str, number: str) -> bool:
     """True if a credit note of the agency has this number."""
     return bool(_ours(tx, agency_id, "credit_notes", [(sequence, number) for sequence in sequences_of(number)]))

@@ -36,4 +36,4 @@ def replay(store: Store, inbox_id: int, by: str) -> Received | None:
         operating.arrived_again(tx, inbox_id, change.data.agency_id, change.type, change.time)
         subject = f"message/{change.source}/{change.id}"
         tx.record(change.data.agency_id, "change.replayed", subject, {"by": by, "was": again[0].state})
-        return apply_stored(tx, change, inbox_id)
+        return apply_stored(tx, change, inbox_id, kept.waits_for)
