@@ -79,7 +79,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
 
 def said_by_the_page() -> dict[tuple[str, str], str]:
     """(state, message) → the answer, by the table of the page."""
-    text = PAGE.read_text("utf-8").partition("## What they do to an invoice\n")[2]
+    text = PAGE.read_text("utf-8").partition("## What they do to an invoice\n")[2].partition("\n## ")[0]
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in re.findall(r"^\|.*\|$", text, re.MULTILINE)
     ]
