@@ -25,9 +25,18 @@ def is_our_form(id_: str) -> bool:
     return id_.startswith((_INVOICE, _ORDER, _PAGE_METHOD))
 
 
+UPSTREAM_BEFORE = "upstream"
+"""The source of every payment that upstream told of before sources were told apart."""
+
+
 def payment_source(upstream: str) -> str:
     """The source of a payment that upstream told of, kept apart from the providers': two systems may use one reference."""
     return f"upstream:{upstream}"
+
+
+def is_of_upstream(source: str) -> bool:
+    """True for a payment that upstream told of, whichever of its systems."""
+    return source.startswith(f"{UPSTREAM_BEFORE}:")
 
 
 Mode = Literal["live", "test", "sandbox"]

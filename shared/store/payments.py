@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from shared.domain.keys import UPSTREAM_BEFORE, is_of_upstream
 from shared.store import bulk, pay_links, tables
 from shared.store.transaction import Tx
 
@@ -23,7 +24,17 @@ class Payment(NamedTuple):
 
 
 def known(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> dict[tuple[str, str, str], int]:
-    """The amounts of those of these payments that are recorded already, by (source, reference, invoice)."""
+    """The amounts of those of these payments that are recorded already, by (source, reference, invoice).
+
+    What upstream told of is also looked for as it was recorded before its sources were told apart.
+    """
+    asked = {
+        (each.source, each.reference, each.invoice_id): [(each.source, each.reference, each.invoice_id)]
+        for each in payments
+    }
+    for of in list(asked):
+        if is_of_upstream(of[0]):
+            asked.setdefault((UPSTREAM_BEFORE, *of[1:]), []).append(of)
     rows = tx.rows(
         """
         SELECT p.source, p.reference, p.invoice_id, p.amount_minor FROM payments AS p
@@ -33,11 +44,11 @@ def known(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> dict[tuple[str
         WHERE p.agency_id = :agency_id
         """,
         agency_id=agency_id,
-        sources=[each.source for each in payments],
-        references=[each.reference for each in payments],
-        ids=[each.invoice_id for each in payments],
+        sources=[each[0] for each in asked],
+        references=[each[1] for each in asked],
+        ids=[each[2] for each in asked],
     )
-    return {(row[0], row[1], row[2]): row[3] for row in rows}
+    return {of: row[3] for row in rows for of in asked[row[0], row[1], row[2]]}
 
 
 _READ = ", ".join(Payment._fields)
