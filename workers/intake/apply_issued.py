@@ -71,7 +71,7 @@ def issued(tx: Tx, change: Change, data: InvoiceIssued) -> Verdict:
 
 
 def _told_again(standing: Invoice, data: InvoiceIssued) -> Verdict:
-    """The same invoice again is a repeat; another one under its id is refused."""
+    """The same invoice again is a repeat; another one under its id is refused, and so is what only another message can do."""
     same = (
         standing.subscription_id == data.subscription_id
         and standing.issued_on == data.issued_on
@@ -79,7 +79,17 @@ def _told_again(standing: Invoice, data: InvoiceIssued) -> Verdict:
         and data.total_minor in (None, standing.total_minor)
         and data.currency in (None, standing.currency)
     )
-    return Repeated() if same else Refused("data.invoice_id", "another invoice has this id; send an id of its own")
+    if not same:
+        return Refused("data.invoice_id", "another invoice has this id; send an id of its own")
+    if standing.status == "void":
+        return Refused(
+            "data.status",
+            "the invoice is void and stays void; issue a new one under an id of its own, and tell of money that arrived for"
+            " this one by invoice.paid with amount_minor",
+        )
+    if data.status == "paid" and standing.status != "paid":
+        return Refused("data.status", "the invoice was told before and is not paid; send invoice.paid for what arrived")
+    return Repeated()
 
 
 def _refused(tx: Tx, agency: Agency, data: InvoiceIssued) -> Refused | None:

@@ -234,7 +234,7 @@ def resumed(tx: Tx, change: Change, data: SubscriptionResumed) -> Verdict:
     if agency is None or not locked:
         return Waits(f"subscription/{data.subscription_id}")
     from_on = data.from_ if isinstance(data.from_, date) else None
-    if not series.resume(tx, agency, data.subscription_id, from_on, change.time):
+    if not series.resume(tx, agency, [data.subscription_id], from_on, change.time):
         return Refused("data.subscription_id", _why_not_stopped(tx, data))
     cycles.wake_blocked(tx, data.agency_id, [data.subscription_id])
     return Applied()
@@ -245,6 +245,14 @@ def _why_not_stopped(tx: Tx, data: SubscriptionResumed) -> str:
     subscription = facts.subscriptions(tx, data.agency_id, [data.subscription_id])[data.subscription_id]
     if subscription.ended_reason is not None:
         return f"dunning ended this subscription ({subscription.ended_reason}) for good; send a new subscription"
+    if schedules.load(tx, data.agency_id, data.subscription_id)[INVOICE].schedule.stopped_reason not in (
+        None,
+        CANCELLED,
+    ):
+        return (
+            "the subscription is cancelled before its invoices would go on; send subscription.upserted with status active"
+            " and no cancel_on, or a later one, and then this message again under an id of its own"
+        )
     if subscription.status == "paused":
         return "the subscription is paused, its invoices are not stopped; send subscription.upserted with status active"
     if subscription.cancelled:
