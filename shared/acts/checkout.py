@@ -8,6 +8,7 @@ from shared.acts.receive import receive
 from shared.domain.facts import INVOICE, Agency, InitialPayment, Subscription
 from shared.domain.keys import subscription_subject
 from shared.domain.planning import CANCELLED
+from shared.domain.segments import joined
 from shared.store import facts, invoice_cycles, payments, schedules
 from shared.store.invoice_cycles import First
 from shared.store.payments import Payment, Unapplied
@@ -122,7 +123,7 @@ def _tell_unapplied(tx: Tx, agency: Agency, unapplied: Collection[Unapplied]) ->
             "reference": each.reference,
             "without_invoice": True,
         }
-        turn = f"{each.source}/{each.reference}"
+        turn = joined(each.source, each.reference)
         drafts.append(
             Draft("surplus_payment", AGENCY, each.subscription_id, each.subscription_id, None, None, turn, said)
         )

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from shared.domain.segments import message_subject
 from shared.messages import (
     MESSAGE_BYTES_MAX,
     AgencyUpserted,
@@ -157,7 +158,7 @@ def _says_the_same(raw: bytes, read: Change | Rejected) -> bool:
 
 def _tell_rejected(tx: Tx, kept: Arrived, field: str, reason: str) -> None:
     data = {"source": kept.source, "id": kept.id, "type": kept.type, "field": field, "reason": reason}
-    tx.record(kept.agency_id, "change.rejected", f"message/{kept.source}/{kept.id}", data)
+    tx.record(kept.agency_id, "change.rejected", message_subject(kept.source, kept.id), data)
 
 
 def arrived(raw: bytes, read: Change | Rejected) -> Arrived:
@@ -275,4 +276,4 @@ def _look_again(work: UnitOfWork, waiting: Waiting) -> None:
 
 def _answer(tx: Tx, change: Change, what: str, **said: str) -> None:
     data = {"source": change.source, "id": change.id, "type": change.type, **said}
-    tx.record(change.data.agency_id, f"change.{what}", f"message/{change.source}/{change.id}", data)
+    tx.record(change.data.agency_id, f"change.{what}", message_subject(change.source, change.id), data)

@@ -65,7 +65,9 @@ INVARIANTS = (
         """
         SELECT i.agency_id, i.invoice_id, i.total_minor, coalesce(p.received_minor, 0) AS received_minor
         FROM invoices AS i
-        LEFT JOIN (SELECT agency_id, invoice_id, sum(amount_minor) AS received_minor FROM payments
+        LEFT JOIN (SELECT agency_id, invoice_id, sum(amount_minor) AS received_minor
+                   FROM (SELECT agency_id, invoice_id, amount_minor FROM payments
+                         UNION ALL SELECT agency_id, invoice_id, -amount_minor FROM payment_reversals) AS moved
                    GROUP BY agency_id, invoice_id) AS p ON p.agency_id = i.agency_id AND p.invoice_id = i.invoice_id
         WHERE i.status = 'open' AND i.collection = 'automatic' AND i.total_minor > coalesce(p.received_minor, 0)
           AND i.failing_since IS NULL AND i.exhausted_at IS NULL
