@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from shared.domain.keys import UPSTREAM_BEFORE, is_of_upstream
@@ -54,18 +56,19 @@ def known(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> dict[tuple[str
 _READ = ", ".join(Payment._fields)
 
 
-def by_references(tx: Tx, agency_id: str, source: str, references: Collection[str]) -> dict[str, Payment]:
-    """Payments of one source, by reference."""
+def by_references(tx: Tx, agency_id: str, source: str, references: Collection[str]) -> dict[str, list[Payment]]:
+    """Payments of one source, by reference, in the order of their invoices: one transfer may have paid several."""
     rows = tx.rows(
         f"""
         SELECT {_READ} FROM payments
         WHERE agency_id = :agency_id AND source = :source AND reference = ANY(CAST(:references AS text[]))
+        ORDER BY reference, invoice_id
         """,  # noqa: S608
         agency_id=agency_id,
         source=source,
         references=list(references),
     )
-    return {row[1]: Payment._make(row) for row in rows}
+    return {reference: list(map(Payment._make, of)) for reference, of in groupby(rows, key=itemgetter(1))}
 
 
 def collected_between(tx: Tx, agency_id: str, source: str, since: datetime, until: datetime) -> list[Payment]:
