@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 _DIGITS = "0123456789"
 _INVOICE, _ORDER, _PAGE_METHOD = "inv:", "ord:", "pay:"
+_CREDIT_NOTE = "CN-"
 OUR_FORMS = f"{_INVOICE}, {_ORDER}, {_PAGE_METHOD}"
 _DIGITS_MIN, _DIGITS_MAX = 5, 18
 
@@ -127,7 +128,12 @@ def number(prefix: str, sequence: int) -> str:
 
 def credit_note_number(prefix: str, sequence: int) -> str:
     """The printed number of a credit note: a series of its own beside that of the invoices."""
-    return number(f"{prefix}CN-", sequence)
+    return number(f"{prefix}{_CREDIT_NOTE}", sequence)
+
+
+def may_be_of_credit_note(printed: str) -> bool:
+    """False for a number that no credit note has, whatever the agency's prefix is or was."""
+    return _CREDIT_NOTE in printed
 
 
 def sequences_of(printed: str) -> list[int]:
