@@ -1,5 +1,6 @@
 """A cycle is decided by the facts in force when it fell due, but not before the subscription was known."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -89,6 +90,35 @@ def test_a_subscription_whose_first_message_says_cancelled_is_never_billed(diary
     diary.say("subscription.upserted", "2026-06-15", status="cancelled", starts_on="2024-01-01", checkout=checkout)
     diary.go("2026-09-01")
     assert (diary.invoices(), diary.orders(), diary.charges()) == ([], [], [])
+    diary.check()
+
+
+def test_it_is_never_billed_either_when_that_is_said_again(diary: Diary) -> None:
+    """A later revision that says cancelled too, with an end or without, does not begin it."""
+    diary.open()
+    diary.say("subscription.upserted", "2026-06-15", status="cancelled", starts_on="2024-01-01")
+    diary.go("2026-06-18")
+    diary.say("subscription.upserted", "2026-06-20", quantity=2)
+    diary.say("subscription.upserted", "2026-06-21", cancel_on="2026-08-15")
+    diary.go("2026-09-01")
+    assert (diary.invoices(), diary.orders(), diary.charges()) == ([], [], [])
+    diary.check()
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_the_end_that_a_cancellation_names_counts_in_whatever_order_the_revisions_come(
+    diary: Diary, *, late: bool
+) -> None:
+    diary.open()
+    begins = diary.message("subscription.upserted", "2026-05-25", id="a", revision=1, starts_on="2026-06-01")
+    ends = {"status": "cancelled", "cancel_on": "2026-08-01", "starts_on": "2026-06-01"}
+    cancels = diary.message("subscription.upserted", "2026-05-26", id="b", revision=2, **ends)
+    diary.clock.at = diary.moment("2026-05-27T10:00:00Z", None)
+    for raw in (cancels, begins) if late else (begins, cancels):
+        diary.hear(raw)
+        diary.go(diary.clock.at + timedelta(hours=1))
+    diary.go("2026-09-10")
+    assert told(diary.invoices(), "period_starts_on") == ["2026-06-01", "2026-07-01"]
     diary.check()
 
 

@@ -46,8 +46,6 @@ def _begin(work: UnitOfWork, agency: Agency, change: Change, data: SubscriptionU
     if refused is not None:
         return refused
     history = _history(agency, data, accepted.effective_at, accepted.digest)
-    if data.status == "cancelled":
-        history["cancel_on"] = data.starts_on  # it had ended before we heard of it: nothing of it is billed
     key = (data.agency_id, data.subscription_id)
     work.upsert(tables.subscriptions, key, {**history, **_fixed(data), "known_since": change.time})
     work.insert(tables.subscription_revisions, {**_keys(data), **history})
@@ -70,6 +68,8 @@ def _follow(
         upserts.known_earlier(work.tx, data.agency_id, data.subscription_id, change.time)
         late = _history(agency, data, change.time, content_digest(data))
         upserts.keep_late(work.tx, tables.subscription_revisions, _keys(data), late)
+        if stored.ended_at is None:
+            _restart(work.tx, agency, data)
     if not isinstance(accepted, Accepted):
         return accepted
     before = facts.subscriptions(work.tx, data.agency_id, [data.subscription_id])[data.subscription_id]
@@ -217,7 +217,7 @@ def _update(
 
 
 def _restart(tx: Tx, agency: Agency, data: SubscriptionUpserted) -> None:
-    """A cancellation was taken back or moved: plan decides anew from the next boundary on."""
+    """A cancellation was taken back or moved, or is known now to be a later one: plan decides anew from the next boundary."""
     again = []
     for bounded in schedules.load(tx, data.agency_id, data.subscription_id).values():
         schedule = bounded.schedule
