@@ -164,3 +164,33 @@ def test_orders_of_a_year_that_was_billed_elsewhere_go_on_from_the_cut_over(diar
     assert diary.invoices() == []
     assert told(diary.orders(), "cycle_starts_on") == ["2026-07-01", "2026-08-01"]
     diary.check()
+
+
+def test_a_cut_over_may_not_lie_within_a_period_that_has_its_document(diary: Diary) -> None:
+    """It would say that the whole period was billed elsewhere."""
+    diary.open()
+    diary.say("subscription.upserted", "2026-06-01")
+    diary.go("2026-06-10")
+    received = diary.say("subscription.upserted", "2026-06-11", bill_from="2026-06-20")
+    assert (received.state, received.field) == ("rejected", "data.bill_from")
+    assert "2026-06-01" in received.reason
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_cycles_that_wait_before_a_new_cut_over_are_passed_over(diary: Diary, *, late: bool) -> None:
+    """There was no price yet. A revision that names no cut-over leaves the one that was named, whichever comes first."""
+    diary.open("2026-06-27", service={"price_minor": None, "tax": None})
+    diary.say("subscription.upserted", "2026-06-27", starts_on="2026-06-28")
+    diary.go("2026-06-28")
+    assert told(diary.cycles(stream="invoice"), "state") == ["blocked"]
+    named = diary.message("subscription.upserted", "2026-06-29", id="n", revision=2, bill_from="2026-07-20")
+    plain = diary.message("subscription.upserted", "2026-06-29", id="p", revision=3, bill_from=None)
+    diary.clock.at = diary.moment("2026-06-29T12:00:00Z", None)
+    for raw in (plain, named) if late else (named, plain):
+        diary.hear(raw)
+    diary.say("service.upserted", "2026-06-30", price_minor=700)
+    diary.go("2026-07-28")
+    assert told(diary.invoices(), "period_starts_on") == ["2026-07-28"]
+    assert told(diary.orders(), "cycle_starts_on") == ["2026-07-28"]
+    assert {each.reason for each in diary.cycles() if each.state == "skipped"} == {"before_cut_over"}
+    diary.check()

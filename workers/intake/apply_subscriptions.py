@@ -62,7 +62,9 @@ def _follow(
     """A revision of what is known, its lock held."""
     if isinstance(accepted, Stale):
         stored = facts.subscriptions(work.tx, data.agency_id, [data.subscription_id])[data.subscription_id]
-        unkept = checkout_money.take_late(work.tx, agency, stored, data)
+        unkept = checkout_money.take_late(work.tx, agency, stored, data) or bill_from.take_late(
+            work.tx, agency, stored, data
+        )
         if unkept is not None:
             return unkept
         upserts.known_earlier(work.tx, data.agency_id, data.subscription_id, change.time)
@@ -73,7 +75,7 @@ def _follow(
     if not isinstance(accepted, Accepted):
         return accepted
     before = facts.subscriptions(work.tx, data.agency_id, [data.subscription_id])[data.subscription_id]
-    refused = _refused(work, before, data)
+    refused = _refused(work, agency, before, data)
     if refused is not None:
         return refused
     _update(work, agency, before, data, accepted)
@@ -104,7 +106,7 @@ def _order_id_refused(work: UnitOfWork, data: SubscriptionUpserted) -> Refused |
     return None
 
 
-def _refused(work: UnitOfWork, stored: Subscription, data: SubscriptionUpserted) -> Refused | None:
+def _refused(work: UnitOfWork, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> Refused | None:
     """What can't change once it is written, and ids that belong to another subscription."""
     refused = _order_id_refused(work, data)
     if refused is not None:
@@ -122,7 +124,7 @@ def _refused(work: UnitOfWork, stored: Subscription, data: SubscriptionUpserted)
             "data.starts_on",
             f"is fixed at {stored.starts_on} since the first cycle has a document; cancel and send a new subscription",
         )
-    return checkout_money.refused(work.tx, stored, data) or bill_from.refused(work.tx, stored, data)
+    return checkout_money.refused(work.tx, stored, data) or bill_from.refused(work.tx, agency, stored, data)
 
 
 def _history(agency: Agency, data: SubscriptionUpserted, effective_at: datetime, digest: str) -> dict[str, Any]:
@@ -200,8 +202,9 @@ def _update(
 ) -> None:
     history = _history(agency, data, accepted.effective_at, accepted.digest)
     fixed = _fixed(data)
-    if data.initial_payment is None:
-        del fixed["initial_payment"]  # money that was told of stays told
+    for once in ("initial_payment", "bill_from"):
+        if fixed[once] is None:
+            del fixed[once]  # what was told once stays told: money, and where billing begins
     upserts.change(work.tx, tables.subscriptions, _keys(data), {**history, **fixed})
     work.insert(tables.subscription_revisions, {**_keys(data), **history})
     if before.starts_on != data.starts_on:
