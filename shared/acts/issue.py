@@ -195,6 +195,9 @@ def _next_steps(
         elif rest > 0 and draft.tell:
             asked.append(row)
     charges.plan(tx, agency.agency_id, planned)
+    # An order may have waited for the first attempt to collect this invoice: there will be none.
+    by_hand = {draft.subscription_id for draft in drafts if draft.collection != "automatic"}
+    cycles.release(tx, agency.agency_id, by_hand, ["waiting"])
     if settled:
         cycles.release(tx, agency.agency_id, {row.subscription_id for row in settled})
     if asked or settled:
