@@ -3,6 +3,7 @@
 import time
 
 import click
+from alembic.util import CommandError
 
 from ops.connect import settings_for
 from shared.store import migrate
@@ -47,5 +48,8 @@ def _migrate(url: str, wait: int) -> None:
     if before == wanted:
         click.echo(f"the schema is {wanted} already")
         return
-    migrate.upgrade(url)
+    try:
+        migrate.upgrade(url)
+    except CommandError as error:
+        raise click.ClickException(str(error)) from None
     click.echo(f"the schema went from {before or 'nothing'} to {wanted}")

@@ -11,6 +11,7 @@ from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
 from shared.gateways.port import Listed
 from shared.store import charges, deployment, invoices, notices, payments, refunds
+from shared.store.invoices import Invoice
 from shared.store.locks import lock_subscriptions
 from shared.store.payments import Payment
 from shared.store.transaction import Tx
@@ -25,7 +26,10 @@ LAG: Final = {"stripe": timedelta(minutes=5), "paypal": timedelta(hours=6)}
 
 
 class Difference(NamedTuple):
-    """Something that only one side knows, or that the two know differently. `reference`: the provider's id."""
+    """Something that only one side knows, or that the two know differently. `reference`: the provider's id.
+
+    `payment`: of a refund, the reference of the payment that it is of, if the provider says which.
+    """
 
     agency_id: str
     provider: str
@@ -35,6 +39,7 @@ class Difference(NamedTuple):
     here_minor: int | None
     there_minor: int | None
     currency: str
+    payment: str | None = None
 
 
 class Books(NamedTuple):
@@ -98,11 +103,13 @@ def _names(listed: Sequence[Listed]) -> set[str]:
 def _payments_there(tx: Tx, books: Books, ours: Mapping[str, str]) -> Iterator[Difference]:
     known = payments.by_references(tx, books.agency_id, books.provider, _names(books.payments))
     for each in books.payments:
-        payment = known.get(each.reference) or known.get(each.key or "")
-        if payment is None and each.reference in ours:
+        recorded = known.get(each.reference) or known.get(each.key or "") or []
+        if not recorded and each.reference in ours:
             yield _difference(books, "missing_here", each, ours[each.reference], None)
-        elif payment is not None and (payment.amount_minor, payment.currency) != (each.amount_minor, each.currency):
-            yield _difference(books, "amount_differs", each, payment.invoice_id, payment.amount_minor)
+        here_minor = sum(payment.amount_minor for payment in recorded)
+        same = here_minor == each.amount_minor and {payment.currency for payment in recorded} == {each.currency}
+        if recorded and not same:
+            yield _difference(books, "amount_differs", each, recorded[0].invoice_id, here_minor)
 
 
 def _payments_here(tx: Tx, books: Books) -> Iterator[Difference]:
@@ -132,15 +139,26 @@ def _refunds_there(tx: Tx, books: Books) -> Iterator[Difference]:
     known = refunds.references(tx, books.agency_id, books.provider, [each.reference for each in books.refunds])
     keys = refunds.keys_of(tx, books.agency_id, books.provider, [each.key for each in books.refunds if each.key])
     named = _named(tx, books, books.refunds)
-    of = [each.payment for each in books.refunds if each.payment]
-    refunded = payments.by_references(tx, books.agency_id, books.provider, of)
+    refunded = _refunded(tx, books)
     for each in books.refunds:
         if each.reference in known or each.key in keys:
             continue
-        payment = refunded.get(each.payment or "")
-        invoice_id = named.get(each.reference) if payment is None else payment.invoice_id
+        of = {payment.invoice_id: payment.reference for payment in refunded.get(each.payment or "", ())}
+        says = named.get(each.reference)
+        invoice_id = says if says in of or not of else next(iter(of))
         if invoice_id is not None:
-            yield _difference(books, "refund_missing_here", each, invoice_id, None)
+            found = _difference(books, "refund_missing_here", each, invoice_id, None)
+            yield found._replace(payment=of.get(invoice_id, each.payment))
+
+
+def _refunded(tx: Tx, books: Books) -> dict[str, list[Payment]]:
+    """What is recorded of the payments that listed refunds are of, by the provider's id: under it, or under our key."""
+    keys = {each.reference: each.key for each in books.payments}
+    ids = {each.payment for each in books.refunds if each.payment}
+    known = payments.by_references(
+        tx, books.agency_id, books.provider, ids | {key for id_ in ids if (key := keys.get(id_))}
+    )
+    return {id_: known.get(id_) or known.get(keys.get(id_) or "") or [] for id_ in ids}
 
 
 def _refunds_here(tx: Tx, books: Books) -> Iterator[Difference]:
@@ -166,22 +184,25 @@ def adopt(tx: Tx, agency: Agency, difference: Difference) -> bool:
     invoice = invoices.load(tx, agency.agency_id, [difference.invoice_id])[difference.invoice_id]
     amount = difference.there_minor or 0
     if difference.what == "refund_missing_here":
-        left = refunds.refundable(tx, agency.agency_id, invoice.invoice_id)
-        payment = next(
-            (each for each in left if each.source == difference.provider and each.left_minor >= amount), None
-        )
-        if payment is None:
-            return False
-        added = found_at_provider(
-            tx, agency, invoice, difference.provider, payment.reference, difference.reference, amount
-        )
-        return added is not None
+        return _adopt_refund(tx, agency, invoice, difference, amount)
     if difference.currency != invoice.currency:
         return False
     new = Payment(difference.provider, difference.reference, invoice.invoice_id, amount, invoice.currency, tx.as_of)
     receive(tx, agency, [new])
     charges.wake_doubtful(tx, agency.agency_id, invoice.invoice_id)
     return True
+
+
+def _adopt_refund(tx: Tx, agency: Agency, invoice: Invoice, difference: Difference, amount: int) -> bool:
+    """The refund belongs to the payment that the provider names; if it names none, to one of which enough is left."""
+    for left in refunds.refundable(tx, agency.agency_id, invoice.invoice_id):
+        of = (left.source, difference.payment or left.reference)
+        if of == (difference.provider, left.reference) and left.left_minor >= amount:
+            added = found_at_provider(
+                tx, agency, invoice, difference.provider, left.reference, difference.reference, amount
+            )
+            return added is not None
+    return False
 
 
 def tell(tx: Tx, agency: Agency, difference: Difference) -> bool:

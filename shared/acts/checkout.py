@@ -1,6 +1,6 @@
 """What a checkout took for the first period: it pays the first invoice, whenever it is told; or the agency hears of it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from shared.acts.notify import AGENCY, Draft, notify
@@ -8,10 +8,14 @@ from shared.acts.receive import receive
 from shared.domain.facts import INVOICE, Agency, InitialPayment, Subscription
 from shared.domain.keys import subscription_subject
 from shared.domain.planning import CANCELLED
+from shared.domain.segments import joined
 from shared.store import facts, invoice_cycles, payments, schedules
 from shared.store.invoice_cycles import First
 from shared.store.payments import Payment, Unapplied
 from shared.store.transaction import Tx
+
+# The first invoice is in another currency than the money that the checkout took.
+OTHER_CURRENCY = "other_currency"
 
 
 class _Taken(NamedTuple):
@@ -33,8 +37,8 @@ def taken_at_checkout(subscription: Subscription, cycle_index: int, invoice_id: 
 def settle_initial_payments(tx: Tx, agency: Agency, ids: Collection[str]) -> None:
     """Of locked subscriptions: record the initial payment for the first invoice, or as money that none asks for.
 
-    Nothing is done while the first invoice may still come, for money in another currency than the invoice's (which is
-    refused where it is told), and for money that is recorded already.
+    Nothing is done while the first invoice may still come, and for money that is recorded already. Money in another currency
+    than the first invoice's can't pay it.
     """
     taken = _read(tx, agency.agency_id, ids)
     arrived = [
@@ -65,23 +69,40 @@ def _read(tx: Tx, agency_id: str, ids: Collection[str]) -> list[_Taken]:
 
 
 def _without_invoice(tx: Tx, agency: Agency, taken: Collection[_Taken]) -> list[Unapplied]:
+    to_come = [each.subscription for each in taken if each.first is None]
+    reasons = _why_none(tx, agency, to_come) if to_come else {}
     found = []
     for subscription, payment, first in taken:
-        reason = _why_none(tx, agency, subscription) if first is None else first.ended_because
+        reason = reasons.get(subscription.subscription_id) if first is None else _why_not(first, payment)
         if reason is not None:
             said = (payment.provider, payment.reference, payment.amount_minor, payment.currency)
             found.append(Unapplied(subscription.subscription_id, *said, reason, payment.paid_at))
     return found
 
 
-def _why_none(tx: Tx, agency: Agency, subscription: Subscription) -> str | None:
-    """Why there will be no first cycle: the subscription ended before it. None while there may be one."""
-    if subscription.ended_reason is not None:
-        return subscription.ended_reason
-    schedule = schedules.load(tx, agency.agency_id, subscription.subscription_id)[INVOICE].schedule
-    if schedule.stopped_reason is not None or (schedule.anchor_on is None and subscription.cancelled):
-        return schedule.stopped_reason or CANCELLED
-    return None
+def _why_not(first: First, payment: InitialPayment) -> str | None:
+    """Why the first cycle has no invoice that this money can pay. None while it may get one, and if it can."""
+    if first.invoice_id is not None and first.currency != payment.currency:
+        return OTHER_CURRENCY
+    return first.ended_because
+
+
+def _why_none(tx: Tx, agency: Agency, found: Sequence[Subscription]) -> dict[str, str]:
+    """By subscription, why there will be no first cycle: it ended before it. Absent while there may be one."""
+    pairs = [(agency.agency_id, each.subscription_id) for each in found]
+    planned = {
+        each.schedule.subscription_id: each.schedule
+        for each in schedules.with_limits(tx, pairs, due_only=False)
+        if each.schedule.stream == INVOICE
+    }
+    reasons = {}
+    for each in found:
+        schedule = planned[each.subscription_id]
+        over = CANCELLED if schedule.anchor_on is None and each.cancelled else None
+        reason = each.ended_reason or schedule.stopped_reason or over
+        if reason is not None:
+            reasons[each.subscription_id] = reason
+    return reasons
 
 
 def _tell_unapplied(tx: Tx, agency: Agency, unapplied: Collection[Unapplied]) -> None:
@@ -102,7 +123,7 @@ def _tell_unapplied(tx: Tx, agency: Agency, unapplied: Collection[Unapplied]) ->
             "reference": each.reference,
             "without_invoice": True,
         }
-        turn = f"{each.source}/{each.reference}"
+        turn = joined(each.source, each.reference)
         drafts.append(
             Draft("surplus_payment", AGENCY, each.subscription_id, each.subscription_id, None, None, turn, said)
         )

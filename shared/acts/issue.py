@@ -46,10 +46,15 @@ def waiting_keys(invoice_id: str, number_: str | None, subscription_id: str, sta
     """What a message that speaks of this invoice may be waiting for."""
     keys = [f"invoice/{invoice_id}"]
     if number_ is not None:
-        keys.append(f"invoice-number/{number_}")
+        keys.append(number_key(number_))
     if starts_on is not None:
         keys.append(f"invoice-period/{subscription_id}/{starts_on.isoformat()}")
     return keys
+
+
+def number_key(number_: str) -> str:
+    """What a message waits for that names an invoice by a number."""
+    return f"invoice-number/{number_}"
 
 
 def issue(tx: Tx, agency: Agency, drafts: Sequence[Draft]) -> None:
@@ -190,6 +195,9 @@ def _next_steps(
         elif rest > 0 and draft.tell:
             asked.append(row)
     charges.plan(tx, agency.agency_id, planned)
+    # An order may have waited for the first attempt to collect this invoice: there will be none.
+    by_hand = {draft.subscription_id for draft in drafts if draft.collection != "automatic"}
+    cycles.release(tx, agency.agency_id, by_hand, ["waiting"])
     if settled:
         cycles.release(tx, agency.agency_id, {row.subscription_id for row in settled})
     if asked or settled:
@@ -230,7 +238,8 @@ def _as_read(row: NewInvoice) -> Invoice:
 def _wake_messages(tx: Tx, agency: Agency, rows: Sequence[NewInvoice]) -> set[str]:
     """Messages that came before their invoice are applied now, before it is charged.
 
-    Returns the invoices of which one says that they are void, or paid in full: nothing is asked for them.
+    Returns the invoices of which one says that they are void, or paid in full: nothing is asked for them. A message that waited
+    for a number that our own series has just given is woken too, but to be refused: it meant another invoice.
     """
     awaited = inbox.awaited_invoices(tx, agency.agency_id)
     if not awaited:
@@ -249,6 +258,8 @@ def _wake_messages(tx: Tx, agency: Agency, rows: Sequence[NewInvoice]) -> set[st
 
 
 def _answers(waiting: Waiting, row: NewInvoice) -> bool:
+    if row.number is not None and waiting.waits_for == number_key(row.number):
+        return False
     told = decode_change(waiting.raw).data
     if isinstance(told, InvoicePaid):
         wrong_currency = told.currency not in (None, row.currency)

@@ -84,8 +84,8 @@ def close(tx: Tx, agency: Agency, paid: Sequence[Invoice], received: dict[str, l
     charges.end_open(tx, agency.agency_id, ids, "invoice_paid")
     cycles.release(tx, agency.agency_id, {invoice.subscription_id for invoice in paid})
     given_up = [each for each in paid if each.status not in SERIES_GOES_ON]
-    for each in series.latest_of_series(tx, agency.agency_id, given_up):
-        series.resume(tx, agency, each.subscription_id, None, tx.as_of)
+    latest = series.latest_of_series(tx, agency.agency_id, given_up)
+    series.resume(tx, agency, {each.subscription_id for each in latest}, None, tx.as_of)
     for invoice in paid:
         data = {
             "invoice_id": invoice.invoice_id,

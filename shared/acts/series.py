@@ -1,6 +1,6 @@
 """An invoice series stops when its latest invoice is void or given up, and goes on: what it missed is skipped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 
 from shared.acts.notify import AGENCY, Draft, notify
@@ -50,33 +50,41 @@ def stop(tx: Tx, agency: Agency, stopped: Mapping[str, str]) -> None:
     notify(tx, agency, drafts)
 
 
-def resume(tx: Tx, agency: Agency, subscription_id: str, from_on: date | None, at: datetime) -> bool:
-    """Let the stopped invoice series of a locked subscription go on. Returns False if nothing stops it.
+def resume(tx: Tx, agency: Agency, ids: Collection[str], from_on: date | None, at: datetime) -> set[str]:
+    """Let the stopped invoice series of locked subscriptions go on. Returns those that do; nothing stopped the others.
 
-    It goes on at the first boundary on or after `from_on`; without one, at the first that falls due later than `at`.
-    Cycles missed before that are written as skipped. A series that the subscription's own end stopped stays ended.
+    Each goes on at the first boundary on or after `from_on`; without one, at the first that falls due later than `at`.
+    Cycles missed before that are written as skipped. A series that the subscription's own end stopped stays ended, and one
+    that this end leaves no further cycle stays stopped.
     """
-    bounded = schedules.load(tx, agency.agency_id, subscription_id).get(INVOICE)
-    if bounded is None or bounded.schedule.anchor_on is None:
-        return False
-    schedule = bounded.schedule
-    if schedule.stopped_reason in (None, CANCELLED):
-        return False
-    index = _first_index(agency, schedule, from_on, at)
-    starts_on = schedule.boundary(index)
-    skip_missed(tx, agency, schedule, starts_on)
-    resumed = schedule._replace(
-        next_index=index,
-        next_at=due_at(starts_on, agency.timezone, agency.issue_time),
-        planned_until=starts_on,
-        stopped_reason=None,
-        resumed_index=index,
-    )
-    schedules.rewrite(tx, agency.agency_id, [resumed])
-    data = {"subscription_id": subscription_id, "from": starts_on, "was": schedule.stopped_reason}
-    tx.record(agency.agency_id, "series.resumed", subscription_subject(subscription_id), data)
-    cycles.release(tx, agency.agency_id, [subscription_id])
-    return True
+    resumed: list[Schedule] = []
+    missed: list[Span] = []
+    for bounded in schedules.with_limits(tx, [(agency.agency_id, id_) for id_ in sorted(ids)], due_only=False):
+        schedule = bounded.schedule
+        if schedule.stream != INVOICE or schedule.anchor_on is None or schedule.stopped_reason in (None, CANCELLED):
+            continue
+        index = _first_index(agency, schedule, from_on, at)
+        starts_on = schedule.boundary(index)
+        falls_due_at = due_at(starts_on, agency.timezone, agency.issue_time)
+        if bounded.limits.over(starts_on, falls_due_at):
+            continue
+        missed += _missed(agency, tx.as_of, schedule, schedule.next_index, index, starts_on)
+        resumed.append(
+            schedule._replace(
+                next_index=index,
+                next_at=falls_due_at,
+                planned_until=starts_on,
+                stopped_reason=None,
+                resumed_index=index,
+            )
+        )
+        data = {"subscription_id": schedule.subscription_id, "from": starts_on, "was": schedule.stopped_reason}
+        tx.record(agency.agency_id, "series.resumed", subscription_subject(schedule.subscription_id), data)
+    spans.insert(tx, missed)
+    schedules.rewrite(tx, agency.agency_id, resumed)
+    done = {schedule.subscription_id for schedule in resumed}
+    cycles.release(tx, agency.agency_id, done)
+    return done
 
 
 def _first_index(agency: Agency, schedule: Schedule, from_on: date | None, at: datetime) -> int:
@@ -100,15 +108,17 @@ def skip_missed(tx: Tx, agency: Agency, schedule: Schedule, before: date) -> int
     """
     first = schedule.next_index
     end = max(first, schedule.rhythm().first_on_or_after(before))
-    missed = _skipped(tx, agency, schedule, first, end, before)
-    if missed.periods > CYCLES_PER_PASS_MAX:
-        spans.insert(tx, [missed])
-    elif missed.periods > 0:
-        spans.insert(tx, [_skipped(tx, agency, schedule, index, index + 1, before) for index in range(first, end)])
+    spans.insert(tx, _missed(agency, tx.as_of, schedule, first, end, before))
     return end
 
 
-def _skipped(tx: Tx, agency: Agency, schedule: Schedule, first: int, end: int, before: date) -> Span:
+def _missed(agency: Agency, as_of: datetime, schedule: Schedule, first: int, end: int, before: date) -> list[Span]:
+    if end - first > CYCLES_PER_PASS_MAX:
+        return [_skipped(agency, as_of, schedule, first, end, before)]
+    return [_skipped(agency, as_of, schedule, index, index + 1, before) for index in range(first, end)]
+
+
+def _skipped(agency: Agency, as_of: datetime, schedule: Schedule, first: int, end: int, before: date) -> Span:
     """The cycles from one index up to another, as one row."""
     starts_on = schedule.boundary(first)
     return Span(
@@ -122,5 +132,5 @@ def _skipped(tx: Tx, agency: Agency, schedule: Schedule, first: int, end: int, b
         schedule.rhythm(),
         due_at(starts_on, agency.timezone, agency.issue_time),
         SERIES_STOPPED,
-        tx.as_of,
+        as_of,
     )

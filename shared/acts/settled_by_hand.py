@@ -111,15 +111,15 @@ def told_paid(
 
 def told_refunded(
     tx: Tx, agency: Agency, invoice: Invoice, amount_minor: int | None, reference: str | None, by: str
-) -> bool:
-    """The same of a refund: whether `invoice.refunded` is the answer to our question about one in doubt."""
+) -> Refund | None:
+    """The same of a refund: the one in doubt to which `invoice.refunded` is the answer, settled; None if there is none."""
     for refund in refunds.of_invoices(tx, agency.agency_id, [invoice.invoice_id]):
         fits = refund.state in DOUBTFUL and amount_minor in (None, refund.amount_minor)
         asked = refund.code == ASKED
         if fits and _is_answer(reference, refund.key, refund.source, (refund.reference,), asked=asked):
-            resolve_refund(tx, agency, invoice, refund.turn, _recorded_as(refund.key, refund.source, reference), by=by)
-            return True
-    return False
+            name = _recorded_as(refund.key, refund.source, reference)
+            return resolve_refund(tx, agency, invoice, refund.turn, name, by=by)
+    return None
 
 
 def _is_answer(

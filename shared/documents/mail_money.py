@@ -81,6 +81,7 @@ def _disputed(context: Context) -> Text:
 _WHY_NO_INVOICE = {
     "before_known": "the first period had ended before the subscription was known",
     "before_cut_over": "the first period is billed elsewhere",
+    "other_currency": "the first invoice is in another currency",
     "paused": "the subscription was paused when the first invoice was due",
     "subscription_cancelled": "the subscription was cancelled before the first invoice was due",
 }

@@ -76,6 +76,15 @@ class SubscriptionRevision(NamedTuple):
     collection: str
 
 
+def never_begun(revisions: list[SubscriptionRevision]) -> list[SubscriptionRevision]:
+    """While every revision so far says cancelled, it had ended before we heard of it: none of its cycles is made.
+
+    That holds whatever end they name. A revision that comes late and says otherwise lets them mean what they say.
+    """
+    begun = next((index for index, each in enumerate(revisions) if each.status != "cancelled"), len(revisions))
+    return [each._replace(cancel_on=date.min) for each in revisions[:begun]] + revisions[begun:]
+
+
 class InitialPayment(NamedTuple):
     """The payment that the checkout took already."""
 

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 _DIGITS = "0123456789"
 _INVOICE, _ORDER, _PAGE_METHOD = "inv:", "ord:", "pay:"
+_CREDIT_NOTE = "CN-"
 OUR_FORMS = f"{_INVOICE}, {_ORDER}, {_PAGE_METHOD}"
 _DIGITS_MIN, _DIGITS_MAX = 5, 18
 
@@ -25,9 +26,18 @@ def is_our_form(id_: str) -> bool:
     return id_.startswith((_INVOICE, _ORDER, _PAGE_METHOD))
 
 
+UPSTREAM_BEFORE = "upstream"
+"""The source of every payment that upstream told of before sources were told apart."""
+
+
 def payment_source(upstream: str) -> str:
     """The source of a payment that upstream told of, kept apart from the providers': two systems may use one reference."""
     return f"upstream:{upstream}"
+
+
+def is_of_upstream(source: str) -> bool:
+    """True for a payment that upstream told of, whichever of its systems."""
+    return source.startswith(f"{UPSTREAM_BEFORE}:")
 
 
 Mode = Literal["live", "test", "sandbox"]
@@ -118,7 +128,12 @@ def number(prefix: str, sequence: int) -> str:
 
 def credit_note_number(prefix: str, sequence: int) -> str:
     """The printed number of a credit note: a series of its own beside that of the invoices."""
-    return number(f"{prefix}CN-", sequence)
+    return number(f"{prefix}{_CREDIT_NOTE}", sequence)
+
+
+def may_be_of_credit_note(printed: str) -> bool:
+    """False for a number that no credit note has, whatever the agency's prefix is or was."""
+    return _CREDIT_NOTE in printed
 
 
 def sequences_of(printed: str) -> list[int]:

@@ -37,3 +37,8 @@ def id_of(found: str) -> str | None:
 def joined(first: str, last: str) -> str:
     """Two free texts as one, split by a slash: other texts make another one, for the last holds no slash then."""
     return f"{first}/{last.replace('%', '%25').replace('/', '%2F')}"
+
+
+def message_subject(source: str, id_: str) -> str:
+    """The subject of events about one message of upstream's."""
+    return f"message/{joined(source, id_)}"

@@ -281,10 +281,11 @@ def lengthen(tx: Tx, agency_id: str, subscription_id: str, starts_on: date, ends
 def with_document(tx: Tx, agency_id: str, stream: Stream, subscription_id: str) -> dict[date, str]:
     """The documents that cycles of a stream have already: their ids by the start of the cycle."""
     table, id_ = ("orders", "order_id") if stream == "order" else ("invoices", "invoice_id")
+    counts = "" if stream == "order" else "AND replaced = 0"
     rows = tx.rows(
         f"""
         SELECT cycle_starts_on, {id_} FROM {table}
-        WHERE agency_id = :agency_id AND subscription_id = :subscription_id AND cycle_starts_on IS NOT NULL
+        WHERE agency_id = :agency_id AND subscription_id = :subscription_id AND cycle_starts_on IS NOT NULL {counts}
         """,  # noqa: S608
         agency_id=agency_id,
         subscription_id=subscription_id,

@@ -7,7 +7,15 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from shared.domain.dunning import Method
-from shared.domain.facts import Agency, Client, InitialPayment, ServiceRevision, Subscription, SubscriptionRevision
+from shared.domain.facts import (
+    Agency,
+    Client,
+    InitialPayment,
+    ServiceRevision,
+    Subscription,
+    SubscriptionRevision,
+    never_begun,
+)
 from shared.domain.keys import credential
 from shared.store import bulk, tables
 from shared.store.transaction import Tx
@@ -98,7 +106,7 @@ def subscription_revisions(tx: Tx, agency_id: str, ids: Collection[str]) -> dict
     found: dict[str, list[SubscriptionRevision]] = {}
     for row in rows:
         found.setdefault(row[0], []).append(SubscriptionRevision._make(row))
-    return found
+    return {id_: never_begun(listed) for id_, listed in found.items()}
 
 
 def service_revisions(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str, list[ServiceRevision]]:

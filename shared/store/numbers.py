@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Final
 
-from shared.domain.keys import sequences_of
+from shared.domain.keys import may_be_of_credit_note, sequences_of
 from shared.store.transaction import Tx
+
+INVOICE: Final = "invoice"
+CREDIT_NOTE: Final = "credit_note"
 
 
 def take(tx: Tx, agency_id: str, kind: str, count: int, issued_on: date | None) -> tuple[int, date | None]:
     """Take `count` numbers in a row; a rollback gives them back, so the series has no gap. 0 only locks the series.
 
     Returns the first number, and the date of issue to print: `issued_on`, but never before the series' last one.
-    Several series are locked in sorted order of agency and kind; nothing else is locked after them.
+    Several series are locked in sorted order of agency, invoices before credit notes; nothing else is locked after them.
     """
     rows = tx.rows(
         """
@@ -29,19 +33,19 @@ def take(tx: Tx, agency_id: str, kind: str, count: int, issued_on: date | None) 
     return rows[0][0], rows[0][1]
 
 
-def taken(tx: Tx, agency_id: str, printed: Mapping[int, str]) -> set[int]:
-    """Which of these new numbers, by sequence, some document of the agency carries already. The series is locked.
+def taken(tx: Tx, agency_id: str, kind: str, printed: Mapping[int, str]) -> set[int]:
+    """Which of these new numbers of one kind, by sequence, some document of the agency carries already. The series is locked.
 
-    Numbers given by upstream are found by their own index. Ours can only be repeated where a change of the prefix makes
-    another sequence print the same, so those sequences alone are looked at.
+    Numbers given by upstream are found by their own index. Within one kind a number of ours can only be repeated where a
+    change of the prefix makes another sequence print the same; the other kind may have printed it under any sequence.
     """
     by_number = {text: sequence for sequence, text in printed.items()}
-    others = [(other, text) for sequence, text in printed.items() for other in sequences_of(text) if other != sequence]
-    found = _external(tx, agency_id, list(by_number)) | _ours(tx, agency_id, "invoices", others)
-    if any("CN-" in text for text in by_number):
-        found |= _ours(
-            tx, agency_id, "credit_notes", [(other, text) for text in by_number for other in sequences_of(text)]
-        )
+    every = [(of, text) for text in by_number for of in sequences_of(text)]
+    others = [(of, text) for of, text in every if of != by_number[text]]
+    found = _external(tx, agency_id, list(by_number))
+    found |= _ours(tx, agency_id, "invoices", others if kind == INVOICE else every)
+    if any(may_be_of_credit_note(text) for text in by_number):
+        found |= _ours(tx, agency_id, "credit_notes", others if kind == CREDIT_NOTE else every)
     return {by_number[text] for text in found}
 
 
@@ -76,11 +80,16 @@ def _ours(tx: Tx, agency_id: str, table: str, candidates: Sequence[tuple[int, st
 
 
 def is_taken(tx: Tx, agency_id: str, number: str) -> bool:
-    """True if some document of the agency, ours or given by upstream, carries a number. The series of invoices is locked."""
+    """True if some document of the agency, ours or given by upstream, carries a number. Both series are locked."""
     candidates = [(sequence, number) for sequence in sequences_of(number)]
     return bool(_external(tx, agency_id, [number]) | _ours(tx, agency_id, "invoices", candidates)) or is_of_credit_note(
         tx, agency_id, number
     )
+
+
+def is_ours(tx: Tx, agency_id: str, number: str) -> bool:
+    """True if our own series has given this number to an invoice of the agency."""
+    return bool(_ours(tx, agency_id, "invoices", [(sequence, number) for sequence in sequences_of(number)]))
 
 
 def is_of_credit_note(tx: Tx, agency_id: str, number: str) -> bool:

@@ -186,7 +186,7 @@ def cycles_between(
                   AND h.cycle_starts_on IS NULL AND h.issued_on >= c.starts_on AND h.issued_on < c.ends_on)
         FROM cycles AS c
         LEFT JOIN invoices AS i ON i.agency_id = c.agency_id AND i.subscription_id = c.subscription_id
-          AND c.stream = 'invoice' AND i.cycle_starts_on = c.starts_on
+          AND c.stream = 'invoice' AND i.cycle_starts_on = c.starts_on AND i.replaced = 0
         WHERE c.agency_id = :agency_id AND c.starts_on >= :from_on AND c.starts_on < :to_on
           AND (CAST(:subscription_id AS text) IS NULL OR c.subscription_id = :subscription_id)
           AND (CAST(:stream AS text) IS NULL OR c.stream = :stream)

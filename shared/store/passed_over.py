@@ -2,21 +2,49 @@
 
 from datetime import date
 
+from shared.domain.planning import BEFORE_CUT_OVER, BEFORE_KNOWN
 from shared.store.transaction import Tx
 
+# As `Limits.passed_over`: what began before a cut-over, or else what had ended by the date, is none of ours.
+_BEFORE = "CASE WHEN :cut_over THEN starts_on < :bill_from ELSE ends_on <= :bill_from END"
 
-def first_document_before(tx: Tx, agency_id: str, subscription_id: str, bill_from: date) -> date | None:
-    """The start of the first cycle that has a document although its period ended before a date; None if there is none."""
+
+def first_document_before(
+    tx: Tx, agency_id: str, subscription_id: str, bill_from: date, *, cut_over: bool
+) -> date | None:
+    """The start of the first cycle that has a document although a date passes it over; None if there is none."""
     found: date | None = tx.scalar(
-        """
+        f"""
         SELECT min(starts_on) FROM cycles
-        WHERE agency_id = :agency_id AND subscription_id = :subscription_id AND state = 'done' AND ends_on <= :bill_from
-        """,
+        WHERE agency_id = :agency_id AND subscription_id = :subscription_id AND state = 'done' AND {_BEFORE}
+        """,  # noqa: S608
         agency_id=agency_id,
         subscription_id=subscription_id,
         bill_from=bill_from,
+        cut_over=cut_over,
     )
     return found
+
+
+def skip_before(
+    tx: Tx, agency_id: str, subscription_id: str, bill_from: date, *, cut_over: bool
+) -> list[tuple[str, date]]:
+    """Skip the unsettled cycles of a locked subscription that a date passes over. Returns them as (stream, starts_on)."""
+    rows = tx.rows(
+        f"""
+        UPDATE cycles SET state = 'skipped', reason = :reason, detail = NULL, wake_at = NULL, settled_at = :as_of, tries = 0
+        WHERE agency_id = :agency_id AND subscription_id = :subscription_id
+          AND state IN ('due', 'waiting', 'held', 'blocked') AND {_BEFORE}
+        RETURNING stream, starts_on
+        """,  # noqa: S608
+        agency_id=agency_id,
+        subscription_id=subscription_id,
+        bill_from=bill_from,
+        cut_over=cut_over,
+        reason=BEFORE_CUT_OVER if cut_over else BEFORE_KNOWN,
+        as_of=tx.as_of,
+    )
+    return sorted((row[0], row[1]) for row in rows)
 
 
 def reopen_since(tx: Tx, agency_id: str, subscription_id: str, bill_from: date) -> int:

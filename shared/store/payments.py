@@ -2,8 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
+from shared.domain.keys import UPSTREAM_BEFORE, is_of_upstream
 from shared.store import bulk, pay_links, tables
 from shared.store.transaction import Tx
 
@@ -23,7 +26,17 @@ class Payment(NamedTuple):
 
 
 def known(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> dict[tuple[str, str, str], int]:
-    """The amounts of those of these payments that are recorded already, by (source, reference, invoice)."""
+    """The amounts of those of these payments that are recorded already, by (source, reference, invoice).
+
+    What upstream told of is also looked for as it was recorded before its sources were told apart.
+    """
+    asked = {
+        (each.source, each.reference, each.invoice_id): [(each.source, each.reference, each.invoice_id)]
+        for each in payments
+    }
+    for of in list(asked):
+        if is_of_upstream(of[0]):
+            asked.setdefault((UPSTREAM_BEFORE, *of[1:]), []).append(of)
     rows = tx.rows(
         """
         SELECT p.source, p.reference, p.invoice_id, p.amount_minor FROM payments AS p
@@ -33,28 +46,29 @@ def known(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> dict[tuple[str
         WHERE p.agency_id = :agency_id
         """,
         agency_id=agency_id,
-        sources=[each.source for each in payments],
-        references=[each.reference for each in payments],
-        ids=[each.invoice_id for each in payments],
+        sources=[each[0] for each in asked],
+        references=[each[1] for each in asked],
+        ids=[each[2] for each in asked],
     )
-    return {(row[0], row[1], row[2]): row[3] for row in rows}
+    return {of: row[3] for row in rows for of in asked[row[0], row[1], row[2]]}
 
 
 _READ = ", ".join(Payment._fields)
 
 
-def by_references(tx: Tx, agency_id: str, source: str, references: Collection[str]) -> dict[str, Payment]:
-    """Payments of one source, by reference."""
+def by_references(tx: Tx, agency_id: str, source: str, references: Collection[str]) -> dict[str, list[Payment]]:
+    """Payments of one source, by reference, in the order of their invoices: one transfer may have paid several."""
     rows = tx.rows(
         f"""
         SELECT {_READ} FROM payments
         WHERE agency_id = :agency_id AND source = :source AND reference = ANY(CAST(:references AS text[]))
+        ORDER BY reference, invoice_id
         """,  # noqa: S608
         agency_id=agency_id,
         source=source,
         references=list(references),
     )
-    return {row[1]: Payment._make(row) for row in rows}
+    return {reference: list(map(Payment._make, of)) for reference, of in groupby(rows, key=itemgetter(1))}
 
 
 def collected_between(tx: Tx, agency_id: str, source: str, since: datetime, until: datetime) -> list[Payment]:
@@ -137,6 +151,27 @@ def insert(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> int:
     return written
 
 
+def taken_by_provider(tx: Tx, agency_id: str, invoice_id: str, name: str) -> int | None:
+    """The amount that a provider took for an invoice under a name: its own id of it, or our key. None if there is none."""
+    found: int | None = tx.scalar(
+        """
+        SELECT amount_minor FROM payments
+        WHERE agency_id = :agency_id AND invoice_id = :invoice_id AND reference = :name AND source NOT LIKE 'upstream%'
+        UNION ALL
+        SELECT amount_minor FROM charges
+        WHERE agency_id = :agency_id AND invoice_id = :invoice_id AND state = 'succeeded' AND :name IN (key, reference)
+        UNION ALL
+        SELECT amount_minor FROM pay_links
+        WHERE agency_id = :agency_id AND invoice_id = :invoice_id AND state = 'paid' AND :name IN (key, reference)
+        LIMIT 1
+        """,
+        agency_id=agency_id,
+        invoice_id=invoice_id,
+        name=name,
+    )
+    return found
+
+
 class Unapplied(NamedTuple):
     """Money taken at a checkout whose first invoice was never made; `reason` says why there is none."""
 
@@ -204,3 +239,23 @@ def of_subscriptions(tx: Tx, agency_id: str, ids: Collection[str]) -> set[tuple[
         ids=list(ids),
     )
     return {(row[0], row[1], row[2]) for row in rows}
+
+
+def of_checkout(tx: Tx, agency_id: str, subscription_id: str, source: str, reference: str) -> tuple[int, str] | None:
+    """The amount and currency recorded of a checkout's payment, for an invoice or without one; None if it is not recorded."""
+    rows = tx.rows(
+        """
+        SELECT p.amount_minor, p.currency
+        FROM invoices AS i JOIN payments AS p ON p.agency_id = i.agency_id AND p.invoice_id = i.invoice_id
+        WHERE i.agency_id = :agency_id AND i.subscription_id = :subscription_id AND p.source = :source
+          AND p.reference = :reference
+        UNION ALL
+        SELECT amount_minor, currency FROM unapplied_payments
+        WHERE agency_id = :agency_id AND subscription_id = :subscription_id AND source = :source AND reference = :reference
+        """,
+        agency_id=agency_id,
+        subscription_id=subscription_id,
+        source=source,
+        reference=reference,
+    )
+    return (rows[0][0], rows[0][1]) if rows else None

@@ -82,7 +82,11 @@ def with_limits(tx: Tx, pairs: Sequence[Pair], *, due_only: bool) -> list[Bounde
     rows = tx.rows(
         f"""
         SELECT {_SELECT}, a.timezone, a.issue_time, s.known_since, s.bill_from,
-               s.cancel_on, CASE WHEN s.cancel_on IS NOT NULL THEN s.effective_at END, s.ended_at
+               CASE WHEN s.status = 'cancelled' AND NOT EXISTS (
+                   SELECT 1 FROM subscription_revisions AS r WHERE r.agency_id = s.agency_id
+                     AND r.subscription_id = s.subscription_id AND r.status <> 'cancelled') THEN s.starts_on
+               ELSE s.cancel_on END,
+               CASE WHEN s.cancel_on IS NOT NULL THEN s.effective_at END, s.ended_at
         FROM unnest(CAST(:agencies AS text[]), CAST(:ids AS text[])) AS k(agency_id, subscription_id)
         JOIN schedules AS c ON c.agency_id = k.agency_id AND c.subscription_id = k.subscription_id
         JOIN subscriptions AS s ON s.agency_id = c.agency_id AND s.subscription_id = c.subscription_id

@@ -111,7 +111,12 @@ class UnitOfWork:
         return any(self._awaited.get((agency_id, arrival), True) for arrival in arrivals)
 
     def upsert(self, table: Table, key: Key, values: Mapping[str, Any]) -> None:
-        """Write a fact whole. JSON columns take encoded text. The caller has compared revisions."""
+        """Write a fact whole. JSON columns take encoded text. The caller has compared revisions.
+
+        Where a column may stay as it is, each revision is compared with the one before it, not with what a batch began with.
+        """
+        if upserts.keeps(table) and key in self._upserts.get(table.name, {}):
+            self._flush_facts()
         self._upserts.setdefault(table.name, {})[key] = values
         standing = Standing(values["revision"], values["digest"], values["effective_at"])
         self._standings[table.name, key] = standing

@@ -43,6 +43,11 @@ _KEPT: Mapping[str, tuple[tuple[str, str], ...]] = {
 }
 
 
+def keeps(table: Table) -> bool:
+    """True if writing a fact of this table anew may leave columns as they are."""
+    return table.name in _KEPT
+
+
 def upsert_all(tx: Tx, table: Table, rows: Mapping[tuple[str, ...], Mapping[str, Any]]) -> None:
     """Write facts whole, by key. JSON columns take encoded text. The caller has compared revisions under the agency's lock."""
     if not rows:

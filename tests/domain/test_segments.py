@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.segments import id_of, joined, segment
+from shared.domain.segments import id_of, joined, message_subject, segment
 from shared.messages.events import event_id, message_id
 
 # Every kind of legal id that a path, a proxy or a file system may take for something else.
@@ -65,6 +65,8 @@ def test_two_texts_that_are_joined_can_be_told_apart() -> None:
     of = [("a", "b/c"), ("a/b", "c"), ("a", "b%2Fc"), ("/portal", "m-1")]
     assert len({joined(*each) for each in of}) == len(of)
     assert joined("/portal", "m-1") == "/portal/m-1"
+    assert len({message_subject(*each) for each in of}) == len(of)
+    assert message_subject("/portal", "m-1") == "message//portal/m-1"
 
 
 def test_events_of_two_agencies_never_have_one_id() -> None:

@@ -61,9 +61,29 @@ def _ended_by_dunning(diary: Diary) -> None:
     diary.go("2026-06-10")
 
 
+def _void_and_cancelled(diary: Diary) -> None:
+    _void(diary)
+    diary.say("subscription.upserted", status="cancelled")
+
+
+def _void_and_ends_soon(diary: Diary) -> None:
+    _void(diary)
+    diary.say("subscription.upserted", cancel_on="2026-06-20")
+
+
+def _void_and_ended_by_dunning(diary: Diary) -> None:
+    _ended_by_dunning(diary)
+    diary.say("invoice.voided", invoice_id=INVOICE)
+
+
 def _issued_by_hand(diary: Diary) -> None:
     _running(diary)
     diary.say("invoice.issued", **BY_HAND)
+
+
+def _void_by_hand(diary: Diary) -> None:
+    _issued_by_hand(diary)
+    diary.say("invoice.voided", invoice_id="by-hand")
 
 
 def _paid_in_part(diary: Diary) -> None:
@@ -97,7 +117,13 @@ NOTHING_TO_DO: list[tuple[str, Callable[[Diary], None], dict[str, Any], tuple[st
     ("subscription.resumed", _paused, {}, ("rejected", "data.subscription_id")),
     ("subscription.resumed", _cancelled, {}, ("rejected", "data.subscription_id")),
     ("subscription.resumed", _ended_by_dunning, {}, ("rejected", "data.subscription_id")),
+    ("subscription.resumed", _void_and_cancelled, {}, ("rejected", "data.subscription_id")),
+    ("subscription.resumed", _void_and_ends_soon, {}, ("rejected", "data.subscription_id")),
+    ("subscription.resumed", _void_and_ended_by_dunning, {}, ("rejected", "data.subscription_id")),
     ("invoice.issued", _issued_by_hand, BY_HAND, REPEATED),
+    ("invoice.issued", _issued_by_hand, {**BY_HAND, "status": "paid"}, ("rejected", "data.status")),
+    ("invoice.issued", _void_by_hand, BY_HAND, ("rejected", "data.status")),
+    ("invoice.issued", _void_by_hand, {**BY_HAND, "status": "paid"}, ("rejected", "data.status")),
     ("invoice.issued", _issued_by_hand, {**BY_HAND, "total_minor": 501}, ("rejected", "data.invoice_id")),
     ("invoice.paid", _paid_in_part, PAID, REPEATED),
     ("invoice.paid", _paid_in_part, {**PAID, "amount_minor": 501}, ("rejected", "data.amount_minor")),

@@ -170,6 +170,20 @@ def test_an_order_id_belongs_to_the_first_of_a_batch(store: Store, postgres: Pos
     ]
 
 
+def test_a_card_that_changes_within_a_batch_is_new_by_the_message_before(
+    store: Store, postgres: PostgresServer
+) -> None:
+    """Another card and the same once more, then the first one back: each is compared with the card just before it."""
+    at = "2026-05-2%dT10:00:00Z"
+    begun = [message(f"{fact}.upserted", at % 0, revision=1) for fact in ("agency", "client", "payment_method")]
+    received_both_ways(store, postgres, begun)
+    for revisions, instructed_on in ((((2, "new"), (3, "new")), 22), (((4, "other"), (5, "new"), (6, "new")), 25)):
+        cards = [message("payment_method.upserted", at % day, revision=day, token=token) for day, token in revisions]
+        received_both_ways(store, postgres, cards)
+        with store.transaction() as tx:
+            assert tx.scalar("SELECT extract(day FROM instructed_at) FROM payment_methods") == instructed_on
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_any_batch_comes_to_the_same_as_one_by_one(
     seed: int, store: Store, clock: FixedClock, postgres: PostgresServer, tmp_path: Path

@@ -1,5 +1,6 @@
 """A cycle is decided by the facts in force when it fell due, but not before the subscription was known."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -92,6 +93,35 @@ def test_a_subscription_whose_first_message_says_cancelled_is_never_billed(diary
     diary.check()
 
 
+def test_it_is_never_billed_either_when_that_is_said_again(diary: Diary) -> None:
+    """A later revision that says cancelled too, with an end or without, does not begin it."""
+    diary.open()
+    diary.say("subscription.upserted", "2026-06-15", status="cancelled", starts_on="2024-01-01")
+    diary.go("2026-06-18")
+    diary.say("subscription.upserted", "2026-06-20", quantity=2)
+    diary.say("subscription.upserted", "2026-06-21", cancel_on="2026-08-15")
+    diary.go("2026-09-01")
+    assert (diary.invoices(), diary.orders(), diary.charges()) == ([], [], [])
+    diary.check()
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_the_end_that_a_cancellation_names_counts_in_whatever_order_the_revisions_come(
+    diary: Diary, *, late: bool
+) -> None:
+    diary.open()
+    begins = diary.message("subscription.upserted", "2026-05-25", id="a", revision=1, starts_on="2026-06-01")
+    ends = {"status": "cancelled", "cancel_on": "2026-08-01", "starts_on": "2026-06-01"}
+    cancels = diary.message("subscription.upserted", "2026-05-26", id="b", revision=2, **ends)
+    diary.clock.at = diary.moment("2026-05-27T10:00:00Z", None)
+    for raw in (cancels, begins) if late else (begins, cancels):
+        diary.hear(raw)
+        diary.go(diary.clock.at + timedelta(hours=1))
+    diary.go("2026-09-10")
+    assert told(diary.invoices(), "period_starts_on") == ["2026-06-01", "2026-07-01"]
+    diary.check()
+
+
 def test_bill_from_in_a_later_revision_opens_the_periods_that_were_passed_over(diary: Diary) -> None:
     diary.open(service={"tax": None})
     diary.say("subscription.upserted", "2026-08-15", starts_on="2026-05-10")
@@ -133,4 +163,34 @@ def test_orders_of_a_year_that_was_billed_elsewhere_go_on_from_the_cut_over(diar
     diary.go("2026-08-02")
     assert diary.invoices() == []
     assert told(diary.orders(), "cycle_starts_on") == ["2026-07-01", "2026-08-01"]
+    diary.check()
+
+
+def test_a_cut_over_may_not_lie_within_a_period_that_has_its_document(diary: Diary) -> None:
+    """It would say that the whole period was billed elsewhere."""
+    diary.open()
+    diary.say("subscription.upserted", "2026-06-01")
+    diary.go("2026-06-10")
+    received = diary.say("subscription.upserted", "2026-06-11", bill_from="2026-06-20")
+    assert (received.state, received.field) == ("rejected", "data.bill_from")
+    assert "2026-06-01" in received.reason
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_cycles_that_wait_before_a_new_cut_over_are_passed_over(diary: Diary, *, late: bool) -> None:
+    """There was no price yet. A revision that names no cut-over leaves the one that was named, whichever comes first."""
+    diary.open("2026-06-27", service={"price_minor": None, "tax": None})
+    diary.say("subscription.upserted", "2026-06-27", starts_on="2026-06-28")
+    diary.go("2026-06-28")
+    assert told(diary.cycles(stream="invoice"), "state") == ["blocked"]
+    named = diary.message("subscription.upserted", "2026-06-29", id="n", revision=2, bill_from="2026-07-20")
+    plain = diary.message("subscription.upserted", "2026-06-29", id="p", revision=3, bill_from=None)
+    diary.clock.at = diary.moment("2026-06-29T12:00:00Z", None)
+    for raw in (plain, named) if late else (named, plain):
+        diary.hear(raw)
+    diary.say("service.upserted", "2026-06-30", price_minor=700)
+    diary.go("2026-07-28")
+    assert told(diary.invoices(), "period_starts_on") == ["2026-07-28"]
+    assert told(diary.orders(), "cycle_starts_on") == ["2026-07-28"]
+    assert {each.reason for each in diary.cycles() if each.state == "skipped"} == {"before_cut_over"}
     diary.check()

@@ -1,9 +1,14 @@
 """Orders and invoices of one subscription each have an anchor and a cycle of their own; the first invoice of a manual order."""
 
+from datetime import time
 from typing import Any
 
+from scheduler.plan import plan
+from scheduler.recheck import recheck
 from tests.journeys.diary import Diary, told
 from tests.journeys.portal import MONTHLY, WEEKLY
+from workers.invoices.issue_invoices import issue_invoices
+from workers.orders.create_orders import create_orders
 
 
 def test_manual_order_on_1_june_and_first_invoice_on_3_june_give_1_july_and_3_july(diary: Diary) -> None:
@@ -140,3 +145,26 @@ def test_weekly_orders_under_a_monthly_invoice_go_out_while_the_month_is_paid(di
         ("2026-07-15", "2026-07-20T07"),
         ("2026-07-22", "2026-07-21T22"),
     ]
+
+
+def test_an_order_that_waited_for_an_invoice_which_nobody_collects_goes_out_with_it(diary: Diary) -> None:
+    """After an outage August's order looks for July's invoice, as if it was collected as August's is; it is asked for."""
+    diary.open()
+    diary.say("subscription.upserted", "2026-06-01", checkout="manual", order_id="first")
+    diary.say("invoice.issued", "2026-06-03", issued_on="2026-06-03")
+    diary.go("2026-07-01")
+    diary.clock.at = diary.moment("2026-07-20", time(12))
+    diary.hear(diary.message("subscription.upserted", "2026-07-20", collection="automatic"))
+    diary.clock.at = diary.moment("2026-08-02", time(12))
+    while recheck(diary.store) + plan(diary.store):
+        pass
+    create_orders(diary.store, "ag", ["sub"])
+    with diary.store.transaction() as tx:
+        assert tx.scalar("SELECT reason FROM cycles WHERE state = 'waiting'") == "payment_unanswered"
+    issue_invoices(diary.store, "ag", ["sub"])
+    diary.go("2026-08-02")
+    assert told(diary.invoices(), "period_starts_on collection") == [("2026-06-03", "manual"), ("2026-07-03", "manual")]
+    assert told(diary.orders(), "cycle_starts_on")[-1] == "2026-08-01"
+    diary.go("2026-08-02T23:00:00Z")
+    assert diary.events("cycle.released_late") == []
+    diary.check()

@@ -62,6 +62,14 @@ EDGE_PLANTS = (
         received_minor=11899,
     ),
     plant(
+        "open_invoices_are_collected",
+        f"UPDATE invoices SET collection = 'automatic' WHERE {OPEN_INVOICE}",
+        "INSERT INTO payments VALUES ('ag', 'sandbox', 'all', 'inv:hand:2026-07-03', 11900, 'EUR', now(), now())",
+        "INSERT INTO payment_reversals VALUES"
+        " ('ag', 'sandbox', 'dp', 'inv:hand:2026-07-03', 1, 'all', 11900, 'EUR', 'dispute', now())",
+        received_minor=0,
+    ),
+    plant(
         "paid_periods_are_delivered",
         "UPDATE cycles SET state = 'waiting', reason = 'invoice_unpaid', order_id = NULL, wake_at = now()"
         " WHERE subscription_id = 'sub' AND stream = 'order' AND starts_on = '2026-07-01'",

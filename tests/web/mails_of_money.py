@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from shared.acts import books
 from shared.acts.books import Difference
@@ -42,12 +43,12 @@ def refund_failed(shop: Shop) -> None:
     assert states == [("failed", 900), ("succeeded", 500), ("succeeded", 400)]
 
 
-def refund_lost(shop: Shop) -> None:
+def refund_lost(shop: Shop, **said: Any) -> None:
     """Stripe has given it back, its answer was lost, and whoever asks hears nothing."""
     shop.open("pm_ok")
     shop.provider.weather.append("drop_after")
     shop.gateway.find_refund = lambda *_: Unknown("lost")  # type: ignore[method-assign]
-    shop.diary.say("refund.requested", shop.clock.at, invoice_id=INVOICE)
+    shop.diary.say("refund.requested", shop.clock.at, invoice_id=INVOICE, **said)
     real, tries = shop.gateway.refund, iter([True])
     shop.gateway.refund = lambda asked: real(asked) if next(tries, None) else Unknown("lost")  # type: ignore[method-assign]
     shop.wait(days=4)

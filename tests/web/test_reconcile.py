@@ -160,6 +160,40 @@ def test_a_refund_that_only_the_provider_knows_can_be_adopted(shop: Shop) -> Non
     assert differences(shop) == []
 
 
+def test_a_refund_is_adopted_for_the_payment_that_the_provider_names(shop: Shop) -> None:
+    """Another payment of the invoice is newer, and has enough left; what the provider knows nothing of is no choice."""
+    shop.open(FINE["stripe"])
+    ((payment,),) = shop.diary.ask("SELECT reference FROM payments")
+    with shop.diary.store.transaction() as tx:
+        newer = "INSERT INTO payments VALUES ('ag', 'stripe', 'pi_newer', :to, 11900, 'EUR', now(), now())"
+        tx.run(newer, to=INVOICE)
+    found = [
+        Difference("ag", "stripe", "refund_missing_here", f"re_{of}", INVOICE, None, 900, "EUR", of)
+        for of in (payment, "pi_unknown")
+    ]
+    assert adopted(shop, found) == [True, False]
+    assert shop.diary.ask("SELECT payment_reference, reference FROM refunds") == [(payment, f"re_{payment}")]
+
+
+def test_one_payment_for_two_invoices_is_compared_by_its_sum(shop: Shop) -> None:
+    shop.open(FINE["stripe"])
+    shop.wait(days=31)
+    ((first, _), (_, second)) = shop.diary.ask("SELECT reference, invoice_id FROM payments ORDER BY received_at")
+    moved = "INSERT INTO payments VALUES ('ag', 'stripe', :of, :to, {}, 'EUR', now(), '2026-06-01')"
+    with shop.diary.store.transaction() as tx:
+        tx.run("UPDATE payments SET amount_minor = 11800 WHERE reference = :of", of=first)
+        tx.run(moved.format(100), of=first, to=second)
+    assert differences(shop, 60) == []
+    with shop.diary.store.transaction() as tx:
+        tx.run("UPDATE payments SET amount_minor = 99 WHERE amount_minor = 100")
+    assert [(each.what, each.here_minor, each.there_minor) for each in differences(shop, 60)] == [
+        ("amount_differs", 11899, 11900)
+    ]
+    with shop.diary.store.transaction() as tx:
+        tx.run("DELETE FROM payments WHERE amount_minor = 99")
+        tx.run("UPDATE payments SET amount_minor = 11900")
+
+
 @pytest.mark.parametrize("shop", ["paypal"], indirect=True)
 def test_all_pages_of_a_list_are_read(shop: Shop) -> None:
     shop.open("ok")

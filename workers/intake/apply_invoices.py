@@ -23,7 +23,8 @@ from workers.intake.verdicts import Applied, Refused, Repeated, Verdict, Waits
 def paid(tx: Tx, change: Change, data: InvoicePaid) -> Verdict:
     """Money arrived outside the gateways: recorded at once, even while a charge is in flight. Default: the rest.
 
-    A payment is its source, reference and invoice. The same one with the same amount is a repeat, with another amount refused.
+    A payment is its source, reference and invoice. The same one with the same amount is a repeat, with another amount refused;
+    so is money that a provider took, told again by its name there or by our key.
     """
     invoice = select(tx, data)
     if not isinstance(invoice, Invoice):
@@ -38,7 +39,8 @@ def paid(tx: Tx, change: Change, data: InvoicePaid) -> Verdict:
     payment = Payment(
         payment_source(change.source), reference, invoice.invoice_id, amount, invoice.currency, arrived_at
     )
-    for recorded in payments.known(tx, data.agency_id, [payment]).values():
+    recorded = _recorded(tx, data, payment)
+    if recorded is not None:
         return Repeated() if data.amount_minor in (None, recorded) else _other_amount(reference, recorded)
     if told_paid(tx, agency, invoice, data.amount_minor, data.reference, change.source):
         return Applied()
@@ -48,6 +50,15 @@ def paid(tx: Tx, change: Change, data: InvoicePaid) -> Verdict:
     receive(tx, agency, [payment])
     charges.wake_open(tx, data.agency_id, [invoice.invoice_id])
     return Applied()
+
+
+def _recorded(tx: Tx, data: InvoicePaid, payment: Payment) -> int | None:
+    """The amount under which this payment is recorded already; None if it is new."""
+    for amount in payments.known(tx, data.agency_id, [payment]).values():
+        return amount
+    if data.reference is None:
+        return None
+    return payments.taken_by_provider(tx, data.agency_id, payment.invoice_id, data.reference)
 
 
 def _other_currency(invoice: Invoice, currency: str | None) -> Refused | None:
@@ -105,11 +116,13 @@ def refunded(tx: Tx, change: Change, data: InvoiceRefunded) -> Verdict:
     if wrong is not None:
         return wrong
     outside = Outside(payment_source(change.source), data.reference or joined(change.source, change.id))
-    recorded = refunds.given_back_outside(tx, data.agency_id, invoice.invoice_id, outside)
+    recorded = _given_back(tx, invoice, data, outside)
     if recorded:
         return Repeated() if data.amount_minor in (None, recorded) else _other_refund(outside.reference, recorded)
     agency = facts.require_agency(tx, data.agency_id)
-    if told_refunded(tx, agency, invoice, data.amount_minor, data.reference, change.source):
+    answered = told_refunded(tx, agency, invoice, data.amount_minor, data.reference, change.source)
+    if answered is not None:
+        refunds.name_outside(tx, data.agency_id, [answered], outside)
         return Applied()
     at = data.refunded_at or change.time
     try:
@@ -117,6 +130,18 @@ def refunded(tx: Tx, change: Change, data: InvoiceRefunded) -> Verdict:
     except RefundRefusedError as refused:
         return Refused(f"data.{refused.field}", str(refused))
     return Applied()
+
+
+def _given_back(tx: Tx, invoice: Invoice, data: InvoiceRefunded, outside: Outside) -> int:
+    """The amount under which this refund is recorded already, 0 if it is new."""
+    told = refunds.given_back_outside(tx, data.agency_id, invoice.invoice_id, outside)
+    if told or data.reference is None:
+        return told
+    return sum(
+        each.amount_minor
+        for each in refunds.of_invoices(tx, data.agency_id, [invoice.invoice_id])
+        if each.state == "succeeded" and data.reference in (each.key, each.reference)
+    )
 
 
 def _other_refund(reference: str, recorded: int) -> Refused:

@@ -4,7 +4,7 @@ from datetime import date
 from typing import NamedTuple
 
 from shared.acts import numbering, series
-from shared.acts.checkout import taken_at_checkout
+from shared.acts.checkout import settle_initial_payments, taken_at_checkout
 from shared.acts.issue import Draft, issue
 from shared.domain.cycles import Recurrence, due_at, local_date
 from shared.domain.facts import INVOICE, Agency, ServiceRevision, Subscription, SubscriptionRevision, in_force
@@ -66,11 +66,12 @@ def issued(tx: Tx, change: Change, data: InvoiceIssued) -> Verdict:
         tell=data.send,
     )
     issue(tx, agency, [draft])
+    settle_initial_payments(tx, agency, [data.subscription_id])
     return Applied()
 
 
 def _told_again(standing: Invoice, data: InvoiceIssued) -> Verdict:
-    """The same invoice again is a repeat; another one under its id is refused."""
+    """The same invoice again is a repeat; another one under its id is refused, and so is what only another message can do."""
     same = (
         standing.subscription_id == data.subscription_id
         and standing.issued_on == data.issued_on
@@ -78,7 +79,17 @@ def _told_again(standing: Invoice, data: InvoiceIssued) -> Verdict:
         and data.total_minor in (None, standing.total_minor)
         and data.currency in (None, standing.currency)
     )
-    return Repeated() if same else Refused("data.invoice_id", "another invoice has this id; send an id of its own")
+    if not same:
+        return Refused("data.invoice_id", "another invoice has this id; send an id of its own")
+    if standing.status == "void":
+        return Refused(
+            "data.status",
+            "the invoice is void and stays void; issue a new one under an id of its own, and tell of money that arrived for"
+            " this one by invoice.paid with amount_minor",
+        )
+    if data.status == "paid" and standing.status != "paid":
+        return Refused("data.status", "the invoice was told before and is not paid; send invoice.paid for what arrived")
+    return Repeated()
 
 
 def _refused(tx: Tx, agency: Agency, data: InvoiceIssued) -> Refused | None:
@@ -183,12 +194,18 @@ def _voided_on_that_day(tx: Tx, data: InvoiceIssued) -> int | None:
 def _payments(
     tx: Tx, known: _Known, change: Change, data: InvoiceIssued, bill: Bill, cycle: tuple[int, date, date] | None
 ) -> tuple[Payment, ...]:
-    """What is paid already: the whole, if upstream says so; else what the order's checkout took for cycle 0."""
-    if bill.total_minor == 0:
-        return ()
-    if data.status == "paid":
-        told = (payment_source(change.source), joined(change.source, change.id))
-        return (Payment(*told, data.invoice_id, bill.total_minor, bill.currency, change.time),)
+    """What is paid already: what the checkout took for cycle 0, and the rest of it if upstream says that the whole is paid."""
+    taken = _taken(tx, known, data, bill, cycle)
+    rest = bill.total_minor - sum(each.amount_minor for each in taken)
+    if data.status != "paid" or rest <= 0:
+        return taken
+    told = (payment_source(change.source), joined(change.source, change.id))
+    return (*taken, Payment(*told, data.invoice_id, rest, bill.currency, change.time))
+
+
+def _taken(
+    tx: Tx, known: _Known, data: InvoiceIssued, bill: Bill, cycle: tuple[int, date, date] | None
+) -> tuple[Payment, ...]:
     paid = known.subscription.initial_payment
     if paid is None or cycle is None or paid.currency != bill.currency:
         return ()

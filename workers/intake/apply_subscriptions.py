@@ -3,8 +3,6 @@
 from datetime import date, datetime
 from typing import Any
 
-import msgspec
-
 from shared.acts import series
 from shared.acts.checkout import settle_initial_payments
 from shared.domain.cycles import Unit, due_at, local_date
@@ -12,11 +10,11 @@ from shared.domain.facts import INVOICE, ORDER, Agency, Stream, Subscription, in
 from shared.domain.keys import OUR_FORMS, is_our_form
 from shared.domain.planning import CANCELLED, Schedule
 from shared.messages import Change, SubscriptionResumed, SubscriptionUpserted, content_digest
-from shared.store import cycles, facts, invoice_cycles, schedules, tables, upserts
+from shared.store import cycles, facts, schedules, tables, upserts
 from shared.store.locks import lock_subscriptions
 from shared.store.transaction import Tx
 from shared.store.unit_of_work import UnitOfWork
-from workers.intake import bill_from
+from workers.intake import bill_from, checkout_money
 from workers.intake.naming import arrivals_of
 from workers.intake.verdicts import Accepted, Applied, Refused, Stale, Verdict, Waits, compare
 
@@ -48,8 +46,6 @@ def _begin(work: UnitOfWork, agency: Agency, change: Change, data: SubscriptionU
     if refused is not None:
         return refused
     history = _history(agency, data, accepted.effective_at, accepted.digest)
-    if data.status == "cancelled":
-        history["cancel_on"] = data.starts_on  # it had ended before we heard of it: nothing of it is billed
     key = (data.agency_id, data.subscription_id)
     work.upsert(tables.subscriptions, key, {**history, **_fixed(data), "known_since": change.time})
     work.insert(tables.subscription_revisions, {**_keys(data), **history})
@@ -65,14 +61,21 @@ def _follow(
 ) -> Verdict:
     """A revision of what is known, its lock held."""
     if isinstance(accepted, Stale):
-        _take_late_payment(work.tx, agency, data)
+        stored = facts.subscriptions(work.tx, data.agency_id, [data.subscription_id])[data.subscription_id]
+        unkept = checkout_money.take_late(work.tx, agency, stored, data) or bill_from.take_late(
+            work.tx, agency, stored, data
+        )
+        if unkept is not None:
+            return unkept
         upserts.known_earlier(work.tx, data.agency_id, data.subscription_id, change.time)
         late = _history(agency, data, change.time, content_digest(data))
         upserts.keep_late(work.tx, tables.subscription_revisions, _keys(data), late)
+        if stored.ended_at is None:
+            _restart(work.tx, agency, data)
     if not isinstance(accepted, Accepted):
         return accepted
     before = facts.subscriptions(work.tx, data.agency_id, [data.subscription_id])[data.subscription_id]
-    refused = _refused(work, before, data)
+    refused = _refused(work, agency, before, data)
     if refused is not None:
         return refused
     _update(work, agency, before, data, accepted)
@@ -103,7 +106,7 @@ def _order_id_refused(work: UnitOfWork, data: SubscriptionUpserted) -> Refused |
     return None
 
 
-def _refused(work: UnitOfWork, stored: Subscription, data: SubscriptionUpserted) -> Refused | None:
+def _refused(work: UnitOfWork, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> Refused | None:
     """What can't change once it is written, and ids that belong to another subscription."""
     refused = _order_id_refused(work, data)
     if refused is not None:
@@ -121,27 +124,7 @@ def _refused(work: UnitOfWork, stored: Subscription, data: SubscriptionUpserted)
             "data.starts_on",
             f"is fixed at {stored.starts_on} since the first cycle has a document; cancel and send a new subscription",
         )
-    return _money_refused(work.tx, data) or bill_from.refused(work.tx, stored, data)
-
-
-def _money_refused(tx: Tx, data: SubscriptionUpserted) -> Refused | None:
-    """The initial payment can only pay the first invoice in that invoice's currency."""
-    paid = data.initial_payment
-    first = invoice_cycles.first_of(tx, data.agency_id, [data.subscription_id]).get(data.subscription_id)
-    if paid is None or first is None or first.currency in (None, paid.currency):
-        return None
-    return Refused(
-        "data.initial_payment.currency",
-        f"is {paid.currency}, the first invoice is in {first.currency}; send what was taken in {first.currency}",
-    )
-
-
-def _take_late_payment(tx: Tx, agency: Agency, data: SubscriptionUpserted) -> None:
-    """An older revision arrives late and tells of money that no later one told of: it counts all the same."""
-    stored = facts.subscriptions(tx, data.agency_id, [data.subscription_id])[data.subscription_id]
-    if stored.initial_payment is None and data.initial_payment is not None and _money_refused(tx, data) is None:
-        upserts.change(tx, tables.subscriptions, _keys(data), {"initial_payment": _fixed(data)["initial_payment"]})
-        settle_initial_payments(tx, agency, [data.subscription_id])
+    return checkout_money.refused(work.tx, stored, data) or bill_from.refused(work.tx, agency, stored, data)
 
 
 def _history(agency: Agency, data: SubscriptionUpserted, effective_at: datetime, digest: str) -> dict[str, Any]:
@@ -162,13 +145,12 @@ def _history(agency: Agency, data: SubscriptionUpserted, effective_at: datetime,
 
 def _fixed(data: SubscriptionUpserted) -> dict[str, Any]:
     """What has no history."""
-    paid = None if data.initial_payment is None else msgspec.json.encode(data.initial_payment).decode()
     return {
         "checkout": data.checkout,
         "starts_on": data.starts_on,
         "order_id": data.order_id,
         "bill_from": data.bill_from,
-        "initial_payment": paid,
+        "initial_payment": checkout_money.encoded(data),
     }
 
 
@@ -220,8 +202,9 @@ def _update(
 ) -> None:
     history = _history(agency, data, accepted.effective_at, accepted.digest)
     fixed = _fixed(data)
-    if data.initial_payment is None:
-        del fixed["initial_payment"]  # money that was told of stays told
+    for once in ("initial_payment", "bill_from"):
+        if fixed[once] is None:
+            del fixed[once]  # what was told once stays told: money, and where billing begins
     upserts.change(work.tx, tables.subscriptions, _keys(data), {**history, **fixed})
     work.insert(tables.subscription_revisions, {**_keys(data), **history})
     if before.starts_on != data.starts_on:
@@ -237,7 +220,7 @@ def _update(
 
 
 def _restart(tx: Tx, agency: Agency, data: SubscriptionUpserted) -> None:
-    """A cancellation was taken back or moved: plan decides anew from the next boundary on."""
+    """A cancellation was taken back or moved, or is known now to be a later one: plan decides anew from the next boundary."""
     again = []
     for bounded in schedules.load(tx, data.agency_id, data.subscription_id).values():
         schedule = bounded.schedule
@@ -254,7 +237,7 @@ def resumed(tx: Tx, change: Change, data: SubscriptionResumed) -> Verdict:
     if agency is None or not locked:
         return Waits(f"subscription/{data.subscription_id}")
     from_on = data.from_ if isinstance(data.from_, date) else None
-    if not series.resume(tx, agency, data.subscription_id, from_on, change.time):
+    if not series.resume(tx, agency, [data.subscription_id], from_on, change.time):
         return Refused("data.subscription_id", _why_not_stopped(tx, data))
     cycles.wake_blocked(tx, data.agency_id, [data.subscription_id])
     return Applied()
@@ -265,6 +248,14 @@ def _why_not_stopped(tx: Tx, data: SubscriptionResumed) -> str:
     subscription = facts.subscriptions(tx, data.agency_id, [data.subscription_id])[data.subscription_id]
     if subscription.ended_reason is not None:
         return f"dunning ended this subscription ({subscription.ended_reason}) for good; send a new subscription"
+    if schedules.load(tx, data.agency_id, data.subscription_id)[INVOICE].schedule.stopped_reason not in (
+        None,
+        CANCELLED,
+    ):
+        return (
+            "the subscription is cancelled before its invoices would go on; send subscription.upserted with status active"
+            " and no cancel_on, or a later one, and then this message again under an id of its own"
+        )
     if subscription.status == "paused":
         return "the subscription is paused, its invoices are not stopped; send subscription.upserted with status active"
     if subscription.cancelled:

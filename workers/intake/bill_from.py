@@ -2,21 +2,26 @@
 
 from datetime import date
 
+from shared.domain.cycles import local_date
 from shared.domain.facts import Agency, Subscription
+from shared.domain.keys import subscription_subject
 from shared.domain.planning import BEFORE_CUT_OVER, BEFORE_KNOWN
 from shared.messages import SubscriptionUpserted
-from shared.store import passed_over, spans
+from shared.store import cycles, passed_over, spans, tables, upserts
 from shared.store.transaction import Tx
 from workers.intake.verdicts import Refused
 
 PASSED_OVER = (BEFORE_KNOWN, BEFORE_CUT_OVER)
 
 
-def refused(tx: Tx, stored: Subscription, data: SubscriptionUpserted) -> Refused | None:
+def refused(tx: Tx, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> Refused | None:
     """A later date than before can't take back documents that exist already."""
     if data.bill_from is None or data.bill_from == stored.bill_from:
         return None
-    first = passed_over.first_document_before(tx, data.agency_id, data.subscription_id, data.bill_from)
+    cut_over = _is_cut_over(agency, stored, data.bill_from)
+    first = passed_over.first_document_before(
+        tx, data.agency_id, data.subscription_id, data.bill_from, cut_over=cut_over
+    )
     if first is None:
         return None
     return Refused(
@@ -26,12 +31,41 @@ def refused(tx: Tx, stored: Subscription, data: SubscriptionUpserted) -> Refused
     )
 
 
+def take_late(tx: Tx, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> Refused | None:
+    """An older revision comes late: its date counts if no later one has named any, or is refused."""
+    if data.bill_from is None or stored.bill_from is not None:
+        return None
+    wrong = refused(tx, agency, stored, data)
+    if wrong is None:
+        keys = {"agency_id": data.agency_id, "subscription_id": data.subscription_id}
+        upserts.change(tx, tables.subscriptions, keys, {"bill_from": data.bill_from})
+        apply(tx, agency, stored, data)
+    return wrong
+
+
 def apply(tx: Tx, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> None:
-    """Open the cycles again that were passed over, and are to be billed by the new date."""
+    """By a new date, cycles that were passed over are opened again, and unsettled ones before it are passed over.
+
+    A revision without a date leaves the one that was told before: where billing begins is said once.
+    """
     since = data.bill_from
     if since is None or since == stored.bill_from:
         return
-    for span in spans.overlapping(tx, data.agency_id, data.subscription_id, None, since, date.max):
+    agency_id, id_ = data.agency_id, data.subscription_id
+    for span in spans.overlapping(tx, agency_id, id_, None, since, date.max):
         if span.reason in PASSED_OVER:
             spans.split(tx, agency, [span], span.rhythm.start_of_period(since), date.max)
-    passed_over.reopen_since(tx, data.agency_id, data.subscription_id, since)
+    passed_over.reopen_since(tx, agency_id, id_, since)
+    cut_over = _is_cut_over(agency, stored, since)
+    reason = BEFORE_CUT_OVER if cut_over else BEFORE_KNOWN
+    skipped = passed_over.skip_before(tx, agency_id, id_, since, cut_over=cut_over)
+    for stream, starts_on in skipped:
+        told = {"stream": stream, "starts_on": starts_on, "reason": reason}
+        tx.record(agency_id, "cycle.skipped", subscription_subject(id_), told)
+    if skipped:
+        cycles.release(tx, agency_id, [id_])
+        cycles.wake_blocked(tx, agency_id, [id_])
+
+
+def _is_cut_over(agency: Agency, stored: Subscription, on: date) -> bool:
+    return on > local_date(stored.known_since, agency.timezone)

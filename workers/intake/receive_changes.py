@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from shared.domain.segments import message_subject
 from shared.messages import (
     MESSAGE_BYTES_MAX,
     AgencyUpserted,
@@ -32,6 +33,7 @@ from shared.store.locks import lock_agency
 from shared.store.transaction import Store, Tx
 from shared.store.unit_of_work import UnitOfWork
 from workers.intake import apply_facts, apply_invoices, apply_issued, apply_subscriptions
+from workers.intake.selecting import given_meanwhile
 from workers.intake.verdicts import Applied, Refused, Repeated, Stale, Verdict, Waits, too_far_ahead
 
 log = structlog.get_logger()
@@ -156,7 +158,7 @@ def _says_the_same(raw: bytes, read: Change | Rejected) -> bool:
 
 def _tell_rejected(tx: Tx, kept: Arrived, field: str, reason: str) -> None:
     data = {"source": kept.source, "id": kept.id, "type": kept.type, "field": field, "reason": reason}
-    tx.record(kept.agency_id, "change.rejected", f"message/{kept.source}/{kept.id}", data)
+    tx.record(kept.agency_id, "change.rejected", message_subject(kept.source, kept.id), data)
 
 
 def arrived(raw: bytes, read: Change | Rejected) -> Arrived:
@@ -175,18 +177,20 @@ def receive_kept(work: UnitOfWork, read: Change | Rejected, inbox_id: int | None
         work.settle(kept.agency_id, inbox_id, Settled("rejected", read.field, read.reason))
         _tell_rejected(work.tx, kept, read.field, read.reason)
         return Received(kept.agency_id, kept.source, kept.id, "rejected", read.field, read.reason)
-    return _apply(work, read, inbox_id, tell_later=True)
+    return _apply(work, read, inbox_id)
 
 
-def apply_stored(tx: Tx, change: Change, inbox_id: int) -> Received:
+def apply_stored(tx: Tx, change: Change, inbox_id: int, waited_for: str | None) -> Received:
     """Apply a message that the inbox holds, in a transaction that holds its agency's lock."""
     work = UnitOfWork(tx)
-    received = _apply(work, change, inbox_id, tell_later=True)
+    received = _apply(work, change, inbox_id, waited_for)
     work.flush()
     return received
 
 
-def _apply(work: UnitOfWork, change: Change, inbox_id: int, *, tell_later: bool) -> Received:
+def _apply(
+    work: UnitOfWork, change: Change, inbox_id: int, waited_for: str | None = None, *, tell_later: bool = True
+) -> Received:
     """Apply a stored message, and then what waited for it, oldest first: the one place where its answer is decided.
 
     `applied` says that something changed, `repeated` that nothing did because it is known, `stale` that a later revision
@@ -194,7 +198,8 @@ def _apply(work: UnitOfWork, change: Change, inbox_id: int, *, tell_later: bool)
     """
     agency_id = change.data.agency_id
     tx = work.tx
-    verdict = too_far_ahead(change, tx.as_of) or _APPLY[type(change.data)](work, change, change.data)
+    refused = too_far_ahead(change, tx.as_of) or given_meanwhile(tx, change.data, waited_for)
+    verdict = refused or _APPLY[type(change.data)](work, change, change.data)
     match verdict:
         case Applied(arrivals):
             work.settle(agency_id, inbox_id, Settled("applied"))
@@ -225,7 +230,7 @@ def _apply_waiting(work: UnitOfWork, waiting: Waiting) -> tuple[Change, Received
     work.flush()
     try:
         with work.tx.savepoint():
-            received = _apply(work, change, waiting.inbox_id, tell_later=False)
+            received = _apply(work, change, waiting.inbox_id, waiting.waits_for, tell_later=False)
             work.flush()
             return change, received
     except Exception as error:
@@ -271,4 +276,4 @@ def _look_again(work: UnitOfWork, waiting: Waiting) -> None:
 
 def _answer(tx: Tx, change: Change, what: str, **said: str) -> None:
     data = {"source": change.source, "id": change.id, "type": change.type, **said}
-    tx.record(change.data.agency_id, f"change.{what}", f"message/{change.source}/{change.id}", data)
+    tx.record(change.data.agency_id, f"change.{what}", message_subject(change.source, change.id), data)

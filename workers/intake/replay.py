@@ -1,6 +1,7 @@
 """An operator lets a kept message be applied again: after a mended program, or when what it lacked has arrived."""
 
-from shared.messages import Rejected, decode_change
+from shared.domain.segments import message_subject
+from shared.messages import Change, Rejected, decode_change
 from shared.store import inbox, operating
 from shared.store.inbox import Arrived, Settled
 from shared.store.locks import lock_agency
@@ -17,23 +18,26 @@ def replay(store: Store, inbox_id: int, by: str) -> Received | None:
         found = operating.message(tx, inbox_id)
     if found is None:
         return None
-    kept, raw = found
-    try:
-        change = decode_change(raw)
-    except Rejected as rejected:
-        with store.transaction() as tx:
-            lock_agency(tx, rejected.agency_id)
-            inbox.settle_all(tx, {inbox_id: Settled("rejected", rejected.field, rejected.reason)})
-        return Received(kept.agency_id, kept.source, kept.id, "rejected", rejected.field, rejected.reason)
+    read = _read(found[1])
+    agency_id = read.agency_id if isinstance(read, Rejected) else read.data.agency_id
     with store.transaction() as tx:
-        lock_agency(tx, change.data.agency_id)
-        again = operating.message(tx, inbox_id, lock=True)
-        if again is None or again[0].state not in ("rejected", "waiting"):
-            return Received(kept.agency_id, kept.source, kept.id, kept.state if again is None else again[0].state)
-        earlier = inbox.earlier(tx, [Arrived(kept.source, kept.id, change.data.agency_id, kept.type, None, raw)])
-        if again[0].state == "rejected" and any(e.state != "rejected" for each in earlier.values() for e in each):
+        lock_agency(tx, agency_id)
+        kept, raw = operating.message(tx, inbox_id, lock=True) or found
+        if kept.state not in ("rejected", "waiting"):
+            return Received(kept.agency_id, kept.source, kept.id, kept.state)
+        if isinstance(read, Rejected):
+            inbox.settle_all(tx, {inbox_id: Settled("rejected", read.field, read.reason)})
+            return Received(kept.agency_id, kept.source, kept.id, "rejected", read.field, read.reason)
+        earlier = inbox.earlier(tx, [Arrived(kept.source, kept.id, agency_id, kept.type, None, raw)])
+        if kept.state == "rejected" and any(e.state != "rejected" for each in earlier.values() for e in each):
             return Received(kept.agency_id, kept.source, kept.id, "rejected", "id", REUSED)
-        operating.arrived_again(tx, inbox_id, change.data.agency_id, change.type, change.time)
-        subject = f"message/{change.source}/{change.id}"
-        tx.record(change.data.agency_id, "change.replayed", subject, {"by": by, "was": again[0].state})
-        return apply_stored(tx, change, inbox_id)
+        operating.arrived_again(tx, inbox_id, agency_id, read.type, read.time)
+        tx.record(agency_id, "change.replayed", message_subject(read.source, read.id), {"by": by, "was": kept.state})
+        return apply_stored(tx, read, inbox_id, kept.waits_for)
+
+
+def _read(raw: bytes) -> Change | Rejected:
+    try:
+        return decode_change(raw)
+    except Rejected as rejected:
+        return rejected

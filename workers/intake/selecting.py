@@ -2,13 +2,16 @@
 
 from datetime import date
 
+from shared.acts.issue import number_key
 from shared.domain.keys import is_of_series, sequences_of
-from shared.messages import InvoiceSelector
+from shared.messages import ChangeData, InvoiceSelector
 from shared.store import facts, invoices, numbers
 from shared.store.invoices import Invoice
 from shared.store.locks import Pair, lock_subscriptions
 from shared.store.transaction import Tx
 from workers.intake.verdicts import Refused, Waits
+
+_NAME_IT = "look the number up, or name the invoice by invoice_id or by subscription_id with period_starts_on"
 
 
 def select(tx: Tx, data: InvoiceSelector) -> Invoice | Waits | Refused:
@@ -18,6 +21,8 @@ def select(tx: Tx, data: InvoiceSelector) -> Invoice | Waits | Refused:
     """
     agency_id = data.agency_id
     of = invoices.subscriptions_of(tx, agency_id, _ids(tx, data))
+    if len(of) > 1:
+        return Refused("data.number", f"two invoices carry the number {data.number}; send invoice_id instead")
     if not of:
         return _not_given_yet(tx, data) or Waits(_awaited(data))
     lock_subscriptions(tx, [(agency_id, subscription_id) for subscription_id in of.values()], wait=True)
@@ -39,19 +44,38 @@ def _ids(tx: Tx, data: InvoiceSelector) -> list[str]:
     return invoices.by_period(tx, data.agency_id, subscription_id, starts_on)
 
 
-def _not_given_yet(tx: Tx, data: InvoiceSelector) -> Refused | None:
-    """The refusal of a number that only our own series gives, and has not given to an invoice; None for any other."""
-    if data.number is None:
+def given_meanwhile(tx: Tx, data: ChangeData, waited_for: str | None) -> Refused | None:
+    """The refusal of a message that waited for a number which our own series has given since, to whomever it came to.
+
+    The agency's prefix was another one when the message came, or was not known.
+    """
+    if not isinstance(data, InvoiceSelector) or data.number is None or waited_for != number_key(data.number):
         return None
-    agency = facts.agency(tx, data.agency_id)
-    if numbers.is_of_credit_note(tx, data.agency_id, data.number):
-        return Refused("data.number", f"{data.number} is a credit note; name the invoice that it is of")
-    if agency is None or not is_of_series(agency.invoice_prefix, data.number):
+    if not numbers.is_ours(tx, data.agency_id, data.number):
         return None
     return Refused(
         "data.number",
-        f"no invoice has the number {data.number}, and our series gives it to the next one that comes; look the number up,"
-        " or name the invoice by invoice_id or by subscription_id with period_starts_on",
+        f"no invoice had the number {data.number} when this message came, and our series has given it to one since; {_NAME_IT}",
+    )
+
+
+def _not_given_yet(tx: Tx, data: InvoiceSelector) -> Refused | Waits | None:
+    """The refusal of a number that only our own series gives, and has not given to an invoice; None for any other.
+
+    While the agency is unknown nobody can say which numbers its series gives.
+    """
+    if data.number is None:
+        return None
+    agency = facts.agency(tx, data.agency_id)
+    if agency is None:
+        return Waits(f"agency/{data.agency_id}")
+    if numbers.is_of_credit_note(tx, data.agency_id, data.number):
+        return Refused("data.number", f"{data.number} is a credit note; name the invoice that it is of")
+    if not is_of_series(agency.invoice_prefix, data.number):
+        return None
+    return Refused(
+        "data.number",
+        f"no invoice has the number {data.number}, and our series gives it to the next one that comes; {_NAME_IT}",
     )
 
 
@@ -59,7 +83,7 @@ def _awaited(data: InvoiceSelector) -> str:
     if data.invoice_id is not None:
         return f"invoice/{data.invoice_id}"
     if data.number is not None:
-        return f"invoice-number/{data.number}"
+        return number_key(data.number)
     subscription_id, starts_on = _period(data)
     return f"invoice-period/{subscription_id}/{starts_on.isoformat()}"
 

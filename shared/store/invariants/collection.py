@@ -65,7 +65,9 @@ INVARIANTS = (
         """
         SELECT i.agency_id, i.invoice_id, i.total_minor, coalesce(p.received_minor, 0) AS received_minor
         FROM invoices AS i
-        LEFT JOIN (SELECT agency_id, invoice_id, sum(amount_minor) AS received_minor FROM payments
+        LEFT JOIN (SELECT agency_id, invoice_id, sum(amount_minor) AS received_minor
+                   FROM (SELECT agency_id, invoice_id, amount_minor FROM payments
+                         UNION ALL SELECT agency_id, invoice_id, -amount_minor FROM payment_reversals) AS moved
                    GROUP BY agency_id, invoice_id) AS p ON p.agency_id = i.agency_id AND p.invoice_id = i.invoice_id
         WHERE i.status = 'open' AND i.collection = 'automatic' AND i.total_minor > coalesce(p.received_minor, 0)
           AND i.failing_since IS NULL AND i.exhausted_at IS NULL
@@ -75,7 +77,8 @@ INVARIANTS = (
                             AND (m.waits_for LIKE 'invoice%' OR m.waits_for LIKE 'settlement/%'))
         """,
     ),
-    # Of an attempt in doubt, upstream's word settles the attempt: the payment is the provider's.
+    # Of an attempt in doubt, upstream's word settles the attempt: the payment is the provider's. Before sources were told apart
+    # they were all called `upstream`.
     Invariant(
         "told_payments_are_recorded",
         "every payment that upstream told of, in a message that was applied, is recorded",
@@ -84,9 +87,11 @@ INVARIANTS = (
         FROM (SELECT agency_id, source, id, CAST(ltrim(convert_from(raw, 'UTF8'), chr(65279)) AS jsonb) -> 'data' AS said
               FROM inbox WHERE type = 'duecycle.invoice.paid.v1' AND state = 'applied') AS m
         WHERE NOT EXISTS (
-            SELECT 1 FROM payments AS p WHERE p.agency_id = m.agency_id AND p.source = 'upstream:' || m.source
-              AND p.reference = coalesce(m.said ->> 'reference',
-                                      m.source || '/' || replace(replace(m.id, '%', '%25'), '/', '%2F')))
+            SELECT 1 FROM payments AS p WHERE p.agency_id = m.agency_id
+              AND (p.source, p.reference) IN (
+                ('upstream:' || m.source, coalesce(m.said ->> 'reference',
+                                                   m.source || '/' || replace(replace(m.id, '%', '%25'), '/', '%2F'))),
+                ('upstream', coalesce(m.said ->> 'reference', m.source || '/' || m.id))))
           AND NOT EXISTS (
             SELECT 1 FROM events AS e WHERE e.agency_id = m.agency_id AND e.type = 'charge.resolved'
               AND e.data ->> 'by' = m.source)

@@ -2,14 +2,22 @@
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.util import CommandError
 
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+GIVEN_TWICE = "from this schema on a printed number stands on one invoice only, but some were given twice:"
+GIVE_ANOTHER = (
+    "nothing was changed; give all but one of each another number, by UPDATE invoices SET external_number = ..."
+    " WHERE agency_id = ... AND invoice_id = ..., and migrate again"
+)
+
 
 def upgrade() -> None:
+    _refuse_numbers_given_twice()
     _payments()
     _inbox()
     _invoices()
@@ -22,6 +30,22 @@ def upgrade() -> None:
         sa.Column("skipped_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("agency_id", "kind", "sequence", name="pk_skipped_numbers"),
     )
+
+
+def _refuse_numbers_given_twice() -> None:
+    """Numbers given by upstream were not compared before. Which of two invoices keeps one is for people to say."""
+    rows = op.get_bind().execute(
+        sa.text(
+            """
+            SELECT agency_id, external_number, string_agg(invoice_id, ', ' ORDER BY issued_at, invoice_id)
+            FROM invoices WHERE external_number IS NOT NULL
+            GROUP BY agency_id, external_number HAVING count(*) > 1 ORDER BY 1, 2
+            """
+        )
+    )
+    found = [f"  agency {row[0]}, number {row[1]}: invoices {row[2]}" for row in rows]
+    if found:
+        raise CommandError("\n".join([GIVEN_TWICE, *found, GIVE_ANOTHER]))
 
 
 def _payments() -> None:
@@ -90,4 +114,46 @@ def _invoices() -> None:
         ["agency_id", "external_number"],
         unique=True,
         postgresql_where=sa.text("external_number IS NOT NULL"),
+    )
+
+
+def downgrade() -> None:
+    """Fails where rows are there that the older schema can't hold, such as one transfer that pays two invoices."""
+    op.drop_table("skipped_numbers")
+    op.drop_index("uq_invoices_external_number", table_name="invoices")
+    op.create_index(
+        "ix_invoices_external_number",
+        "invoices",
+        ["agency_id", "external_number"],
+        postgresql_where=sa.text("external_number IS NOT NULL"),
+    )
+    op.drop_constraint("uq_invoices_cycle", "invoices", type_="unique")
+    op.drop_column("invoices", "replaced")
+    op.create_unique_constraint("uq_invoices_cycle", "invoices", ["agency_id", "subscription_id", "cycle_starts_on"])
+    _inbox_before()
+    _payments_before()
+
+
+def _inbox_before() -> None:
+    op.drop_index("ix_inbox_message", table_name="inbox")
+    op.drop_index("uq_inbox_message", table_name="inbox")
+    op.create_unique_constraint("uq_inbox_message", "inbox", ["source", "id"])
+    op.execute("UPDATE inbox SET state = 'applied' WHERE state = 'repeated'")
+    op.drop_constraint("state_known", "inbox", type_="check")
+    op.create_check_constraint("state_known", "inbox", "state IN ('applied', 'stale', 'waiting', 'rejected')")
+
+
+def _payments_before() -> None:
+    op.drop_table("unapplied_payments")
+    op.drop_column("refunds", "outside_reference")
+    op.drop_column("refunds", "outside_source")
+    op.drop_constraint("fk_refunds_payments", "refunds", type_="foreignkey")
+    op.drop_constraint("pk_payments", "payments", type_="primary")
+    op.create_primary_key("pk_payments", "payments", ["agency_id", "source", "reference"])
+    op.create_foreign_key(
+        "fk_refunds_payments",
+        "refunds",
+        "payments",
+        ["agency_id", "source", "payment_reference"],
+        ["agency_id", "source", "reference"],
     )

@@ -11,7 +11,7 @@ branch_labels = None
 depends_on = None
 
 MOVES = Path(__file__).with_name("0007_moves.sql")
-GUARDED = ("cycles", "invoices", "charges", "refunds", "pay_links", "notices", "inbox")
+GUARDED = ("cycles", "invoices", "charges", "refunds", "pay_links", "notices", "inbox", "payment_inquiries")
 
 
 def upgrade() -> None:
