@@ -233,6 +233,10 @@ class OnlineGateway(Gateway, Protocol):
         """
         ...
 
+    def look_at_link(self, reference: str) -> Found | Expired | Gone:
+        """What became of the place, as `collect_link` says it; but nothing is taken there."""
+        ...
+
     def saved_at(self, reference: str) -> Saved | None:
         """What was paid by at a place that was asked to keep it. Raises OSError if the provider could not be asked."""
         ...

@@ -154,16 +154,17 @@ class StripeGateway(StripeAccount):
     def collect_link(self, request: LinkRequest, reference: str) -> Found | Expired | Gone:
         """What became of a Checkout Session; the client pays there, nothing is left for us to do."""
         del request
-        return self._session(reference)
+        return self.look_at_link(reference)
 
     def end_link(self, reference: str) -> bool:
         """Expire a Checkout Session. Stripe refuses for one that was completed."""
         try:
             return self.client.v1.checkout.sessions.expire(reference).status == "expired"
         except stripe.StripeError:
-            return isinstance(self._session(reference), Expired | Gone)
+            return isinstance(self.look_at_link(reference), Expired | Gone)
 
-    def _session(self, reference: str) -> Found | Expired | Gone:
+    def look_at_link(self, reference: str) -> Found | Expired | Gone:
+        """See the port."""
         try:
             return of_session(self._retrieved(reference))
         except stripe.InvalidRequestError as error:
@@ -172,8 +173,7 @@ class StripeGateway(StripeAccount):
             return NotYetKnowable(type(error).__name__)
 
     def _retrieved(self, reference: str) -> stripe.checkout.Session:
-        params: Any = {"expand": ["payment_intent"]}
-        return self.client.v1.checkout.sessions.retrieve(reference, params)
+        return self.client.v1.checkout.sessions.retrieve(reference, {"expand": ["payment_intent"]})
 
     def saved_at(self, reference: str) -> Saved | None:
         """What Stripe keeps of a session's payment."""

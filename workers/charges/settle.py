@@ -32,7 +32,7 @@ from shared.store.payments import Payment
 from shared.store.rechecks import NewRecheck
 from shared.store.transaction import Store, Tx
 from shared.telemetry import metrics
-from workers.charges.account_health import CLIENT_IS_PAYING, keep_accounts
+from workers.charges.account_health import CLIENT_IS_PAYING, LEASE_IS_OVER, keep_accounts
 from workers.charges.decide import CHARGE, LOOKUP, Call
 from workers.charges.dunning import look_at_others
 from workers.charges.giving_up import tell_once
@@ -77,6 +77,8 @@ def _end_links(tx: Tx, agency_id: str, answers: Sequence[Answer]) -> None:
         answer = closed[invoice_id]
         if answer.call.link is None or answer.call.link.reference != link.reference:
             continue
+        if isinstance(answer.found, NotSent) and answer.found.code == LEASE_IS_OVER:
+            continue  # nobody has closed it
         paying = isinstance(answer.found, NotSent) and answer.found.code == CLIENT_IS_PAYING
         ended = link._replace(state="ended", wake_at=None, settled_at=tx.as_of)
         written.append(link._replace(wake_at=tx.as_of) if paying else ended)
