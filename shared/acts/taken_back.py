@@ -24,12 +24,16 @@ OWED = ("open", "uncollectible")
 
 
 def ask(tx: Tx, agency_id: str, provider: str, kind: str, reference: str, payment_reference: str) -> bool:
-    """Let the charges pool ask a provider what is gone of a payment. False: the payment is none of ours."""
+    """Let the charges pool ask a provider what is gone of a payment. False: the payment is none of ours.
+
+    The subscriptions of its invoices are locked, so that no answer is being written meanwhile.
+    """
     under = payments.under(tx, agency_id, provider, payment_reference)
     if not under:
         return False
     invoice_id = under[0].invoice_id
-    of = invoices.subscriptions_of(tx, agency_id, [invoice_id])
+    of = invoices.subscriptions_of(tx, agency_id, [each.invoice_id for each in under])
+    lock_subscriptions(tx, sorted({(agency_id, id_) for id_ in of.values()}), wait=True)
     new = Inquiry(
         provider=provider,
         reference=reference,

@@ -92,10 +92,13 @@ def ask(question: Question) -> TakenBack | Found:
 
 
 def settle_question(store: Store, agency_id: str, asked: Inquiry, found: TakenBack | Found) -> None:
-    """Write what the provider says; without an answer it is asked again."""
+    """Write what the provider says; without an answer it is asked again.
+
+    If more was heard since it was asked, the answer may be older than that: the newer question is asked for itself.
+    """
     with store.transaction() as tx:
         inquiry = taken_back.locked(tx, agency_id, asked)
-        if inquiry is None or inquiry.state != "asking":
+        if inquiry is None or inquiry.state != "asking" or inquiry.asked_since != asked.asked_since:
             return
         agency = facts.require_agency(tx, agency_id)
         match found:

@@ -164,11 +164,11 @@ def _refund_there(tx: Tx, provider: str, agency_id: str, event: ProviderEvent, f
 
 
 def _dispute(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> None:
-    """A new dispute is told; what becomes of it later is asked."""
+    """What became of a dispute is asked, of a new one too: a debit that was returned is lost from its beginning."""
     if event.reference is None or event.payment is None:
         return
+    taken_back.ask(tx, agency_id, provider, "dispute", event.reference, event.payment)
     if not event.type.lower().endswith("dispute.created"):
-        taken_back.ask(tx, agency_id, provider, "dispute", event.reference, event.payment)
         return
     for invoice in _locked_invoices(tx, provider, agency_id, event.payment)[:1]:
         data = {

@@ -1,0 +1,57 @@
+"""Questions about money that was taken back: one asked anew is answered anew."""
+
+from datetime import timedelta
+
+from shared.gateways.port import TakenBack
+from tests.gateways.providers.disputes import stand
+from tests.web.conftest import Shop, both
+from tests.web.test_taken_back import FINE, INVOICE, OPEN_AGAIN, PAID, STANDS, payment_of, told
+from workers.charges.ask_taken_back import ask, claim_questions, settle_question
+from workers.charges.charge_invoices import always
+
+LEASE = timedelta(minutes=2)
+ASKED = "SELECT state, amount_minor FROM payment_inquiries"
+
+
+def hook(shop: Shop, status: str, *, created: bool = False) -> None:
+    """The provider tells of a dispute that stands like that; nobody has asked yet."""
+    about = stand(shop.provider, "dp_1", payment_of(shop), 11900, status)
+    if shop.name == "stripe":
+        shop.hook("charge.dispute.created" if created else "charge.dispute.closed", about)
+    else:
+        shop.hook("CUSTOMER.DISPUTE.CREATED" if created else "CUSTOMER.DISPUTE.RESOLVED", about, "dispute")
+
+
+def test_an_answer_that_is_older_than_the_question_does_not_close_it(shop: Shop) -> None:
+    """We ask, and are told that nothing is lost; before that is written the dispute is lost, and a webhook says so."""
+    shop.open(FINE["stripe"])
+    hook(shop, "under_review")
+    (question,) = claim_questions(shop.diary.store, always({"stripe": shop.gateway}), "ag", [INVOICE], LEASE)
+    found = ask(question)
+    assert found == TakenBack(0, "EUR")
+    shop.clock.at += timedelta(seconds=1)
+    hook(shop, "lost")
+    settle_question(shop.diary.store, "ag", question.inquiry, found)
+    with shop.diary.store.transaction() as tx:
+        assert [tuple(row) for row in tx.rows(ASKED)] == [("asking", None)]
+    shop.wait(minutes=1)
+    assert shop.diary.ask(STANDS) == OPEN_AGAIN
+
+
+@both
+def test_a_dispute_that_is_lost_from_its_beginning(shop: Shop) -> None:
+    """A returned debit comes as one webhook alone, that a dispute was created: it is told, and asked about."""
+    shop.open(FINE[shop.name])
+    hook(shop, "lost", created=True)
+    shop.wait(seconds=1)
+    assert shop.diary.ask(STANDS) == OPEN_AGAIN
+    assert (told(shop, "payment_disputed"), told(shop, "payment_reversed")) == (["agency"], ["agency", "client"])
+
+
+@both
+def test_a_dispute_that_is_only_begun_changes_nothing(shop: Shop) -> None:
+    shop.open(FINE[shop.name])
+    hook(shop, "under_review", created=True)
+    shop.wait(seconds=1)
+    assert shop.diary.ask(STANDS) == PAID
+    assert (told(shop, "payment_disputed"), told(shop, "payment_reversed")) == (["agency"], [])
