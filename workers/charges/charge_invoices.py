@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import structlog
 
+from shared.acts.account_health import CLIENT_IS_PAYING, LEASE_IS_OVER
 from shared.acts.batch import work
 from shared.gateways.port import Found, Gateway, NotSent, Unknown
 from shared.store import charges, refunds
 from shared.store.locks import lock_subscriptions
 from shared.store.transaction import Store, Tx
-from workers.charges.account_health import CLIENT_IS_PAYING, LEASE_IS_OVER
 from workers.charges.ask_taken_back import ask as ask_question
 from workers.charges.ask_taken_back import claim_questions, settle_question
 from workers.charges.claim import LEASE, claim, subscriptions_of

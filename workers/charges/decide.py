@@ -6,6 +6,7 @@ from typing import NamedTuple, cast
 
 import msgspec
 
+from shared.acts.account_health import CLIENT_IS_PAYING, REFUSED_ACCOUNT, UNPAYABLE
 from shared.acts.issue import waiting_keys
 from shared.domain import keys
 from shared.domain.dunning import DECLINES_MAX, NO_METHOD, Method, Tried, choose
@@ -18,7 +19,6 @@ from shared.store.deployment import Origins
 from shared.store.invoices import Invoice
 from shared.store.pay_links import PayLink
 from shared.store.transaction import Tx
-from workers.charges.account_health import CLIENT_IS_PAYING, REFUSED_ACCOUNT, UNPAYABLE
 from workers.charges.dunning import Failure
 from workers.directory import Gateways
 

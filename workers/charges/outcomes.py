@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from shared.acts.account_health import UNPAYABLE
 from shared.gateways.port import (
     ActionRequired,
     Declined,
@@ -16,7 +17,6 @@ from shared.gateways.port import (
     Succeeded,
     Unknown,
 )
-from workers.charges.account_health import UNPAYABLE
 
 OUTCOMES: Mapping[type, str] = {
     Succeeded: "succeeded",

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import structlog
 
+from shared.acts.account_health import REFUSED_ACCOUNT, keep_accounts
 from shared.acts.notify import AGENCY, about_invoice, notify
 from shared.acts.refund import fail, succeed, told
 from shared.acts.stream import net_at
@@ -32,7 +33,6 @@ from shared.store.invoices import Invoice
 from shared.store.locks import lock_subscriptions
 from shared.store.refunds import Refund
 from shared.store.transaction import Store, Tx
-from workers.charges.account_health import REFUSED_ACCOUNT, keep_accounts
 from workers.charges.outcomes import answer_name, said
 from workers.charges.unrecorded import UNRECORDED
 from workers.directory import GatewaysOf

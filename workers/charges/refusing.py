@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.acts.account_health import REFUSED_ACCOUNT, UNPAYABLE
 from shared.acts.notify import AGENCY, about_invoice, notify
 from shared.acts.stream import net_at
 from shared.domain.declines import RETRYABLE
@@ -15,7 +16,6 @@ from shared.store import charges, collecting
 from shared.store.charges import Charge
 from shared.store.invoices import Invoice
 from shared.store.transaction import Tx
-from workers.charges.account_health import REFUSED_ACCOUNT, UNPAYABLE
 from workers.charges.dunning import REFUSED, Failure, after_failures, next_after
 from workers.charges.giving_up import end_once
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import structlog
 
+from shared.acts.account_health import CLIENT_IS_PAYING, LEASE_IS_OVER, keep_accounts
 from shared.acts.notify import AGENCY, CLIENT, about_invoice, notify
 from shared.acts.receive import receive
 from shared.acts.stream import net_at
@@ -32,7 +33,6 @@ from shared.store.payments import Payment
 from shared.store.rechecks import NewRecheck
 from shared.store.transaction import Store, Tx
 from shared.telemetry import metrics
-from workers.charges.account_health import CLIENT_IS_PAYING, LEASE_IS_OVER, keep_accounts
 from workers.charges.decide import CHARGE, LOOKUP, Call
 from workers.charges.dunning import look_at_others
 from workers.charges.giving_up import tell_once

@@ -12,6 +12,8 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("pay_links", sa.Column("doubtful_since", sa.DateTime(timezone=True), nullable=True))
     op.add_column("pay_links", sa.Column("keeps_method", sa.Boolean(), server_default="false", nullable=False))
+    for flag in ("closing", "agreed", "accepted"):
+        op.add_column("pay_links", sa.Column(flag, sa.Boolean(), server_default="false", nullable=False))
     _reversals()
     _inquiries()
 
@@ -80,5 +82,5 @@ def _inquiries() -> None:
 def downgrade() -> None:
     for table in ("payment_inquiries", "payment_reversals"):
         op.drop_table(table)
-    for column in ("keeps_method", "doubtful_since"):
+    for column in ("accepted", "agreed", "closing", "keeps_method", "doubtful_since"):
         op.drop_column("pay_links", column)
