@@ -17,6 +17,7 @@ from shared.domain.dunning import (
     asked_for_since,
     choose,
 )
+from shared.domain.refusals import UNPAYABLE
 from shared.domain.states import CHARGE_IN_FLIGHT
 from shared.store import charges, collecting, facts, invoices
 from shared.store.charges import Charge, NewCharge
@@ -129,7 +130,9 @@ def _moved(tx: Tx, latest: Charge) -> list[Charge]:
     if latest.state == "due" and latest.once:
         return [latest._replace(state="not_sent", code=SUPERSEDED, wake_at=None, settled_at=tx.as_of)]
     if latest.state == "due":
-        return [latest._replace(planned_at=tx.as_of, wake_at=tx.as_of, code=None)]
+        # An amount that the provider does not take stays known as such: the same method is not asked for it again.
+        code = latest.code if latest.code in UNPAYABLE else None
+        return [latest._replace(planned_at=tx.as_of, wake_at=tx.as_of, code=code)]
     if latest.state == "action_required":
         return [latest._replace(state="declined", code=SUPERSEDED, wake_at=None, settled_at=tx.as_of)]
     return []

@@ -8,7 +8,6 @@ import stripe
 
 from shared.gateways.amounts import UnpayableAmountError, stripe_amount
 from shared.gateways.port import (
-    KEY_IN_USE,
     ActionRequired,
     ChargeRequest,
     Declined,
@@ -31,18 +30,10 @@ from shared.gateways.port import (
     TakenBack,
     Unknown,
 )
-from shared.gateways.stripe_account import (
-    ABANDONED,
-    StripeAccount,
-    asked,
-    of_error,
-    of_intent,
-    of_refusal,
-    of_refused_place,
-)
+from shared.gateways.stripe_account import ABANDONED, StripeAccount, asked, of_error, of_intent, of_refusal
 from shared.gateways.stripe_disputes import taken_back
 from shared.gateways.stripe_events import asking, listed, stripe_event
-from shared.gateways.stripe_links import checkout_session, of_session, saved_method
+from shared.gateways.stripe_links import checkout_session, of_refused_place, of_session, saved_method
 
 WAITS: Final = "requires_action"
 CLOCK_SKEW = timedelta(minutes=5)
@@ -153,9 +144,7 @@ class StripeGateway(StripeAccount):
             session = self.client.v1.checkout.sessions.create(params, options)
             return Opened(session.id, str(session.url))
         except stripe.StripeError as error:
-            found = of_refused_place(error)
-            lost = Unknown(KEY_IN_USE if error.http_status == 409 else "the answer was lost")
-            return found if isinstance(found, NotSent) else lost
+            return of_refused_place(error)
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             return Unknown(f"an answer that can't be read ({type(error).__name__})")
 

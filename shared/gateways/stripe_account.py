@@ -106,12 +106,6 @@ def of_refusal(error: stripe.StripeError) -> Outcome:
             return of_error(error)
 
 
-def of_refused_place(error: stripe.StripeError) -> Outcome:
-    """What it means that a place to pay was refused: as above, but nothing was collected that could be declined."""
-    found = of_refusal(error)
-    return of_error(error) if isinstance(found, Declined) else found
-
-
 def of_error(error: stripe.StripeError) -> Outcome:
     """The library's exceptions follow the HTTP status, not what the body says of itself."""
     told = error.error

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from shared.domain.dunning import Tried
+from shared.domain.refusals import UNPAYABLE
 from shared.store.invoices import Invoice
 from shared.store.transaction import Tx
 
@@ -80,7 +81,8 @@ def tried(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> dict[str, lis
     """The attempts of these invoices that went out, in order; an invoice without any is absent."""
     rows = tx.rows(
         """
-        SELECT invoice_id, attempt, credential, sent_at, decline_class, state NOT IN ('due', 'sending', 'not_sent')
+        SELECT invoice_id, attempt, credential, sent_at, decline_class,
+               state NOT IN ('due', 'sending', 'not_sent') OR coalesce(code = ANY(CAST(:unpayable AS text[])), false)
         FROM charges
         WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND sent_at IS NOT NULL
           AND credential IS NOT NULL
@@ -88,6 +90,7 @@ def tried(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> dict[str, lis
         """,
         agency_id=agency_id,
         ids=list(invoice_ids),
+        unpayable=sorted(UNPAYABLE),
     )
     found: dict[str, list[Tried]] = {}
     for row in rows:

@@ -116,7 +116,7 @@ def cycle_blocked(shop: Shop) -> None:
     shop.diary.open(agency={"gateway": "stripe"}, service={"price_minor": None}, card=None)
     shop.diary.say("subscription.upserted", "2026-05-21")
     shop.wait(days=15)
-    assert "tried again by itself as soon as this changes" in mail(shop, "Blocked", AGENCY)
+    assert "retried automatically as soon as this changes" in mail(shop, "Blocked", AGENCY)
     shop.diary.say("service.upserted", price_minor=10000)
     shop.wait(seconds=1)
     assert len(shop.diary.invoices()) == 1

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shared.acts.account_health import UNPAYABLE
+from shared.domain.refusals import UNPAYABLE
 from shared.gateways.port import (
     ActionRequired,
     Declined,

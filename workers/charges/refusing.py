@@ -3,14 +3,14 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.acts.account_health import REFUSED_ACCOUNT, UNPAYABLE
+from shared.acts.account_health import REFUSED_ACCOUNT
 from shared.acts.notify import AGENCY, about_invoice, notify
 from shared.acts.stream import net_at
 from shared.domain.declines import RETRYABLE
 from shared.domain.dunning import doubling
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
-from shared.domain.refusals import REFUSED_TRIES_MAX
+from shared.domain.refusals import REFUSED_TRIES_MAX, UNPAYABLE
 from shared.gateways.port import NotSent
 from shared.store import charges, collecting
 from shared.store.charges import Charge
