@@ -5,10 +5,10 @@ from collections.abc import Collection
 
 from shared.acts import pay_link
 from shared.acts.receive import receive
-from shared.acts.refund import succeed, told
+from shared.acts.refund import fail, succeed
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
-from shared.domain.states import CHARGE_MOVES, REFUND_MOVES, check_move
+from shared.domain.states import CHARGE_MOVES, check_move
 from shared.store import charges, inbox, pay_links, refunds
 from shared.store.charges import Charge
 from shared.store.invoices import Invoice
@@ -153,9 +153,4 @@ def resolve_refund(tx: Tx, agency: Agency, invoice: Invoice, turn: int, referenc
     refund = found[0]._replace(fence=found[0].fence + 1)
     if reference is not None:
         return succeed(tx, agency, invoice, refund, reference, by=by)
-    check_move(REFUND_MOVES, "refund", refund.state, "failed")
-    failed = refund._replace(state="failed", code="not_refunded", wake_at=None, lease_until=None, settled_at=tx.as_of)
-    refunds.write(tx, agency.agency_id, [failed])
-    data = {**told(failed), "code": "not_refunded", "by": by}
-    tx.record(agency.agency_id, "refund.failed", subscription_subject(refund.subscription_id), data)
-    return failed
+    return fail(tx, agency, invoice, refund, "not_refunded", by=by)

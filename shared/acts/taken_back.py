@@ -20,6 +20,7 @@ from shared.store.reversals import Inquiry, Left, Reversal
 from shared.store.transaction import Tx
 
 CODE = "payment_reversed"
+BY_HAND = "by_hand"
 OWED = ("open", "uncollectible")
 
 
@@ -57,13 +58,13 @@ def said_by_hand(
 ) -> bool:
     """A person has looked: so much of a payment of this invoice is gone in all (its subscription is locked).
 
-    Also of money that no provider of ours can be asked about, such as a debit that the bank returned. False: the invoice has no
-    such payment.
+    It stands beside what the provider says, and the greater counts. Also of money that no provider of ours can be asked about,
+    such as a debit that the bank returned. False: the invoice has no such payment.
     """
     listed = payments.of_invoice(tx, agency.agency_id, invoice.invoice_id)
     source = next((each.source for each in listed if each.reference == payment_reference), None)
     reference = f"by-hand/{payment_reference}"
-    if source is None or not ask(tx, agency.agency_id, source, "reversal", reference, payment_reference):
+    if source is None or not ask(tx, agency.agency_id, source, BY_HAND, reference, payment_reference):
         return False
     asked = reversals.inquiry(tx, agency.agency_id, source, reference)
     inquiry = None if asked is None else locked(tx, agency.agency_id, asked)

@@ -77,6 +77,8 @@ SELECT split_part(code, ':', 1), count(*), min(coalesce(since, planned)) FROM (
     WHERE (state IN ('due', 'unknown') OR starts_with(code, 'unrecorded')) AND code IS NOT NULL AND wake_at IS NOT NULL
     UNION ALL SELECT agency_id, unrecorded, opened_at, opened_at FROM pay_links
     WHERE unrecorded IS NOT NULL AND wake_at IS NOT NULL
+    UNION ALL SELECT agency_id, code, asked_since, asked_since FROM payment_inquiries
+    WHERE starts_with(code, 'unrecorded') AND wake_at IS NOT NULL
 ) AS stuck WHERE {_FOR} GROUP BY 1"""
 _COUNTS = {
     "refunds_open": f"SELECT count(*), min(requested_at) FROM refunds WHERE wake_at IS NOT NULL AND {_FOR}",

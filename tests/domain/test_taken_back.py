@@ -15,6 +15,7 @@ from shared.domain.taken_back import shares, total_taken
         ({("dispute", "a"): 40, ("dispute", "b"): 30}, 100, 70),
         ({("dispute", "a"): 40, ("reversal", "r"): 40}, 100, 40),
         ({("dispute", "a"): 40, ("reversal", "r"): 60}, 100, 60),
+        ({("reversal", "r"): 60, ("by_hand", "b"): 60}, 100, 60),
         ({("dispute", "a"): 0}, 100, 0),
         ({("dispute", "a"): 120}, 100, 100),
         ({("dispute", "a"): 120}, -5, 0),

@@ -180,7 +180,24 @@ def test_a_person_says_what_became_of_a_refund(desk: Desk, option: str, state: s
     desk.run(f"refund resolve --agency ag --invoice {INVOICE} --turn 1 {option} --by me")
     assert desk.diary.ask("SELECT state FROM refunds") == [(state,)]
     assert desk.diary.ask("SELECT count(*) FROM credit_notes") == [(notes,)]
+    assert len(desk.diary.notices("refund_failed")) == 1 - notes
     assert violations(desk.diary.store) == []
+
+
+def test_what_a_person_said_is_gone_is_gone_once_a_refund_leaves_it(desk: Desk) -> None:
+    """A refund under way leaves less to be gone; when it came to nothing the word counts in full, and no provider is asked."""
+    ((payment,),) = desk.diary.ask("SELECT reference FROM payments")
+    desk.run(f"refund request --agency ag --invoice {INVOICE} --amount-minor 900")
+    with desk.diary.store.transaction() as tx, unguarded(tx):
+        tx.run(
+            "UPDATE refunds SET state = 'unknown', sent_at = now(), wake_at = :t", t=desk.diary.clock.at + timedelta(9)
+        )
+    desk.run(f"refund taken-back --agency ag --invoice {INVOICE} --by me --payment {payment} --amount-minor 11900")
+    assert desk.diary.ask("SELECT sum(amount_minor) FROM payment_reversals") == [(11000,)]
+    desk.run(f"refund resolve --agency ag --invoice {INVOICE} --turn 1 --not-refunded --by me")
+    desk.settle()
+    assert desk.diary.ask("SELECT sum(amount_minor) FROM payment_reversals") == [(11900,)]
+    assert desk.diary.ask("SELECT kind, state FROM payment_inquiries") == [("by_hand", "answered")]
 
 
 def test_a_person_says_that_money_is_gone(desk: Desk) -> None:

@@ -55,3 +55,18 @@ def test_a_dispute_that_is_only_begun_changes_nothing(shop: Shop) -> None:
     shop.wait(seconds=1)
     assert shop.diary.ask(STANDS) == PAID
     assert (told(shop, "payment_disputed"), told(shop, "payment_reversed")) == (["agency"], [])
+
+
+def test_an_answer_that_can_not_be_recorded_keeps_no_other_from_being_so(shop: Shop) -> None:
+    """More than any column holds is gone by one dispute: that question is put aside with it, and the other one counts."""
+    shop.open(FINE["stripe"])
+    for name, lost in (("dp_1", 10**20), ("dp_2", 4000)):
+        about = stand(shop.provider, name, payment_of(shop), lost, "lost")
+        shop.hook("charge.dispute.closed", about)
+    shop.wait(minutes=1)
+    (((state, code),),) = [
+        shop.diary.ask("SELECT state, left(code, 21) FROM payment_inquiries WHERE reference = 'dp_1'")
+    ]
+    assert (state, code) == ("asking", "unrecorded: TakenBack")
+    assert shop.diary.ask("SELECT sum(amount_minor) FROM payment_reversals") == [(4000,)]
+    assert len(shop.diary.events("inquiry.unrecorded")) == 1

@@ -15,6 +15,7 @@ from shared.gateways.port import (
     NotYetKnowable,
     Pending,
     Succeeded,
+    TakenBack,
     Unknown,
 )
 
@@ -37,7 +38,7 @@ def answer_name(found: Found) -> str:
     return OUTCOMES[type(found)]
 
 
-def said(found: Found | Expired | Gone) -> dict[str, Any]:
+def said(found: Found | Expired | Gone | TakenBack) -> dict[str, Any]:
     """An answer as an event or a code tells it; what a database can't hold is spelled out."""
     return {"outcome": type(found).__name__, **{name: printable(value) for name, value in found._asdict().items()}}
 

@@ -32,7 +32,7 @@ def _reversals() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("amount_minor <> 0", name="amount_moved"),
-        sa.CheckConstraint("kind IN ('dispute', 'reversal', 'payment')", name="kind_known"),
+        sa.CheckConstraint("kind IN ('dispute', 'reversal', 'payment', 'by_hand')", name="kind_known"),
         sa.ForeignKeyConstraint(
             ["agency_id", "invoice_id"],
             ["invoices.agency_id", "invoices.invoice_id"],
@@ -61,7 +61,7 @@ def _inquiries() -> None:
         sa.Column("wake_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("rings", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("tries", sa.SmallInteger(), server_default="0", nullable=False),
-        sa.CheckConstraint("kind IN ('dispute', 'reversal', 'payment', 'refund')", name="kind_known"),
+        sa.CheckConstraint("kind IN ('dispute', 'reversal', 'payment', 'by_hand', 'refund')", name="kind_known"),
         sa.CheckConstraint("state IN ('asking', 'answered', 'unanswered')", name="state_known"),
         sa.ForeignKeyConstraint(
             ["agency_id", "invoice_id"],
