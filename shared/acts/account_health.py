@@ -15,6 +15,7 @@ from shared.store.transaction import Tx
 RATE_LIMITED = "rate_limited"
 CLIENT_IS_PAYING = "client_is_paying"
 LEASE_IS_OVER = "lease_is_over"
+OF_THE_MOMENT = frozenset({"unreachable", RATE_LIMITED})  # says nothing of the request
 REFUSED_ACCOUNT = "account_refused"
 # Says nothing of the account.
 OURS = UNPAYABLE | {CLIENT_IS_PAYING, LEASE_IS_OVER, "pending_capture"}

@@ -28,7 +28,7 @@ def _refund_failed(context: Context) -> Text:
 def _refund_in_doubt(context: Context) -> Text:
     said = (
         f"since {context['since']} it is not known whether {money(context, 'refunded_minor')} of {invoice(context)}"
-        f" went back: {provider(context)} has not answered."
+        f" went back: {provider(context)} has given no final answer."
     )
     ask = (
         f"Please look in your account for a refund with the reference {context['key']}. If there is one, tell us that the"

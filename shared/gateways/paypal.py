@@ -20,6 +20,7 @@ from shared.gateways.paypal_answers import (
     of_refund,
     of_refund_error,
     of_refusal,
+    of_uncaptured,
     order_of,
 )
 from shared.gateways.paypal_events import listed, next_page, paypal_event, postback
@@ -79,9 +80,8 @@ class PayPalGateway:
     ) -> None:
         self._api = PayPalTransport(client_id, client_secret, base, timeout)
 
-    def charge(self, request: ChargeRequest, today: date) -> Outcome:
+    def charge(self, request: ChargeRequest, _today: date) -> Outcome:
         """Collect money off-session. The same request again, under its key, gets the state of the first one or runs once."""
-        del today
         try:
             body = _order(request)
         except UnpayableAmountError as refused:
@@ -96,7 +96,7 @@ class PayPalGateway:
                 order = self._api.post(captured, {}, headers=_headers(f"{request.key}-capture"))
             return of_order(order)
         except Exception as error:  # noqa: BLE001 - whatever the library raises, money may have moved
-            return of_error(error)
+            return of_uncaptured(error)
 
     def lookup(self, request: ChargeRequest, today: date, sent: Sent) -> Found:
         """What became of an attempt: by the id of its order if we know it, else by its key in the events since it was sent.

@@ -39,7 +39,7 @@ GATEWAY_MISSING = timedelta(hours=1)
 class Call(NamedTuple):
     """A call to make while no transaction is open. `fence` proves, at settlement, that it is still ours.
 
-    `sent`: what is known of the attempt if it may have gone out before.
+    `sent`: what is known of the attempt if it may have gone out before. `again`: its request may have been seen before.
     """
 
     kind: str
@@ -53,6 +53,7 @@ class Call(NamedTuple):
     today: date
     sent: Sent | None = None
     link: "OpenLink | None" = None
+    again: bool = False
 
 
 class OpenLink(NamedTuple):
@@ -240,7 +241,7 @@ def _again(
 def _resend(known: Known, charge: Charge, link: OpenLink | None) -> Call | Charge:
     """The provider never got it: the stored parameters go out again under the same key."""
     found = _stored_call(known, charge)
-    return found._replace(kind=CHARGE, link=link) if isinstance(found, Call) else found
+    return found._replace(kind=CHARGE, link=link, again=True) if isinstance(found, Call) else found
 
 
 def _request(known: Known, charge: Charge, invoice: Invoice, method: Method) -> ChargeRequest:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from shared.acts.account_health import OF_THE_MOMENT
 from shared.domain.refusals import UNPAYABLE
 from shared.gateways.port import (
     ActionRequired,
@@ -32,8 +33,9 @@ OUTCOMES: Mapping[type, str] = {
 
 
 def answer_name(found: Found) -> str:
-    """The answer as the tables of states know it. An amount that is not taken is never asked for again under this key."""
-    if isinstance(found, NotSent) and found.key_spent and found.code not in UNPAYABLE:
+    """The answer as the tables of states know it. An amount that is not taken is never asked for again under this key, and what
+    only did not get through is asked for in the same words."""
+    if isinstance(found, NotSent) and found.key_spent and found.code not in UNPAYABLE | OF_THE_MOMENT:
         return "refused"
     return OUTCOMES[type(found)]
 

@@ -200,7 +200,8 @@ def _again(tx: Tx, agency: Agency, refund: Refund) -> None:
 
 
 def _wait(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, state: str) -> None:
-    """The provider has not said, or not finally: look again. After three days without a word the agency is asked, once."""
+    """The provider has not said, or not finally: look again. After three days without a word, or thirty in which it was
+    accepted, the agency is asked, once."""
     since = (refund.doubtful_since if state == refund.state else None) or tx.as_of
     at = min(doubling(since, tx.as_of, FIRST_LOOK, LATEST_LOOK), net_at(tx.as_of))
     code = refund.code
@@ -208,7 +209,7 @@ def _wait(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, state: str) 
     if state != refund.state:
         check_move(REFUND_MOVES, "refund", refund.state, state)
         tx.record(agency.agency_id, f"refund.{state}", subject, told(refund))
-    if state == "unknown" and code != DOUBT and needs_a_person(since, tx.as_of):
+    if code != DOUBT and needs_a_person(since, tx.as_of, pending=state == "pending"):
         code = DOUBT
         said = {
             "since": since.date().isoformat(),

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, cast
 import structlog
 
 from shared.acts import pay_link
-from shared.acts.account_health import keep_accounts
+from shared.acts.account_health import OF_THE_MOMENT, keep_accounts
 from shared.domain.currency import exponent
 from shared.domain.money import display
 from shared.gateways.port import KEY_IN_USE, LinkRequest, NotSent, OnlineGateway, Opened, Unknown
@@ -26,7 +26,6 @@ Standing = Literal["open", "settled", "under_way", "closing", "not_online", "una
 # A second press meets the first one, which is being answered: so often the same place is asked for again, by the same key.
 TRIES = 12
 PAUSE_SECONDS = 0.5
-OF_THE_MOMENT = frozenset({"unreachable", "rate_limited"})
 log = structlog.get_logger()
 
 
