@@ -184,6 +184,8 @@ _THEN = {
     "uncollectible": "The invoice stays uncollectible. Once your client has paid another way, mark the invoice as paid.",
     "paid": "The invoice stays paid: more was paid than it asks for. No action is needed.",
     "void": "The invoice stays void. No action is needed.",
+    "refunded": "A refund of it was made before, or is under way, so it is gone twice and nobody owes it. Only the provider can"
+    " give it back.",
 }
 
 

@@ -70,3 +70,15 @@ def test_an_answer_that_can_not_be_recorded_keeps_no_other_from_being_so(shop: S
     assert (state, code) == ("asking", "unrecorded: TakenBack")
     assert shop.diary.ask("SELECT sum(amount_minor) FROM payment_reversals") == [(4000,)]
     assert len(shop.diary.events("inquiry.unrecorded")) == 1
+
+
+def test_a_dispute_that_is_lost_over_money_that_was_refunded_is_told_to_the_agency(shop: Shop) -> None:
+    """Nobody owes it, so the client and the invoice hear nothing; but it is gone twice."""
+    shop.open(FINE["stripe"])
+    shop.diary.say("refund.requested", shop.clock.at, invoice_id=INVOICE)
+    shop.wait(seconds=1)
+    for _ in range(2):
+        hook(shop, "lost")
+        shop.wait(seconds=1)
+    assert (shop.diary.ask(STANDS), told(shop, "payment_reversed")) == (PAID, ["agency"])
+    assert shop.diary.ask("SELECT count(*) FROM payment_reversals") == [(0,)]

@@ -62,18 +62,25 @@ def claim_questions(
         lock_subscriptions(tx, sorted({(agency_id, each.subscription_id) for each in due}), wait=True)
         again = {each.reference: each for each in reversals.due(tx, agency_id, ids)}
         usable = gateways(tx, agency_id)
-        asked = [_question(tx, usable, agency_id, again[each.reference]) for each in due if each.reference in again]
+        still = [again[each.reference] for each in due if each.reference in again]
+        ours = [(each.provider, each.reference) for each in still if each.kind == "refund"]
+        refunded = refunds.by_references(tx, agency_id, ours) if ours else {}
+        asked = [_question(usable, agency_id, each, refunded) for each in still]
         until = tx.as_of + lease
         reversals.write(tx, agency_id, [each.inquiry._replace(wake_at=until) for each in asked])
     return asked
 
 
-def _question(tx: Tx, usable: Mapping[str, Gateway | str], agency_id: str, inquiry: Inquiry) -> Question:
+def _question(
+    usable: Mapping[str, Gateway | str],
+    agency_id: str,
+    inquiry: Inquiry,
+    refunded: Mapping[tuple[str, str], Refund],
+) -> Question:
     gateway = usable.get(inquiry.provider, "gateway_missing")
     if isinstance(gateway, str) or inquiry.kind == BY_HAND:
         return Question(inquiry, None, agency_id, None)
-    ours = inquiry.kind == "refund"
-    refund = refunds.by_reference(tx, agency_id, inquiry.provider, inquiry.reference) if ours else None
+    refund = refunded.get((inquiry.provider, inquiry.reference))
     return Question(inquiry, cast("OnlineGateway", gateway), agency_id, refund)
 
 
