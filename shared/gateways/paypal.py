@@ -98,12 +98,11 @@ class PayPalGateway:
         except Exception as error:  # noqa: BLE001 - whatever the library raises, money may have moved
             return of_uncaptured(error)
 
-    def lookup(self, request: ChargeRequest, today: date, sent: Sent) -> Found:
+    def lookup(self, request: ChargeRequest, _today: date, sent: Sent) -> Found:
         """What became of an attempt: by the id of its order if we know it, else by its key in the events since it was sent.
 
         PayPal can't be asked for an order by our ids. That no event names the key proves nothing, so it is never "not found".
         """
-        del today
         try:
             if sent.reference is not None:
                 return of_order(self._api.get(f"{ORDERS}/{quote(sent.reference, safe='')}"))
@@ -198,13 +197,14 @@ class PayPalGateway:
     def taken_back(self, kind: str, reference: str) -> TakenBack | NotYetKnowable:
         """See the port."""
         asked: dict[str, tuple[str, Callable[[Mapping[str, Any]], TakenBack | NotYetKnowable]]] = {
-            "dispute": (DISPUTES, of_dispute),
+            "dispute": (DISPUTES, lambda told: of_dispute(told, part)),
             "reversal": (REFUNDS, of_reversal),
             "payment": (CAPTURES, of_denied),
         }
+        id_, _, part = reference.partition("#")
         path, read = asked[kind]
         try:
-            return read(self._api.get(f"{path}/{quote(reference, safe='')}"))
+            return read(self._api.get(f"{path}/{quote(id_, safe='')}"))
         except Exception as error:  # noqa: BLE001 - a question that failed says nothing
             return NotYetKnowable(type(error).__name__)
 

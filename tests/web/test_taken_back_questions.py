@@ -2,8 +2,11 @@
 
 from datetime import timedelta
 
+import pytest
+
 from shared.gateways.port import TakenBack
 from tests.gateways.providers.disputes import stand
+from tests.gateways.providers.stripe_like import StripeLike
 from tests.web.conftest import Shop, both
 from tests.web.test_taken_back import FINE, INVOICE, OPEN_AGAIN, PAID, STANDS, payment_of, told
 from workers.charges.ask_taken_back import ask, claim_questions, settle_question
@@ -82,3 +85,42 @@ def test_a_dispute_that_is_lost_over_money_that_was_refunded_is_told_to_the_agen
         shop.wait(seconds=1)
     assert (shop.diary.ask(STANDS), told(shop, "payment_reversed")) == (PAID, ["agency"])
     assert shop.diary.ask("SELECT count(*) FROM payment_reversals") == [(0,)]
+
+
+@pytest.mark.parametrize("shop", ["paypal"], indirect=True)
+@pytest.mark.parametrize(("back", "gone"), [("200.00", 11900), ("50.00", None)])
+def test_a_dispute_over_several_payments_is_asked_about_for_each(shop: Shop, back: str, gone: int | None) -> None:
+    """Of a payment that is none of ours, too: only our share counts, and only if it can be told from the other."""
+    shop.open(FINE["paypal"])
+    capture = payment_of(shop)
+    about = stand(shop.provider, "PP-D-1", capture, 20000, "lost")
+    money = {id_: {"value": value, "currency_code": "EUR"} for id_, value in (("OTHER", "81.00"), (capture, "119.00"))}
+    about["disputed_transactions"] = [{"seller_transaction_id": id_, "gross_amount": of} for id_, of in money.items()]
+    about["dispute_outcome"]["amount_refunded"] = {"value": back, "currency_code": "EUR"}
+    shop.hook("CUSTOMER.DISPUTE.RESOLVED", about, "dispute")
+    shop.wait(seconds=1)
+    assert shop.diary.ask("SELECT reference, amount_minor FROM payment_inquiries") == [(f"PP-D-1#{capture}", gone)]
+    assert shop.diary.ask(STANDS) == (PAID if gone is None else OPEN_AGAIN)
+
+
+@pytest.mark.parametrize("name", ["ch_0", "a key of ours"])
+def test_a_payment_that_is_recorded_under_another_name_is_found(shop: Shop, name: str) -> None:
+    """Upstream told of it by the id of its charge, or a person by our key."""
+    paid = {"provider": "stripe", "reference": name, "amount_minor": 11900, "currency": "EUR"}
+    shop.open(FINE["stripe"], initial_payment={**paid, "paid_at": "2026-05-20T08:00:00Z"})
+    assert isinstance(shop.provider, StripeLike)
+    if name == "ch_0":
+        about = stand(shop.provider, "dp_1", "pi_0", 11900, "lost")
+        shop.hook("charge.dispute.closed", {**about, "charge": name})
+    else:
+        intent = {
+            "id": "pi_0",
+            "object": "payment_intent",
+            "amount": 11900,
+            "currency": "eur",
+            "metadata": {"key": name},
+        }
+        shop.provider.intents["pi_0"] = {**intent, "status": "requires_payment_method"}
+        shop.hook("payment_intent.payment_failed", shop.provider.intents["pi_0"])
+    shop.wait(seconds=1)
+    assert shop.diary.ask(STANDS) == OPEN_AGAIN
