@@ -7,6 +7,7 @@ method which is dead is called once. An attempt in flight is left alone: its set
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from shared.acts.taken_back import CODE
 from shared.domain.declines import CUSTOMER
 from shared.domain.dunning import (
     DECLINES_MAX,
@@ -17,6 +18,7 @@ from shared.domain.dunning import (
     asked_for_since,
     choose,
 )
+from shared.domain.refusals import UNPAYABLE
 from shared.domain.states import CHARGE_IN_FLIGHT
 from shared.store import charges, collecting, facts, invoices
 from shared.store.charges import Charge, NewCharge
@@ -29,7 +31,7 @@ SUPERSEDED = "superseded_by_new_method"
 
 
 class _Client(NamedTuple):
-    """A client's failing invoices, oldest first, each with its latest attempt and those that went out."""
+    """A client's failing invoices, oldest first, each with its latest attempt (if there was any) and those that went out."""
 
     methods: Sequence[Method]
     invoices: Mapping[str, Invoice]
@@ -55,7 +57,7 @@ def collect_again(tx: Tx, found: Recheck, subscription_ids: Sequence[str]) -> No
     worked = [id_ for id_ in client.invoices if id_ != turn and _worked(client, id_, found)]
     asked = [turn] if turn is not None and failing[turn] in locked else []
     chosen = [*asked, *(id_ for id_ in worked if failing[id_] in locked)]
-    charges.write(tx, agency_id, [again for id_ in chosen for again in _moved(tx, client.latest[id_])])
+    charges.write(tx, agency_id, [again for id_ in chosen for again in _moved(tx, client.latest.get(id_))])
     charges.plan(tx, agency_id, [new for id_ in chosen for new in _added(tx, client, id_)])
     ladders = [each for id_ in asked for each in _new_ladder(client.invoices[id_], client, id_)]
     invoices.mark_failing(tx, agency_id, ladders)
@@ -79,13 +81,13 @@ def _whose_turn(tx: Tx, client: _Client) -> str | None:
     An attempt that is under way, or about to be, is answered in a moment; its settlement looks again.
     """
     for id_ in client.invoices:
-        latest = client.latest[id_]
-        if latest.state == "sending":
+        latest = client.latest.get(id_)
+        if latest is not None and latest.state == "sending":
             return None
-        if latest.state in CHARGE_IN_FLIGHT or not _wants(client, id_):
+        if (latest is not None and latest.state in CHARGE_IN_FLIGHT) or not _wants(client, id_):
             continue
-        at_once = latest.state == "due" and latest.planned_at <= tx.as_of
-        return None if at_once and latest.code != NO_METHOD else id_
+        at_once = latest is not None and latest.state == "due" and latest.planned_at <= tx.as_of
+        return None if at_once and not _had_none(client, id_) else id_
     return None
 
 
@@ -94,7 +96,12 @@ def _wants(client: _Client, id_: str) -> bool:
     method = choose(client.methods, client.tried.get(id_, ()))
     if method is None or _at_limit(client, id_, method):
         return False
-    return client.latest[id_].code == NO_METHOD or _is_new(client, id_, method)
+    return _had_none(client, id_) or _is_new(client, id_, method)
+
+
+def _had_none(client: _Client, id_: str) -> bool:
+    latest = client.latest.get(id_)
+    return latest is not None and latest.code == NO_METHOD
 
 
 def _is_new(client: _Client, id_: str, method: Method) -> bool:
@@ -113,8 +120,8 @@ def _at_limit(client: _Client, id_: str, method: Method) -> bool:
 
 def _worked(client: _Client, id_: str, found: Recheck) -> bool:
     """True if the method that worked is the one of the invoice's last attempt, and would be used again."""
-    latest, tried = client.latest[id_], client.tried.get(id_, ())
-    if found.credential is None or client.invoices[id_].exhausted_at is not None or not tried:
+    latest, tried = client.latest.get(id_), client.tried.get(id_, ())
+    if found.credential is None or client.invoices[id_].exhausted_at is not None or not tried or latest is None:
         return False
     last = tried[-1]
     method = choose(client.methods, tried)
@@ -124,23 +131,27 @@ def _worked(client: _Client, id_: str, found: Recheck) -> bool:
     return on_it and last.sent_at < found.effective_at and not _at_limit(client, id_, method)
 
 
-def _moved(tx: Tx, latest: Charge) -> list[Charge]:
+def _moved(tx: Tx, latest: Charge | None) -> list[Charge]:
     """The planned attempt, now; or one that waited for the customer, or was asked for by itself, ended."""
+    if latest is None:
+        return []
     if latest.state == "due" and latest.once:
         return [latest._replace(state="not_sent", code=SUPERSEDED, wake_at=None, settled_at=tx.as_of)]
     if latest.state == "due":
-        return [latest._replace(planned_at=tx.as_of, wake_at=tx.as_of, code=None)]
+        # An amount that the provider does not take stays known as such: the same method is not asked for it again.
+        code = latest.code if latest.code in UNPAYABLE else None
+        return [latest._replace(planned_at=tx.as_of, wake_at=tx.as_of, code=code)]
     if latest.state == "action_required":
         return [latest._replace(state="declined", code=SUPERSEDED, wake_at=None, settled_at=tx.as_of)]
     return []
 
 
 def _added(tx: Tx, client: _Client, id_: str) -> list[NewCharge]:
-    latest, invoice = client.latest[id_], client.invoices[id_]
-    if latest.state == "due" and not latest.once:
+    latest, invoice = client.latest.get(id_), client.invoices[id_]
+    if latest is not None and latest.state == "due" and not latest.once:
         return []
     of = (invoice.subscription_id, invoice.client_id, invoice.currency)
-    return [NewCharge(id_, latest.attempt + 1, *of, tx.as_of)]
+    return [NewCharge(id_, 1 if latest is None else latest.attempt + 1, *of, tx.as_of)]
 
 
 def _new_ladder(invoice: Invoice, client: _Client, id_: str) -> list[Failing]:
@@ -150,5 +161,6 @@ def _new_ladder(invoice: Invoice, client: _Client, id_: str) -> list[Failing]:
     begun = invoice.ladder_started_at is not None or invoice.exhausted_at is not None
     if not begun or not (new or invoice.exhausted_at is not None):
         return []
-    code = client.latest[id_].code
+    latest = client.latest.get(id_)
+    code = CODE if latest is None else latest.code
     return [Failing(invoice.invoice_id, invoice.failing_since, code, None, invoice.ladder + 1, None)]

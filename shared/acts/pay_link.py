@@ -85,9 +85,9 @@ def prepare(tx: Tx, agency: Agency, invoice: Invoice, *, keeps_method: bool = Fa
         return _open(tx, agency, invoice, keeps_method=keeps_method)
     if link.state == "paying":
         return "under_way"
-    other = not is_wanted(invoice, link) or link.keeps_method != keeps_method
+    other = link.closing or not is_wanted(invoice, link) or link.keeps_method != keeps_method
     if other or link.expires_at - tx.as_of < LEFT_AT_LEAST:
-        pay_links.write(tx, agency.agency_id, [link._replace(wake_at=tx.as_of)])
+        pay_links.write(tx, agency.agency_id, [link._replace(wake_at=tx.as_of, closing=True)])
         return "closing"
     return link
 
@@ -119,9 +119,10 @@ def _open(tx: Tx, agency: Agency, invoice: Invoice, *, keeps_method: bool) -> Pa
     return link
 
 
-def opened(tx: Tx, agency_id: str, link: PayLink, reference: str, url: str) -> PayLink:
-    """The provider has made the place (its subscription is locked)."""
-    now_open = link._replace(state="open", reference=reference, url=url, wake_at=link.expires_at + timedelta(minutes=1))
+def opened(tx: Tx, agency_id: str, link: PayLink, reference: str, url: str, *, asked_for: bool) -> PayLink:
+    """The provider has made the place (its subscription is locked). Not `asked_for` any more: it is closed at once."""
+    wake_at = link.expires_at + timedelta(minutes=1) if asked_for else tx.as_of
+    now_open = link._replace(state="open", reference=reference, url=url, wake_at=wake_at)
     pay_links.write(tx, agency_id, [now_open])
     return now_open
 
@@ -151,6 +152,11 @@ def paid(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, reference: str
     return done
 
 
+def over(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink) -> PayLink:
+    """Nobody can pay there any more, and nobody did: a client who had agreed to was thanked, so he is told."""
+    return failed(tx, agency, invoice, link) if link.agreed else ended(tx, link)
+
+
 def failed(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink) -> PayLink:
     """The client was thanked, and no money came after all: both are told, unless nothing is owed any more."""
     said = {"invoice_id": link.invoice_id, "turn": link.turn, "provider": link.provider, "key": link.key}
@@ -175,14 +181,14 @@ def late(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, *, pending: bo
         if tx.as_of < link.expires_at + UNASKED_MAX:
             return link
         if link.provider == "paypal":
-            return ended(tx, link)
+            return over(tx, agency, invoice, link)
         since = link.expires_at
         link = link._replace(doubtful_since=since)
     match lateness(since, tx.as_of, pending=pending):
         case "ask_a_person":
             ask_a_person(tx, agency, invoice, link, pending=pending)
         case "over":
-            return ended(tx, link)
+            return over(tx, agency, invoice, link)
         case _:
             pass
     return link

@@ -170,7 +170,7 @@ def succeed(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, reference:
     return done
 
 
-def fail(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, code: str) -> Refund:
+def fail(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, code: str, **about: Any) -> Refund:
     """Nothing went back, or it came back: the agency is told, and what is left of the payment can be given back anew.
 
     A credit note stands, for the money is still owed; it is not written again. What a dispute has taken of the payment
@@ -179,7 +179,7 @@ def fail(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, code: str) ->
     check_move(REFUND_MOVES, "refund", refund.state, "failed")
     failed = refund._replace(state="failed", code=code, wake_at=None, lease_until=None, settled_at=tx.as_of)
     refunds.write(tx, agency.agency_id, [failed])
-    data = {**told(refund), "code": code}
+    data = {**told(refund), "code": code, **about}
     tx.record(agency.agency_id, "refund.failed", subscription_subject(refund.subscription_id), data)
     said = {"code": code, "provider": refund.source, "refunded_minor": refund.amount_minor}
     notify(tx, agency, [about_invoice(invoice, "refund_failed", AGENCY, str(refund.turn), **said)])

@@ -5,12 +5,13 @@ from collections.abc import Collection
 
 from shared.acts import pay_link
 from shared.acts.receive import receive
-from shared.acts.refund import succeed, told
+from shared.acts.refund import fail, succeed
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
-from shared.domain.states import CHARGE_MOVES, REFUND_MOVES, check_move
+from shared.domain.reconcile import needs_a_person
+from shared.domain.states import CHARGE_MOVES, check_move
 from shared.store import charges, inbox, pay_links, refunds
-from shared.store.charges import Charge
+from shared.store.charges import Charge, NewCharge
 from shared.store.invoices import Invoice
 from shared.store.pay_links import PayLink
 from shared.store.payments import Payment
@@ -43,10 +44,11 @@ def resolve(tx: Tx, agency: Agency, invoice: Invoice, reference: str | None, *, 
     """Settle the invoice's attempt, or place to pay, in doubt (its subscription is locked).
 
     `reference`: the provider's id of the money; None: nothing was charged, so the same attempt goes out again under its key,
-    which keeps even a wrong word from charging twice while the provider remembers it. Raises NotInDoubtError.
+    which keeps even a wrong word from charging twice while the provider remembers it. One that was accepted is waited for
+    until nothing can come of it any more; then another attempt follows it. Raises NotInDoubtError.
     """
     found = in_doubt(tx, agency, invoice)
-    if reference is None and isinstance(found, Charge) and found.state == "pending":
+    if reference is None and isinstance(found, Charge) and found.state == "pending" and not _is_stale(tx, found):
         raise NotInDoubtError(
             "the provider has accepted this attempt, so it can't be sent again; wait for its final answer"
         )
@@ -69,7 +71,22 @@ def resolve(tx: Tx, agency: Agency, invoice: Invoice, reference: str | None, *, 
     return found
 
 
+def _is_stale(tx: Tx, charge: Charge) -> bool:
+    return charge.doubtful_since is not None and needs_a_person(charge.doubtful_since, tx.as_of, pending=True)
+
+
 def _resolve_charge(tx: Tx, agency: Agency, charge: Charge, reference: str | None) -> None:
+    if reference is None and charge.state == "pending":
+        check_move(CHARGE_MOVES, "charge", charge.state, "declined")
+        ended = charge._replace(
+            state="declined", code="not_charged", wake_at=None, lease_until=None, settled_at=tx.as_of
+        )
+        charges.write(tx, agency.agency_id, [ended._replace(fence=charge.fence + 1)])
+        of = (charge.subscription_id, charge.client_id, charge.currency)
+        charges.plan(
+            tx, agency.agency_id, [NewCharge(charge.invoice_id, charge.attempt + 1, *of, tx.as_of, charge.once)]
+        )
+        return
     if reference is None:
         check_move(CHARGE_MOVES, "charge", charge.state, "due")
         again = charge._replace(
@@ -153,9 +170,4 @@ def resolve_refund(tx: Tx, agency: Agency, invoice: Invoice, turn: int, referenc
     refund = found[0]._replace(fence=found[0].fence + 1)
     if reference is not None:
         return succeed(tx, agency, invoice, refund, reference, by=by)
-    check_move(REFUND_MOVES, "refund", refund.state, "failed")
-    failed = refund._replace(state="failed", code="not_refunded", wake_at=None, lease_until=None, settled_at=tx.as_of)
-    refunds.write(tx, agency.agency_id, [failed])
-    data = {**told(failed), "code": "not_refunded", "by": by}
-    tx.record(agency.agency_id, "refund.failed", subscription_subject(refund.subscription_id), data)
-    return failed
+    return fail(tx, agency, invoice, refund, "not_refunded", by=by)

@@ -11,7 +11,7 @@ from shared.acts.receive import close
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
 from shared.domain.states import INVOICE_MOVES, check_move
-from shared.domain.taken_back import shares, total_taken
+from shared.domain.taken_back import gone_twice, shares, total_taken
 from shared.store import cycles, invoices, payments, reversals
 from shared.store.invoices import Invoice
 from shared.store.locks import lock_subscriptions
@@ -20,16 +20,21 @@ from shared.store.reversals import Inquiry, Left, Reversal
 from shared.store.transaction import Tx
 
 CODE = "payment_reversed"
+BY_HAND = "by_hand"
 OWED = ("open", "uncollectible")
 
 
 def ask(tx: Tx, agency_id: str, provider: str, kind: str, reference: str, payment_reference: str) -> bool:
-    """Let the charges pool ask a provider what is gone of a payment. False: the payment is none of ours."""
+    """Let the charges pool ask a provider what is gone of a payment. False: the payment is none of ours.
+
+    The subscriptions of its invoices are locked, so that no answer is being written meanwhile.
+    """
     under = payments.under(tx, agency_id, provider, payment_reference)
     if not under:
         return False
     invoice_id = under[0].invoice_id
-    of = invoices.subscriptions_of(tx, agency_id, [invoice_id])
+    of = invoices.subscriptions_of(tx, agency_id, [each.invoice_id for each in under])
+    lock_subscriptions(tx, sorted({(agency_id, id_) for id_ in of.values()}), wait=True)
     new = Inquiry(
         provider=provider,
         reference=reference,
@@ -53,13 +58,13 @@ def said_by_hand(
 ) -> bool:
     """A person has looked: so much of a payment of this invoice is gone in all (its subscription is locked).
 
-    Also of money that no provider of ours can be asked about, such as a debit that the bank returned. False: the invoice has no
-    such payment.
+    It stands beside what the provider says, and the greater counts. Also of money that no provider of ours can be asked about,
+    such as a debit that the bank returned. False: the invoice has no such payment.
     """
     listed = payments.of_invoice(tx, agency.agency_id, invoice.invoice_id)
     source = next((each.source for each in listed if each.reference == payment_reference), None)
     reference = f"by-hand/{payment_reference}"
-    if source is None or not ask(tx, agency.agency_id, source, "reversal", reference, payment_reference):
+    if source is None or not ask(tx, agency.agency_id, source, BY_HAND, reference, payment_reference):
         return False
     asked = reversals.inquiry(tx, agency.agency_id, source, reference)
     inquiry = None if asked is None else locked(tx, agency.agency_id, asked)
@@ -80,9 +85,11 @@ def answered(tx: Tx, agency: Agency, inquiry: Inquiry, amount_minor: int, **abou
     """The provider says that `amount_minor` of the payment is gone by this, at this moment (see `locked`).
 
     0: nothing, or nothing any more. What has changed is recorded, each invoice is open again or paid again, and both sides are
-    told once. `about`: what the events say beside it.
+    told once; what a refund had given back already is gone twice, which the agency is told. `about`: what the events say beside
+    it.
     """
     agency_id = agency.agency_id
+    twice = _gone_twice(tx, agency_id, inquiry)
     done = inquiry._replace(state="answered", amount_minor=amount_minor, answered_at=tx.as_of, code=None, wake_at=None)
     reversals.write(tx, agency_id, [done])
     said = reversals.answers_about(tx, agency_id, inquiry.provider, inquiry.payment_reference)
@@ -96,7 +103,21 @@ def answered(tx: Tx, agency: Agency, inquiry: Inquiry, amount_minor: int, **abou
     drafts: list[Draft] = []
     for row in rows:
         drafts += _follow(tx, agency, before[row.invoice_id], after[row.invoice_id], row, about)
+    more = _gone_twice(tx, agency_id, inquiry) - twice
+    if more > 0:
+        invoice = (
+            after.get(inquiry.invoice_id) or invoices.load(tx, agency_id, [inquiry.invoice_id])[inquiry.invoice_id]
+        )
+        said_of_it = {"moved_minor": more, "provider": inquiry.provider, "reference": inquiry.reference}
+        turn = f"{inquiry.reference}/refunded/{more}"
+        drafts.append(about_invoice(invoice, "payment_reversed", AGENCY, turn, status="refunded", **said_of_it))
     notify(tx, agency, drafts)
+
+
+def _gone_twice(tx: Tx, agency_id: str, inquiry: Inquiry) -> int:
+    said = reversals.answers_about(tx, agency_id, inquiry.provider, inquiry.payment_reference)
+    left = reversals.left_of(tx, agency_id, inquiry.provider, inquiry.payment_reference)
+    return gone_twice(said, sum(each.amount_minor for each in left), sum(each.refunded_minor for each in left))
 
 
 def _parts(left: list[Left], said: Mapping[tuple[str, str], int]) -> Iterator[tuple[Left, int]]:

@@ -125,7 +125,7 @@ def _account_refused(context: Context) -> Text:
 def _charge_in_doubt(context: Context) -> Text:
     said = (
         f"since {context['since']} it is not known whether {_invoice(context)} for {_money(context)} was paid:"
-        f" {_provider(context)} has not answered."
+        f" {_provider(context)} has given no final answer."
     )
     ask = (
         f"Please look in your account for a payment with the reference {context['key']}. If there is one, tell us that the"

@@ -28,7 +28,7 @@ def _refund_failed(context: Context) -> Text:
 def _refund_in_doubt(context: Context) -> Text:
     said = (
         f"since {context['since']} it is not known whether {money(context, 'refunded_minor')} of {invoice(context)}"
-        f" went back: {provider(context)} has not answered."
+        f" went back: {provider(context)} has given no final answer."
     )
     ask = (
         f"Please look in your account for a refund with the reference {context['key']}. If there is one, tell us that the"
@@ -185,6 +185,8 @@ _THEN = {
     "uncollectible": "The invoice stays uncollectible. Once your client has paid another way, mark the invoice as paid.",
     "paid": "The invoice stays paid: more was paid than it asks for. No action is needed.",
     "void": "The invoice stays void. No action is needed.",
+    "refunded": "A refund of it was made before, or is under way, so it is gone twice and nobody owes it. Only the provider can"
+    " give it back.",
 }
 
 

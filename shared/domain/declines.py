@@ -50,6 +50,7 @@ DECLINES: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
                 insufficient_funds processing_error issuer_not_available try_again_later reenter_transaction
                 approve_with_id card_velocity_exceeded withdrawal_count_limit_exceeded
                 card_decline_rate_limit_exceeded payment_method_provider_timeout
+                charge_exceeds_source_limit charge_exceeds_transaction_limit
             """,
             capped="""
                 generic_decline card_declined do_not_honor call_issuer no_action_taken payment_method_provider_decline
@@ -85,6 +86,9 @@ DECLINES: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
                 CARD_EXPIRY_REQUIRED CARD_NUMBER_REQUIRED DOMESTIC_TRANSACTION_REQUIRED INVALID_EXPIRY_DATE
                 MISMATCHED_VAULT_ID_TO_PAYMENT_SOURCE PAYMENT_SOURCE_MISMATCH PAYMENT_SOURCE_NOT_SUPPORTED
                 REFERENCED_CARD_EXPIRED
+                CONSENT_NEEDED NOT_ELIGIBLE_FOR_TOKEN_PROCESSING NOT_ENABLED_FOR_BANK_PROCESSING
+                NOT_ENABLED_FOR_CARD_PROCESSING PAYEE_NOT_ENABLED_FOR_BANK_PROCESSING
+                PAYEE_NOT_ENABLED_FOR_CARD_PROCESSING
             """,
             final="""
                 AGREEMENT_ALREADY_CANCELLED BILLING_AGREEMENT_NOT_FOUND TOKEN_ID_NOT_FOUND PAYER_ACCOUNT_LOCKED_OR_CLOSED

@@ -13,6 +13,7 @@ from shared.domain.cycles import instant, local_date
 from shared.domain.declines import CUSTOMER
 
 NO_METHOD = "no_payment_method"
+TOO_MANY_DECLINES = "too_many_declines"
 RUNG_TIME = time(9)
 RUNG_SPREAD_SECONDS = 3600
 DECLINES_MAX = 15
@@ -124,6 +125,15 @@ def ends_at(ladder: Ladder, retry_days: Sequence[int], zone: str, now: datetime)
     if not retry_days:
         return ladder.started_at or now
     return instant(started_on + timedelta(days=retry_days[-1]), RUNG_TIME, zone)
+
+
+def last_day_is_over(since: datetime, retry_days: Sequence[int], zone: str, now: datetime) -> bool:
+    """Whether a ladder that began at `since` ends, though an attempt still waits: for an account, a secret, an amount.
+
+    What could not go out on its last day does not go out later, as a surprise: the client was told that day.
+    """
+    last = retry_days[-1] if retry_days else 0
+    return now >= instant(local_date(since, zone) + timedelta(days=last + 1), time(0), zone)
 
 
 def begin(ladder: Ladder, now: datetime) -> Ladder:

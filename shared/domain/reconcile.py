@@ -15,6 +15,7 @@ REFUND_RETENTION: Final[Mapping[str, timedelta]] = {"stripe": timedelta(hours=20
 # A stored error is replayed for ever, so sending again is not the only thing that is tried.
 RESEND_FOR: Final = timedelta(minutes=10)
 PERSON_AFTER: Final = timedelta(hours=72)
+PENDING_MAX: Final = timedelta(days=30)  # no debit and no refund that was accepted takes longer to settle
 
 Step = Literal["resend", "lookup"]
 
@@ -49,6 +50,6 @@ def is_refund_remembered(provider: str, sent_at: datetime, now: datetime) -> boo
     return now - sent_at < REFUND_RETENTION.get(provider, timedelta(0))
 
 
-def needs_a_person(doubtful_since: datetime, now: datetime) -> bool:
-    """True once nobody but a person can say what became of it."""
-    return now - doubtful_since >= PERSON_AFTER
+def needs_a_person(doubtful_since: datetime, now: datetime, *, pending: bool = False) -> bool:
+    """True once nobody but a person can say what became of it. `pending`: the provider has accepted it."""
+    return now - doubtful_since >= (PENDING_MAX if pending else PERSON_AFTER)

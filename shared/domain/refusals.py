@@ -2,7 +2,9 @@
 
 A refusal is about the *method* (or the client's account that it belongs to), about the *amount*, or about the agency's own
 *account*. One about the method is a decline, and `declines.py` says of which class: it needs the client, or the method is
-gone. One about the account concerns every attempt, and no client can cure it. What is listed nowhere is about the *request*.
+gone, or one of its kind can't be charged here (an account without cards still takes wallets). One about the account concerns
+every attempt, and no client can cure it. A limit that more time or another method cures is a decline too, for what is about
+the amount is not asked for again. What is listed nowhere is about the *request*.
 
 Sources: Stripe: docs.stripe.com/error-codes and the `ErrorObject` of its Python library 16.1.0, whose `param` names what is
 wrong. PayPal: the issues that `checkout_orders_v2` 2.13 of its REST specifications lists, whose `field` does.
@@ -35,10 +37,8 @@ ACCOUNT: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         ),
         "paypal": _words(
             """
-            AUTHENTICATION_FAILURE AUTH_CAPTURE_NOT_ENABLED CONSENT_NEEDED INVALID_ACCOUNT_STATUS NOT_AUTHORIZED
-            NOT_ELIGIBLE_FOR_TOKEN_PROCESSING NOT_ENABLED_FOR_BANK_PROCESSING NOT_ENABLED_FOR_CARD_PROCESSING
-            NOT_ENABLED_TO_VAULT_PAYMENT_SOURCE PAYEE_ACCOUNT_INVALID PAYEE_ACCOUNT_LOCKED_OR_CLOSED
-            PAYEE_ACCOUNT_RESTRICTED PAYEE_NOT_ENABLED_FOR_BANK_PROCESSING PAYEE_NOT_ENABLED_FOR_CARD_PROCESSING
+            AUTHENTICATION_FAILURE AUTH_CAPTURE_NOT_ENABLED INVALID_ACCOUNT_STATUS NOT_AUTHORIZED
+            PAYEE_ACCOUNT_INVALID PAYEE_ACCOUNT_LOCKED_OR_CLOSED PAYEE_ACCOUNT_RESTRICTED
             PERMISSION_DENIED TRANSACTION_RECEIVING_LIMIT_EXCEEDED
             """
         ),
@@ -50,8 +50,6 @@ AMOUNT: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "stripe": {
             "amount_too_small": "amount_too_small",
             "amount_too_large": "amount_too_large",
-            "charge_exceeds_source_limit": "amount_too_large",
-            "charge_exceeds_transaction_limit": "amount_too_large",
             "invalid_charge_amount": "amount_not_payable",
         },
         "paypal": {
@@ -63,6 +61,8 @@ AMOUNT: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         },
     }
 )
+# The amount itself can't be collected by the provider, however often it is tried: the agency has to do something.
+UNPAYABLE: Final = frozenset({"amount_too_small", "amount_too_large", "amount_not_payable", "currency_not_supported"})
 # The places of a request that name the method or its owner: whatever is wrong there, only the client can mend it.
 METHOD_PLACES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {"stripe": ("payment_method", "customer", "source"), "paypal": ("/payment_source",)}

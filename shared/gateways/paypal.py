@@ -1,7 +1,6 @@
 """PayPal behind the port: orders v2 with a vaulted payment source and our own `PayPal-Request-Id`; errors become outcomes.
 
 A method's token names what is charged: a vaulted wallet by its id, a vaulted card as `card/<id>`, a billing agreement as `B-…`.
-
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,10 +20,11 @@ from shared.gateways.paypal_answers import (
     of_refund,
     of_refund_error,
     of_refusal,
+    of_uncaptured,
     order_of,
 )
 from shared.gateways.paypal_events import listed, next_page, paypal_event, postback
-from shared.gateways.paypal_links import INVOICE_ID_MAX, approval_order, approval_url, of_approval
+from shared.gateways.paypal_links import INVOICE_ID_MAX, WAITING, approval_order, approval_url, of_approval
 from shared.gateways.paypal_reversals import DISPUTES, of_denied, of_dispute, of_reversal
 from shared.gateways.paypal_transport import PayPalTransport
 from shared.gateways.port import (
@@ -80,9 +80,8 @@ class PayPalGateway:
     ) -> None:
         self._api = PayPalTransport(client_id, client_secret, base, timeout)
 
-    def charge(self, request: ChargeRequest, today: date) -> Outcome:
+    def charge(self, request: ChargeRequest, _today: date) -> Outcome:
         """Collect money off-session. The same request again, under its key, gets the state of the first one or runs once."""
-        del today
         try:
             body = _order(request)
         except UnpayableAmountError as refused:
@@ -97,14 +96,13 @@ class PayPalGateway:
                 order = self._api.post(captured, {}, headers=_headers(f"{request.key}-capture"))
             return of_order(order)
         except Exception as error:  # noqa: BLE001 - whatever the library raises, money may have moved
-            return of_error(error)
+            return of_uncaptured(error)
 
-    def lookup(self, request: ChargeRequest, today: date, sent: Sent) -> Found:
+    def lookup(self, request: ChargeRequest, _today: date, sent: Sent) -> Found:
         """What became of an attempt: by the id of its order if we know it, else by its key in the events since it was sent.
 
         PayPal can't be asked for an order by our ids. That no event names the key proves nothing, so it is never "not found".
         """
-        del today
         try:
             if sent.reference is not None:
                 return of_order(self._api.get(f"{ORDERS}/{quote(sent.reference, safe='')}"))
@@ -161,21 +159,35 @@ class PayPalGateway:
             return found if isinstance(found, NotSent) else lost
 
     def collect_link(self, request: LinkRequest, reference: str) -> Found | Expired | Gone:
-        """Take the money of an order that the client has approved, once by its key. PayPal forgets one that nobody approves."""
-        path = f"{ORDERS}/{quote(reference, safe='')}"
+        """Take the money of an order that the client has approved, once by its key."""
+        order = self._order_at(reference)
+        if isinstance(order, Gone | NotYetKnowable):
+            return order
+        if order.get("status") != "APPROVED":
+            return of_approval(order)
+        path = f"{ORDERS}/{quote(reference, safe='')}/capture"
         try:
-            order = self._api.get(path)
+            return of_approval(self._api.post(path, {}, headers=_headers(f"{request.key}-capture")))
+        except Exception as error:  # noqa: BLE001 - whatever the library raises, money may have moved
+            found = of_error(error)
+            return Declined(found.code) if isinstance(found, ActionRequired) else found
+
+    def look_at_link(self, reference: str) -> Found | Expired | Gone:
+        """See the port."""
+        order = self._order_at(reference)
+        if isinstance(order, Gone | NotYetKnowable):
+            return order
+        return NotYetKnowable("nothing is taken") if order.get("status") == "APPROVED" else of_approval(order)
+
+    def _order_at(self, reference: str) -> Mapping[str, Any] | Gone | NotYetKnowable:
+        """PayPal forgets an order that nobody approves."""
+        try:
+            order: Mapping[str, Any] = self._api.get(f"{ORDERS}/{quote(reference, safe='')}")
+            return order
         except exceptions.ResourceNotFound:
             return Gone()
         except Exception as error:  # noqa: BLE001 - a question that failed says nothing
             return NotYetKnowable(type(error).__name__)
-        if order.get("status") != "APPROVED":
-            return of_approval(order)
-        try:
-            return of_approval(self._api.post(f"{path}/capture", {}, headers=_headers(f"{request.key}-capture")))
-        except Exception as error:  # noqa: BLE001 - whatever the library raises, money may have moved
-            found = of_error(error)
-            return Declined(found.code) if isinstance(found, ActionRequired) else found
 
     def saved_at(self, reference: str) -> Saved | None:
         """Nothing is kept at PayPal, see `approval_order`."""
@@ -185,20 +197,21 @@ class PayPalGateway:
     def taken_back(self, kind: str, reference: str) -> TakenBack | NotYetKnowable:
         """See the port."""
         asked: dict[str, tuple[str, Callable[[Mapping[str, Any]], TakenBack | NotYetKnowable]]] = {
-            "dispute": (DISPUTES, of_dispute),
+            "dispute": (DISPUTES, lambda told: of_dispute(told, part)),
             "reversal": (REFUNDS, of_reversal),
             "payment": (CAPTURES, of_denied),
         }
+        id_, _, part = reference.partition("#")
         path, read = asked[kind]
         try:
-            return read(self._api.get(f"{path}/{quote(reference, safe='')}"))
+            return read(self._api.get(f"{path}/{quote(id_, safe='')}"))
         except Exception as error:  # noqa: BLE001 - a question that failed says nothing
             return NotYetKnowable(type(error).__name__)
 
     def end_link(self, reference: str) -> bool:
-        """Nothing to do: without our capture no money moves, and whoever ends a link captures it no more."""
-        del reference
-        return True
+        """Without our capture no money moves, and whoever ends a link captures it no more: what counts is that we never did."""
+        order = self._order_at(reference)
+        return not isinstance(order, Gone | NotYetKnowable) and order.get("status") in (*WAITING, "APPROVED")
 
     def parse_webhook(self, raw: bytes, headers: Mapping[str, str], secret: str, now: datetime) -> ProviderEvent:
         """See the port. `secret`: the id of our webhook, which is no secret; PayPal itself is asked whether it sent this."""

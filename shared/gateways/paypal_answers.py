@@ -83,6 +83,12 @@ def of_refusal(error: Exception) -> Outcome:
     return of_error(error, vaulted=True)
 
 
+def of_uncaptured(error: Exception) -> Outcome:
+    """What it means that an order was made and not captured: nothing else may ever be asked for under its key."""
+    found = of_error(error)
+    return found._replace(key_spent=True) if isinstance(found, NotSent) else found
+
+
 def of_error(error: Exception, *, vaulted: bool = False) -> Outcome:
     if isinstance(error, NoTokenError):
         return error.outcome

@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from shared.gateways.amounts import UnpayableAmountError, paypal_minor
+from shared.gateways.paypal_reversals import part_of
 from shared.gateways.port import BadSignatureError, Listed, ProviderEvent
 
 FUTURE_MAX: Final = timedelta(minutes=5)
@@ -74,17 +75,25 @@ def _event(told: Mapping[str, Any], resource: Mapping[str, Any]) -> ProviderEven
             )
         case "dispute":
             money = _money(resource.get("dispute_amount"))
-            (first, *_) = resource.get("disputed_transactions") or [{}]
+            disputed = _disputed(resource)
             return ProviderEvent(
                 about="dispute",
                 reference=str(resource["dispute_id"]),
-                payment=first.get("seller_transaction_id"),
+                payment=disputed[0][1] if disputed else None,
+                disputed=disputed,
                 amount_minor=money[0],
                 currency=money[1],
                 **common,
             )
         case _:
             return ProviderEvent(about="other", **common)
+
+
+def _disputed(dispute: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What to ask about, and the payment that it would be gone of, for each payment of a dispute."""
+    named = [each.get("seller_transaction_id") for each in dispute.get("disputed_transactions") or []]
+    ids = [str(each) for each in named if each]
+    return tuple((part_of(str(dispute["dispute_id"]), each, of=len(ids)), each) for each in ids)
 
 
 def _reversal(resource: Mapping[str, Any], common: dict[str, Any]) -> ProviderEvent:

@@ -13,6 +13,7 @@ from shared.gateways.paypal_answers import of_order
 from shared.gateways.port import ActionRequired, Declined, Expired, Found, LinkRequest, NotYetKnowable
 
 INVOICE_ID_MAX = 127
+WAITING = ("CREATED", "SAVED", "PAYER_ACTION_REQUIRED")  # for the client: nothing can be taken yet
 
 
 def approval_order(request: LinkRequest) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def approval_url(order: Mapping[str, Any]) -> str:
 
 def of_approval(order: Mapping[str, Any]) -> Found | Expired:
     """What an order means that is not approved: still waiting for the client, or at its end."""
-    if order.get("status") in ("CREATED", "SAVED", "PAYER_ACTION_REQUIRED"):
+    if order.get("status") in WAITING:
         return NotYetKnowable(f"the order is {order['status']}")
     found = of_order(order)
     # Declined or sent back to the client after he had agreed: he has to be told, and comes anew.

@@ -14,12 +14,27 @@ DISPUTES = "/v1/customer/disputes"
 BUYERS = "RESOLVED_BUYER_FAVOUR"
 
 
-def of_dispute(dispute: Mapping[str, Any]) -> TakenBack:
-    """Until a dispute is decided for the buyer the money counts as ours."""
+def part_of(dispute_id: str, payment: str, *, of: int) -> str:
+    """What is asked about one payment of a dispute: of several ones each is a question of its own."""
+    return dispute_id if of == 1 else f"{dispute_id}#{payment}"
+
+
+def of_dispute(dispute: Mapping[str, Any], payment: str) -> TakenBack | NotYetKnowable:
+    """Until a dispute is decided for the buyer the money counts as ours. `payment`: the one that is asked about, of several."""
     outcome = dispute.get("dispute_outcome") or {}
     money = outcome.get("amount_refunded") or dispute["dispute_amount"]
     lost = dispute.get("status") == "RESOLVED" and outcome.get("outcome_code") == BUYERS
-    return _gone(money, gone=lost)
+    if not payment:
+        return _gone(money, gone=lost)
+    gross = {each["seller_transaction_id"]: _gone(each["gross_amount"], gone=True) for each in _several(dispute)}
+    if lost and _gone(money, gone=True).amount_minor < sum(each.amount_minor for each in gross.values()):
+        return NotYetKnowable("a part of the payments is gone, and of which is not said")
+    return gross[payment] if lost else gross[payment]._replace(amount_minor=0)
+
+
+def _several(dispute: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = dispute["disputed_transactions"]
+    return found
 
 
 def of_reversal(refund: Mapping[str, Any]) -> TakenBack | NotYetKnowable:

@@ -175,8 +175,10 @@ class Listed(NamedTuple):
 class ProviderEvent(msgspec.Struct, frozen=True, kw_only=True):
     """A webhook that was proven to be the provider's. It says what to ask about; what it says of money is not believed.
 
-    `reference`: the id of what it is about, as attempts, links or refunds know it; `payment`: the money that it is about.
-    `settled`: it says that money moved. `failed`: that money did not, or not in the end.
+    `reference`: the id of what it is about, as attempts, links or refunds know it; `payment`: the money that it is about,
+    `also`: another name of it.
+    `settled`: it says that money moved. `failed`: that money did not, or not in the end. `disputed`: what to ask about, and the
+    payment that it would be gone of: one under each name that it may be known by, or several.
     """
 
     id: str
@@ -190,6 +192,8 @@ class ProviderEvent(msgspec.Struct, frozen=True, kw_only=True):
     currency: str | None = None
     settled: bool = False
     failed: bool = False
+    also: str | None = None
+    disputed: tuple[tuple[str, str], ...] = ()
 
 
 class BadSignatureError(Exception):
@@ -231,6 +235,10 @@ class OnlineGateway(Gateway, Protocol):
 
         NotYetKnowable: it is open, and the client has not paid.
         """
+        ...
+
+    def look_at_link(self, reference: str) -> Found | Expired | Gone:
+        """What became of the place, as `collect_link` says it; but nothing is taken there."""
         ...
 
     def saved_at(self, reference: str) -> Saved | None:

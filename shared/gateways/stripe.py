@@ -8,7 +8,6 @@ import stripe
 
 from shared.gateways.amounts import UnpayableAmountError, stripe_amount
 from shared.gateways.port import (
-    KEY_IN_USE,
     ActionRequired,
     ChargeRequest,
     Declined,
@@ -34,7 +33,7 @@ from shared.gateways.port import (
 from shared.gateways.stripe_account import ABANDONED, StripeAccount, asked, of_error, of_intent, of_refusal
 from shared.gateways.stripe_disputes import taken_back
 from shared.gateways.stripe_events import asking, listed, stripe_event
-from shared.gateways.stripe_links import checkout_session, of_session, saved_method
+from shared.gateways.stripe_links import checkout_session, of_refused_place, of_session, saved_method
 
 WAITS: Final = "requires_action"
 CLOCK_SKEW = timedelta(minutes=5)
@@ -145,25 +144,24 @@ class StripeGateway(StripeAccount):
             session = self.client.v1.checkout.sessions.create(params, options)
             return Opened(session.id, str(session.url))
         except stripe.StripeError as error:
-            found = of_error(error)
-            lost = Unknown(KEY_IN_USE if error.http_status == 409 else "the answer was lost")
-            return found if isinstance(found, NotSent) else lost
+            return of_refused_place(error)
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             return Unknown(f"an answer that can't be read ({type(error).__name__})")
 
     def collect_link(self, request: LinkRequest, reference: str) -> Found | Expired | Gone:
         """What became of a Checkout Session; the client pays there, nothing is left for us to do."""
         del request
-        return self._session(reference)
+        return self.look_at_link(reference)
 
     def end_link(self, reference: str) -> bool:
         """Expire a Checkout Session. Stripe refuses for one that was completed."""
         try:
             return self.client.v1.checkout.sessions.expire(reference).status == "expired"
         except stripe.StripeError:
-            return isinstance(self._session(reference), Expired | Gone)
+            return isinstance(self.look_at_link(reference), Expired | Gone)
 
-    def _session(self, reference: str) -> Found | Expired | Gone:
+    def look_at_link(self, reference: str) -> Found | Expired | Gone:
+        """See the port."""
         try:
             return of_session(self._retrieved(reference))
         except stripe.InvalidRequestError as error:
@@ -172,8 +170,7 @@ class StripeGateway(StripeAccount):
             return NotYetKnowable(type(error).__name__)
 
     def _retrieved(self, reference: str) -> stripe.checkout.Session:
-        params: Any = {"expand": ["payment_intent"]}
-        return self.client.v1.checkout.sessions.retrieve(reference, params)
+        return self.client.v1.checkout.sessions.retrieve(reference, {"expand": ["payment_intent"]})
 
     def saved_at(self, reference: str) -> Saved | None:
         """What Stripe keeps of a session's payment."""

@@ -70,15 +70,19 @@ def _event(told: Mapping[str, Any], about: Mapping[str, Any]) -> ProviderEvent:
             return ProviderEvent(about="payment", reference=str(about["id"]), payment=str(about["id"]), **common)
         case "charge":
             id_ = _id_of(about.get("payment_intent"))
-            return ProviderEvent(about="payment", reference=id_, payment=id_ or str(about["id"]), **common)
+            ours = str(about["id"])
+            return ProviderEvent(about="payment", reference=id_, payment=id_ or ours, also=ours, **common)
         case "checkout.session":
             paid_by = _id_of(about.get("payment_intent"))
             return ProviderEvent(about="link", reference=str(about["id"]), payment=paid_by, **common)
         case "refund" | "dispute" as kind:
+            names = [each for each in (_id_of(about.get("payment_intent")), _id_of(about.get("charge"))) if each]
             return ProviderEvent(
                 about=kind,
                 reference=str(about["id"]),
-                payment=_id_of(about.get("payment_intent")) or _id_of(about.get("charge")),
+                payment=names[0] if names else None,
+                also=names[-1] if names else None,
+                disputed=tuple((str(about["id"]), each) for each in names),
                 amount_minor=_minor(about.get("amount"), currency),
                 currency=currency,
                 **common,

@@ -9,7 +9,20 @@ import stripe
 
 from shared.domain.keys import fitted
 from shared.gateways.amounts import stripe_amount
-from shared.gateways.port import Expired, Found, LinkRequest, NotYetKnowable, Pending, Saved, Succeeded
+from shared.gateways.port import (
+    KEY_IN_USE,
+    Declined,
+    Expired,
+    Found,
+    LinkRequest,
+    NotSent,
+    NotYetKnowable,
+    Pending,
+    Saved,
+    Succeeded,
+    Unknown,
+)
+from shared.gateways.stripe_account import of_error, of_refusal
 
 REFERENCE_MAX = 200
 
@@ -71,3 +84,11 @@ def of_session(session: stripe.checkout.Session) -> Found | Expired:
     if session.payment_status == "paid":
         return Succeeded(intent.id)
     return Expired() if intent.status in ("requires_payment_method", "canceled") else Pending(intent.id)
+
+
+def of_refused_place(error: stripe.StripeError) -> NotSent | Unknown:
+    """What it means that a place to pay was refused: as for a charge, but nothing was collected that could be declined."""
+    found = of_refusal(error)
+    found = of_error(error) if isinstance(found, Declined) else found
+    lost = Unknown(KEY_IN_USE if error.http_status == 409 else "the answer was lost")
+    return found if isinstance(found, NotSent) else lost

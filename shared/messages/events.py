@@ -62,6 +62,7 @@ EVENT_TYPES: tuple[str, ...] = (
     "link.opened",
     "link.failed",
     "link.unrecorded",
+    "inquiry.unrecorded",
     "subscription.ended",
     "change.replayed",
     "cycle.retried",

@@ -73,8 +73,13 @@ def open_of(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[Charge
 
 def of_attempt(tx: Tx, agency_id: str, invoice_id: str, attempt: int) -> Charge | None:
     """One attempt, in whatever state it is."""
-    found = _read(tx, agency_id, [invoice_id], "ORDER BY attempt")
-    return next((charge for charge in found if charge.attempt == attempt), None)
+    rows = tx.rows(
+        f"SELECT {_READ} FROM charges WHERE agency_id = :agency_id AND invoice_id = :invoice_id AND attempt = :attempt",  # noqa: S608
+        agency_id=agency_id,
+        invoice_id=invoice_id,
+        attempt=attempt,
+    )
+    return Charge._make(rows[0]) if rows else None
 
 
 def named(tx: Tx, agency_id: str, provider: str, reference: str | None, key: str | None) -> Charge | None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from shared.domain.dunning import Tried
+from shared.domain.refusals import UNPAYABLE
 from shared.store.invoices import Invoice
 from shared.store.transaction import Tx
 
@@ -57,11 +58,14 @@ def ahead(tx: Tx, agency_id: str, client_ids: Collection[str]) -> list[Ahead]:
     """What these clients are going to be charged for: planned attempts, and the invoices that come next."""
     rows = tx.rows(
         """
-        SELECT i.client_id, i.invoice_id, i.total_minor - coalesce(p.collected, 0), i.currency, c.planned_at, false
+        SELECT i.client_id, i.invoice_id, i.total_minor - coalesce(p.collected, 0) + coalesce(v.reversed, 0), i.currency,
+               c.planned_at, false
         FROM invoices AS i
         JOIN charges AS c ON c.agency_id = i.agency_id AND c.invoice_id = i.invoice_id AND c.state = 'due'
         LEFT JOIN LATERAL (SELECT sum(amount_minor)::bigint AS collected FROM payments
                            WHERE agency_id = i.agency_id AND invoice_id = i.invoice_id) AS p ON true
+        LEFT JOIN LATERAL (SELECT sum(amount_minor)::bigint AS reversed FROM payment_reversals
+                           WHERE agency_id = i.agency_id AND invoice_id = i.invoice_id) AS v ON true
         WHERE i.agency_id = :agency_id AND i.client_id = ANY(CAST(:ids AS text[])) AND i.failing_since IS NOT NULL
         UNION ALL
         SELECT b.client_id, NULL, NULL, NULL, s.next_at, s.unit = 'day'
@@ -80,7 +84,8 @@ def tried(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> dict[str, lis
     """The attempts of these invoices that went out, in order; an invoice without any is absent."""
     rows = tx.rows(
         """
-        SELECT invoice_id, attempt, credential, sent_at, decline_class, state NOT IN ('due', 'sending', 'not_sent')
+        SELECT invoice_id, attempt, credential, sent_at, decline_class,
+               state NOT IN ('due', 'sending', 'not_sent') OR coalesce(code = ANY(CAST(:unpayable AS text[])), false)
         FROM charges
         WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND sent_at IS NOT NULL
           AND credential IS NOT NULL
@@ -88,6 +93,7 @@ def tried(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> dict[str, lis
         """,
         agency_id=agency_id,
         ids=list(invoice_ids),
+        unpayable=sorted(UNPAYABLE),
     )
     found: dict[str, list[Tried]] = {}
     for row in rows:
@@ -113,12 +119,17 @@ def refused_in_row(tx: Tx, agency_id: str, invoice_id: str, refused: str) -> int
 
 
 def failing_of_client(tx: Tx, agency_id: str, client_id: str) -> dict[str, str]:
-    """Open failing invoices of a client that were ever charged, oldest first, each with its subscription."""
+    """Open failing invoices of a client that are collected by us, oldest first, each with its subscription.
+
+    Collected automatically, or charged once because somebody asked; the former may never have been charged, if it was paid
+    otherwise and that was taken back.
+    """
     rows = tx.rows(
         """
         SELECT i.invoice_id, i.subscription_id FROM invoices AS i
         WHERE i.agency_id = :agency_id AND i.client_id = :client_id AND i.failing_since IS NOT NULL AND i.status = 'open'
-          AND EXISTS (SELECT 1 FROM charges AS c WHERE c.agency_id = i.agency_id AND c.invoice_id = i.invoice_id)
+          AND (i.collection = 'automatic' OR EXISTS
+               (SELECT 1 FROM charges AS c WHERE c.agency_id = i.agency_id AND c.invoice_id = i.invoice_id))
         ORDER BY i.issued_on, coalesce(i.cycle_starts_on, i.issued_on), i.invoice_id
         """,
         agency_id=agency_id,

@@ -72,11 +72,15 @@ WHERE state IN ('due', 'sending', 'unknown', 'pending', 'action_required') AND {
 _STUCK = f"""
 SELECT split_part(code, ':', 1), count(*), min(coalesce(since, planned)) FROM (
     SELECT agency_id, code, doubtful_since AS since, planned_at AS planned FROM charges
-    WHERE (state IN ('due', 'unknown') OR starts_with(code, 'unrecorded')) AND code IS NOT NULL AND wake_at IS NOT NULL
+    WHERE (state IN ('due', 'unknown', 'pending') OR starts_with(code, 'unrecorded')) AND code IS NOT NULL
+      AND wake_at IS NOT NULL
     UNION ALL SELECT agency_id, code, doubtful_since, requested_at FROM refunds
-    WHERE (state IN ('due', 'unknown') OR starts_with(code, 'unrecorded')) AND code IS NOT NULL AND wake_at IS NOT NULL
+    WHERE (state IN ('due', 'unknown', 'pending') OR starts_with(code, 'unrecorded')) AND code IS NOT NULL
+      AND wake_at IS NOT NULL
     UNION ALL SELECT agency_id, unrecorded, opened_at, opened_at FROM pay_links
     WHERE unrecorded IS NOT NULL AND wake_at IS NOT NULL
+    UNION ALL SELECT agency_id, code, asked_since, asked_since FROM payment_inquiries
+    WHERE starts_with(code, 'unrecorded') AND wake_at IS NOT NULL
 ) AS stuck WHERE {_FOR} GROUP BY 1"""
 _COUNTS = {
     "refunds_open": f"SELECT count(*), min(requested_at) FROM refunds WHERE wake_at IS NOT NULL AND {_FOR}",

@@ -185,7 +185,7 @@ def close(tx: Tx, agency_id: str, ids: Sequence[str], status: str, paid_at: Sequ
 
 def reopen(tx: Tx, agency_id: str, invoice_id: str, code: str) -> None:
     """A paid invoice whose money was taken back is open and failing; nothing is collected until somebody gives a reason to."""
-    tx.run(
+    written = tx.run(
         """
         UPDATE invoices SET status = 'open', paid_at = NULL, settled_at = NULL, failing_since = :as_of,
                failing_code = :code, ladder_started_at = NULL, ladder = ladder + 1, exhausted_at = :as_of
@@ -196,6 +196,7 @@ def reopen(tx: Tx, agency_id: str, invoice_id: str, code: str) -> None:
         code=code,
         as_of=tx.as_of,
     )
+    require_all(written, 1, f"invoices of {agency_id}")
 
 
 class Failing(NamedTuple):

@@ -9,7 +9,11 @@ from shared.store.transaction import Tx
 
 
 class PayLink(NamedTuple):
-    """A place. `reference` and `url` are the provider's, None until it has answered."""
+    """A place. `reference` and `url` are the provider's, None until it has answered.
+
+    `closing`: another one is to follow, so it is closed unless somebody has paid there. `agreed`: the client has, and the
+    provider refused us the money so far. `accepted`: the provider has said that a payment is under way.
+    """
 
     invoice_id: str
     turn: int
@@ -27,6 +31,9 @@ class PayLink(NamedTuple):
     settled_at: datetime | None
     doubtful_since: datetime | None = None
     keeps_method: bool = False
+    closing: bool = False
+    agreed: bool = False
+    accepted: bool = False
     # What the provider said and could not be written.
     unrecorded: str | None = None
 
@@ -34,6 +41,7 @@ class PayLink(NamedTuple):
 OPEN = ("opening", "open", "paying")
 _READ = ", ".join(PayLink._fields)
 _WRITTEN = ("state", "reference", "url", "wake_at", "settled_at", "doubtful_since", "unrecorded")
+_FLAGS = ("closing", "agreed", "accepted")
 
 
 def insert(tx: Tx, agency_id: str, link: PayLink) -> None:
@@ -43,8 +51,9 @@ def insert(tx: Tx, agency_id: str, link: PayLink) -> None:
 
 def write(tx: Tx, agency_id: str, links: Sequence[PayLink]) -> None:
     """Write how places go on."""
-    rows = [(each.invoice_id, each.turn, *(getattr(each, name) for name in _WRITTEN)) for each in links]
-    bulk.update(tx, tables.pay_links, agency_id, ("invoice_id", "turn"), _WRITTEN, rows)
+    names = (*_WRITTEN, *_FLAGS)
+    rows = [(each.invoice_id, each.turn, *(getattr(each, name) for name in names)) for each in links]
+    bulk.update(tx, tables.pay_links, agency_id, ("invoice_id", "turn"), names, rows)
 
 
 def of_invoices(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[PayLink]:

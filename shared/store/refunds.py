@@ -213,6 +213,21 @@ def by_reference(tx: Tx, agency_id: str, source: str, reference: str) -> Refund 
     return Refund._make(rows[0]) if rows else None
 
 
+def by_references(tx: Tx, agency_id: str, known: Collection[tuple[str, str]]) -> dict[tuple[str, str], Refund]:
+    """The refunds that providers know under these ids, by (provider, id)."""
+    rows = tx.rows(
+        f"""
+        SELECT {_READ} FROM refunds WHERE agency_id = :agency_id AND (source, reference) IN
+          (SELECT * FROM unnest(CAST(:sources AS text[]), CAST(:references AS text[])))
+        """,  # noqa: S608
+        agency_id=agency_id,
+        sources=[each[0] for each in known],
+        references=[each[1] for each in known],
+    )
+    found = [Refund._make(row) for row in rows]
+    return {(each.source, each.reference or ""): each for each in found}
+
+
 def references(tx: Tx, agency_id: str, source: str, wanted: Collection[str]) -> set[str]:
     """Which of a provider's ids of refunds are known here."""
     rows = tx.rows(

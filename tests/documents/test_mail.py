@@ -126,7 +126,7 @@ def test_a_client_who_can_pay_online_reads_where(occasion: str) -> None:
 
 @pytest.mark.parametrize("what", DIFFERENT)
 def test_every_difference_of_the_books_has_its_words(what: str) -> None:
-    assert "stripe" in render("books_differ", "agency", {**INVOICE, "what": what}).body
+    assert "Stripe" in render("books_differ", "agency", {**INVOICE, "what": what}).body
 
 
 def test_the_request_to_pay_word_by_word() -> None:
@@ -152,7 +152,7 @@ def test_amounts_have_their_currencys_decimals(currency: str, total: int, shown:
     mail = render(
         "invoice_open", "client", {**INVOICE, "currency": currency, "total_minor": total, "rest_minor": total}
     )
-    assert f"over {shown}." in mail.body
+    assert f"for {shown}." in mail.body
 
 
 @pytest.mark.parametrize(

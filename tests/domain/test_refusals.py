@@ -24,6 +24,10 @@ from shared.domain.refusals import ACCOUNT, AMOUNT, about
         ("paypal", "INVALID_PARAMETER_VALUE", "/purchase_units/0", "request"),
         ("paypal", "PAYEE_ACCOUNT_RESTRICTED", None, "account"),
         ("paypal", "PERMISSION_DENIED", None, "account"),
+        ("paypal", "PAYEE_NOT_ENABLED_FOR_CARD_PROCESSING", None, "method"),
+        ("paypal", "NOT_ELIGIBLE_FOR_TOKEN_PROCESSING", None, "method"),
+        ("paypal", "CONSENT_NEEDED", None, "method"),
+        ("stripe", "charge_exceeds_source_limit", None, "method"),
         ("paypal", "DECIMAL_PRECISION", None, "amount"),
         ("paypal", "", None, "request"),
         ("unheard_of", "resource_missing", "payment_method", "request"),
@@ -38,11 +42,15 @@ def test_what_a_refusal_is_about(provider: str, code: str, place: str | None, ex
     [
         ("stripe", "resource_missing", "final"),
         ("stripe", "payment_method_unexpected_state", "customer"),
+        ("stripe", "charge_exceeds_source_limit", "retryable"),
+        ("stripe", "charge_exceeds_transaction_limit", "retryable"),
+        ("paypal", "NOT_ENABLED_FOR_CARD_PROCESSING", "customer"),
+        ("paypal", "CONSENT_NEEDED", "customer"),
         ("paypal", "INVALID_RESOURCE_ID", "final"),
         ("paypal", "MISMATCHED_VAULT_ID_TO_PAYMENT_SOURCE", "customer"),
     ],
 )
-def test_a_refusal_of_the_method_needs_the_client_and_what_is_gone_is_gone(
+def test_a_refusal_of_the_method_needs_the_client_or_time_and_what_is_gone_is_gone(
     provider: str, code: str, expected: str
 ) -> None:
     assert meaning(provider, code).decline_class == expected

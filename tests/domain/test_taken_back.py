@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.taken_back import shares, total_taken
+from shared.domain.taken_back import gone_twice, shares, total_taken
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,7 @@ from shared.domain.taken_back import shares, total_taken
         ({("dispute", "a"): 40, ("dispute", "b"): 30}, 100, 70),
         ({("dispute", "a"): 40, ("reversal", "r"): 40}, 100, 40),
         ({("dispute", "a"): 40, ("reversal", "r"): 60}, 100, 60),
+        ({("reversal", "r"): 60, ("by_hand", "b"): 60}, 100, 60),
         ({("dispute", "a"): 0}, 100, 0),
         ({("dispute", "a"): 120}, 100, 100),
         ({("dispute", "a"): 120}, -5, 0),
@@ -51,3 +52,11 @@ def test_nothing_is_taken_or_comes_back_beyond_what_there_is(of: list[tuple[int,
     after = [had + moved for had, moved in zip(taken, moves, strict=True)]
     assert all(0 <= each <= most for each, most in zip(after, takeable, strict=True))
     assert sum(after) == min(wanted, sum(takeable))
+
+
+@pytest.mark.parametrize(
+    ("said", "refunded", "twice"),
+    [({}, 100, 0), ({("dispute", "a"): 100}, 0, 0), ({("dispute", "a"): 100}, 30, 30), ({("dispute", "a"): 60}, 30, 0)],
+)
+def test_what_was_refunded_before_is_gone_twice(said: dict[tuple[str, str], int], refunded: int, twice: int) -> None:
+    assert gone_twice(said, 100, refunded) == twice

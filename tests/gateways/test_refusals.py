@@ -49,7 +49,7 @@ def outline(found: Outcome) -> tuple[object, ...]:
         ("pm_refused_/payment_method", ("refused", "method_refused")),
         ("pm_refused_testmode_charges_only", ("testmode_charges_only", "account", True)),
         ("pm_refused_amount_too_small", ("amount_too_small", "request", True)),
-        ("pm_refused_charge_exceeds_transaction_limit", ("amount_too_large", "request", True)),
+        ("pm_refused_charge_exceeds_transaction_limit", ("charge_exceeds_transaction_limit", None)),
         ("pm_refused_parameter_unknown", ("parameter_unknown", "request", True)),
         ("pm_refused_", ("refused", "request", True)),
     ],

@@ -8,7 +8,8 @@ from shared.messages import EVENT_TYPES
 
 ROOT = Path(__file__).parents[2]
 NAMES = re.compile(
-    r'"((?:account|books|change|refund|link|invoice|order|cycle|charge|dunning|series|schedule|payment|subscription|pool)\.[a-z_]+)"'
+    r'"((?:account|books|change|refund|link|inquiry|invoice|order|cycle|charge|dunning|series|schedule|payment|subscription|pool)'
+    r'\.[a-z_]+)"'
 )
 PARTS = re.compile(r'f"(change|cycle|charge|refund)\.\{')
 LOGGED = {"change.failed", "charge.unlisted_code"}  # lines in the log, not events

@@ -1,13 +1,11 @@
 """An operator's hands on money: accounts, refunds, and a person's word on what nobody else can settle."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
-from sqlalchemy import Engine
+from click.testing import CliRunner
 
 from ops.cli import commands
 from shared.gateways.port import Sent
@@ -16,42 +14,10 @@ from shared.secret_store import reader
 from shared.store import accounts
 from shared.store.accounts import Configured
 from shared.store.invariants import violations
-from shared.store.transaction import FixedClock, Store
+from shared.store.transaction import Store
 from tests.forced import unguarded
-from tests.journeys.diary import Diary
+from tests.ops.conftest import INVOICE, Desk, doubt
 from workers.directory import Directory, makers
-
-INVOICE = "inv:sub:2026-06-01"
-
-
-class Desk:
-    def __init__(self, url: str, diary: Diary) -> None:
-        self.url, self.diary = url, diary
-
-    def run(self, line: str, code: int = 0, **env: str) -> Result:
-        done = CliRunner().invoke(commands, line.split(), env={"DUECYCLE_DATABASE_URL": self.url, **env})
-        assert done.exit_code == code, done.output
-        return done
-
-    def rows(self, line: str) -> list[dict[str, Any]]:
-        return [json.loads(each) for each in self.run(f"{line} --json").output.splitlines()]
-
-    def events(self, type_: str) -> list[dict[str, Any]]:
-        return [each.data for each in self.diary.events(type_)]
-
-    def settle(self) -> None:
-        """The pools work off what is due, at the real time, which the commands go by."""
-        self.diary.clock.at = datetime.now(UTC)
-        self.diary.world.settle()
-
-
-@pytest.fixture
-def desk(engine: Engine, clock: FixedClock, database_url: str, tmp_path: Path) -> Desk:
-    diary = Diary(Store(engine, clock), clock, tmp_path)
-    diary.open("2026-05-20")
-    diary.say("subscription.upserted", "2026-06-01", subscription_id="sub")
-    diary.go("2026-06-02")
-    return Desk(database_url, diary)
 
 
 def test_an_account_is_set_up_by_the_name_of_its_secret(desk: Desk) -> None:
@@ -123,30 +89,6 @@ def test_a_refund_that_was_made_elsewhere_is_recorded(desk: Desk) -> None:
     assert violations(desk.diary.store) == []
 
 
-def doubt(desk: Desk, state: str = "unknown") -> None:
-    """The attempt of June is in doubt: its answer and its payment never came."""
-    with desk.diary.store.transaction() as tx, unguarded(tx):
-        tx.run("DELETE FROM payments")
-        tx.run("UPDATE invoices SET status = 'open', paid_at = NULL, settled_at = NULL")
-        tx.run(
-            "UPDATE charges SET state = :state, code = 'needs_a_person', settled_at = NULL, doubtful_since = :at,"
-            " wake_at = :later, planned_at = :later, reference = NULL",
-            state=state,
-            at=desk.diary.clock.at,
-            later=desk.diary.clock.at + timedelta(hours=6),
-        )
-
-
-def test_an_attempt_that_the_provider_has_accepted_is_not_sent_again(desk: Desk) -> None:
-    """A debit that is under way: a second request would be a second debit once the key is forgotten."""
-    doubt(desk, "pending")
-    with desk.diary.store.transaction() as tx:
-        tx.run("DELETE FROM sandbox_ledger")  # asked once more, the provider does not say that it was paid
-    answer = desk.run(f"charge resolve --agency ag --invoice {INVOICE} --not-charged --by me", 2)
-    assert "has accepted this attempt" in answer.output
-    assert desk.diary.ask("SELECT state FROM charges") == [("pending",)]
-
-
 def test_a_person_says_that_it_was_paid(desk: Desk) -> None:
     doubt(desk)
     (row,) = desk.rows("charge list --code needs_a_person")
@@ -180,19 +122,7 @@ def test_a_person_says_what_became_of_a_refund(desk: Desk, option: str, state: s
     desk.run(f"refund resolve --agency ag --invoice {INVOICE} --turn 1 {option} --by me")
     assert desk.diary.ask("SELECT state FROM refunds") == [(state,)]
     assert desk.diary.ask("SELECT count(*) FROM credit_notes") == [(notes,)]
-    assert violations(desk.diary.store) == []
-
-
-def test_a_person_says_that_money_is_gone(desk: Desk) -> None:
-    """Of money that no provider of ours can be asked about; said twice it is the same, and 0 takes the word back."""
-    ((payment,),) = desk.diary.ask("SELECT reference FROM payments")
-    line = f"refund taken-back --agency ag --invoice {INVOICE} --by me --payment"
-    assert "has no payment nothing" in desk.run(f"{line} nothing --amount-minor 1", 2).output
-    for _ in range(2):
-        assert "the invoice is open" in desk.run(f"{line} {payment} --amount-minor 11900").output
-    assert desk.diary.ask("SELECT amount_minor FROM payment_reversals") == [(11900,)]
-    assert desk.events("payment.reversed")[0]["by"] == "me"
-    assert "the invoice is paid" in desk.run(f"{line} {payment} --amount-minor 0").output
+    assert len(desk.diary.notices("refund_failed")) == 1 - notes
     assert violations(desk.diary.store) == []
 
 

@@ -123,7 +123,7 @@ def page_impossible(shop: Shop) -> None:
     shop.open("", collection="manual")
     mark_paid(shop, amount_minor=11880, reference="bank")
     shop.page()
-    assert "mark the invoice as paid once he has" in mail(shop, "Can't be paid online", AGENCY)
+    assert "mark the invoice as paid once they have" in mail(shop, "Can't be paid online", AGENCY)
     mark_paid(shop)
     assert shop.status() == "paid"
 

@@ -8,6 +8,8 @@ from shared.store import accounts
 from tests.gateways.providers.server import Request
 from tests.gateways.providers.stripe_like import StripeLike
 from tests.web.conftest import Shop
+from workers.charges.charge_invoices import Runtime, always, charge_invoices
+from workers.directory import GatewaysOf
 
 
 def calls(shop: Shop) -> list[Request]:
@@ -111,6 +113,16 @@ def test_an_amount_that_is_refused_is_not_asked_for_again_until_it_is_another(sh
     assert len(set(keys(shop))) == 2
 
 
+def test_an_amount_that_is_refused_for_one_method_is_asked_for_by_a_new_one(shop: Shop) -> None:
+    """Default or not; and the old one sees no second call, whatever else is asked for meanwhile."""
+    shop.open("pm_refused_amount_too_large")
+    other = {"payment_method_id": "pm-2", "provider": "stripe", "customer": "cus_1", "is_default": False}
+    shop.diary.say("payment_method.upserted", shop.clock.at, token="pm_ok", **other)  # noqa: S106
+    shop.wait(hours=2)
+    assert shop.status() == "paid"
+    assert len(calls(shop)) == 2
+
+
 def test_what_changed_while_it_waited_to_be_sent_again_goes_out_under_another_key(shop: Shop) -> None:
     """Its request was lost before it got there; meanwhile a part was paid, so the old key must not ask for the new rest."""
     assert isinstance(shop.provider, StripeLike)
@@ -131,3 +143,30 @@ def test_a_new_card_is_tried_though_the_old_one_is_refused_again_and_again(shop:
     shop.wait(seconds=1)
     assert shop.status() == "paid"
     assert shop.clock.at - shop.diary.moment("2026-06-01T06:00:00Z", None) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("cause", ["account", "secret", "amount"])
+def test_what_waits_ends_with_the_ladder(shop: Shop, cause: str) -> None:
+    """Declined on 1 June, with rungs up to the 3rd; what keeps it from going out then does not keep it for ever: both hear."""
+    assert isinstance(shop.provider, StripeLike)
+    dunning = {"retry_days": [1, 2], "on_exhausted": "leave_open"}
+    shop.diary.say("agency.upserted", "2026-05-20", gateway="stripe", dunning=dunning)
+    shop.open("pm_decline_insufficient_funds")
+    shop.provider.refuses_account = cause == "account"
+    if cause == "amount":
+        shop.diary.new_card(shop.clock.at, "pm_refused_amount_too_small", provider="stripe", customer="cus_1")
+    for _ in range(3):
+        if cause != "secret":
+            shop.wait(days=1)
+            continue
+        shop.clock.at += timedelta(days=1)
+        missing: GatewaysOf = always({"stripe": "secret_missing"})  # type: ignore[dict-item]
+        charge_invoices(Runtime(shop.diary.store, missing, concurrency=1), "ag", ["inv:sub:2026-06-01"])
+    told = shop.diary.notices("dunning_exhausted")
+    assert sorted(each.audience for each in told) == ["agency", "client"]
+    reasons = (
+        "SELECT DISTINCT context ->> 'reason' FROM notices WHERE occasion = 'dunning_exhausted' AND audience = 'client'"
+    )
+    assert shop.diary.ask(reasons) == [("not_carried_out",)]
+    assert shop.diary.ask("SELECT count(*) FROM charges WHERE wake_at IS NOT NULL") == [(0,)]
+    assert shop.status() == "open"

@@ -90,6 +90,17 @@ def test_it_is_paid_again_for_a_reason(shop: Shop, reason: str) -> None:
     assert len(shop.money()) == (1 if reason == "marked as paid" else 2)
 
 
+def test_what_a_checkout_had_paid_is_charged_once_there_is_a_new_method(shop: Shop) -> None:
+    """It was never charged, for the checkout took the money; now that is gone, and a new method is tried as on any other."""
+    paid = {"provider": "stripe", "reference": "pi_0", "amount_minor": 11900, "currency": "EUR"}
+    shop.open(FINE["stripe"], initial_payment={**paid, "paid_at": "2026-05-20T08:00:00Z"})
+    dispute(shop, "lost")
+    assert (shop.diary.ask(STANDS), shop.diary.charges(INVOICE)) == (OPEN_AGAIN, [])
+    shop.diary.new_card(shop.clock.at, OTHER["stripe"], provider="stripe", customer="cus_1")
+    shop.wait(minutes=1)
+    assert (shop.diary.ask(STANDS), shop.money()) == (PAID, ["11900"])
+
+
 @both
 def test_a_dispute_that_is_won_in_the_end(shop: Shop) -> None:
     """Lost, then won: the invoice is paid again. Paid meanwhile: what comes back is surplus, and can be refunded."""

@@ -9,6 +9,7 @@ import structlog
 from shared.acts import taken_back
 from shared.acts.notify import AGENCY, about_invoice, notify
 from shared.acts.refund import fail
+from shared.acts.taken_back import BY_HAND
 from shared.domain.dunning import doubling
 from shared.domain.facts import Agency
 from shared.domain.reconcile import needs_a_person
@@ -42,7 +43,7 @@ class Question(NamedTuple):
     """A question to ask while no transaction is open; `refund` where it is about one of ours."""
 
     inquiry: Inquiry
-    gateway: OnlineGateway
+    gateway: OnlineGateway | None
     agency_id: str
     refund: Refund | None
 
@@ -50,7 +51,10 @@ class Question(NamedTuple):
 def claim_questions(
     store: Store, gateways: GatewaysOf, agency_id: str, ids: Sequence[str], lease: timedelta
 ) -> list[Question]:
-    """The questions to ask about payments of these invoices. Asking twice does no harm, so a lease is all there is."""
+    """The questions to ask about payments of these invoices. Asking twice does no harm, so a lease is all there is.
+
+    Without a gateway: nobody can be asked now, or a person has said it and nobody is asked ever.
+    """
     with store.transaction() as tx:
         due = reversals.due(tx, agency_id, ids)
         if not due:
@@ -58,47 +62,56 @@ def claim_questions(
         lock_subscriptions(tx, sorted({(agency_id, each.subscription_id) for each in due}), wait=True)
         again = {each.reference: each for each in reversals.due(tx, agency_id, ids)}
         usable = gateways(tx, agency_id)
-        asked = [_question(tx, usable, agency_id, again[each.reference]) for each in due if each.reference in again]
-        questions = [each for each in asked if isinstance(each, Question)]
+        still = [again[each.reference] for each in due if each.reference in again]
+        ours = [(each.provider, each.reference) for each in still if each.kind == "refund"]
+        refunded = refunds.by_references(tx, agency_id, ours) if ours else {}
+        asked = [_question(usable, agency_id, each, refunded) for each in still]
         until = tx.as_of + lease
-        claimed = [each.inquiry._replace(wake_at=until) for each in questions]
-        silent = [each for each in asked if isinstance(each, Inquiry)]
-        reversals.write(tx, agency_id, claimed)
-    for inquiry in silent:
-        settle_question(store, agency_id, inquiry, NotYetKnowable("gateway_missing"))
-    return questions
+        reversals.write(tx, agency_id, [each.inquiry._replace(wake_at=until) for each in asked])
+    return asked
 
 
-def _question(tx: Tx, usable: Mapping[str, Gateway | str], agency_id: str, inquiry: Inquiry) -> Question | Inquiry:
+def _question(
+    usable: Mapping[str, Gateway | str],
+    agency_id: str,
+    inquiry: Inquiry,
+    refunded: Mapping[tuple[str, str], Refund],
+) -> Question:
     gateway = usable.get(inquiry.provider, "gateway_missing")
-    if isinstance(gateway, str):
-        return inquiry
-    ours = inquiry.kind == "refund"
-    refund = refunds.by_reference(tx, agency_id, inquiry.provider, inquiry.reference) if ours else None
+    if isinstance(gateway, str) or inquiry.kind == BY_HAND:
+        return Question(inquiry, None, agency_id, None)
+    refund = refunded.get((inquiry.provider, inquiry.reference))
     return Question(inquiry, cast("OnlineGateway", gateway), agency_id, refund)
 
 
 def ask(question: Question) -> TakenBack | Found:
     """Ask the provider."""
-    inquiry, refund = question.inquiry, question.refund
+    inquiry, refund, gateway = question.inquiry, question.refund, question.gateway
+    if gateway is None:
+        return NotYetKnowable("nobody is asked")
     try:
         if refund is None:
-            return question.gateway.taken_back(inquiry.kind, inquiry.reference)
+            return gateway.taken_back(inquiry.kind, inquiry.reference)
         request = refund_request(question.agency_id, refund)
-        return question.gateway.find_refund(request, Sent(refund.sent_at or refund.requested_at, refund.reference))
+        return gateway.find_refund(request, Sent(refund.sent_at or refund.requested_at, refund.reference))
     except Exception as error:  # noqa: BLE001 - whatever an adapter lets slip, it is asked again
         log.error("gateway.raised", invoice_id=inquiry.invoice_id, error=type(error).__name__)
         return NotYetKnowable(f"adapter raised {type(error).__name__}")
 
 
 def settle_question(store: Store, agency_id: str, asked: Inquiry, found: TakenBack | Found) -> None:
-    """Write what the provider says; without an answer it is asked again."""
+    """Write what the provider says; without an answer it is asked again.
+
+    If more was heard since it was asked, the answer may be older than that: the newer question is asked for itself.
+    """
     with store.transaction() as tx:
         inquiry = taken_back.locked(tx, agency_id, asked)
-        if inquiry is None or inquiry.state != "asking":
+        if inquiry is None or inquiry.state != "asking" or inquiry.asked_since != asked.asked_since:
             return
         agency = facts.require_agency(tx, agency_id)
         match found:
+            case _ if inquiry.kind == BY_HAND:
+                taken_back.answered(tx, agency, inquiry, inquiry.amount_minor or 0)
             case TakenBack(amount, currency) if _is_in(tx, agency_id, inquiry, currency):
                 taken_back.answered(tx, agency, inquiry, amount)
             case Declined() if inquiry.kind == "refund":

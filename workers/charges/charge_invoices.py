@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import structlog
 
+from shared.acts.account_health import CLIENT_IS_PAYING, LEASE_IS_OVER
 from shared.acts.batch import work
 from shared.gateways.port import Found, Gateway, NotSent, Unknown
 from shared.store import charges, refunds
 from shared.store.locks import lock_subscriptions
 from shared.store.transaction import Store, Tx
-from workers.charges.account_health import CLIENT_IS_PAYING, LEASE_IS_OVER
 from workers.charges.ask_taken_back import ask as ask_question
 from workers.charges.ask_taken_back import claim_questions, settle_question
 from workers.charges.claim import LEASE, claim, subscriptions_of
@@ -24,7 +24,7 @@ from workers.charges.outcomes import OUTCOMES
 from workers.charges.park import PARKED_FOR, park
 from workers.charges.refund_payments import ask, claim_refunds, settle_refund
 from workers.charges.settle import Answer, settle
-from workers.charges.unrecorded import park_charge, park_link, park_refund, record_or_park
+from workers.charges.unrecorded import park_charge, park_link, park_question, park_refund, record_or_park
 from workers.directory import GatewaysOf
 
 TRIES_MAX = 5
@@ -83,8 +83,7 @@ def charge_invoices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, aga
     if "pay_links" in beside:
         _look_at_links(runtime, agency_id, ids)
     if "payment_inquiries" in beside:
-        for question in claim_questions(runtime.store, runtime.gateways, agency_id, ids, runtime.lease):
-            settle_question(runtime.store, agency_id, question.inquiry, ask_question(question))
+        _ask_questions(runtime, agency_id, ids)
 
 
 def _record(runtime: Runtime, agency_id: str, answer: Answer) -> list[Exception]:
@@ -115,6 +114,18 @@ def _give_back(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> None:
         if error is not None:
             raise error
         runtime.on_outcome(call.refund.source, f"refund_{OUTCOMES[type(found)]}")
+
+
+def _ask_questions(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> None:
+    """What providers say of money that may be gone. One answer that can't be recorded keeps no other from being so."""
+    for question in claim_questions(runtime.store, runtime.gateways, agency_id, ids, runtime.lease):
+        found = ask_question(question)
+        error = record_or_park(
+            partial(settle_question, runtime.store, agency_id, question.inquiry, found),
+            partial(park_question, runtime.store, agency_id, question.inquiry, found),
+        )
+        if error is not None:
+            raise error
 
 
 def _look_at_links(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> None:

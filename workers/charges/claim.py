@@ -8,6 +8,7 @@ import msgspec
 from shared.domain import keys
 from shared.domain.cycles import local_date
 from shared.domain.dunning import DECLINES_WINDOW
+from shared.domain.refusals import UNPAYABLE
 from shared.gateways.port import ChargeRequest
 from shared.store import accounts, charges, collecting, deployment, facts, inbox, invoices, pay_links
 from shared.store.charges import Charge
@@ -49,7 +50,7 @@ def claim(tx: Tx, agency_id: str, ids: Sequence[str], gateways: Gateways, lease:
         if isinstance(decided, Call) and decided.kind == CHARGE and decided.provider in known.refusing:
             first = decided.provider not in probed
             probed.add(decided.provider)
-            decided = decided if first else wait_for_account(charge, tx.as_of + SOON)
+            decided = decided if first else wait_for_account(charge, tx.as_of, tx.as_of + SOON)
         decisions.append((charge, decided))
     return _write(tx, known, decisions)
 
@@ -82,7 +83,7 @@ def _read(tx: Tx, agency_id: str, found: Sequence[Charge], gateways: Gateways, l
     agency = facts.require_agency(tx, agency_id)
     methods = facts.payment_methods(tx, agency_id, {charge.client_id for charge in found})
     credentials = {method.credential for listed in methods.values() for method in listed}
-    later = {charge.invoice_id for charge in found if charge.attempt > 1}
+    later = {charge.invoice_id for charge in found if charge.attempt > 1 or charge.code in UNPAYABLE}
     return Known(
         agency,
         local_date(tx.as_of, agency.timezone),

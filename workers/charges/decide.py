@@ -6,11 +6,21 @@ from typing import NamedTuple, cast
 
 import msgspec
 
+from shared.acts.account_health import CLIENT_IS_PAYING, REFUSED_ACCOUNT
 from shared.acts.issue import waiting_keys
 from shared.domain import keys
-from shared.domain.dunning import DECLINES_MAX, NO_METHOD, Method, Tried, choose
+from shared.domain.dunning import (
+    DECLINES_MAX,
+    NO_METHOD,
+    TOO_MANY_DECLINES,
+    Method,
+    Tried,
+    choose,
+    last_day_is_over,
+)
 from shared.domain.facts import Agency
 from shared.domain.reconcile import next_step
+from shared.domain.refusals import UNPAYABLE
 from shared.gateways.port import ChargeRequest, Gateway, OnlineGateway, Sent
 from shared.store.charges import Charge
 from shared.store.collecting import Declines
@@ -18,12 +28,10 @@ from shared.store.deployment import Origins
 from shared.store.invoices import Invoice
 from shared.store.pay_links import PayLink
 from shared.store.transaction import Tx
-from workers.charges.account_health import CLIENT_IS_PAYING, REFUSED_ACCOUNT, UNPAYABLE
 from workers.charges.dunning import Failure
 from workers.directory import Gateways
 
 CHARGE, RESEND, LOOKUP = "charge", "resend", "lookup"
-TOO_MANY_DECLINES = "too_many_declines"
 SOON = timedelta(minutes=1)
 GATEWAY_MISSING = timedelta(hours=1)
 
@@ -31,7 +39,7 @@ GATEWAY_MISSING = timedelta(hours=1)
 class Call(NamedTuple):
     """A call to make while no transaction is open. `fence` proves, at settlement, that it is still ours.
 
-    `sent`: what is known of the attempt if it may have gone out before.
+    `sent`: what is known of the attempt if it may have gone out before. `again`: its request may have been seen before.
     """
 
     kind: str
@@ -45,6 +53,7 @@ class Call(NamedTuple):
     today: date
     sent: Sent | None = None
     link: "OpenLink | None" = None
+    again: bool = False
 
 
 class OpenLink(NamedTuple):
@@ -159,6 +168,8 @@ def _attempt(tx: Tx, known: Known, charge: Charge) -> Decided:
     if not owed or invoice.rest_minor == 0:
         code = f"invoice_{invoice.status}"
         return charge._replace(state="not_sent", code=code, wake_at=None, settled_at=now)
+    if _waited_too_long(tx, known, charge, invoice):
+        return Failure(charge, invoice, ends_now=True)
     spoken_of = waiting_keys(invoice.invoice_id, invoice.number, invoice.subscription_id, invoice.cycle_starts_on)
     if any(key in known.awaited for key in (*spoken_of, f"settlement/{invoice.invoice_id}")):
         return charge._replace(wake_at=now + SOON)
@@ -176,18 +187,37 @@ def _attempt(tx: Tx, known: Known, charge: Charge) -> Decided:
     gateway = known.gateways.get(method.provider, "gateway_missing")
     if isinstance(gateway, str):
         later = now + GATEWAY_MISSING
-        return charge._replace(code=gateway, planned_at=later, wake_at=later)
+        return _waits(charge._replace(code=gateway), now, later)
     refused_until = known.refusing.get(method.provider, now)
     if refused_until > now:
-        return wait_for_account(charge, refused_until)
+        return wait_for_account(charge, now, refused_until)
     request = _request(known, charge, invoice, method)
     of = (charge.invoice_id, charge.attempt, charge.subscription_id)
     return Call(CHARGE, *of, charge.fence + 1, method.provider, gateway, request, known.today, link=link)
 
 
-def wait_for_account(charge: Charge, until: datetime) -> Charge:
+def _waited_too_long(tx: Tx, known: Known, charge: Charge, invoice: Invoice) -> bool:
+    """Whether an attempt that something keeps from going out has waited beyond the ladder's last day.
+
+    Of an invoice that has not failed yet only the agency can say anything, and it was told: that one waits on.
+    """
+    if charge.code is None or charge.code in (CLIENT_IS_PAYING, NO_METHOD, TOO_MANY_DECLINES):
+        return False
+    since = None if charge.once else invoice.ladder_started_at
+    if since is None and (charge.once or invoice.failing_since is not None):
+        since = charge.doubtful_since
+    agency = known.agency
+    return since is not None and last_day_is_over(since, agency.retry_days, agency.timezone, tx.as_of)
+
+
+def _waits(charge: Charge, now: datetime, until: datetime) -> Charge:
+    """The attempt as it waits for something that is not its client's; it says since when."""
+    return charge._replace(doubtful_since=charge.doubtful_since or now, planned_at=until, wake_at=until)
+
+
+def wait_for_account(charge: Charge, now: datetime, until: datetime) -> Charge:
     """The attempt as it waits for an account that its provider refuses."""
-    return charge._replace(code=REFUSED_ACCOUNT, planned_at=until, wake_at=until)
+    return _waits(charge._replace(code=REFUSED_ACCOUNT), now, until)
 
 
 def _again(
@@ -195,21 +225,23 @@ def _again(
 ) -> Decided:
     """The key may have been seen with the stored parameters, so it is sent with no others: new ones are a new attempt.
 
-    An amount that the provider does not take is not asked for again. What it never got goes out as it is stored.
+    An amount that the provider does not take is not asked for again by the same method. What it never got goes out as it
+    is stored.
     """
     same = _is_rest(invoice, charge)
-    if charge.code in UNPAYABLE and same and method is not None and method.provider == charge.provider:
+    if charge.code in UNPAYABLE and same and method is not None and method.credential == charge.credential:
         later = tx.as_of + GATEWAY_MISSING
-        return charge._replace(planned_at=later, wake_at=later)
+        return _waits(charge, tx.as_of, later)
     if not same or charge.code in UNPAYABLE:
-        return Replaced(charge._replace(state="not_sent", code="replaced", wake_at=None, settled_at=tx.as_of))
+        code = charge.code if charge.code in UNPAYABLE else "replaced"
+        return Replaced(charge._replace(state="not_sent", code=code, wake_at=None, settled_at=tx.as_of))
     return _resend(known, charge, link)
 
 
 def _resend(known: Known, charge: Charge, link: OpenLink | None) -> Call | Charge:
     """The provider never got it: the stored parameters go out again under the same key."""
     found = _stored_call(known, charge)
-    return found._replace(kind=CHARGE, link=link) if isinstance(found, Call) else found
+    return found._replace(kind=CHARGE, link=link, again=True) if isinstance(found, Call) else found
 
 
 def _request(known: Known, charge: Charge, invoice: Invoice, method: Method) -> ChargeRequest:

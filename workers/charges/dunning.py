@@ -11,6 +11,7 @@ from shared.domain.dunning import (
     DECLINES_MAX,
     DECLINES_WINDOW,
     NO_METHOD,
+    TOO_MANY_DECLINES,
     Ladder,
     Method,
     Step,
@@ -34,7 +35,7 @@ _CONFIRM = "action_not_taken"
 
 
 class Failure(NamedTuple):
-    """An attempt that failed, with its code set. `ends_now`: an open action ran out, no call was made."""
+    """An attempt that failed, with its code set. `ends_now`: what it waited for has not come, no call was made."""
 
     charge: Charge
     invoice: Invoice
@@ -263,7 +264,8 @@ def client_reason(charge: Charge, *, another: bool = False) -> str:
         return "no_payment_method"
     if charge.code == _CONFIRM:
         return "not_confirmed"
-    if (charge.code or "").startswith(f"{REFUSED}:"):
+    unsent = charge.state == "due" and charge.code != TOO_MANY_DECLINES  # it waited for what is not its client's
+    if unsent or (charge.code or "").startswith(f"{REFUSED}:"):
         return "not_carried_out"
     if charge.decline_class == RETRYABLE and charge.code == "insufficient_funds":
         return "insufficient_funds"

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple, cast
 import structlog
 
 from shared.acts import pay_link
+from shared.acts.account_health import keep_accounts
 from shared.acts.pay_link import request_of
 from shared.domain.facts import Agency
 from shared.domain.pay_links import UNASKED_MAX, VERDICTS, Answer
@@ -56,7 +57,10 @@ log = structlog.get_logger()
 
 
 class LinkCall(NamedTuple):
-    """A call to make while no transaction is open. `wanted`: the invoice still asks for exactly this."""
+    """A call to make while no transaction is open. `wanted`: the invoice still asks for exactly this.
+
+    What its row calls `closing` is closed, unless somebody has paid there.
+    """
 
     link: PayLink
     gateway: OnlineGateway
@@ -103,11 +107,11 @@ def _decide(
     wanted = pay_link.is_wanted(invoice, link)
     if link.reference is None:
         # Nobody was sent to a place that is still being opened.
-        over = now >= link.expires_at or not wanted
+        over = now >= link.expires_at or not wanted or link.closing
         return pay_link.ended(tx, link) if over else link._replace(wake_at=link.expires_at)
     gateway = usable.get(link.provider, "gateway_missing")
     if isinstance(gateway, str):
-        waiting = pay_link.late(tx, agency, invoice, link, pending=False)
+        waiting = pay_link.late(tx, agency, invoice, link, pending=link.accepted)
         return waiting if waiting.state == "ended" else waiting._replace(wake_at=now + GATEWAY_MISSING)
     if busy and link.provider != "stripe":
         # The money is taken by us: not while an attempt is under way. At Stripe the client has paid, or has not.
@@ -120,11 +124,15 @@ def look(call: LinkCall) -> Looked:
     """Ask what became of the place; one that is not wanted any more is closed first, and nothing is taken there."""
     reference = call.link.reference or ""
     try:
-        if not call.wanted and call.gateway.end_link(reference):
+        if call.wanted:
+            found = call.gateway.collect_link(call.request, reference)
+            if call.link.closing and isinstance(found, NotYetKnowable) and call.gateway.end_link(reference):
+                return Looked(Expired())
+        elif call.gateway.end_link(reference):
             return Looked(Expired())
-        if not call.wanted and call.link.provider != "stripe":
-            return Looked(NotYetKnowable("it could not be closed"))
-        found = call.gateway.collect_link(call.request, reference)
+        else:
+            # Somebody has paid there, or may have: what was taken before counts, though it is asked for no more.
+            found = call.gateway.look_at_link(reference)
     except Exception as error:  # noqa: BLE001 - whatever an adapter lets slip, money may have moved
         log.error("gateway.raised", invoice_id=call.link.invoice_id, error=type(error).__name__)
         return Looked(Unknown(f"adapter raised {type(error).__name__}"))
@@ -150,9 +158,15 @@ def settle_link(store: Store, agency_id: str, call: LinkCall, looked: Looked) ->
         agency = facts.require_agency(tx, agency_id)
         invoice = invoices.load(tx, agency_id, [link.invoice_id])[link.invoice_id]
         after = _after(tx, agency, invoice, link, call, looked)
+        if isinstance(looked.found, Succeeded) or _refuses_account(looked.found):
+            keep_accounts(tx, agency, [(link.provider, cast("Found", looked.found))])
         if after is not link:
             pay_links.write(tx, agency_id, [after])
         _let_attempts_go(tx, agency_id, [after])
+
+
+def _refuses_account(found: Found | Expired | Gone) -> bool:
+    return isinstance(found, NotSent) and found.about == "account"
 
 
 def _let_attempts_go(tx: Tx, agency_id: str, links: Sequence[PayLink]) -> None:
@@ -169,18 +183,22 @@ def _after(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, call: LinkCa
         return pay_link.paid(tx, agency, invoice, link, found.reference, looked.saved)
     match verdict:
         case "ended":
-            return pay_link.ended(tx, link)
+            return pay_link.over(tx, agency, invoice, link)
         case "failed":
             return pay_link.failed(tx, agency, invoice, link)
         case "reopened":
             return _reopened(tx, agency, invoice, link, call)
         case "accepted" | "doubted":
-            return _later(tx, agency, invoice, link._replace(doubtful_since=link.doubtful_since or tx.as_of), found)
+            accepted = link.accepted or verdict == "accepted"
+            doubted = link._replace(doubtful_since=link.doubtful_since or tx.as_of, accepted=accepted)
+            return _later(tx, agency, invoice, doubted, found)
         case "missing":
             pay_link.ask_a_person(tx, agency, invoice, link, pending=False)
             return _later(tx, agency, invoice, link, found)
         case "asked_again":
-            return _later(tx, agency, invoice, link, found)
+            # Only an order that the client has agreed to can be refused.
+            agreed = link.agreed or isinstance(found, NotSent)
+            return _later(tx, agency, invoice, link._replace(agreed=agreed), found)
         case _:
             return link
 
@@ -193,12 +211,16 @@ def _reopened(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, call: Lin
     if not pay_link.is_wanted(invoice, link):
         # Changed while we asked: at once. It could not be closed: soon again.
         at = tx.as_of if call.wanted else tx.as_of + SOON
+    elif link.closing:
+        at = tx.as_of + SOON if call.link.closing else tx.as_of
     return link._replace(state="open", wake_at=at)
 
 
 def _later(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, found: Found | Expired | Gone) -> PayLink:
     """Ask again, with waits that grow, up to the last day: see `late`."""
-    waiting = pay_link.late(tx, agency, invoice, link, pending=isinstance(found, Pending))
+    # A look that failed says nothing new of a payment that is under way; that the place is gone does.
+    pending = isinstance(found, Pending) or (link.accepted and not isinstance(found, Gone))
+    waiting = pay_link.late(tx, agency, invoice, link, pending=pending)
     if waiting.state not in pay_links.OPEN:
         return waiting
     first = LATER if isinstance(found, Pending) else SOON

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from shared.acts.account_health import OF_THE_MOMENT
+from shared.domain.refusals import UNPAYABLE
 from shared.gateways.port import (
     ActionRequired,
     Declined,
@@ -14,9 +16,9 @@ from shared.gateways.port import (
     NotYetKnowable,
     Pending,
     Succeeded,
+    TakenBack,
     Unknown,
 )
-from workers.charges.account_health import UNPAYABLE
 
 OUTCOMES: Mapping[type, str] = {
     Succeeded: "succeeded",
@@ -31,13 +33,14 @@ OUTCOMES: Mapping[type, str] = {
 
 
 def answer_name(found: Found) -> str:
-    """The answer as the tables of states know it. An amount that is not taken is never asked for again under this key."""
-    if isinstance(found, NotSent) and found.key_spent and found.code not in UNPAYABLE:
+    """The answer as the tables of states know it. An amount that is not taken is never asked for again under this key, and what
+    only did not get through is asked for in the same words."""
+    if isinstance(found, NotSent) and found.key_spent and found.code not in UNPAYABLE | OF_THE_MOMENT:
         return "refused"
     return OUTCOMES[type(found)]
 
 
-def said(found: Found | Expired | Gone) -> dict[str, Any]:
+def said(found: Found | Expired | Gone | TakenBack) -> dict[str, Any]:
     """An answer as an event or a code tells it; what a database can't hold is spelled out."""
     return {"outcome": type(found).__name__, **{name: printable(value) for name, value in found._asdict().items()}}
 

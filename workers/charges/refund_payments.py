@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import structlog
 
+from shared.acts.account_health import REFUSED_ACCOUNT, keep_accounts
 from shared.acts.notify import AGENCY, about_invoice, notify
 from shared.acts.refund import fail, succeed, told
 from shared.acts.stream import net_at
@@ -32,7 +33,6 @@ from shared.store.invoices import Invoice
 from shared.store.locks import lock_subscriptions
 from shared.store.refunds import Refund
 from shared.store.transaction import Store, Tx
-from workers.charges.account_health import REFUSED_ACCOUNT, keep_accounts
 from workers.charges.outcomes import answer_name, said
 from workers.charges.unrecorded import UNRECORDED
 from workers.directory import GatewaysOf
@@ -200,7 +200,8 @@ def _again(tx: Tx, agency: Agency, refund: Refund) -> None:
 
 
 def _wait(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, state: str) -> None:
-    """The provider has not said, or not finally: look again. After three days without a word the agency is asked, once."""
+    """The provider has not said, or not finally: look again. After three days without a word, or thirty in which it was
+    accepted, the agency is asked, once."""
     since = (refund.doubtful_since if state == refund.state else None) or tx.as_of
     at = min(doubling(since, tx.as_of, FIRST_LOOK, LATEST_LOOK), net_at(tx.as_of))
     code = refund.code
@@ -208,7 +209,7 @@ def _wait(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, state: str) 
     if state != refund.state:
         check_move(REFUND_MOVES, "refund", refund.state, state)
         tx.record(agency.agency_id, f"refund.{state}", subject, told(refund))
-    if state == "unknown" and code != DOUBT and needs_a_person(since, tx.as_of):
+    if code != DOUBT and needs_a_person(since, tx.as_of, pending=state == "pending"):
         code = DOUBT
         said = {
             "since": since.date().isoformat(),

@@ -3,19 +3,19 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.acts.account_health import OF_THE_MOMENT, REFUSED_ACCOUNT
 from shared.acts.notify import AGENCY, about_invoice, notify
 from shared.acts.stream import net_at
 from shared.domain.declines import RETRYABLE
 from shared.domain.dunning import doubling
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
-from shared.domain.refusals import REFUSED_TRIES_MAX
+from shared.domain.refusals import REFUSED_TRIES_MAX, UNPAYABLE
 from shared.gateways.port import NotSent
 from shared.store import charges, collecting
 from shared.store.charges import Charge
 from shared.store.invoices import Invoice
 from shared.store.transaction import Tx
-from workers.charges.account_health import REFUSED_ACCOUNT, UNPAYABLE
 from workers.charges.dunning import REFUSED, Failure, after_failures, next_after
 from workers.charges.giving_up import end_once
 
@@ -59,8 +59,10 @@ def decline(tx: Tx, agency: Agency, declined: Charge, invoice: Invoice) -> None:
         after_failures(tx, agency, [Failure(declined, invoice)])
 
 
-def unsent(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, found: NotSent) -> None:
+def unsent(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, found: NotSent, *, seen: bool) -> None:
     """No money moved. The same attempt goes out again with the same key, or the next one does if that is spent.
+
+    `seen`: its key may have been seen with its parameters before, so nothing else goes out under it.
 
     No failure, and the client is not told; the agency is, of what no waiting cures. A refusal that nobody has listed is a
     failure at the third attempt in a row, or at the first one of an invoice that is failing already.
@@ -71,20 +73,21 @@ def unsent(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, found: NotS
         record(tx, agency, charge, "charge.not_sent", detail=found.detail, code=code)
     at = min(doubling(since, tx.as_of, FIRST_LOOK, LATEST_LOOK), net_at(tx.as_of))
     refused = charge._replace(code=code, doubtful_since=since)
+    spent = seen or found.key_spent
     if not collects(invoice, charge):
         plan_again(tx, agency, refused, invoice, at)
     elif code in UNPAYABLE:
-        _unpayable(tx, agency, refused, invoice, at, spent=found.key_spent)
+        _unpayable(tx, agency, refused, invoice, at, spent=spent)
     elif found.about == "account":
         waiting = refused._replace(code=f"{REFUSED_ACCOUNT}:{code}")
-        if found.key_spent:
+        if spent:
             _replace(tx, agency, waiting, at)
         else:
             plan_again(tx, agency, waiting._replace(request=None), invoice, at)
-    elif found.key_spent:
+    elif found.key_spent and code not in OF_THE_MOMENT:
         _refused(tx, agency, charge._replace(code=f"{REFUSED}:{code}"), invoice)
     else:
-        plan_again(tx, agency, refused._replace(request=None), invoice, at)
+        plan_again(tx, agency, refused if spent else refused._replace(request=None), invoice, at)
 
 
 def _unpayable(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, at: datetime, *, spent: bool) -> None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import structlog
 
+from shared.acts.account_health import CLIENT_IS_PAYING, LEASE_IS_OVER, keep_accounts
 from shared.acts.notify import AGENCY, CLIENT, about_invoice, notify
 from shared.acts.receive import receive
 from shared.acts.stream import net_at
@@ -32,7 +33,6 @@ from shared.store.payments import Payment
 from shared.store.rechecks import NewRecheck
 from shared.store.transaction import Store, Tx
 from shared.telemetry import metrics
-from workers.charges.account_health import CLIENT_IS_PAYING, keep_accounts
 from workers.charges.decide import CHARGE, LOOKUP, Call
 from workers.charges.dunning import look_at_others
 from workers.charges.giving_up import tell_once
@@ -77,6 +77,8 @@ def _end_links(tx: Tx, agency_id: str, answers: Sequence[Answer]) -> None:
         answer = closed[invoice_id]
         if answer.call.link is None or answer.call.link.reference != link.reference:
             continue
+        if isinstance(answer.found, NotSent) and answer.found.code == LEASE_IS_OVER:
+            continue  # nobody has closed it
         paying = isinstance(answer.found, NotSent) and answer.found.code == CLIENT_IS_PAYING
         ended = link._replace(state="ended", wake_at=None, settled_at=tx.as_of)
         written.append(link._replace(wake_at=tx.as_of) if paying else ended)
@@ -116,15 +118,16 @@ def _settle(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, answer: An
     if after != charge.state:
         check_move(CHARGE_MOVES, "charge", charge.state, after)
     charge = charge._replace(code=None) if (charge.code or "").startswith(UNRECORDED) else charge
-    _follow(tx, agency, charge, invoice, found, after)
+    _follow(tx, agency, charge, invoice, found, after, seen=answer.call.again)
     if after not in IN_DOUBT:
         # Nothing is on its way any more: a void that waited for this is looked at.
         inbox.wake(tx, agency.agency_id, [f"settlement/{charge.invoice_id}"])
-    if charge.state == "sending" and after not in ("succeeded", "declined"):
+    if after != "succeeded" and (charge.state == "sending" or after not in IN_DOUBT):
+        # Whatever became of it, the client's next invoice has its turn; what succeeded sees to that itself.
         look_at_others(tx, agency.agency_id, [charge])
 
 
-def _follow(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, found: Found, after: str) -> None:
+def _follow(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, found: Found, after: str, *, seen: bool) -> None:
     match after, found:
         case "succeeded", Succeeded(reference):
             _succeed(tx, agency, charge, invoice, reference)
@@ -139,7 +142,7 @@ def _follow(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, found: Fou
         case "action_required", ActionRequired(code):
             _require_action(tx, agency, charge, invoice, code)
         case (("due" | "not_sent"), NotSent()):
-            unsent(tx, agency, charge, invoice, found)
+            unsent(tx, agency, charge, invoice, found, seen=seen)
         case _:
             # The provider never got it: the same parameters go out again under the same key.
             plan_again(tx, agency, charge, invoice, tx.as_of)
@@ -211,7 +214,7 @@ def _disprove(tx: Tx, agency: Agency, charge: Charge, found: Found) -> None:
 def _wait(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, state: str, reference: str | None) -> None:
     """The provider has not said, or not finally: look again after as long as it has been so, up to six hours.
 
-    After three days without any word a person is asked, once; looking goes on.
+    After three days without any word, or thirty in which it was accepted, a person is asked, once; looking goes on.
     """
     still = charge.doubtful_since if state == charge.state else None
     since = still or tx.as_of
@@ -222,7 +225,7 @@ def _wait(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, state: str, 
         # An order that waits for the first answer goes out: a debit that is on its way is no failure.
         cycles.release(tx, agency.agency_id, [charge.subscription_id], ["waiting"])
     code = charge.code
-    if state == "unknown" and code != DOUBT and needs_a_person(since, tx.as_of):
+    if code != DOUBT and needs_a_person(since, tx.as_of, pending=state == "pending"):
         code = DOUBT
         record(tx, agency, charge, "charge.doubtful", since=since)
         said = {"since": since.date().isoformat(), "provider": charge.provider, "key": charge.key}

@@ -1,4 +1,4 @@
-"""An answer that could not be recorded: the attempt, the refund or the place is put aside with it, for a person to look at.
+"""An answer that could not be recorded: the attempt, refund, place or question is put aside with it, for a person to look at.
 
 Its neighbours are recorded. What it says is kept as evidence; the row says that money may have moved, and is looked at again
 four times a day, for whatever was wrong may have been mended.
@@ -9,12 +9,13 @@ from collections.abc import Callable
 import structlog
 
 from shared.domain.keys import subscription_subject
-from shared.gateways.port import Expired, Found, Gone, Pending, Succeeded
-from shared.store import charges, pay_links, refunds
+from shared.gateways.port import Expired, Found, Gone, Pending, Succeeded, TakenBack
+from shared.store import charges, pay_links, refunds, reversals
 from shared.store.errors import describe, is_data_error
 from shared.store.locks import lock_subscriptions
 from shared.store.pay_links import PayLink
 from shared.store.refunds import Refund
+from shared.store.reversals import Inquiry
 from shared.store.transaction import Store, Tx
 from workers.charges.decide import Call
 from workers.charges.outcomes import printable, said
@@ -46,7 +47,7 @@ def record_or_park(write: Callable[[], None], park: Park) -> Exception | None:
     return None
 
 
-def _evidence(found: Found | Expired | Gone, what: str) -> str:
+def _evidence(found: Found | Expired | Gone | TakenBack, what: str) -> str:
     """What the row itself keeps: the outcome, the provider's id of the money, and what went wrong."""
     reference = printable(getattr(found, "reference", "")) or "-"
     return f"{UNRECORDED}: {type(found).__name__} {reference} {printable(what)}"[:200]
@@ -126,3 +127,18 @@ def park_link(store: Store, agency_id: str, claimed: PayLink, found: Found | Exp
             about = {"invoice_id": link.invoice_id, "turn": link.turn, "key": link.key}
             answer = {"answer": said(found), "error": printable(what)}
             _record(tx, agency_id, link.subscription_id, "link.unrecorded", {**about, **answer})
+
+
+def park_question(store: Store, agency_id: str, asked: Inquiry, found: TakenBack | Found, what: str) -> None:
+    """The question stays open; what was answered before still counts."""
+    with store.transaction() as tx:
+        lock_subscriptions(tx, [(agency_id, asked.subscription_id)], wait=True)
+        inquiry = reversals.inquiry(tx, agency_id, asked.provider, asked.reference)
+        if inquiry is None or inquiry.state != "asking" or inquiry.asked_since != asked.asked_since:
+            return
+        code = _evidence(found, what)
+        reversals.write(tx, agency_id, [inquiry._replace(code=code, wake_at=tx.as_of + PARKED_FOR)])
+        if inquiry.code != code:
+            about = {"invoice_id": inquiry.invoice_id, "reference": inquiry.reference, "kind": inquiry.kind}
+            answer = {"answer": said(found), "error": printable(what)}
+            _record(tx, agency_id, inquiry.subscription_id, "inquiry.unrecorded", {**about, **answer})

@@ -10,11 +10,12 @@ from typing import Literal, NamedTuple, cast
 import structlog
 
 from shared.acts import pay_link
+from shared.acts.account_health import OF_THE_MOMENT, keep_accounts
 from shared.domain.currency import exponent
 from shared.domain.money import display
 from shared.gateways.port import KEY_IN_USE, LinkRequest, NotSent, OnlineGateway, Opened, Unknown
 from shared.pay_urls import PayUrls
-from shared.store import facts, invoices, pay_links
+from shared.store import charges, facts, invoices, pay_links
 from shared.store.invoices import Invoice
 from shared.store.locks import lock_subscriptions
 from shared.store.pay_links import PayLink
@@ -25,7 +26,6 @@ Standing = Literal["open", "settled", "under_way", "closing", "not_online", "una
 # A second press meets the first one, which is being answered: so often the same place is asked for again, by the same key.
 TRIES = 12
 PAUSE_SECONDS = 0.5
-OF_THE_MOMENT = frozenset({"unreachable", "rate_limited", "credentials_refused"})
 log = structlog.get_logger()
 
 
@@ -96,7 +96,7 @@ def pay(runtime: Runtime, token: str, *, keeps_method: bool = False) -> SentOn |
         gateway = runtime.gateways(tx, agency_id).get(link.provider, "gateway_missing")
         if isinstance(gateway, str):
             log.error("pay_page.gateway_missing", agency_id=agency_id, reason=gateway)
-            pay_links.write(tx, agency_id, [pay_link.ended(tx, link)])
+            _end(tx, agency_id, link)
             return _shown(tx, agency_id, invoice, "unavailable")
         customer = _customer(tx, agency_id, invoice, link)
     if link.url is not None:
@@ -109,7 +109,7 @@ def pay(runtime: Runtime, token: str, *, keeps_method: bool = False) -> SentOn |
 def _customer(tx: Tx, agency_id: str, invoice: Invoice, link: PayLink) -> str | None:
     """Who the client is at the provider, by his newest method there: what he saves joins it."""
     methods = facts.payment_methods(tx, agency_id, [invoice.client_id]).get(invoice.client_id, [])
-    known = [each for each in methods if each.provider == link.provider and each.customer]
+    known = [each for each in methods if each.usable and each.provider == link.provider and each.customer]
     return max(known, key=lambda each: (each.instructed_at, each.payment_method_id)).customer if known else None
 
 
@@ -137,13 +137,16 @@ def _settled(
         if invoice is None:
             raise LookupError("an invoice that had a place is gone")
         current = pay_links.open_of(tx, agency_id, [invoice_id]).get(invoice_id)
-        if current is not None and current.turn == link.turn:
+        current = current if current is not None and current.turn == link.turn else None
+        if current is not None:
+            asked_for = pay_link.is_wanted(invoice, current) and not current.closing
             if current.url is None and isinstance(found, Opened):
-                current = pay_link.opened(tx, agency_id, current, found.reference, found.url)
-            if current.url is not None:
+                current = pay_link.opened(tx, agency_id, current, found.reference, found.url, asked_for=asked_for)
+            if current.url is not None and asked_for:
                 return SentOn(current.url)
-            if not last:
+            if current.url is None and not last:
                 return None
+        if current is not None and current.url is None:
             standing = _refused(tx, agency_id, invoice, current, found)
         else:
             standing = pay_link.offers(tx, facts.require_agency(tx, agency_id), invoice) or "closing"
@@ -152,12 +155,26 @@ def _settled(
 
 
 def _refused(tx: Tx, agency_id: str, invoice: Invoice, link: PayLink, found: Opened | NotSent | Unknown) -> Standing:
-    """There is no place. What the provider refuses for what it says would be refused again under that key: it ends."""
-    if not isinstance(found, NotSent) or found.code in OF_THE_MOMENT:
+    """There is no place. What the provider refuses for what it says would be refused again under that key: it ends.
+
+    A refusal of the agency's account is told as such, for it concerns every invoice.
+    """
+    agency = facts.require_agency(tx, agency_id)
+    account = isinstance(found, NotSent) and found.about == "account"
+    if isinstance(found, NotSent) and (found.key_spent or not (account or found.code in OF_THE_MOMENT)):
+        _end(tx, agency_id, link)
+    if isinstance(found, NotSent) and account:
+        keep_accounts(tx, agency, [(link.provider, found)])
+    if not isinstance(found, NotSent) or account or found.code in OF_THE_MOMENT:
         return "unavailable"
-    pay_links.write(tx, agency_id, [pay_link.ended(tx, link)])
-    pay_link.tell_not_payable(tx, facts.require_agency(tx, agency_id), invoice, found.code or "refused")
+    pay_link.tell_not_payable(tx, agency, invoice, found.code or "refused")
     return "not_online"
+
+
+def _end(tx: Tx, agency_id: str, link: PayLink) -> None:
+    """Nobody was sent there, and nobody can be: an attempt that waited for it waits no longer."""
+    pay_links.write(tx, agency_id, [pay_link.ended(tx, link)])
+    charges.wake_open(tx, agency_id, [link.invoice_id])
 
 
 def _locked(tx: Tx, agency_id: str, invoice_id: str) -> Invoice | None:

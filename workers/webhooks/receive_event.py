@@ -86,7 +86,7 @@ def apply(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> None:
             _dispute(tx, provider, agency_id, event)
         case "reversal" if event.reference is not None and event.payment is not None:
             if refunds.by_reference(tx, agency_id, provider, event.reference) is None:
-                taken_back.ask(tx, agency_id, provider, "reversal", event.reference, event.payment)
+                _ask(tx, agency_id, provider, "reversal", event.reference, event)
         case _:
             return
 
@@ -94,7 +94,7 @@ def apply(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> None:
 def _payment(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> None:
     if event.failed and event.payment is not None:
         # What was there has failed after all, as a debit may weeks later.
-        taken_back.ask(tx, agency_id, provider, "payment", event.payment, event.payment)
+        _ask(tx, agency_id, provider, "payment", event.payment, event)
     link = pay_links.named(tx, agency_id, provider, event.reference, event.key)
     if link is not None:
         lock_subscriptions(tx, [(agency_id, link.subscription_id)], wait=True)
@@ -110,6 +110,20 @@ def _payment(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> Non
     woken = None if again is None else _woken(tx, again, event)
     if woken is not None:
         charges.write(tx, agency_id, [woken])
+
+
+def _ask(tx: Tx, agency_id: str, provider: str, kind: str, reference: str, event: ProviderEvent) -> None:
+    """Ask what is gone of the payment that an event is about, under whichever of its names it is recorded."""
+    payment = _ours(tx, agency_id, provider, event)
+    if payment is not None:
+        taken_back.ask(tx, agency_id, provider, kind, reference, payment)
+
+
+def _ours(tx: Tx, agency_id: str, provider: str, event: ProviderEvent) -> str | None:
+    """The name under which a payment is recorded: a person may have named it by our key, upstream by another id of it."""
+    names = [each for each in (event.payment, event.also, event.key) if each is not None]
+    known = payments.by_references(tx, agency_id, provider, names) if names else {}
+    return next((each for each in names if each in known), None)
 
 
 def _wake_link(tx: Tx, agency_id: str, link: PayLink, event: ProviderEvent) -> None:
@@ -137,12 +151,13 @@ def _woken(tx: Tx, charge: Charge, event: ProviderEvent) -> Charge | None:
 def _refund(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> None:
     if event.reference is None:
         return
-    found = _locked_invoices(tx, provider, agency_id, event.payment)
+    payment = _ours(tx, agency_id, provider, event)
+    found = _locked_invoices(tx, provider, agency_id, payment)
     known = refunds.by_reference(tx, agency_id, provider, event.reference)
     if known is None and event.key is not None:
         known = refunds.by_key(tx, agency_id, event.key)
     if known is None:
-        _refund_there(tx, provider, agency_id, event, found)
+        _refund_there(tx, provider, agency_id, event, payment or "", found)
     elif known.state in ("unknown", "pending"):
         lock_subscriptions(tx, [(agency_id, known.subscription_id)], wait=True)
         refunds.write(tx, agency_id, [known._replace(reference=event.reference, wake_at=tx.as_of)])
@@ -151,10 +166,12 @@ def _refund(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> None
         taken_back.ask(tx, agency_id, provider, "refund", event.reference, known.payment_reference)
 
 
-def _refund_there(tx: Tx, provider: str, agency_id: str, event: ProviderEvent, found: Sequence[Invoice]) -> None:
+def _refund_there(
+    tx: Tx, provider: str, agency_id: str, event: ProviderEvent, payment: str, found: Sequence[Invoice]
+) -> None:
     """A refund that is none of ours, of the first invoice under its payment that has so much left; what PayPal calls a reversal
     it may tell as a refund, too."""
-    reference, payment = event.reference or "", event.payment or ""
+    reference = event.reference or ""
     if not event.amount_minor or reversals.inquiry(tx, agency_id, provider, reference) is not None:
         return
     agency = facts.require_agency(tx, agency_id)
@@ -164,13 +181,16 @@ def _refund_there(tx: Tx, provider: str, agency_id: str, event: ProviderEvent, f
 
 
 def _dispute(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> None:
-    """A new dispute is told; what becomes of it later is asked."""
-    if event.reference is None or event.payment is None:
+    """What became of a dispute is asked, of a new one too: a debit that was returned is lost from its beginning."""
+    if event.reference is None:
         return
-    if not event.type.lower().endswith("dispute.created"):
-        taken_back.ask(tx, agency_id, provider, "dispute", event.reference, event.payment)
+    known = payments.by_references(tx, agency_id, provider, [payment for _, payment in event.disputed])
+    asked = [(reference, payment) for reference, payment in event.disputed if payment in known]
+    for reference, payment in asked:
+        taken_back.ask(tx, agency_id, provider, "dispute", reference, payment)
+    if not asked or not event.type.lower().endswith("dispute.created"):
         return
-    for invoice in _locked_invoices(tx, provider, agency_id, event.payment)[:1]:
+    for invoice in _locked_invoices(tx, provider, agency_id, asked[0][1])[:1]:
         data = {
             "invoice_id": invoice.invoice_id,
             "provider": provider,

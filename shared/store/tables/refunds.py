@@ -123,6 +123,12 @@ pay_links = Table(
     instant("doubtful_since", null=True),
     # The client wants what he pays by to be kept for his other invoices.
     Column("keeps_method", Boolean, nullable=False, server_default="false"),
+    # Another place is to follow: this one is closed, unless somebody has paid there.
+    Column("closing", Boolean, nullable=False, server_default="false"),
+    # The client has agreed to pay there, and the provider refused us the money so far.
+    Column("agreed", Boolean, nullable=False, server_default="false"),
+    # The provider has said that a payment is under way.
+    Column("accepted", Boolean, nullable=False, server_default="false"),
     Column("rings", SmallInteger, nullable=False, server_default="0"),
     Column("tries", SmallInteger, nullable=False, server_default="0"),
     ForeignKeyConstraint(

@@ -26,7 +26,7 @@ payment_reversals = Table(
         name="fk_payment_reversals_invoices",
     ),
     CheckConstraint("amount_minor <> 0", name="amount_moved"),
-    one_of("kind", "dispute", "reversal", "payment"),
+    one_of("kind", "dispute", "reversal", "payment", "by_hand"),
 )
 Index("ix_payment_reversals_invoice", payment_reversals.c.agency_id, payment_reversals.c.invoice_id)
 
@@ -54,7 +54,7 @@ payment_inquiries = Table(
         ["invoices.agency_id", "invoices.invoice_id"],
         name="fk_payment_inquiries_invoices",
     ),
-    one_of("kind", "dispute", "reversal", "payment", "refund"),
+    one_of("kind", "dispute", "reversal", "payment", "by_hand", "refund"),
     one_of("state", "asking", "answered", "unanswered"),
 )
 Index(

@@ -12,6 +12,8 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("pay_links", sa.Column("doubtful_since", sa.DateTime(timezone=True), nullable=True))
     op.add_column("pay_links", sa.Column("keeps_method", sa.Boolean(), server_default="false", nullable=False))
+    for flag in ("closing", "agreed", "accepted"):
+        op.add_column("pay_links", sa.Column(flag, sa.Boolean(), server_default="false", nullable=False))
     _reversals()
     _inquiries()
 
@@ -30,7 +32,7 @@ def _reversals() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("amount_minor <> 0", name="amount_moved"),
-        sa.CheckConstraint("kind IN ('dispute', 'reversal', 'payment')", name="kind_known"),
+        sa.CheckConstraint("kind IN ('dispute', 'reversal', 'payment', 'by_hand')", name="kind_known"),
         sa.ForeignKeyConstraint(
             ["agency_id", "invoice_id"],
             ["invoices.agency_id", "invoices.invoice_id"],
@@ -59,7 +61,7 @@ def _inquiries() -> None:
         sa.Column("wake_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("rings", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("tries", sa.SmallInteger(), server_default="0", nullable=False),
-        sa.CheckConstraint("kind IN ('dispute', 'reversal', 'payment', 'refund')", name="kind_known"),
+        sa.CheckConstraint("kind IN ('dispute', 'reversal', 'payment', 'by_hand', 'refund')", name="kind_known"),
         sa.CheckConstraint("state IN ('asking', 'answered', 'unanswered')", name="state_known"),
         sa.ForeignKeyConstraint(
             ["agency_id", "invoice_id"],
@@ -80,5 +82,5 @@ def _inquiries() -> None:
 def downgrade() -> None:
     for table in ("payment_inquiries", "payment_reversals"):
         op.drop_table(table)
-    for column in ("keeps_method", "doubtful_since"):
+    for column in ("accepted", "agreed", "closing", "keeps_method", "doubtful_since"):
         op.drop_column("pay_links", column)

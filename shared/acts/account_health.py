@@ -7,6 +7,7 @@ from datetime import datetime
 from shared.acts.notify import AGENCY, Draft, notify
 from shared.domain.facts import Agency
 from shared.domain.pacing import Account, accepted, failed, refused, slowed
+from shared.domain.refusals import UNPAYABLE
 from shared.gateways.port import Found, NotFound, NotSent, NotYetKnowable, Unknown
 from shared.store import accounts
 from shared.store.transaction import Tx
@@ -14,9 +15,8 @@ from shared.store.transaction import Tx
 RATE_LIMITED = "rate_limited"
 CLIENT_IS_PAYING = "client_is_paying"
 LEASE_IS_OVER = "lease_is_over"
+OF_THE_MOMENT = frozenset({"unreachable", RATE_LIMITED})  # says nothing of the request
 REFUSED_ACCOUNT = "account_refused"
-# The amount itself can't be collected by the provider, however often it is tried: the agency has to do something.
-UNPAYABLE = frozenset({"amount_too_small", "amount_too_large", "amount_not_payable", "currency_not_supported"})
 # Says nothing of the account.
 OURS = UNPAYABLE | {CLIENT_IS_PAYING, LEASE_IS_OVER, "pending_capture"}
 
