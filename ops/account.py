@@ -84,7 +84,7 @@ def _tell(agency: str, account: Configured, known: Sequence[Configured]) -> None
     if reader()(secret) is None:
         click.echo("here there is no such secret: the charges process needs it, and waits for it until then")
     if webhook_secret is not None:
-        click.echo(f"its webhook path {webhooks_of(account)}, proven by {variable_of(webhook_secret)}")
+        click.echo(f"its webhook path is {webhooks_of(account)}, verified with {variable_of(webhook_secret)}")
     if several := unsaid_sharing(account, known, reader()):
         click.echo(several)
 

@@ -37,10 +37,9 @@ class Database:
     def __init__(self, server: PostgresServer, name: str, template: str) -> None:
         self._server, self._name = server, name
         self.url = server.create_database(name, template)
-        self.engine = make_engine(self.url, ping=False)
-        self._session = psycopg.connect(self.url.replace("+psycopg", "", 1), autocommit=True)
-        # Neither foreign keys nor the guards of states stand in the way.
-        self._session.execute("SET session_replication_role = replica")
+        # Tables of tests stay small, so a plan that is kept stays right, and planning is half of what a statement costs.
+        self.engine = make_engine(self.url, ping=False, prepare_threshold=2)
+        self._session = self._connect()
         self._tables = [sql.Identifier(row[0]) for row in self._session.execute(TABLES)]
         self._rows = [(table, rows) for table in self._tables if (rows := self._read(table))]
         self._sequences = self._session.execute(SEQUENCES).fetchall()
@@ -48,6 +47,8 @@ class Database:
 
     def restore(self) -> bool:
         """True if it is again as it was when it was copied; else it is to be dropped."""
+        if self._session.closed:
+            self._session = self._connect()
         if self.engine.pool.checkedout() or not self._alone():  # type: ignore[attr-defined]
             return False
         if self._session.execute(SHAPE).fetchone() != self._shape:
@@ -60,10 +61,29 @@ class Database:
             self._session.cursor().executemany("SELECT setval(%s, %s, %s)", self._sequences)
         return gone <= ROWS_MAX
 
+    @contextmanager
+    def copied(self) -> Iterator[str]:
+        """The address of a copy with the rows of now."""
+        self._leave()
+        name = f"{self._name}_copy"
+        try:
+            yield self._server.create_database(name, self._name)
+        finally:
+            self._server.drop_database(name)
+
     def drop(self) -> None:
-        self._session.close()
-        self.engine.dispose()
+        self._leave()
         self._server.drop_database(self._name)
+
+    def _leave(self) -> None:
+        self.engine.dispose()
+        self._session.close()
+
+    def _connect(self) -> psycopg.Connection:
+        session = psycopg.connect(self.url.replace("+psycopg", "", 1), autocommit=True)
+        # Neither foreign keys nor the guards of states stand in the way.
+        session.execute("SET session_replication_role = replica")
+        return session
 
     def _alone(self) -> bool:
         """No session but ours and those of the engine."""

@@ -150,7 +150,7 @@ class Run(Reckoning):
             about = stand(self.town.provider, f"dp_{payment}", payment, self.random.choice([amount, 700]), status)
             self.lost[invoice_id] += status == "lost"
             id_ = about.get("id") or about["dispute_id"]
-            event = ProviderEvent(id="e", type="closed", about="dispute", reference=id_, payment=payment)
+            event = ProviderEvent(id="e", type="closed", about="dispute", reference=id_, disputed=((id_, payment),))
             receive_event.apply(tx, self.town.name, self.agency_id, event)
 
     def transfer(self) -> None:

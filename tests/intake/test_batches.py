@@ -12,8 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from ops.simulate.world import World
-from shared.store.embedded import PostgresServer
 from shared.store.transaction import FixedClock, Store, make_engine
+from tests.databases import Database
 from tests.journeys.portal import DEFAULTS, IDS
 from tests.races.upstream import message
 from tests.table_contents import changed, contents
@@ -114,21 +114,17 @@ class Upstream:
 
 
 @contextmanager
-def copied(store: Store, postgres: PostgresServer) -> Iterator[Store]:
+def copied(store: Store, database: Database) -> Iterator[Store]:
     """A second database with the same rows, at the same moment."""
-    store.engine.dispose()
-    url = postgres.create_database("duecycle_one_by_one", store.engine.url.database)
-    copy = Store(make_engine(url), store.clock)
-    try:
+    with database.copied() as url:
+        copy = Store(make_engine(url), store.clock)
         yield copy
-    finally:
         copy.engine.dispose()
-        postgres.drop_database("duecycle_one_by_one")
 
 
-def received_both_ways(store: Store, postgres: PostgresServer, raws: Sequence[bytes]) -> list[Received]:
+def received_both_ways(store: Store, database: Database, raws: Sequence[bytes]) -> list[Received]:
     """What became of a batch, which came to the same rows as its messages one after another."""
-    with copied(store, postgres) as other, capture_logs() as logs:
+    with copied(store, database) as other, capture_logs() as logs:
         together = receive_batch(store, raws)
         assert "changes.taken_apart" not in {each["event"] for each in logs}
         assert together == receive_changes(other, raws)
@@ -136,7 +132,7 @@ def received_both_ways(store: Store, postgres: PostgresServer, raws: Sequence[by
     return together
 
 
-def test_a_late_revision_counts_among_those_of_its_own_batch(store: Store, postgres: PostgresServer) -> None:
+def test_a_late_revision_counts_among_those_of_its_own_batch(store: Store, database: Database) -> None:
     """Between the second and the fourth comes the third, and the fourth then counts from no earlier than the third."""
     at = "2026-05-2%dT10:00:00Z"
     services = [message("service.upserted", at % day, revision=revision) for revision, day in ((2, 1), (4, 3), (3, 5))]
@@ -145,7 +141,7 @@ def test_a_late_revision_counts_among_those_of_its_own_batch(store: Store, postg
     ]
     begun = [message("agency.upserted", at % 0, revision=1), message("client.upserted", at % 0, revision=1)]
 
-    received = received_both_ways(store, postgres, [*begun, *services, *subscribed])
+    received = received_both_ways(store, database, [*begun, *services, *subscribed])
 
     assert [each.state for each in received][2:] == ["applied", "applied", "stale"] * 2
     with store.transaction() as tx:
@@ -153,7 +149,7 @@ def test_a_late_revision_counts_among_those_of_its_own_batch(store: Store, postg
     assert [tuple(row) for row in rows] == [(2, 21), (3, 25), (4, 25)]
 
 
-def test_an_order_id_belongs_to_the_first_of_a_batch(store: Store, postgres: PostgresServer) -> None:
+def test_an_order_id_belongs_to_the_first_of_a_batch(store: Store, database: Database) -> None:
     """Two new subscriptions claim it: the second is refused, whatever may still be unwritten of the first."""
     at = "2026-05-20T10:00:00Z"
     begun = [message(f"{fact}.upserted", at, revision=1) for fact in ("agency", "client", "service")]
@@ -161,7 +157,7 @@ def test_an_order_id_belongs_to_the_first_of_a_batch(store: Store, postgres: Pos
         message("subscription.upserted", at, revision=1, subscription_id=id_, order_id="order-1") for id_ in "abb"
     ]
 
-    received = received_both_ways(store, postgres, begun + claims)
+    received = received_both_ways(store, database, begun + claims)
 
     assert [(each.state, each.field) for each in received[-3:]] == [
         ("applied", ""),
@@ -170,23 +166,21 @@ def test_an_order_id_belongs_to_the_first_of_a_batch(store: Store, postgres: Pos
     ]
 
 
-def test_a_card_that_changes_within_a_batch_is_new_by_the_message_before(
-    store: Store, postgres: PostgresServer
-) -> None:
+def test_a_card_that_changes_within_a_batch_is_new_by_the_message_before(store: Store, database: Database) -> None:
     """Another card and the same once more, then the first one back: each is compared with the card just before it."""
     at = "2026-05-2%dT10:00:00Z"
     begun = [message(f"{fact}.upserted", at % 0, revision=1) for fact in ("agency", "client", "payment_method")]
-    received_both_ways(store, postgres, begun)
+    received_both_ways(store, database, begun)
     for revisions, instructed_on in ((((2, "new"), (3, "new")), 22), (((4, "other"), (5, "new"), (6, "new")), 25)):
         cards = [message("payment_method.upserted", at % day, revision=day, token=token) for day, token in revisions]
-        received_both_ways(store, postgres, cards)
+        received_both_ways(store, database, cards)
         with store.transaction() as tx:
             assert tx.scalar("SELECT extract(day FROM instructed_at) FROM payment_methods") == instructed_on
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_any_batch_comes_to_the_same_as_one_by_one(
-    seed: int, store: Store, clock: FixedClock, postgres: PostgresServer, tmp_path: Path
+    seed: int, store: Store, clock: FixedClock, database: Database, tmp_path: Path
 ) -> None:
     """Verdicts and every row of every table, batch after batch, while the cluster works in between."""
     upstream = Upstream(seed, clock.at)
@@ -195,7 +189,7 @@ def test_any_batch_comes_to_the_same_as_one_by_one(
     for _ in range(ROUNDS):
         upstream.at = clock.at
         raws = upstream.says(upstream.random.randrange(20, 120))
-        states |= {each.state for each in received_both_ways(store, postgres, raws)}
+        states |= {each.state for each in received_both_ways(store, database, raws)}
         clock.at += timedelta(days=upstream.random.randrange(1, 5))
         world.settle()
     assert {"applied", "waiting", "stale", "rejected"} <= states

@@ -210,7 +210,7 @@ def test_another_encoding_is_named_and_the_run_says_that_nothing_came_of_it(
     path.write_bytes((b"\r\n".join(UPSERTS) + b"\r\n").decode().encode(codec))
     result = simulate(path, "--until", "2026-06-02", "--out", tmp_path / "out")
     assert result.exit_code == 1
-    assert "no message of in.jsonl counted" in result.stderr
+    assert "no message of in.jsonl was applied" in result.stderr
     assert f"line 1: is {name}, not UTF-8; expected one JSON object" in result.stderr
     rejected = [json.loads(line) for line in (tmp_path / "out" / "rejected.jsonl").read_text().splitlines()]
     assert [each["line"] for each in rejected] == [1, 2]
@@ -222,4 +222,4 @@ def test_a_run_in_which_everything_waits_says_what_is_missing(tmp_path: Path) ->
     path.write_bytes(UPSERTS[1] + b"\n")
     result = simulate(path, "--until", "2026-06-02", "--out", tmp_path / "out")
     assert result.exit_code == 1
-    assert "no message of in.jsonl counted: waits for agency/ag" in result.stderr
+    assert "no message of in.jsonl was applied: waits for agency/ag" in result.stderr

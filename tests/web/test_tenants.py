@@ -145,7 +145,7 @@ def printed_address(shop: Shop, agency_id: str) -> str:
     options = ("--provider", "stripe", "--secret", "main", "--webhook-secret", "hook", "--test")
     answer = run(shop, "account", "set", "--agency", agency_id, *options)
     assert answer.exit_code == 0, answer.output
-    (line,) = [line for line in answer.output.splitlines() if line.startswith("its webhooks come to ")]
+    (line,) = [line for line in answer.output.splitlines() if line.startswith("its webhook path is ")]
     return line.split(" ")[4].rstrip(",")
 
 
