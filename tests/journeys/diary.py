@@ -100,6 +100,11 @@ class Diary:
             self.world.settle()
             self._unsettled = False
 
+    def wake(self) -> None:
+        """The clock was moved by somebody else: everything that is due by now happens."""
+        self._unsettled = True
+        self.settle()
+
     def moment(self, at: str | datetime, when: time | None) -> datetime:
         """The instant meant: a text without a time is that day at local `when`, None its last microsecond."""
         if isinstance(at, datetime):

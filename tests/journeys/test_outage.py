@@ -1,6 +1,7 @@
 """An outage changes nothing but the dates of issue (and the numbers that follow from their order)."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
@@ -9,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from shared.store.embedded import PostgresServer
-from shared.store.transaction import FixedClock, Store, make_engine
+from shared.store.transaction import FixedClock, Store
 from tests.conftest import START
+from tests.databases import Databases
 from tests.journeys.diary import Diary, told
 from tests.journeys.portal import MONTHLY, WEEKLY
 
@@ -29,17 +30,15 @@ LINES = """
 
 
 @pytest.fixture
-def live(postgres: PostgresServer, template: str, tmp_path: Path) -> Iterator[Callable[..., Diary]]:
+def live(databases: Databases, tmp_path: Path) -> Iterator[Callable[..., Diary]]:
     """Live one diary more, on a database of its own, with or without an outage; its invariants are checked."""
     numbers = count(1)
-    opened: list[tuple[str, Store]] = []
+    opened = ExitStack()
 
     def one(write: Write, until: str, outage: tuple[str, str] | None = None) -> Diary:
-        name = f"{template}_outage_{next(numbers)}"
         clock = FixedClock(START)
-        store = Store(make_engine(postgres.create_database(name, template)), clock)
-        opened.append((name, store))
-        diary = Diary(store, clock, tmp_path / name)
+        store = Store(opened.enter_context(databases.one()).engine, clock)
+        diary = Diary(store, clock, tmp_path / str(next(numbers)))
         if outage:
             diary.outage(*outage)
         write(diary)
@@ -47,10 +46,8 @@ def live(postgres: PostgresServer, template: str, tmp_path: Path) -> Iterator[Ca
         diary.check()
         return diary
 
-    yield one
-    for name, store in opened:
-        store.engine.dispose()
-        postgres.drop_database(name)
+    with opened:
+        yield one
 
 
 def ledger(diary: Diary) -> dict[str, list[Any]]:
@@ -181,7 +178,7 @@ def _change(random: Random) -> tuple[str, dict[str, Any]]:
     return random.choice(options)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_random_summers_give_the_same_documents(live: Callable[..., Diary], seed: int) -> None:
     random = Random(seed)  # noqa: S311
     write = script(random)

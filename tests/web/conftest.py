@@ -132,6 +132,11 @@ class Shop:
         """Time passes, and everything in it happens."""
         self.diary.go(self.clock.at + timedelta(**span))
 
+    def sleep(self, **span: float) -> None:
+        """Nothing runs for so long; then everything that is due by then happens."""
+        self.clock.at += timedelta(**span)
+        self.diary.wake()
+
     def status(self, invoice_id: str = "inv:sub:2026-06-01") -> str:
         found: list[tuple[Any, ...]] = self.diary.ask(
             "SELECT status FROM invoices WHERE invoice_id = :id", id=invoice_id
