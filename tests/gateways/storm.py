@@ -24,7 +24,7 @@ from workers.charges.charge_invoices import Runtime, always, charge_invoices
 from workers.intake.receive_changes import receive_change
 from workers.webhooks import pay_page, receive_event
 
-RUNS = int(os.environ.get("DUECYCLE_RUNS", "25"))
+RUNS = int(os.environ.get("DUECYCLE_RUNS", "16"))
 INVOICES = 2  # of each
 STEPS = 12
 END_STEPS = 90
