@@ -91,6 +91,8 @@ _REST = {
     "notices_failed": "notices given up",
     "inbox_waiting": "messages of upstream that wait",
     "inbox_rejected": "messages of upstream rejected",
+    "webhooks_unproven": "webhooks that PayPal has not confirmed yet",
+    "webhooks_set_aside": "webhooks that could not be applied",
     "events_unpublished": "events not published yet",
 }
 

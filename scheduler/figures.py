@@ -44,6 +44,11 @@ DESCRIBED: Mapping[str, Described] = {
     "duecycle_notices_failed": Described("Notices that could not be sent and are given up."),
     "duecycle_inbox_messages": Described("Messages of upstream that wait or were rejected.", ("state",)),
     "duecycle_oldest_inbox_waiting_seconds": Described("How long the oldest waiting message of upstream has waited."),
+    "duecycle_webhooks_kept": Described(
+        "Webhooks whose provider has not said yet whether it sent them (unproven), or that could not be applied (unreadable).",
+        ("state",),
+    ),
+    "duecycle_oldest_unproven_webhook_seconds": Described("How long the oldest unproven webhook has been kept."),
     "duecycle_events_unpublished": Described("Events that the exchange has not confirmed."),
     "duecycle_oldest_event_unpublished_seconds": Described("How long the oldest of these has waited."),
     "duecycle_rechecks": Described("Changed facts whose subscriptions are still to be looked at."),
@@ -123,23 +128,33 @@ def samples_of(found: Figures) -> Iterator[Sample]:
         ("duecycle_rechecks", found.rechecks),
     ):
         yield Sample(name, (), count.rows)
-    for state, count in (("waiting", found.inbox_waiting), ("rejected", found.inbox_rejected)):
-        yield Sample("duecycle_inbox_messages", (state,), count.rows)
+    for name, state, count in (
+        ("duecycle_inbox_messages", "waiting", found.inbox_waiting),
+        ("duecycle_inbox_messages", "rejected", found.inbox_rejected),
+        ("duecycle_webhooks_kept", "unproven", found.webhooks_unproven),
+        ("duecycle_webhooks_kept", "unreadable", found.webhooks_set_aside),
+    ):
+        yield Sample(name, (state,), count.rows)
+    yield from _ages(found)
+    yield Sample("duecycle_refused_duplicates", (), found.refused_duplicates)
+    yield Sample("duecycle_late_releases", (), found.late_releases)
+    yield Sample("duecycle_accounts_paused", (), found.accounts_paused)
+    for pool in ("charges", "invoices", "notices"):
+        yield Sample("duecycle_pauses", (pool,), found.paused.get(pool, 0))
+
+
+def _ages(found: Figures) -> Iterator[Sample]:
     for name, oldest in (
         ("duecycle_oldest_schedule_seconds", found.schedules_due.oldest_at),
         ("duecycle_oldest_unknown_charge_seconds", found.charges.get("unknown", Count(0, None)).oldest_at),
         ("duecycle_oldest_refund_seconds", found.refunds_open.oldest_at),
         ("duecycle_oldest_notice_seconds", found.notices_due.oldest_at),
         ("duecycle_oldest_inbox_waiting_seconds", found.inbox_waiting.oldest_at),
+        ("duecycle_oldest_unproven_webhook_seconds", found.webhooks_unproven.oldest_at),
         ("duecycle_oldest_event_unpublished_seconds", found.events_unpublished.oldest_at),
         ("duecycle_scheduler_beat_age_seconds", found.beat_at),
     ):
         yield Sample(name, (), _age(found.as_of, oldest))
-    yield Sample("duecycle_refused_duplicates", (), found.refused_duplicates)
-    yield Sample("duecycle_late_releases", (), found.late_releases)
-    yield Sample("duecycle_accounts_paused", (), found.accounts_paused)
-    for pool in ("charges", "invoices", "notices"):
-        yield Sample("duecycle_pauses", (pool,), found.paused.get(pool, 0))
 
 
 def _cycles(found: Figures) -> Iterator[Sample]:

@@ -7,6 +7,7 @@ them at once, never one after another.
 import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -28,8 +29,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `broker_urls`: the nodes of one RabbitMQ cluster, tried in turn. `http`: where /metrics, /healthz and /readyz are served
     (None: nowhere; port 0: any free one). `webhooks`: where
     the providers' webhooks and the pages to pay by are served; clients reach those under `public_url`, whose addresses
-    `link_secret` signs. `mail_url`: see `shared/documents/delivery.py`. `lease`: how long rung work may
-    take before it is rung again; whatever a worker waits for is at most half of it.
+    `link_secret` signs; `proxies` in front of them speak for many. `mail_url`: see `shared/documents/delivery.py`. `lease`:
+    how long rung work may take before it is rung again; whatever a worker waits for is at most half of it.
     """
 
     database_url: str = ""
@@ -39,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str = ""
     link_secret: str = ""
     webhooks: tuple[str, int] = ("127.0.0.1", 8080)
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     http: tuple[str, int] | None = ("127.0.0.1", 0)
     threads: int = 4
     lease: timedelta = timedelta(minutes=2)
@@ -62,6 +64,7 @@ def load(environ: Mapping[str, str] = os.environ, needs: tuple[str, ...] = ("DAT
         public_url=reader.read("PUBLIC_URL", "", _public),
         link_secret=reader.read("LINK_SECRET", "", _long),
         webhooks=reader.read("WEBHOOKS", ("127.0.0.1", 8080), _address),
+        proxies=reader.read("PROXIES", (), _networks),
         http=reader.read("HTTP", _ANY_PORT, _http),
         threads=reader.read("THREADS", 4, _whole(1, 64)),
         lease=reader.read("LEASE_SECONDS", timedelta(minutes=2), _seconds(4, 3600)),
@@ -201,6 +204,15 @@ def _address(text: str, _reader: _Reader, otherwise: str = "") -> tuple[str, int
     if not colon or not port.isdecimal() or not 0 <= int(port) <= 65535:
         raise ValueError(f"is {text!r}; write HOST:PORT, such as 0.0.0.0:9190{otherwise}")
     return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _networks(text: str, _reader: _Reader) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
+    except ValueError as error:
+        raise ValueError(
+            f"is no list of addresses ({error}); write 10.0.0.7 or 10.0.0.0/24, several with commas"
+        ) from None
 
 
 def _whole(least: int, most: int) -> Callable[[str, _Reader], int]:

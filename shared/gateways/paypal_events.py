@@ -12,39 +12,50 @@ from urllib.parse import urlsplit
 
 from shared.gateways.amounts import UnpayableAmountError, paypal_minor
 from shared.gateways.paypal_reversals import part_of
-from shared.gateways.port import BadSignatureError, Listed, ProviderEvent
+from shared.gateways.port import UNREADABLE, BadSignatureError, Listed, ProviderEvent, UnreadableError, readable
 
 FUTURE_MAX: Final = timedelta(minutes=5)
 PAST_MAX: Final = timedelta(days=4)  # PayPal delivers again for three days
+HEADER_MAX: Final = 2000  # characters
 REVERSED: Final = "PAYMENT.CAPTURE.REVERSED"
 _DENIED: Final = frozenset({"PAYMENT.CAPTURE.DENIED", "PAYMENT.CAPTURE.DECLINED"})
 _SIGNED: Final = ("auth_algo", "cert_url", "transmission_id", "transmission_sig", "transmission_time")
 
 
-def postback(raw: bytes, headers: Mapping[str, str], webhook_id: str, now: datetime) -> bytes:
-    """The question whether PayPal sent this. Raises BadSignatureError for what can't be of PayPal."""
-    signed = {name: headers.get(f"paypal-{name.replace('_', '-')}", "") for name in _SIGNED}
-    if not all(signed.values()):
+def claimed(raw: bytes, headers: Mapping[str, str], now: datetime) -> dict[str, str]:
+    """What a webhook says of its sender, the only headers that are needed to ask PayPal; nothing of it is proven.
+
+    Raises BadSignatureError for what can't be of PayPal, and UnreadableError for what is no event.
+    """
+    names = {name: f"paypal-{name.replace('_', '-')}" for name in _SIGNED}
+    signed = {header: headers.get(header, "") for header in names.values()}
+    if not all(0 < len(each) <= HEADER_MAX and each.isprintable() for each in signed.values()):
         raise BadSignatureError("not signed")
     try:
-        at = datetime.fromisoformat(signed["transmission_time"])
-        if not isinstance(json.loads(raw), dict):  # it is put into JSON as it is, so it has to be JSON
-            raise ValueError("no object")
+        at = datetime.fromisoformat(signed[names["transmission_time"]])
     except ValueError:
-        raise BadSignatureError("not an event") from None
+        raise BadSignatureError("the stamp is none") from None
     if at.tzinfo is None or not now - PAST_MAX <= at <= now + FUTURE_MAX:
         raise BadSignatureError("the stamp is too old, or of the future")
-    head = json.dumps({**signed, "webhook_id": webhook_id})
+    paypal_event(raw)  # it is put into JSON as it is, so it has to be JSON
+    return signed
+
+
+def postback(raw: bytes, headers: Mapping[str, str], webhook_id: str, now: datetime) -> bytes:
+    """The question whether PayPal sent this. Raises what `claimed` raises."""
+    signed = claimed(raw, headers, now)
+    names = {name: signed[f"paypal-{name.replace('_', '-')}"] for name in _SIGNED}
+    head = json.dumps({**names, "webhook_id": webhook_id})
     return head[:-1].encode() + b', "webhook_event": ' + raw + b"}"
 
 
 def paypal_event(raw: bytes) -> ProviderEvent:
-    """The event of a webhook that PayPal has confirmed. Raises BadSignatureError for one that can't be read."""
+    """The event of a webhook, whoever sent it. Raises UnreadableError for one that can't be read."""
     try:
         told = json.loads(raw)
-        return _event(told, told.get("resource") or {})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadSignatureError(f"not an event ({type(error).__name__})") from None
+        return readable(_event(told, told.get("resource") or {}))
+    except UNREADABLE as error:
+        raise UnreadableError(f"not an event ({type(error).__name__})") from None
 
 
 def _event(told: Mapping[str, Any], resource: Mapping[str, Any]) -> ProviderEvent:

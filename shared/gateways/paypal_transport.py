@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import Any, Final, Literal
 
 import paypalrestsdk
@@ -38,6 +39,7 @@ class PayPalTransport(paypalrestsdk.Api):  # type: ignore[misc]  # the library h
         self._lock = threading.Lock()
         self._token: dict[str, str] | None = None
         self._token_ends = 0.0
+        self._asked: Future[dict[str, str]] | None = None
 
     def http_call(self, url: str, method: str, **given: Any) -> Any:
         """One request. Raises the library's errors by status, requests.RequestException, and ValueError for unreadable JSON."""
@@ -48,13 +50,31 @@ class PayPalTransport(paypalrestsdk.Api):  # type: ignore[misc]  # the library h
         return self.handle_response(response, response.content.decode("utf-8"))
 
     def get_token_hash(self, *_: Any, **__: Any) -> dict[str, str]:
-        """The token, asked for once by however many threads, anew a minute before it ends."""
+        """The token, asked for once by however many threads, anew a minute before it ends.
+
+        Nobody asks under the lock: whoever comes meanwhile waits for the same answer, and gets the same error.
+        """
         with self._lock:
-            if self._token is None or time.monotonic() >= self._token_ends:
-                self._token = None
-                told = self._ask_for_token()
-                self._token, self._token_ends = told, time.monotonic() + float(told["expires_in"]) - EARLY_SECONDS
-            return self._token
+            if self._token is not None and time.monotonic() < self._token_ends:
+                return self._token
+            self._token = None
+            asked, others = self._asked, self._asked is not None
+            if asked is None:
+                asked = self._asked = Future()
+        if others:
+            return asked.result()
+        try:
+            told = self._ask_for_token()
+            ends = time.monotonic() + float(told["expires_in"]) - EARLY_SECONDS
+        except BaseException as error:
+            with self._lock:
+                self._asked = None
+            asked.set_exception(error)
+            raise
+        with self._lock:
+            self._token, self._token_ends, self._asked = told, ends, None
+        asked.set_result(told)
+        return told
 
     def _ask_for_token(self) -> dict[str, str]:
         headers = {

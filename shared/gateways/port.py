@@ -200,6 +200,31 @@ class BadSignatureError(Exception):
     """The webhook is not the provider's, or is too old or of the future, or can't be read."""
 
 
+class UnreadableError(BadSignatureError):
+    """What came is signed, or may be, and is no event that we can read: it would not be when sent again, either."""
+
+
+# What reading an event raises when it is not what it should be; the last three by depth, and by dates far away.
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, OSError)
+LONGEST_TEXT = 500  # of an event's ids and names
+
+
+def readable(event: ProviderEvent) -> ProviderEvent:
+    """The event, if each of its fields is of its type and can be kept. Raises UnreadableError."""
+    try:
+        msgspec.convert(msgspec.to_builtins(event, builtin_types=(datetime,)), ProviderEvent, builtin_types=(datetime,))
+    except (msgspec.ValidationError, TypeError, UnicodeError) as error:
+        raise UnreadableError(f"not an event ({error})") from None
+    pairs = [each for pair in event.disputed for each in pair]
+    texts = [event.id, event.type, event.reference, event.key, event.payment, event.currency, event.also, *pairs]
+    if abs(event.amount_minor or 0) >= 2**63:
+        raise UnreadableError("not an event (an amount is no amount)")
+    for text in filter(None, texts):
+        if len(text) > LONGEST_TEXT or "\0" in text or any("\ud800" <= each <= "\udfff" for each in text):
+            raise UnreadableError("not an event (an id is too long, or no text)")
+    return event
+
+
 class Gateway(Protocol):
     """One provider account. Adapters never sleep and never retry.
 
@@ -257,7 +282,7 @@ class OnlineGateway(Gateway, Protocol):
         ...
 
     def parse_webhook(self, raw: bytes, headers: Mapping[str, str], secret: str, now: datetime) -> ProviderEvent:
-        """The event in a webhook. Raises BadSignatureError, and OSError if the provider could not be asked.
+        """The event in a webhook. Raises BadSignatureError, UnreadableError, and OSError if the provider could not be asked.
 
         `headers`: with names in lower case. `secret`: what proves it, see `webhook_secret` of the account.
         """

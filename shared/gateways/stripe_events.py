@@ -12,7 +12,7 @@ from typing import Any, Final
 import stripe
 
 from shared.gateways.amounts import UnpayableAmountError, stripe_minor
-from shared.gateways.port import BadSignatureError, Listed, ProviderEvent
+from shared.gateways.port import UNREADABLE, BadSignatureError, Listed, ProviderEvent, UnreadableError, readable
 
 TOLERANCE: Final = timedelta(minutes=5)
 _SETTLED: Final = frozenset(
@@ -34,7 +34,8 @@ _FAILED: Final = frozenset(
 
 
 def stripe_event(raw: bytes, signature: str | None, secrets: Sequence[str], now: datetime) -> ProviderEvent:
-    """A webhook's event. Raises BadSignatureError: signed by none of the secrets, or not within five minutes of `now`."""
+    """A webhook's event. Raises BadSignatureError: signed by none of the secrets, or not within five minutes of `now`; and
+    UnreadableError for one that is signed and can't be read."""
     if not any(_signed(raw, signature, secret) for secret in secrets):
         raise BadSignatureError("no signature of ours")
     stamp = next((part[2:] for part in (signature or "").split(",") if part.startswith("t=")), "")
@@ -42,9 +43,9 @@ def stripe_event(raw: bytes, signature: str | None, secrets: Sequence[str], now:
         raise BadSignatureError("the stamp is not within five minutes of now")
     try:
         told = json.loads(raw)
-        return _event(told, told["data"]["object"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadSignatureError(f"not an event ({type(error).__name__})") from None
+        return readable(_event(told, told["data"]["object"]))
+    except UNREADABLE as error:
+        raise UnreadableError(f"not an event ({type(error).__name__})") from None
 
 
 def _signed(raw: bytes, signature: str | None, secret: str) -> bool:

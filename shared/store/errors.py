@@ -1,6 +1,7 @@
 """Which database errors speak of the data (bisect to the bad row) and which of the moment (leave every row due)."""
 
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoSessionFreeError
 
 _DATA_CLASSES = ("22", "23")
 # Connection exceptions, the server going down or starting up, and a wrong user, password (28) or database (3D).
@@ -21,12 +22,13 @@ def is_data_error(error: BaseException) -> bool:
     """True for SQLSTATE classes 22 (data exception) and 23 (integrity), for what the driver itself refuses to send (a NUL),
     and for bugs outside the database.
 
-    Connection, deadlock, timeout, resource and schema errors are False: trying again later may work, splitting won't.
+    Connection, deadlock, timeout, resource and schema errors are False, and so is a pool with no session free: trying again
+    later may work, splitting won't.
     """
     if isinstance(error, DBAPIError):
         sqlstate = getattr(error.orig, "sqlstate", None)
         return isinstance(error, DataError) or (sqlstate is not None and sqlstate.startswith(_DATA_CLASSES))
-    return isinstance(error, Exception) and not isinstance(error, OSError | MemoryError)
+    return isinstance(error, Exception) and not isinstance(error, OSError | MemoryError | NoSessionFreeError)
 
 
 def describe(error: BaseException) -> str:

@@ -1,6 +1,6 @@
 """What a process counts of itself: rates, seconds and sizes. What is true of the whole cluster comes from SQL instead."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 BATCH_SECONDS = Histogram(
     "duecycle_batch_seconds",
@@ -55,15 +55,23 @@ UNLISTED_DECLINES = Counter(
 )
 WEBHOOKS = Counter(
     "duecycle_webhooks_total",
-    "Webhooks of payment providers, by what became of them: applied, repeated, bad_signature, unconfigured, too_large,"
-    " or unavailable (the provider is asked to send them again).",
+    "Webhooks of payment providers, by what became of them: applied, repeated, kept (the provider is asked whether it sent"
+    " them: unproven, if it does not say, or given_up), bad_signature, unconfigured, unreadable, too_large, incomplete; full or"
+    " unavailable (the provider is asked to send them again).",
     ["provider", "outcome"],
 )
 PAY_PAGES = Counter(
     "duecycle_pay_pages_total",
-    "Clients who asked to pay on our page, by what they were shown: sent_on, settled, under_way, closing, not_online or"
-    " unavailable.",
+    "Clients who asked to pay on our page, by what they were shown: sent_on, settled, under_way, closing, not_online,"
+    " unavailable, or busy.",
     ["outcome"],
+)
+CONNECTIONS = Gauge("duecycle_connections", "Connections to the listener for webhooks and pages.")
+CONNECTIONS_CLOSED = Counter(
+    "duecycle_connections_closed_total",
+    "Connections that the listener closed, by why: late (no whole request), unread (our answer was not taken), displaced (by"
+    " newer ones, while it said nothing), or refused (all places were taken).",
+    ["why"],
 )
 MAILS = Counter("duecycle_mails_total", "Mails, by outcome: sent, retried or failed.", ["outcome"])
 

@@ -3,19 +3,18 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from threading import Thread
 from time import monotonic, sleep
 from typing import Any
 
 import pytest
 import requests
-import uvicorn
 
 from shared.broker.private import free_ports
 from shared.gateways.paypal import PayPalGateway
 from shared.gateways.port import OnlineGateway
 from shared.gateways.stripe import StripeGateway
 from shared.pay_urls import PayUrls
+from shared.settings import Settings
 from shared.store import accounts
 from shared.store.accounts import Configured
 from shared.store.transaction import FixedClock, Store
@@ -25,7 +24,9 @@ from tests.gateways.providers.stripe_like import StripeLike
 from tests.journeys.diary import Diary
 from workers.charges.charge_invoices import always
 from workers.webhooks import pay_page, receive_event
-from workers.webhooks.app import Doors, make_app
+from workers.webhooks.app import Doors
+from workers.webhooks.process import Listener
+from workers.webhooks.prove_events import prove_due
 
 LINK_SECRET = "0123456789abcdef0123456789abcdef"  # noqa: S105
 # Not in the descriptions at hand: Checkout Sessions, the client's way back from PayPal (see test_requests.py), and what
@@ -34,6 +35,21 @@ UNDESCRIBED = (
     *("query parameter next_page_token", "/v1/checkout/sessions", "payment_source.paypal.experience_context"),
     *("/v1/disputes/", "/v1/customer/disputes/"),
 )
+
+
+def serve(listener: Listener) -> None:
+    """Let it listen."""
+    listener.thread.start()
+    until = monotonic() + 20
+    while not listener.server.started:
+        assert monotonic() < until
+        sleep(0.01)
+
+
+def end(listener: Listener) -> None:
+    """Let it end, when what is under way is done."""
+    listener.server.should_exit = True
+    listener.thread.join(10)
 
 
 class Shop:
@@ -50,17 +66,16 @@ class Shop:
         self.diary = Diary(store, clock, folder, gateways={name: self.gateway}, pay_url=self.urls.of)
         self.secrets = {"hook": "whsec_loopback" if name == "stripe" else "WEBHOOK1"}
         gateways = always({name: self.gateway})
+        # What became of each webhook in the end, and of each press of the button.
         self.told: list[tuple[str, ...]] = []
         self.doors = Doors(
             receive_event.Runtime(store, gateways, self.secrets.get),
             pay_page.Runtime(store, gateways, self.urls, pause=lambda: None),
-            lambda *outcome: self.told.append(outcome),
+            self._heard,
             lambda outcome: self.told.append((outcome,)),
         )
         self._events = 0
-        config = uvicorn.Config(make_app(self.doors), host="127.0.0.1", port=port, log_config=None)
-        self._server = uvicorn.Server(config)
-        self._thread = Thread(target=self._server.run, daemon=True)
+        self.listener = Listener(self.doors, Settings(webhooks=("127.0.0.1", port)))
 
     @staticmethod
     def _gateway(provider: StripeLike | PayPalLike) -> OnlineGateway:
@@ -69,16 +84,11 @@ class Shop:
         return PayPalGateway("client", "secret", base=provider.url, timeout=(1.0, 1.0))
 
     def __enter__(self) -> "Shop":
-        self._thread.start()
-        until = monotonic() + 20
-        while not self._server.started:
-            assert monotonic() < until
-            sleep(0.01)
+        serve(self.listener)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._thread.join(10)
+        end(self.listener)
 
     def open(self, token: str, until: str = "2026-06-01T08:00:00Z", **subscription: Any) -> str:
         """The agency, a client whose method has the token, and a subscription from 1 June. Returns its first invoice's id."""
@@ -114,7 +124,15 @@ class Shop:
         return [id_ for id_, order in self.provider.orders.items() if "links" in order]
 
     def post(self, raw: bytes, headers: dict[str, str], agency: str = "ag") -> requests.Response:
-        return requests.post(f"{self.url}/webhooks/{self.name}/{agency}", data=raw, headers=headers, timeout=10)
+        """A delivery; what is kept by it is asked about at once."""
+        answer = requests.post(f"{self.url}/webhooks/{self.name}/{agency}", data=raw, headers=headers, timeout=10)
+        if answer.json() == {"outcome": "kept"}:
+            prove_due(self.doors.events, self._heard)
+        return answer
+
+    def _heard(self, provider: str, outcome: str) -> None:
+        if outcome != "kept":
+            self.told.append((provider, outcome))
 
     def hook(
         self, type_: str, about: dict[str, Any], kind: str = "", *, number: int | None = None

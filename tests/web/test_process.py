@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def test_it_serves_without_a_broker_and_finishes_what_is_under_way(start: Start)
     port = free_ports(1)[0]
     member = start(port)
     until(lambda: status(member.port, "readyz") == 200 and status(port, "pay/made-up") == 404)
-    assert requests.post(f"http://127.0.0.1:{port}/webhooks/stripe/ag", data=b"{}", timeout=10).status_code == 404
+    assert requests.post(f"http://127.0.0.1:{port}/webhooks/stripe/ag", data=b"{}", timeout=10).status_code == 400
     assert "duecycle_webhooks_total" in requests.get(f"http://127.0.0.1:{member.port}/metrics", timeout=10).text
     with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         client.sendall(SLOW_HEADERS)
@@ -60,9 +61,28 @@ def test_it_serves_without_a_broker_and_finishes_what_is_under_way(start: Start)
         member.process.send_signal(signal.SIGTERM)
         until(lambda: status(port, "pay/made-up") == 0)
         client.sendall(b"late")
-        assert client.recv(1000).startswith(b"HTTP/1.1 404")
+        assert client.recv(1000).startswith(b"HTTP/1.1 400")
     assert member.ended() == 0
     assert "process.ended" in member.log.read_text()
+
+
+def test_two_hundred_silent_connections_hold_nobody_up(start: Start) -> None:
+    """They say nothing, or not all; meanwhile a webhook, a page and the probes are answered, and nobody is refused."""
+    port = free_ports(1)[0]
+    member = start(port)
+    until(lambda: status(port, "pay/made-up") == 404)
+    with ExitStack() as opened:
+        for number in range(200):
+            silent = opened.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            silent.sendall([b"", b"POST /webh", SLOW_HEADERS][number % 3])
+        for _ in range(5):
+            asked = requests.post(f"http://127.0.0.1:{port}/webhooks/stripe/other", data=b"{}", timeout=3)
+            page = requests.get(f"http://127.0.0.1:{port}/pay/made-up", timeout=3)
+            ready = requests.get(f"http://127.0.0.1:{member.port}/readyz", timeout=5)
+            assert (asked.status_code, page.status_code, ready.status_code) == (400, 404, 200)
+    seen = requests.get(f"http://127.0.0.1:{member.port}/metrics", timeout=10).text
+    assert 'duecycle_connections_closed_total{why="displaced"}' in seen
+    assert 'why="refused"' not in seen
 
 
 def test_a_port_that_is_taken_is_told_with_the_setting(start: Start) -> None:

@@ -1,15 +1,18 @@
-"""The web application: raw bodies in, verdicts out. Everything that touches rows or providers runs in threads."""
+"""The web application: raw bodies in, verdicts out. Everything that touches rows or providers runs in rooms of threads.
+
+An answer to somebody who has proven nothing is the same for an agency that exists and for one that does not.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple
 from urllib.parse import parse_qs
 
 import structlog
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -17,12 +20,27 @@ from starlette.routing import Route
 from shared.domain.segments import id_of
 from shared.store.errors import describe
 from workers.webhooks import pay_page, receive_event
-from workers.webhooks.pay_page import SentOn, Shown
+from workers.webhooks.pay_page import Opening, SentOn, Shown
+from workers.webhooks.receive_event import ASKED_LATER
+from workers.webhooks.rooms import FullError, Rooms
 
 BODY_MAX = 512 * 1024  # bytes; Stripe's and PayPal's events are a few kilobytes
 BODY_SECONDS = 10.0
 PROVIDERS = ("stripe", "paypal")
-STATUS = {"applied": 200, "repeated": 200, "bad_signature": 400, "unconfigured": 404, "unavailable": 503}
+REFUSED: Final = (400, "refused")
+ANSWERS: Mapping[str, tuple[int, str]] = {
+    "applied": (200, "applied"),
+    "repeated": (200, "repeated"),
+    "kept": (200, "kept"),
+    "bad_signature": REFUSED,
+    "unconfigured": REFUSED,
+    "unreadable": (400, "unreadable"),
+    "too_large": (413, "too_large"),
+    "incomplete": (408, "incomplete"),
+    "full": (503, "busy"),
+    "unavailable": (503, "unavailable"),
+}
+RETRY_SECONDS = 30
 HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -44,14 +62,17 @@ class Doors(NamedTuple):
     page: pay_page.Runtime | None
     on_webhook: Callable[[str, str], object] = lambda _provider, _outcome: None
     on_page: Callable[[str], object] = lambda _outcome: None
+    # A webhook was kept that its provider has to be asked about.
+    on_kept: Callable[[], object] = lambda: None
 
 
-def make_app(doors: Doors) -> Starlette:
+def make_app(doors: Doors, rooms: Rooms | None = None) -> Starlette:
     """The application; it answers, and never raises to whoever asks."""
+    rooms = rooms or Rooms(PROVIDERS)
     return Starlette(
         routes=[
-            Route("/webhooks/{provider}/{agency}", _webhook(doors), methods=["POST"]),
-            Route("/pay/{token}", _pay(doors), methods=["GET", "POST"]),
+            Route("/webhooks/{provider}/{agency}", _webhook(doors, rooms), methods=["POST"]),
+            Route("/pay/{token}", _pay(doors, rooms), methods=["GET", "POST"]),
         ]
     )
 
@@ -59,44 +80,57 @@ def make_app(doors: Doors) -> Starlette:
 Answer = Callable[[Request], Awaitable[Response]]
 
 
-def _webhook(doors: Doors) -> Answer:
+def _webhook(doors: Doors, rooms: Rooms) -> Answer:
     async def webhook(request: Request) -> Response:
         provider, agency_id = request.path_params["provider"], id_of(request.path_params["agency"])
         if provider not in PROVIDERS:
             return _said(404, "unknown_provider")
         if agency_id is None:
-            return _said(404, "unknown_agency")
+            return _said(404, "no_address_of_ours")
+        outcome = await received(provider, agency_id, request)
+        doors.on_webhook(provider, outcome)
+        if outcome == "kept":
+            doors.on_kept()
+        if outcome == "unconfigured" and provider in ASKED_LATER:
+            outcome = "kept"  # what somebody is told who has proven nothing, whoever the agency is
+        return _said(*ANSWERS[outcome])
+
+    async def received(provider: str, agency_id: str, request: Request) -> str:
         raw = await _body(request)
-        if raw is None:
-            doors.on_webhook(provider, "too_large")
-            return _said(413, "too_large")
+        if isinstance(raw, str):
+            return raw
         given = (doors.events, provider, agency_id, raw, dict(request.headers))
         try:
-            outcome = await run_in_threadpool(receive_event.receive_webhook, *given)
+            return await rooms.events[provider].run(agency_id, receive_event.receive_webhook, *given)
+        except FullError:
+            return "full"
         except Exception as error:  # noqa: BLE001 - whatever it is, the provider sends it again
             log.error("webhook.failed", provider=provider, reason=describe(error))
-            outcome = "unavailable"
-        doors.on_webhook(provider, outcome)
-        return _said(STATUS[outcome], outcome)
+            return "unavailable"
 
     return webhook
 
 
-def _pay(doors: Doors) -> Answer:
+def _pay(doors: Doors, rooms: Rooms) -> Answer:
     async def page(request: Request) -> Response:
         if doors.page is None:
             return _said(404, "no_pages")
         token = request.path_params["token"]
-        found: SentOn | Shown | None
+        named = doors.page.urls.read(token)
+        if named is None:
+            if request.method == "POST":
+                doors.on_page("unknown")
+            return _page(None, 404)
         try:
             if request.method == "POST":
-                form = parse_qs((await _body(request) or b"").decode("ascii", "replace"))
-                keeps = form.get("keep") == ["1"]
-                found = await run_in_threadpool(pay_page.pay, doors.page, token, keeps_method=keeps)
+                found = await pressed(doors.page, named[0], token, request)
                 doors.on_page(_name(found))
             else:
-                back = "paid" in request.query_params
-                found = await run_in_threadpool(pay_page.show, doors.page, token, back=back)
+                show = partial(pay_page.show, doors.page, token, back="paid" in request.query_params)
+                found = await rooms.pages.run(named[0], show)
+        except FullError:
+            doors.on_page("busy")
+            return _page(None, 503)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client may press again
             log.error("pay_page.failed", reason=describe(error))
             return _page(None, 503)
@@ -104,11 +138,22 @@ def _pay(doors: Doors) -> Answer:
             return RedirectResponse(found.url, status_code=303, headers=HEADERS)
         return _page(found, 404 if found is None else 200)
 
+    async def pressed(runtime: pay_page.Runtime, agency_id: str, token: str, request: Request) -> SentOn | Shown | None:
+        """The provider is asked in a room of its own."""
+        raw = await _body(request)
+        form = parse_qs(raw.decode("ascii", "replace") if isinstance(raw, bytes) else "")
+        prepare = partial(pay_page.prepare, runtime, token, keeps_method=form.get("keep") == ["1"])
+        found = await rooms.pages.run(agency_id, prepare)
+        if not isinstance(found, Opening):
+            return found
+        room = rooms.presses.get(found.link.provider, rooms.pages)
+        return await room.run(agency_id, pay_page.open_place, runtime, found)
+
     return page
 
 
-async def _body(request: Request) -> bytes | None:
-    """The raw bytes; None if there are too many, or they do not come."""
+async def _body(request: Request) -> bytes | Literal["too_large", "incomplete"]:
+    """The raw bytes, or a word if there are too many, or they do not come."""
     parts: list[bytes] = []
     size = 0
     try:
@@ -116,15 +161,20 @@ async def _body(request: Request) -> bytes | None:
             async for part in request.stream():
                 size += len(part)
                 if size > BODY_MAX:
-                    return None
+                    return "too_large"
                 parts.append(part)
     except (TimeoutError, ClientDisconnect):
-        return None
+        return "incomplete"
     return b"".join(parts)
 
 
 def _said(status: int, outcome: str) -> Response:
-    return JSONResponse({"outcome": outcome}, status_code=status, headers={"Cache-Control": "no-store"})
+    headers = {"Cache-Control": "no-store"}
+    if status == 503:
+        headers["Retry-After"] = str(RETRY_SECONDS)
+    if status in (408, 413):
+        headers["Connection"] = "close"  # the rest of the body is not waited for
+    return JSONResponse({"outcome": outcome}, status_code=status, headers=headers)
 
 
 def _name(found: SentOn | Shown | None) -> str:

@@ -77,11 +77,25 @@ def show(runtime: Runtime, token: str, *, back: bool = False) -> Shown | None:
         return _shown(tx, named[0], found, "thanks" if back and standing == "open" else standing)
 
 
+class Opening(NamedTuple):
+    """The provider has to be asked for the place."""
+
+    request: LinkRequest
+    link: PayLink
+    gateway: OnlineGateway
+
+
 def pay(runtime: Runtime, token: str, *, keeps_method: bool = False) -> SentOn | Shown | None:
     """The button was pressed: the place at the provider, opened if need be; or why there is none.
 
     `keeps_method`: the client has ticked that his other invoices are to be paid by the same.
     """
+    found = prepare(runtime, token, keeps_method=keeps_method)
+    return open_place(runtime, found) if isinstance(found, Opening) else found
+
+
+def prepare(runtime: Runtime, token: str, *, keeps_method: bool = False) -> SentOn | Shown | Opening | None:
+    """The first part of `pay`, which asks no provider; `open_place` is the second, where it is needed."""
     named = runtime.urls.read(token)
     if named is None:
         return None
@@ -103,7 +117,7 @@ def pay(runtime: Runtime, token: str, *, keeps_method: bool = False) -> SentOn |
         return SentOn(link.url)
     back = runtime.urls.of(agency_id, invoice_id)
     request = pay_link.request_of(agency_id, link, invoice, back, customer)
-    return _open(runtime, request, link, cast("OnlineGateway", gateway))
+    return Opening(request, link, cast("OnlineGateway", gateway))
 
 
 def _customer(tx: Tx, agency_id: str, invoice: Invoice, link: PayLink) -> str | None:
@@ -113,8 +127,9 @@ def _customer(tx: Tx, agency_id: str, invoice: Invoice, link: PayLink) -> str | 
     return max(known, key=lambda each: (each.instructed_at, each.payment_method_id)).customer if known else None
 
 
-def _open(runtime: Runtime, request: LinkRequest, link: PayLink, gateway: OnlineGateway) -> SentOn | Shown:
+def open_place(runtime: Runtime, opening: Opening) -> SentOn | Shown:
     """Ask the provider for the place. Pressed again, or twice at once, the same place is asked for under the same key."""
+    request, link, gateway = opening
     for again in reversed(range(TRIES)):
         found = gateway.open_link(request)
         in_use = isinstance(found, Unknown) and found.detail == KEY_IN_USE

@@ -1,5 +1,6 @@
 """The process that listens to the web: it serves until told to end, and finishes the requests that are under way."""
 
+import asyncio
 from threading import Event, Thread
 
 import structlog
@@ -12,10 +13,14 @@ from shared.settings import Settings
 from shared.telemetry import logs, metrics
 from workers.directory import Directory
 from workers.webhooks import pay_page, receive_event
-from workers.webhooks.app import Doors, make_app
+from workers.webhooks.app import PROVIDERS, Doors, make_app
+from workers.webhooks.connections import Doorkeeper, guarded
+from workers.webhooks.prove_events import Prover
+from workers.webhooks.rooms import Rooms
 
-CONNECTIONS = 10
-REQUESTS_MAX = 100
+SESSIONS = 12  # with the database; as many again for a moment
+BACKLOG = 256  # connections that the kernel holds for us
+ANSWER_SECONDS = 2.0
 log = structlog.get_logger()
 
 
@@ -23,7 +28,7 @@ def run(settings: Settings, stop: Event) -> None:
     """Serve on the address of the settings. Raises Stopped if told to end before the database was there, OSError for a port
     that is taken."""
     logs.configure("webhooks", settings.log_level)
-    process = Process("webhooks", settings, connections=CONNECTIONS)
+    process = Process("webhooks", settings, connections=SESSIONS)
     try:
         process.wait_for_surroundings(stop)
         read_secret = reader()
@@ -31,36 +36,80 @@ def run(settings: Settings, stop: Event) -> None:
         page = None
         if settings.public_url:
             page = pay_page.Runtime(process.store, gateways, PayUrls(settings.public_url, settings.link_secret))
+        events = receive_event.Runtime(process.store, gateways, read_secret)
+        prover = Prover(events, _count_webhook)
         doors = Doors(
-            receive_event.Runtime(process.store, gateways, read_secret),
+            events,
             page,
-            lambda provider, outcome: metrics.WEBHOOKS.labels(provider, outcome).inc(),
+            _count_webhook,
             lambda outcome: metrics.PAY_PAGES.labels(outcome).inc(),
+            prover.ring,
         )
-        _serve(make_app(doors), process, settings, stop)
+        proving = Thread(target=prover.loop, args=(stop,), name="prover", daemon=True)
+        proving.start()
+        _serve(Listener(doors, settings), process, proving, settings, stop)
     finally:
         process.close()
 
 
-def _serve(app: object, process: Process, settings: Settings, stop: Event) -> None:
-    host, port = settings.webhooks
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,  # type: ignore[arg-type]  # an ASGI application
-            host=host,
-            port=port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            limit_concurrency=REQUESTS_MAX,
-            timeout_keep_alive=5,
-            timeout_graceful_shutdown=round(settings.stop_within.total_seconds()),
+def _count_webhook(provider: str, outcome: str) -> None:
+    metrics.WEBHOOKS.labels(provider, outcome).inc()
+
+
+class Listener:
+    """The web server, in a thread of its own: signals are the process's."""
+
+    def __init__(self, doors: Doors, settings: Settings) -> None:
+        self.rooms = Rooms(PROVIDERS)
+        self.keeper = Doorkeeper(settings.proxies, on_closed=lambda why: metrics.CONNECTIONS_CLOSED.labels(why).inc())
+        metrics.CONNECTIONS.set_function(self.keeper.count)
+        host, port = settings.webhooks
+        self.server = uvicorn.Server(
+            uvicorn.Config(
+                make_app(doors, self.rooms),
+                host=host,
+                port=port,
+                http=guarded(self.keeper),
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=5,
+                timeout_graceful_shutdown=round(settings.stop_within.total_seconds()),
+            )
         )
-    )
-    # In a thread of its own: signals are ours.
-    thread = Thread(target=server.run, name="webhooks")
+        self.thread = Thread(target=self._run, name="webhooks")
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def takes_more(self) -> str | None:
+        """Why nobody else can be heard for now; None while somebody can."""
+        if not self.server.started or self._loop is None:
+            return "does not listen yet"
+        if self.keeper.full():
+            return f"all {self.keeper.count()} connections are being answered"
+        if full := self.rooms.full():
+            return f"no more can wait in {', '.join(full)}"
+        answered = Event()
+        self._loop.call_soon_threadsafe(answered.set)
+        return None if answered.wait(ANSWER_SECONDS) else f"does not answer within {ANSWER_SECONDS:g} s"
+
+    def _run(self) -> None:
+        asyncio.run(self._listen())
+
+    async def _listen(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self.server.serve()
+
+
+def _serve(listener: Listener, process: Process, proving: Thread, settings: Settings, stop: Event) -> None:
+    host, port = settings.webhooks
+    thread, server = listener.thread, listener.server
     thread.start()
-    process.alive = thread.is_alive
+    process.alive = lambda: thread.is_alive() and proving.is_alive()
+    process.takes_more = listener.takes_more
     log.info("process.began", pool="webhooks", host=host, port=port)
     while thread.is_alive() and not stop.wait(0.2):
         pass

@@ -5,8 +5,9 @@ charges pool then asks the provider how things are.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, cast
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Final, Literal, NamedTuple, cast
 
 import structlog
 
@@ -14,10 +15,12 @@ from shared.acts import taken_back
 from shared.acts.notify import AGENCY, about_invoice, notify
 from shared.acts.refund import found_at_provider
 from shared.domain.keys import subscription_subject
-from shared.gateways.port import BadSignatureError, OnlineGateway, ProviderEvent
+from shared.gateways.paypal_events import claimed
+from shared.gateways.port import BadSignatureError, Gateway, OnlineGateway, ProviderEvent, UnreadableError
 from shared.secret_store import ReadSecret
-from shared.store import accounts, charges, facts, inbox, invoices, pay_links, payments, refunds, reversals
+from shared.store import accounts, charges, facts, inbox, invoices, pay_links, payments, refunds, reversals, unproven
 from shared.store.charges import Charge
+from shared.store.errors import describe, is_data_error
 from shared.store.inbox import Arrived, Settled
 from shared.store.invoices import Invoice
 from shared.store.locks import lock_subscriptions
@@ -25,7 +28,11 @@ from shared.store.pay_links import PayLink
 from shared.store.transaction import Store, Tx
 from workers.directory import GatewaysOf
 
-Outcome = Literal["applied", "repeated", "bad_signature", "unconfigured", "unavailable"]
+Outcome = Literal["applied", "repeated", "kept", "bad_signature", "unreadable", "unconfigured", "full", "unavailable"]
+Claim = Callable[[bytes, Mapping[str, str], datetime], dict[str, str]]
+# Whose webhooks can't be proven without asking the provider: what they say of their sender is read, and they are kept until
+# it was asked. `prove_events` does that.
+ASKED_LATER: Final[Mapping[str, Claim]] = {"paypal": claimed}
 log = structlog.get_logger()
 
 
@@ -38,30 +45,66 @@ class Runtime(NamedTuple):
 
 
 def receive_webhook(runtime: Runtime, provider: str, agency_id: str, raw: bytes, headers: Mapping[str, str]) -> Outcome:
-    """Prove, keep and apply one webhook; returns only after the commit. Raises what the database raises."""
-    with runtime.store.transaction() as tx:
-        now = tx.as_of
-        gateway = runtime.gateways(tx, agency_id).get(provider, "gateway_missing")
-        names = [each.webhook_secret for each in accounts.configured(tx, agency_id) if each.provider == provider]
-    secret = runtime.read_secret(names[0]) if names and names[0] is not None else None
-    if isinstance(gateway, str) or secret is None:
-        return "unconfigured"
+    """Keep one webhook, proven and applied or to be proven; returns only after the commit. Raises what the database raises,
+    but not for what would go wrong each time."""
     try:
-        event = cast("OnlineGateway", gateway).parse_webhook(raw, headers, secret, now)
+        if provider in ASKED_LATER:
+            return _keep_unproven(runtime, provider, agency_id, raw, headers)
+        return _prove(runtime, provider, agency_id, raw, headers)
     except BadSignatureError as refused:
         log.warning("webhook.refused", provider=provider, agency_id=agency_id, reason=str(refused))
-        return "bad_signature"
-    except OSError as error:
-        log.warning("webhook.unproven", provider=provider, agency_id=agency_id, reason=str(error))
-        return "unavailable"
+        return "unreadable" if isinstance(refused, UnreadableError) else "bad_signature"
+    except Exception as error:
+        if not is_data_error(error):
+            raise
+        log.error("webhook.unreadable", provider=provider, agency_id=agency_id, reason=describe(error))
+        return "unreadable"
+
+
+def _prove(runtime: Runtime, provider: str, agency_id: str, raw: bytes, headers: Mapping[str, str]) -> Outcome:
+    """No provider is asked here: what proves the webhook is at hand."""
     with runtime.store.transaction() as tx:
-        inbox_id = _keep(
-            tx, Arrived(f"/webhooks/{provider}/{agency_id}", event.id, agency_id, event.type, event.at, raw)
-        )
-        if inbox_id is None:
-            return "repeated"
-        apply(tx, provider, agency_id, event)
-        inbox.settle_all(tx, {inbox_id: Settled("applied")})
+        now = tx.as_of
+        gateway, secret, _ = account_of(runtime, tx, provider, agency_id)
+    if isinstance(gateway, str) or secret is None:
+        return "unconfigured"
+    event = cast("OnlineGateway", gateway).parse_webhook(raw, headers, secret, now)
+    with runtime.store.transaction() as tx:
+        return keep(tx, provider, agency_id, event, raw)
+
+
+def _keep_unproven(runtime: Runtime, provider: str, agency_id: str, raw: bytes, headers: Mapping[str, str]) -> Outcome:
+    with runtime.store.transaction() as tx:
+        told = ASKED_LATER[provider](raw, headers, tx.as_of)
+        if not account_of(runtime, tx, provider, agency_id).expects_webhooks:
+            log.warning("webhook.unconfigured", provider=provider, agency_id=agency_id)
+            return "unconfigured"
+        return "kept" if unproven.keep(tx, agency_id, provider, raw, told) else "full"
+
+
+class Account(NamedTuple):
+    """An agency's account with a provider, as webhooks need it. `secret`: what proves them, None if it is not there (now)."""
+
+    gateway: Gateway | str
+    secret: str | None
+    expects_webhooks: bool
+
+
+def account_of(runtime: Runtime, tx: Tx, provider: str, agency_id: str) -> Account:
+    """The account; a word in the gateway's place says why it can't be used."""
+    gateway = runtime.gateways(tx, agency_id).get(provider, "gateway_missing")
+    names = [each.webhook_secret for each in accounts.configured(tx, agency_id) if each.provider == provider]
+    name = names[0] if names else None
+    return Account(gateway, None if name is None else runtime.read_secret(name), name is not None)
+
+
+def keep(tx: Tx, provider: str, agency_id: str, event: ProviderEvent, raw: bytes) -> Literal["applied", "repeated"]:
+    """Keep and apply a webhook that is proven."""
+    inbox_id = _keep(tx, Arrived(f"/webhooks/{provider}/{agency_id}", event.id, agency_id, event.type, event.at, raw))
+    if inbox_id is None:
+        return "repeated"
+    apply(tx, provider, agency_id, event)
+    inbox.settle_all(tx, {inbox_id: Settled("applied")})
     log.info("webhook.applied", provider=provider, agency_id=agency_id, type=event.type, id=event.id)
     return "applied"
 

@@ -2,7 +2,8 @@
 
 `facts`: what upstream told us. `ledger`: schedules and cycles. `documents`: orders, invoices, payments, charges and
 notices. `refunds`: money that goes back, and links to pay by. `reversals`: money that was taken back.
-`streams`: inbox, events, rechecks and the heartbeat. `operations`: pauses and the pacing of gateway accounts.
+`streams`: inbox, events, rechecks and the heartbeat. `operations`: pauses, the pacing of gateway accounts, and webhooks that
+are not proven yet.
 """
 
 from shared.store.moves import guard
@@ -28,7 +29,7 @@ from shared.store.tables.facts import (
     subscriptions,
 )
 from shared.store.tables.ledger import cycles, schedules
-from shared.store.tables.operations import deployment, gateway_accounts, pauses
+from shared.store.tables.operations import deployment, gateway_accounts, pauses, unproven_webhooks
 from shared.store.tables.refunds import credit_notes, pay_links, refunds
 from shared.store.tables.reversals import payment_inquiries, payment_reversals
 from shared.store.tables.streams import events, heartbeats, inbox, rechecks, sandbox_ledger
@@ -68,4 +69,5 @@ __all__ = [
     "subscription_revisions",
     "subscriptions",
     "unapplied_payments",
+    "unproven_webhooks",
 ]

@@ -1,8 +1,26 @@
-"""The operator's own rows: what is paused, and how each gateway account is paced. Dispatch reads both."""
+"""The operator's own rows: what is paused, and how each gateway account is paced. Dispatch reads both.
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Integer, Table, Text
+And what came in over the web and is not proven yet."""
 
-from shared.store.tables.base import instant, key, metadata, one_of, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy import (
+    text as sql,
+)
+
+from shared.store.tables.base import document, instant, key, metadata, one_of, text
 
 # A pool stands still for one agency; the empty agency_id means for all of them.
 pauses = Table(
@@ -53,4 +71,31 @@ deployment = Table(
     Column("one", Boolean, primary_key=True, server_default="true"),
     Column("deployment_id", Text, nullable=False),
     CheckConstraint("one", name="only_one"),
+)
+
+# A webhook whose provider has not said yet whether it sent it; gone once that is known.
+unproven_webhooks = Table(
+    "unproven_webhooks",
+    metadata,
+    Column("unproven_id", BigInteger, Identity(), primary_key=True),
+    text("agency_id"),
+    text("provider"),
+    # SHA-256 of all that is asked about: the same delivery again is the same row.
+    Column("digest", LargeBinary, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    document("headers"),
+    instant("received_at"),
+    # When the provider is asked next; null: it was proven, and could not be applied.
+    instant("ask_at", null=True),
+    Column("tries", SmallInteger, nullable=False, server_default="0"),
+    text("reason", null=True),
+    UniqueConstraint("agency_id", "provider", "digest", name="uq_unproven_webhooks_delivery"),
+    CheckConstraint("ask_at IS NOT NULL OR reason IS NOT NULL", name="kept_for_a_reason"),
+)
+Index(
+    "ix_unproven_webhooks_ask",
+    unproven_webhooks.c.agency_id,
+    unproven_webhooks.c.provider,
+    unproven_webhooks.c.ask_at,
+    postgresql_where=sql("ask_at IS NOT NULL"),
 )

@@ -147,6 +147,7 @@ class Provider:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 64  # a connection that finds no room is tried again by the kernel after a second
 
     def __init__(self, address: tuple[str, int], provider: Provider) -> None:
         self.provider = provider

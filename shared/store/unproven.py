@@ -1,0 +1,117 @@
+"""Webhooks that were kept before anybody knew whether they are the provider's, until it was asked."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from shared.store.transaction import Tx
+
+KEPT_MAX = 1000  # of one agency and provider at a time: whoever forges webhooks fills no disk
+LEASE = timedelta(minutes=2)  # longer than asking takes; whoever took a row and is gone leaves it to others
+
+
+class Unproven(NamedTuple):
+    """A webhook as it came; `tries`: how often it was asked about, with this time."""
+
+    unproven_id: int
+    agency_id: str
+    provider: str
+    raw: bytes
+    headers: Mapping[str, str]
+    received_at: datetime
+    tries: int
+
+
+def keep(
+    tx: Tx, agency_id: str, provider: str, raw: bytes, headers: Mapping[str, str], *, most: int = KEPT_MAX
+) -> bool:
+    """Keep a webhook to be asked about now; a delivery that is kept already is kept. False: there are too many."""
+    told = json.dumps(dict(headers), sort_keys=True)
+    of = {
+        "agency_id": agency_id,
+        "provider": provider,
+        "digest": hashlib.sha256(told.encode() + b"\n" + raw).digest(),
+    }
+    new = tx.run(
+        """
+        INSERT INTO unproven_webhooks (agency_id, provider, digest, raw, headers, received_at, ask_at)
+        SELECT :agency_id, :provider, :digest, :raw, CAST(:headers AS jsonb), :as_of, :as_of
+        WHERE (SELECT count(*) FROM unproven_webhooks
+               WHERE agency_id = :agency_id AND provider = :provider AND ask_at IS NOT NULL) < :most
+        ON CONFLICT DO NOTHING
+        """,
+        **of,
+        raw=raw,
+        headers=told,
+        as_of=tx.as_of,
+        most=most,
+    )
+    return bool(new) or bool(
+        tx.rows(
+            """
+            SELECT 1 FROM unproven_webhooks
+            WHERE agency_id = :agency_id AND provider = :provider AND digest = :digest
+            """,
+            **of,
+        )
+    )
+
+
+def take(tx: Tx, most: int, each: int, busy: Mapping[tuple[str, str], int] | None = None) -> list[Unproven]:
+    """Rows to ask about now, longest due first, `each` of one agency and provider less what is `busy` there already; leased."""
+    taken = list((busy or {}).items())
+    rows = tx.rows(
+        """
+        WITH due AS (
+            SELECT d.unproven_id FROM (
+                SELECT u.unproven_id, u.ask_at, coalesce(b.busy, 0)
+                       + row_number() OVER (PARTITION BY u.agency_id, u.provider ORDER BY u.ask_at, u.unproven_id) AS place
+                FROM unproven_webhooks AS u
+                LEFT JOIN unnest(CAST(:agencies AS text[]), CAST(:providers AS text[]), CAST(:numbers AS integer[]))
+                          AS b(agency_id, provider, busy) USING (agency_id, provider)
+                WHERE u.ask_at <= :as_of
+            ) AS d WHERE d.place <= :each ORDER BY d.ask_at, d.unproven_id LIMIT :most
+        ), mine AS (
+            SELECT u.unproven_id FROM unproven_webhooks AS u JOIN due USING (unproven_id)
+            WHERE u.ask_at <= :as_of FOR NO KEY UPDATE OF u SKIP LOCKED
+        )
+        UPDATE unproven_webhooks AS u SET ask_at = :until, tries = u.tries + 1 FROM mine
+        WHERE u.unproven_id = mine.unproven_id
+        RETURNING u.unproven_id, u.agency_id, u.provider, u.raw, u.headers, u.received_at, u.tries
+        """,
+        agencies=[key[0] for key, _ in taken],
+        providers=[key[1] for key, _ in taken],
+        numbers=[number for _, number in taken],
+        each=each,
+        most=most,
+        as_of=tx.as_of,
+        until=tx.as_of + LEASE,
+    )
+    return sorted(Unproven._make(row) for row in rows)
+
+
+def again(tx: Tx, row: Unproven, ask_at: datetime, reason: str) -> None:
+    """It could not be said whether it is the provider's: ask again then."""
+    tx.run(
+        "UPDATE unproven_webhooks SET ask_at = :ask_at, reason = :reason WHERE unproven_id = :id AND tries = :tries",
+        id=row.unproven_id,
+        tries=row.tries,
+        ask_at=ask_at,
+        reason=reason,
+    )
+
+
+def set_aside(tx: Tx, row: Unproven, reason: str) -> None:
+    """It is the provider's, and could not be applied: kept for a person."""
+    tx.run(
+        "UPDATE unproven_webhooks SET ask_at = NULL, reason = :reason WHERE unproven_id = :id",
+        id=row.unproven_id,
+        reason=reason,
+    )
+
+
+def drop(tx: Tx, row: Unproven) -> None:
+    """It is known what it is."""
+    tx.run("DELETE FROM unproven_webhooks WHERE unproven_id = :id", id=row.unproven_id)
