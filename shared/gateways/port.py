@@ -217,8 +217,6 @@ def readable(event: ProviderEvent) -> ProviderEvent:
         raise UnreadableError(f"not an event ({error})") from None
     pairs = [each for pair in event.disputed for each in pair]
     texts = [event.id, event.type, event.reference, event.key, event.payment, event.currency, event.also, *pairs]
-    if abs(event.amount_minor or 0) >= 2**63:
-        raise UnreadableError("not an event (an amount is no amount)")
     for text in filter(None, texts):
         if len(text) > LONGEST_TEXT or "\0" in text or any("\ud800" <= each <= "\udfff" for each in text):
             raise UnreadableError("not an event (an id is too long, or no text)")

@@ -92,8 +92,10 @@ _COUNTS = {
     "notices_failed": f"SELECT count(*), min(created_at) FROM notices WHERE state = 'failed' AND {_FOR}",
     "inbox_waiting": f"SELECT count(*), min(received_at) FROM inbox WHERE state = 'waiting' AND {_FOR}",
     "inbox_rejected": f"SELECT count(*), min(received_at) FROM inbox WHERE state = 'rejected' AND {_FOR}",
-    "webhooks_unproven": f"SELECT count(*), min(received_at) FROM unproven_webhooks WHERE ask_at IS NOT NULL AND {_FOR}",
-    "webhooks_set_aside": f"SELECT count(*), min(received_at) FROM unproven_webhooks WHERE ask_at IS NULL AND {_FOR}",
+    "webhooks_unproven": f"SELECT count(*), min(received_at) FROM unproven_webhooks"
+    f" WHERE reason NOT LIKE 'unreadable:%' IS NOT FALSE AND {_FOR}",
+    "webhooks_set_aside": f"SELECT count(*), min(received_at) FROM unproven_webhooks"
+    f" WHERE reason LIKE 'unreadable:%' AND {_FOR}",
     "events_unpublished": f"SELECT count(*), min(at) FROM events WHERE published_at IS NULL AND {_FOR}",
     "rechecks": f"SELECT count(*), min(effective_at) FROM rechecks WHERE {_FOR}",
     "schedules_due": f"SELECT count(*), min(next_at) FROM schedules WHERE next_at <= :as_of AND {_FOR}",

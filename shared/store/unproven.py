@@ -13,7 +13,7 @@ LEASE = timedelta(minutes=2)  # longer than asking takes; whoever took a row and
 
 
 class Unproven(NamedTuple):
-    """A webhook as it came; `tries`: how often it was asked about, with this time."""
+    """A webhook as it came; `tries`: how often it was asked about, with this time; `reason`: why it is still here."""
 
     unproven_id: int
     agency_id: str
@@ -22,6 +22,7 @@ class Unproven(NamedTuple):
     headers: Mapping[str, str]
     received_at: datetime
     tries: int
+    reason: str | None
 
 
 def keep(
@@ -39,7 +40,7 @@ def keep(
         INSERT INTO unproven_webhooks (agency_id, provider, digest, raw, headers, received_at, ask_at)
         SELECT :agency_id, :provider, :digest, :raw, CAST(:headers AS jsonb), :as_of, :as_of
         WHERE (SELECT count(*) FROM unproven_webhooks
-               WHERE agency_id = :agency_id AND provider = :provider AND ask_at IS NOT NULL) < :most
+               WHERE agency_id = :agency_id AND provider = :provider) < :most
         ON CONFLICT DO NOTHING
         """,
         **of,
@@ -79,7 +80,7 @@ def take(tx: Tx, most: int, each: int, busy: Mapping[tuple[str, str], int] | Non
         )
         UPDATE unproven_webhooks AS u SET ask_at = :until, tries = u.tries + 1 FROM mine
         WHERE u.unproven_id = mine.unproven_id
-        RETURNING u.unproven_id, u.agency_id, u.provider, u.raw, u.headers, u.received_at, u.tries
+        RETURNING u.unproven_id, u.agency_id, u.provider, u.raw, u.headers, u.received_at, u.tries, u.reason
         """,
         agencies=[key[0] for key, _ in taken],
         providers=[key[1] for key, _ in taken],
@@ -89,25 +90,16 @@ def take(tx: Tx, most: int, each: int, busy: Mapping[tuple[str, str], int] | Non
         as_of=tx.as_of,
         until=tx.as_of + LEASE,
     )
-    return sorted(Unproven._make(row) for row in rows)
+    return sorted((Unproven._make(row) for row in rows), key=lambda row: row.unproven_id)
 
 
 def again(tx: Tx, row: Unproven, ask_at: datetime, reason: str) -> None:
-    """It could not be said whether it is the provider's: ask again then."""
+    """It could not be said whether it is the provider's, or it could not be applied: ask again then."""
     tx.run(
         "UPDATE unproven_webhooks SET ask_at = :ask_at, reason = :reason WHERE unproven_id = :id AND tries = :tries",
         id=row.unproven_id,
         tries=row.tries,
         ask_at=ask_at,
-        reason=reason,
-    )
-
-
-def set_aside(tx: Tx, row: Unproven, reason: str) -> None:
-    """It is the provider's, and could not be applied: kept for a person."""
-    tx.run(
-        "UPDATE unproven_webhooks SET ask_at = NULL, reason = :reason WHERE unproven_id = :id",
-        id=row.unproven_id,
         reason=reason,
     )
 

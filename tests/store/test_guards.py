@@ -225,6 +225,8 @@ def test_every_constraint_of_the_schema_is_tried_here() -> None:
         "pk_deployment",
         "ck_deployment_only_one",
         "pk_gateway_accounts",
+        "pk_unproven_webhooks",
+        "uq_unproven_webhooks_delivery",
     }
     schema = {str(constraint.name) for table in metadata.tables.values() for constraint in table.constraints}
     assert schema - tried - inner == set()

@@ -15,7 +15,7 @@ from ops.cluster.waiting import until
 from shared.broker.private import free_ports
 from shared.gateways.paypal import PayPalGateway
 from shared.settings import Settings
-from shared.store import accounts, unproven
+from shared.store import accounts, figures, unproven
 from shared.store.accounts import Configured
 from tests.gateways.providers.paypal_like import PayPalLike
 from tests.gateways.providers.stripe_like import StripeLike
@@ -114,8 +114,8 @@ def test_an_agency_gets_no_more_than_its_share_of_those_who_ask(shop: Shop) -> N
 
 
 @paypal
-def test_what_is_proven_and_cannot_be_applied_is_kept_for_a_person(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not asked about for ever, and not forgotten."""
+def test_what_is_proven_and_cannot_be_applied_is_tried_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every six hours, longer than PayPal would deliver it, and told as what it is meanwhile."""
     shop.open("")
 
     def breaks(*_: Any) -> None:
@@ -124,7 +124,16 @@ def test_what_is_proven_and_cannot_be_applied_is_kept_for_a_person(shop: Shop, m
     monkeypatch.setattr("workers.webhooks.receive_event.apply", breaks)
     assert shop.post(*an_event(shop)).status_code == 200
     assert shop.told == [("paypal", "unreadable")]
-    assert shop.diary.ask("SELECT ask_at, reason FROM unproven_webhooks") == [(None, "ValueError: a bug")]
+    assert shop.diary.ask("SELECT reason FROM unproven_webhooks") == [("unreadable: ValueError: a bug",)]
+    with shop.diary.store.transaction() as tx:
+        found = figures.snapshot(tx)
+        assert (found.webhooks_unproven.rows, found.webhooks_set_aside.rows) == (0, 1)
+    shop.clock.at += timedelta(days=6)
+    prove_due(away(shop), lambda *outcome: shop.told.append(outcome))
+    monkeypatch.undo()
+    shop.clock.at += timedelta(hours=6)
+    prove_due(shop.doors.events, lambda *outcome: shop.told.append(outcome))
+    assert shop.told[1:] == [("paypal", "unreadable"), ("paypal", "applied")]
 
 
 def unreadable_events(shop: Shop) -> Iterator[bytes]:

@@ -24,6 +24,8 @@ THREADS = 6
 OF_AN_AGENCY = 2
 PAUSE_SECONDS = 1.0  # another process may have kept one, and one may be due again
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(minutes=15)
+UNREADABLE = "unreadable: "  # proven, and could not be applied
+UNREADABLE_WAIT, UNREADABLE_MAX = timedelta(hours=6), timedelta(days=30)
 Outcome = Literal["applied", "repeated", "bad_signature", "unreadable", "unproven", "given_up"]
 log = structlog.get_logger()
 
@@ -105,10 +107,7 @@ def prove(runtime: Runtime, row: Unproven) -> Outcome:
     except Exception as error:
         if not is_data_error(error):
             raise
-        log.error("webhook.unreadable", provider=row.provider, agency_id=row.agency_id, reason=describe(error))
-        with runtime.store.transaction() as tx:
-            unproven.set_aside(tx, row, describe(error))
-        return "unreadable"
+        return _later(runtime, row, UNREADABLE + describe(error))
     return outcome
 
 
@@ -128,13 +127,17 @@ def _asked(runtime: Runtime, row: Unproven) -> ProviderEvent | str | None:
 
 
 def _later(runtime: Runtime, row: Unproven, reason: str) -> Outcome:
+    """What could not be applied is tried again, too: the cause may be mended. It stays what it is while nobody can be asked."""
+    if (row.reason or "").startswith(UNREADABLE) and not reason.startswith(UNREADABLE):
+        reason = row.reason or reason
+    unreadable = reason.startswith(UNREADABLE)
     of = {"provider": row.provider, "agency_id": row.agency_id, "reason": reason}
     with runtime.store.transaction() as tx:
-        if tx.as_of - row.received_at > PAST_MAX:
+        if tx.as_of - row.received_at > (UNREADABLE_MAX if unreadable else PAST_MAX):
             log.error("webhook.given_up", **of)
             unproven.drop(tx, row)
             return "given_up"
         wait = min(FIRST_WAIT * 2 ** min(row.tries - 1, 10), LONGEST_WAIT)
-        unproven.again(tx, row, tx.as_of + wait, reason)
-    log.warning("webhook.unproven", **of)
-    return "unproven"
+        unproven.again(tx, row, tx.as_of + (UNREADABLE_WAIT if unreadable else wait), reason)
+    log.warning("webhook.unreadable" if unreadable else "webhook.unproven", **of)
+    return "unreadable" if unreadable else "unproven"

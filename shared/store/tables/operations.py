@@ -16,9 +16,6 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy import (
-    text as sql,
-)
 
 from shared.store.tables.base import document, instant, key, metadata, one_of, text
 
@@ -85,17 +82,16 @@ unproven_webhooks = Table(
     Column("raw", LargeBinary, nullable=False),
     document("headers"),
     instant("received_at"),
-    # When the provider is asked next; null: it was proven, and could not be applied.
-    instant("ask_at", null=True),
+    # When the provider is asked next.
+    instant("ask_at"),
     Column("tries", SmallInteger, nullable=False, server_default="0"),
+    # Why it is still here: nobody could say whether it is the provider's; or `unreadable: …`, it is, and can't be applied.
     text("reason", null=True),
     UniqueConstraint("agency_id", "provider", "digest", name="uq_unproven_webhooks_delivery"),
-    CheckConstraint("ask_at IS NOT NULL OR reason IS NOT NULL", name="kept_for_a_reason"),
 )
 Index(
     "ix_unproven_webhooks_ask",
     unproven_webhooks.c.agency_id,
     unproven_webhooks.c.provider,
     unproven_webhooks.c.ask_at,
-    postgresql_where=sql("ask_at IS NOT NULL"),
 )

@@ -20,21 +20,13 @@ def upgrade() -> None:
         sa.Column("raw", sa.LargeBinary(), nullable=False),
         sa.Column("headers", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("ask_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ask_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("tries", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
-        sa.CheckConstraint(
-            "ask_at IS NOT NULL OR reason IS NOT NULL", name=op.f("ck_unproven_webhooks_kept_for_a_reason")
-        ),
         sa.PrimaryKeyConstraint("unproven_id", name=op.f("pk_unproven_webhooks")),
         sa.UniqueConstraint("agency_id", "provider", "digest", name="uq_unproven_webhooks_delivery"),
     )
-    op.create_index(
-        "ix_unproven_webhooks_ask",
-        "unproven_webhooks",
-        ["agency_id", "provider", "ask_at"],
-        postgresql_where=sa.text("ask_at IS NOT NULL"),
-    )
+    op.create_index("ix_unproven_webhooks_ask", "unproven_webhooks", ["agency_id", "provider", "ask_at"])
 
 
 def downgrade() -> None:
