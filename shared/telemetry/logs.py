@@ -18,7 +18,13 @@ SECRET_KEYS = frozenset(
 _PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^@\s]*@")
 REDACTED = "[redacted]"
 # What these tell each second of an outage is told once by ourselves.
-QUIET = {"pika": logging.CRITICAL, "dramatiq": logging.CRITICAL, "alembic": logging.WARNING, "stripe": logging.WARNING}
+QUIET = {
+    "pika": logging.CRITICAL,
+    "dramatiq": logging.CRITICAL,
+    "alembic": logging.WARNING,
+    "stripe": logging.WARNING,
+    "uvicorn": logging.ERROR,  # it has a warning for whatever anybody sends that is no request
+}
 
 
 def configure(process: str, level: str = "info", stream: TextIO | None = None) -> None:
