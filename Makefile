@@ -3,9 +3,8 @@
 PYTHON_BIN := .venv/bin/python
 SAMPLE := docs/sample/agency-portal.jsonl
 SOURCE := shared scheduler workers ops
-# One test process more than there are cores, for some tests only wait; each has servers of its own. Tests are handed out a
-# few at a time, so that the order is kept.
-SIDE_BY_SIDE := -n $(shell expr $$(nproc) + 1) --maxprocesses 5 --maxschedchunk 4
+# A test process per core, each with servers of its own; handed out a few at a time, so that the order is kept.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --maxschedchunk 4
 
 # The payment providers' published API descriptions, if they lie beside the checkout: the gateway tests check against them.
 ifneq ($(wildcard ../shared/contracts),)

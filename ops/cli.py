@@ -3,57 +3,54 @@
 import logging
 import os
 import sys
+from importlib import import_module
 
 import click
 import structlog
 
-from ops.account import account_command
-from ops.backfill import backfill_command
-from ops.backlog import backlog_command
-from ops.blocked import blocked_command
-from ops.charge import charge_command
-from ops.cycles import cycles_command
-from ops.doctor import doctor_command
-from ops.inbox import inbox_command
-from ops.ingest import ingest_command
-from ops.migrating import migrate_command
-from ops.pausing import pause_command, resume_command
-from ops.processes import scheduler_command, worker_command
-from ops.reconcile import reconcile_command
-from ops.refund import refund_command
-from ops.simulate.command import simulate_command
-from ops.status import status_command
 from shared.store.embedded import EmbeddedPostgresError
 from shared.store.errors import describe
 
+COMMANDS = {
+    "simulate": "ops.simulate.command:simulate_command",
+    "cycles": "ops.cycles:cycles_command",
+    "migrate": "ops.migrating:migrate_command",
+    "scheduler": "ops.processes:scheduler_command",
+    "worker": "ops.processes:worker_command",
+    "ingest": "ops.ingest:ingest_command",
+    "status": "ops.status:status_command",
+    "backlog": "ops.backlog:backlog_command",
+    "backfill": "ops.backfill:backfill_command",
+    "blocked": "ops.blocked:blocked_command",
+    "inbox": "ops.inbox:inbox_command",
+    "account": "ops.account:account_command",
+    "charge": "ops.charge:charge_command",
+    "refund": "ops.refund:refund_command",
+    "reconcile": "ops.reconcile:reconcile_command",
+    "pause": "ops.pausing:pause_command",
+    "resume": "ops.pausing:resume_command",
+    "doctor": "ops.doctor:doctor_command",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class LazyGroup(click.Group):
+    """Imports a command when it is asked for: a process that is started by one of them needs no other."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        found: click.Command = getattr(import_module(module), name)
+        return found
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="duecycle")
 def commands() -> None:
     """Automatic recurring invoices for agencies."""
-
-
-for command in (
-    simulate_command,
-    cycles_command,
-    migrate_command,
-    scheduler_command,
-    worker_command,
-    ingest_command,
-    status_command,
-    backlog_command,
-    backfill_command,
-    blocked_command,
-    inbox_command,
-    account_command,
-    charge_command,
-    refund_command,
-    reconcile_command,
-    pause_command,
-    resume_command,
-    doctor_command,
-):
-    commands.add_command(command)
 
 
 def main() -> None:

@@ -14,7 +14,6 @@ import click
 import structlog
 
 from ops.connect import settings_for
-from scheduler.process import run as run_scheduler
 from shared.broker.running import Running
 from shared.messages.work import POOLS, Pool
 from shared.settings import Settings
@@ -49,7 +48,7 @@ def scheduler_command() -> None:
     settings = settings_for("DATABASE_URL", "BROKER_URL")
     logs.configure("scheduler", settings.log_level)
     with stopping() as stop:
-        run_scheduler(settings, stop)
+        importlib.import_module("scheduler.process").run(settings, stop)
 
 
 @click.command("worker")

@@ -70,7 +70,7 @@ def wrong_commands(page: Path) -> list[str]:
             if arguments[0] not in make_targets():
                 wrong.append(" ".join(words))
         elif program == "duecycle" and arguments:
-            command = commands.commands.get(arguments[0])
+            command = commands.get_command(click.Context(commands), arguments[0])
             if isinstance(command, click.Group) and len(arguments) > 1:
                 command = command.commands.get(arguments[1])
             known = {option for each in (command.params if command else ()) for option in each.opts}

@@ -1,4 +1,4 @@
-"""`python -m tests.faults.dying_worker POOL FOLDER POINT…`: a worker that SIGKILLs itself at named points, twice each.
+"""`python -m tests.faults.dying_worker POOL FOLDER POINT…`: a worker that SIGKILLs itself at named points, once each.
 
 Each death leaves a file in FOLDER, written before it dies, so that a run in which a point was never reached can be told.
 """
@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-DEATHS = 2
+DEATHS = 1
 SPARED = 2  # passes before the first death, so that some work is always done
 
 
 class Points:
-    """Where to die. A point is passed twice, then kills, in each of two lives."""
+    """Where to die. A point is passed twice, then kills, as often as there are deaths."""
 
     def __init__(self, folder: Path, names: list[str]) -> None:
         self._folder = folder

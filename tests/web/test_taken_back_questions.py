@@ -119,6 +119,11 @@ def test_a_payment_that_is_recorded_under_another_name_is_found(shop: Shop, name
             "amount": 11900,
             "currency": "eur",
             "metadata": {"key": name},
+            "created": int(shop.clock.at.timestamp()),
+            "livemode": False,
+            "capture_method": "automatic",
+            "confirmation_method": "automatic",
+            "payment_method_types": ["sepa_debit"],
         }
         shop.provider.intents["pi_0"] = {**intent, "status": "requires_payment_method"}
         shop.hook("payment_intent.payment_failed", shop.provider.intents["pi_0"])
