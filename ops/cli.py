@@ -17,6 +17,7 @@ from ops.doctor import doctor_command
 from ops.inbox import inbox_command
 from ops.ingest import ingest_command
 from ops.migrating import migrate_command
+from ops.notices import notices_command
 from ops.pausing import pause_command, resume_command
 from ops.processes import scheduler_command, worker_command
 from ops.reconcile import reconcile_command
@@ -45,6 +46,7 @@ for command in (
     backfill_command,
     blocked_command,
     inbox_command,
+    notices_command,
     account_command,
     charge_command,
     refund_command,

@@ -65,7 +65,11 @@ PAY_PAGES = Counter(
     " unavailable.",
     ["outcome"],
 )
-MAILS = Counter("duecycle_mails_total", "Mails, by outcome: sent, retried or failed.", ["outcome"])
+MAILS = Counter(
+    "duecycle_mails_total",
+    "Mails that were tried, by outcome: sent, or whose trouble it is: recipient, agency, account, away or in_doubt.",
+    ["outcome"],
+)
 
 
 def message_done(pool: str, outcome: str, seconds: float, rows: int) -> None:
