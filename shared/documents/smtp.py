@@ -133,7 +133,7 @@ class SmtpSender:
             if self._monotonic() - self._own.used_at < KEEP_SECONDS and _answers(session):
                 return session
             self._forget()
-        self._own.session = session = connect(self._account)
+        self._own.session = session = connect(self._account, min(CONNECT_SECONDS, self._seconds / 4))
         self._own.used_at = self._monotonic()
         return session
 
@@ -183,12 +183,15 @@ def _cause(error: BaseException) -> str:
     return "no answer in time" if isinstance(found, TimeoutError) else "it broke the connection off"
 
 
-def connect(account: Account) -> smtplib.SMTP:
-    """A connection that may be sent over: encrypted unless the address says plain, and logged in. Raises UnsentError."""
+def connect(account: Account, seconds: float = CONNECT_SECONDS) -> smtplib.SMTP:
+    """A connection that may be sent over: encrypted unless the address says plain, and logged in. Raises UnsentError.
+
+    Each answer is waited for `seconds` at most.
+    """
     where = f"{account.host}:{account.port}"
     trouble: Trouble = "account"
     try:
-        return _connect(account)
+        return _connect(account, seconds)
     except smtplib.SMTPAuthenticationError as error:
         told = f"{where} refuses the user or the password ({error.smtp_code} {_text(error.smtp_error)})"
     except smtplib.SMTPResponseException as error:
@@ -208,12 +211,12 @@ def connect(account: Account) -> smtplib.SMTP:
     raise UnsentError(trouble, _SAYS[trouble].format(told))
 
 
-def _connect(account: Account) -> smtplib.SMTP:
+def _connect(account: Account, seconds: float) -> smtplib.SMTP:
     context = ssl.create_default_context(cafile=account.ca)
     if account.scheme == "smtps":
-        session: smtplib.SMTP = smtplib.SMTP_SSL(account.host, account.port, timeout=CONNECT_SECONDS, context=context)
+        session: smtplib.SMTP = smtplib.SMTP_SSL(account.host, account.port, timeout=seconds, context=context)
     else:
-        session = smtplib.SMTP(account.host, account.port, timeout=CONNECT_SECONDS)
+        session = smtplib.SMTP(account.host, account.port, timeout=seconds)
     try:
         if account.scheme == "smtp":
             session.starttls(context=context)  # raises if it is not offered: nothing goes out in clear
