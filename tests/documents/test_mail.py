@@ -14,7 +14,7 @@ from shared.documents.mail_money import DIFFERENT
 from shared.documents.sending import EmlWriter, Envelope, UnsentError, compose, message_id
 from shared.domain.declines import meaning
 from shared.store.charges import Charge
-from tests.documents.contexts import INVOICE, SERIES
+from tests.documents.contexts import INVOICE, SERIES, UNDELIVERED
 from workers.charges.dunning import client_reason
 
 AT = datetime(2026, 7, 1, 7, 30, tzinfo=UTC)
@@ -50,6 +50,7 @@ OCCASIONS = [
     ("cycle_blocked", "agency", SERIES, "Blocked: sub"),
     ("series_stopped", "agency", SERIES, "Invoices stopped: sub"),
     ("first_invoice_missing", "agency", SERIES, "First invoice missing: sub"),
+    ("mail_undelivered", "agency", UNDELIVERED, "Not delivered: our mail to Kanzlei Brandt"),
 ]
 
 PLEASE_PAY = """\

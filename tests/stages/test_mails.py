@@ -113,6 +113,9 @@ def test_a_recipient_that_does_not_exist_is_given_up_at_once_and_upstream_hears_
     assert office.row("a", "state, wake_at") == ("failed", None)
     assert office.row("b", "state, outcome") == ("sent", "sent")
     assert office.ask(FAILED) == [("notice/n-a", "recipient", "words of recipient")]
+    assert office.ask("SELECT count(*) FROM notices WHERE occasion = 'mail_undelivered'") == [
+        (0,)
+    ]  # it was the agency's
     with office.store.transaction() as tx:
         assert figures.snapshot(tx).notices_failed.rows == 1
 

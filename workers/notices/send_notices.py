@@ -10,17 +10,20 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from shared.acts.notify import AGENCY, CLIENT, Draft, notify
 from shared.documents.mail import Mail, render
 from shared.documents.sending import Envelope, Sender, UnsentError, message_id
+from shared.domain.facts import Agency
 from shared.domain.keys import notice_subject
 from shared.domain.mailing import PATIENCE, Tried, next_try
 from shared.store import facts, notices
 from shared.store.locks import lock_subject
 from shared.store.notices import Notice, Sending
-from shared.store.transaction import Store
+from shared.store.transaction import Store, Tx
 
 LEASE = timedelta(minutes=2)
 SOON = timedelta(minutes=1)
+UNDELIVERED = "mail_undelivered"
 log = structlog.get_logger()
 
 
@@ -54,20 +57,20 @@ def send_notices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again:
         if runtime.monotonic() > until:
             _leave(runtime, agency_id, claimed[position:], "its turn did not come in time", SOON)
             return
-        unsent = _send(runtime, agency_id, notice, agency.email if agency is not None else None)
+        unsent = _send(runtime, agency_id, notice, agency)
         wait = PATIENCE[unsent.trouble].others if unsent is not None and not unsent.alone else None
         if unsent is not None and wait is not None:
             _leave(runtime, agency_id, claimed[position + unsent.tried :], f"not tried: {unsent}", wait)
             return
 
 
-def _send(runtime: Runtime, agency_id: str, notice: Notice, sender: str | None) -> UnsentError | None:
+def _send(runtime: Runtime, agency_id: str, notice: Notice, agency: Agency | None) -> UnsentError | None:
     """Send one and record it. Returns why it was not sent."""
     id_ = message_id(agency_id, notice.key)
     unsent: UnsentError | None = None
     mail: Mail | None = None
     try:
-        envelope, mail = _letter(runtime, agency_id, notice, sender)
+        envelope, mail = _letter(runtime, agency_id, notice, agency)
         runtime.sender.send(envelope._replace(message_id=id_), mail)
     except UnsentError as error:
         unsent = error
@@ -81,12 +84,23 @@ def _send(runtime: Runtime, agency_id: str, notice: Notice, sender: str | None) 
         if sending.state == "failed":
             lock_subject(tx, notice_subject(notice.key))
         if notices.settle(tx, agency_id, [sending]) and sending.state == "failed":
-            said = {name: getattr(notice, name) for name in ("key", "occasion", "audience", "invoice_id")}
-            told = {**said, "outcome": sending.outcome, "reason": sending.reason}
-            tx.record(agency_id, "notice.failed", notice_subject(notice.key), told)
-            log.error("notice.failed", key=notice.key, outcome=sending.outcome, error=sending.reason)
+            _give_up(tx, agency_id, agency, notice, sending)
     runtime.on_outcome(sending.outcome or "sent")
     return unsent
+
+
+def _give_up(tx: Tx, agency_id: str, agency: Agency | None, notice: Notice, sending: Sending) -> None:
+    """Upstream, the log and the alert hear of it; the agency too, if its client's address is to blame or nobody knows."""
+    said = {name: getattr(notice, name) for name in ("key", "occasion", "audience", "invoice_id")}
+    told = {**said, "outcome": sending.outcome, "reason": sending.reason}
+    tx.record(agency_id, "notice.failed", notice_subject(notice.key), told)
+    log.error("notice.failed", key=notice.key, outcome=sending.outcome, error=sending.reason)
+    if agency is None or notice.audience != CLIENT or sending.outcome not in ("recipient", "in_doubt"):
+        return
+    about = {"recipient": notice.recipient, "subject": sending.subject or notice.occasion, "reason": sending.reason}
+    client = {"client": notice.context.get("client"), "key": notice.key}
+    of = (notice.key, notice.subscription_id, None, notice.invoice_id)
+    notify(tx, agency, [Draft(UNDELIVERED, AGENCY, *of, "", {**about, **client})])
 
 
 def _sending(notice: Notice, subject: str | None, id_: str, unsent: UnsentError | None, now: datetime) -> Sending:
@@ -104,13 +118,13 @@ def _sending(notice: Notice, subject: str | None, id_: str, unsent: UnsentError 
     return Sending(notice.key, state, subject, id_, unsent.reason[:300], at, None, tries, trouble, now, since, doubts)
 
 
-def _letter(runtime: Runtime, agency_id: str, notice: Notice, sender: str | None) -> tuple[Envelope, Mail]:
+def _letter(runtime: Runtime, agency_id: str, notice: Notice, agency: Agency | None) -> tuple[Envelope, Mail]:
     """What goes out, from the address that the agency has now. A text that can't be made waits for a new release, in the
     agency's patience, and holds up no other."""
     context = _context(runtime, agency_id, notice)
     try:
         mail = render(notice.occasion, notice.audience, context)
-        from_ = sender or context["agency_email"]
+        from_ = agency.email if agency is not None else context["agency_email"]
         return Envelope(context["agency"], from_, notice.recipient, notice.created_at, ""), mail
     except (ValueError, KeyError, TypeError) as error:
         words = f"the text can't be made: {type(error).__name__}: {error}"
