@@ -23,6 +23,7 @@ COMMANDS = {
     "backfill": "ops.backfill:backfill_command",
     "blocked": "ops.blocked:blocked_command",
     "inbox": "ops.inbox:inbox_command",
+    "notices": "ops.notices:notices_command",
     "account": "ops.account:account_command",
     "charge": "ops.charge:charge_command",
     "refund": "ops.refund:refund_command",

@@ -73,6 +73,7 @@ def look(store: Store, settings: Settings, agency: str | None) -> dict[str, Any]
         "cycles": cycles,
         "charges": {state: _count(found, count) for state, count in found.charges.items()},
         "charges_stuck": {reason: _count(found, count) for reason, count in sorted(found.charges_stuck.items())},
+        "notices": {outcome or "untried": _count(found, each) for outcome, each in sorted(found.notices.items())},
         "rest": {name: _count(found, getattr(found, name)) for name in _REST},
         "alarms": {"late_releases": found.late_releases, "refused_duplicates": found.refused_duplicates},
         "scheduler_seen_seconds": _age(found, found.beat_at),
@@ -148,6 +149,7 @@ def _rest(told: Mapping[str, Any]) -> Table:
     table = _table("what", "count", "oldest")
     rows = [(f"charges {state}", each) for state, each in told["charges"].items()]
     rows += [(f"charges and refunds stuck: {reason}", each) for reason, each in told["charges_stuck"].items()]
+    rows += [(f"notices to be sent: {outcome}", each) for outcome, each in told["notices"].items()]
     rows += [(label, told["rest"][name]) for name, label in _REST.items()]
     for label, each in rows:
         if each["count"]:

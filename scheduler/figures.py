@@ -10,6 +10,7 @@ from time import monotonic
 
 import structlog
 
+from shared.domain.mailing import TROUBLES
 from shared.domain.states import STUCK_REASONS, UNSETTLED_REASONS
 from shared.store import figures
 from shared.store.errors import describe
@@ -21,6 +22,7 @@ EVERY_SECONDS = 10.0
 SHARE = 10  # counting takes at most a tenth of the time
 STREAMS = ("order", "invoice")
 STATES = ("due", "waiting", "held", "blocked")
+NONE = Count(0, None)
 CHARGE_STATES = ("due", "sending", "unknown", "pending", "action_required")
 log = structlog.get_logger()
 
@@ -40,6 +42,12 @@ DESCRIBED: Mapping[str, Described] = {
     "duecycle_refunds": Described("Refunds that have not ended."),
     "duecycle_oldest_refund_seconds": Described("How long the oldest of these has been asked for."),
     "duecycle_notices_due": Described("Notices that are to be sent."),
+    "duecycle_notices": Described(
+        "Notices that are to be sent, by what became of the latest try: untried, or whose trouble it is.", ("outcome",)
+    ),
+    "duecycle_oldest_untried_notice_seconds": Described(
+        "How long the oldest of those has waited that were never tried."
+    ),
     "duecycle_oldest_notice_seconds": Described("How long the oldest of these has waited."),
     "duecycle_notices_failed": Described("Notices that could not be sent and are given up."),
     "duecycle_inbox_messages": Described("Messages of upstream that wait or were rejected.", ("state",)),
@@ -111,13 +119,14 @@ def samples_of(found: Figures) -> Iterator[Sample]:
     """The samples of one count; what is not there is told as 0, so that no line of a graph ends when a problem does."""
     yield from _cycles(found)
     for state in CHARGE_STATES:
-        yield Sample("duecycle_charges", (state,), found.charges.get(state, Count(0, None)).rows)
+        yield Sample("duecycle_charges", (state,), found.charges.get(state, NONE).rows)
     stuck = dict.fromkeys(sorted(STUCK_REASONS), 0)
     for reason, count in found.charges_stuck.items():
         label = reason if reason in STUCK_REASONS else "other"
         stuck[label] = stuck.get(label, 0) + count.rows
     for reason, rows in stuck.items():
         yield Sample("duecycle_charges_stuck", (reason,), rows)
+    yield from _notices(found)
     for name, count in (
         ("duecycle_refunds", found.refunds_open),
         ("duecycle_schedules_due", found.schedules_due),
@@ -146,7 +155,7 @@ def samples_of(found: Figures) -> Iterator[Sample]:
 def _ages(found: Figures) -> Iterator[Sample]:
     for name, oldest in (
         ("duecycle_oldest_schedule_seconds", found.schedules_due.oldest_at),
-        ("duecycle_oldest_unknown_charge_seconds", found.charges.get("unknown", Count(0, None)).oldest_at),
+        ("duecycle_oldest_unknown_charge_seconds", found.charges.get("unknown", NONE).oldest_at),
         ("duecycle_oldest_refund_seconds", found.refunds_open.oldest_at),
         ("duecycle_oldest_notice_seconds", found.notices_due.oldest_at),
         ("duecycle_oldest_inbox_waiting_seconds", found.inbox_waiting.oldest_at),
@@ -166,6 +175,13 @@ def _cycles(found: Figures) -> Iterator[Sample]:
         yield Sample("duecycle_cycles", labels, count)
     for stream in STREAMS:
         yield Sample("duecycle_oldest_due_seconds", (stream,), _age(found.as_of, found.oldest_due_at(stream)))
+
+
+def _notices(found: Figures) -> Iterator[Sample]:
+    yield Sample("duecycle_notices", ("untried",), found.notices.get("", NONE).rows)
+    for trouble in TROUBLES:
+        yield Sample("duecycle_notices", (trouble,), found.notices.get(trouble, NONE).rows)
+    yield Sample("duecycle_oldest_untried_notice_seconds", (), _age(found.as_of, found.notices.get("", NONE).oldest_at))
 
 
 def _age(now: datetime, then: datetime | None) -> float:

@@ -4,11 +4,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from shared.documents.sending import EmlWriter, Sender
-from shared.documents.smtp import SmtpSender, account_of
+from shared.documents.smtp import MAIL_SECONDS, SmtpSender, account_of
 
 
-def sender_of(mail_url: str) -> Sender:
-    """The sender for an address.
+def sender_of(mail_url: str, seconds: float = MAIL_SECONDS) -> Sender:
+    """The sender for an address; over SMTP one mail takes `seconds` at most.
 
     `file:///folder` writes each mail as a file. `smtp://host` sends with STARTTLS, `smtps://host` with TLS from the start,
     `smtp+plain://host` in clear, for a catcher on the same private network. Raises ValueError with what to write instead.
@@ -16,4 +16,4 @@ def sender_of(mail_url: str) -> Sender:
     parts = urlsplit(mail_url)
     if parts.scheme == "file":
         return EmlWriter(Path(unquote(parts.path)))
-    return SmtpSender(account_of(mail_url))
+    return SmtpSender(account_of(mail_url), seconds)

@@ -1,6 +1,7 @@
 """The text of each notice. Pure: the same context gives the same words."""
 
 from collections.abc import Callable, Mapping
+from shlex import quote
 from typing import NamedTuple
 
 from shared.documents import mail_money
@@ -191,6 +192,19 @@ def _first_invoice_missing(context: Context) -> Text:
     return f"First invoice missing: {context['subscription_id']}", [_first_upper(said)]
 
 
+def _mail_undelivered(context: Context) -> Text:
+    said = (
+        f'our mail "{context["subject"]}" to {context["client"]} ({context["recipient"]}) could not be delivered:'
+        f" {context['reason']}."
+    )
+    after = (
+        "Please correct your client's address, and tell your client in the meantime. Your Duecycle operator can then send the"
+        " mail again:"
+        f"\n\n  duecycle notices send --agency {quote(context['agency_id'])} {quote(context['key'])}"
+    )
+    return f"Not delivered: our mail to {context['client']}", [_first_upper(said), after]
+
+
 TEXTS: Mapping[tuple[str, str], Callable[[Context], Text]] = {
     ("invoice_open", "client"): _invoice_open,
     ("invoice_paid", "client"): _invoice_paid,
@@ -206,5 +220,6 @@ TEXTS: Mapping[tuple[str, str], Callable[[Context], Text]] = {
     ("cycle_blocked", "agency"): _cycle_blocked,
     ("series_stopped", "agency"): _series_stopped,
     ("first_invoice_missing", "agency"): _first_invoice_missing,
+    ("mail_undelivered", "agency"): _mail_undelivered,
     **mail_money.TEXTS,
 }

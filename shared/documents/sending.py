@@ -1,4 +1,4 @@
-"""Ways to send a mail: a port, and the writer of `.eml` files."""
+"""Ways to send a mail: a port, what it says when a mail was not sent, and the writer of `.eml` files."""
 
 import hashlib
 import re
@@ -9,7 +9,10 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from shared.documents import headers
 from shared.documents.mail import Mail
+from shared.domain.mail_addresses import on_the_wire
+from shared.domain.mailing import Trouble
 
 
 class Envelope(NamedTuple):
@@ -22,12 +25,22 @@ class Envelope(NamedTuple):
     message_id: str
 
 
-class MailServerError(OSError):
-    """The server can't be reached or takes no mail from us now: the same for every mail, so none is tried after it."""
+class UnsentError(Exception):
+    """A mail was not sent, or nobody knows. `lasting`: the server says that it never will take it.
+
+    `tried` False: nothing was tried for this mail. `alone`: whoever's trouble it is, no other mail has it. The words hold no
+    address: they are shown and logged.
+    """
+
+    def __init__(
+        self, trouble: Trouble, reason: str, *, lasting: bool = False, tried: bool = True, alone: bool = False
+    ) -> None:
+        super().__init__(reason)
+        self.trouble, self.reason, self.lasting, self.tried, self.alone = trouble, reason, lasting, tried, alone
 
 
 class Sender(Protocol):
-    """Sends a mail, at least once. Raises OSError when trying again later may help, ValueError when it never will."""
+    """Sends a mail, at least once. Raises UnsentError, and nothing else, for one that was not sent."""
 
     def send(self, envelope: Envelope, mail: Mail) -> None: ...
 
@@ -38,23 +51,34 @@ def message_id(agency_id: str, key: str) -> str:
     return f"<{digest[:32]}@duecycle.invalid>"
 
 
-def compose(envelope: Envelope, mail: Mail) -> EmailMessage:
-    """The message as it goes over the wire. Raises ValueError for a header that can't be sent."""
-    message = EmailMessage(policy=SMTP)
-    message["From"] = f"{_quoted(envelope.sender_name)} <{envelope.sender}>"
-    message["To"] = envelope.recipient
-    message["Subject"] = mail.subject
-    message["Date"] = format_datetime(envelope.at)
-    message["Message-ID"] = envelope.message_id
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(mail.body, cte="quoted-printable")
-    return message
+def with_wire_addresses(envelope: Envelope) -> Envelope:
+    """The envelope with both domains in ASCII. Raises UnsentError for an address that can't be sent from or to."""
+    sender = _wire("agency", "its agency's address", "send the agency with a right one", envelope.sender)
+    recipient = _wire("recipient", "its recipient's address", "send the client with a right one", envelope.recipient)
+    return envelope._replace(sender=sender, recipient=recipient)
 
 
-def _quoted(name: str) -> str:
-    """A display name as a quoted string on one line, whatever characters it holds."""
-    escaped = " ".join(name.split()).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+def _wire(trouble: Trouble, whose: str, fix: str, address: str) -> str:
+    try:
+        return on_the_wire(address)
+    except ValueError as error:
+        raise UnsentError(trouble, f"{whose} is none: {error}; {fix}", lasting=True) from None
+
+
+def compose(envelope: Envelope, mail: Mail) -> bytes:
+    """The message as it goes over the wire: header lines of our own folding, and the text. Raises UnsentError."""
+    wire = with_wire_addresses(envelope)
+    lines = (
+        headers.mailbox("From", wire.sender_name, wire.sender),
+        headers.address_only("To", wire.recipient),
+        headers.words("Subject", mail.subject),
+        f"Date: {format_datetime(wire.at)}",
+        f"Message-ID: {wire.message_id}",
+        "Auto-Submitted: auto-generated",
+    )
+    content = EmailMessage(policy=SMTP)
+    content.set_content(mail.body, cte="quoted-printable")
+    return "".join(f"{line}\r\n" for line in lines).encode() + content.as_bytes()
 
 
 class EmlWriter:
@@ -64,8 +88,12 @@ class EmlWriter:
         self._folder = folder
 
     def send(self, envelope: Envelope, mail: Mail) -> None:
-        """Write `<time>-<recipient>-<id>.eml`; the id alone tells files apart, the rest is for people."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        """Write `<time>-<recipient>-<id>.eml`; the id alone tells files apart, the rest is for people. Raises UnsentError."""
+        message = compose(envelope, mail)
         who = re.sub(r"[^A-Za-z0-9.@_-]", "_", envelope.recipient)[:60]
         name = f"{envelope.at:%Y-%m-%dT%H%M%SZ}-{who}-{envelope.message_id[1:33]}.eml"
-        (self._folder / name).write_bytes(compose(envelope, mail).as_bytes())
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            (self._folder / name).write_bytes(message)
+        except OSError as error:
+            raise UnsentError("away", f"the folder of mails can't be written: {error.strerror or error}") from None

@@ -1,32 +1,40 @@
-"""Mail by SMTP: one kept connection for each worker thread, and every refusal sorted into "later" and "never".
+"""Mail by SMTP: one kept connection for each worker thread, and every refusal sorted by whose trouble it is.
 
-Reply codes are those of RFC 5321 (4.2) and RFC 4954; the first digit decides, with one exception: a 5xx that speaks of *our*
-set-up (authentication, our address as a sender) is cured by an operator, so it is tried again, and its words say what to do.
+A mail is the server's once it has said so after the final dot. If it breaks off there, nobody knows (RFC 1047).
 """
 
 import contextlib
+import re
 import smtplib
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import local
 from time import monotonic
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from shared.documents.mail import Mail
-from shared.documents.sending import Envelope, MailServerError, compose
+from shared.documents.replies import Stage, trouble_of
+from shared.documents.sending import Envelope, UnsentError, compose, with_wire_addresses
+from shared.domain.mailing import Trouble
 
 CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 20.0
+MAIL_SECONDS = 60.0  # for one mail with everything; most of it may be waited after the final dot (RFC 5321, 4.5.3.2.6)
 KEEP_SECONDS = 60.0  # servers end idle connections after five minutes (RFC 5321, 4.5.3.2.7); many do so much earlier
+REST_SECONDS = 60.0  # after a refusal of our account nothing is tried: more wrong logins would only lock it
 PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}
-# 5xx replies that an operator cures: no or wrong authentication (RFC 4954), encryption required (RFC 3207), no service here.
-OURS = frozenset({521, 530, 534, 535, 538, 554})
-
-
-class LaterError(OSError):
-    """This mail was refused for now."""
+_DOT = re.compile(rb"^\.", re.MULTILINE)  # RFC 5321, 4.5.2
+_SAYS: dict[Trouble, str] = {
+    "recipient": "refused for this recipient or this mail: {}",
+    "agency": "the agency's address is refused as a sender: {}; send the agency with another one, or let the server accept it",
+    "account": "the mail server does not accept us: {}; check DUECYCLE_MAIL_URL, its password, and the account's quota and"
+    " reputation",
+    "away": "the mail server takes no mail now: {}",
+    "in_doubt": "the mail server broke off after the whole mail ({}): it may have arrived",
+}
 
 
 class Account(NamedTuple):
@@ -61,37 +69,29 @@ def account_of(url: str) -> Account:
 
 
 class SmtpSender:
-    """Sends over a connection of the calling thread; safe to share between threads."""
+    """Sends over a connection of the calling thread; safe to share between threads. One mail takes `seconds` at most."""
 
-    def __init__(self, account: Account, clock: Callable[[], float] = monotonic) -> None:
-        self._account, self._monotonic = account, clock
+    def __init__(self, account: Account, seconds: float = MAIL_SECONDS, clock: Callable[[], float] = monotonic) -> None:
+        self._account, self._seconds, self._monotonic = account, seconds, clock
         self._own = local()
+        self._refused: tuple[float, str] | None = None  # until when nothing is tried, and why
 
     def send(self, envelope: Envelope, mail: Mail) -> None:
-        """Send one mail.
-
-        Raises MailServerError when the server takes no mail from us now, LaterError when this mail was refused for now, both
-        OSError; ValueError when it never will be taken, or can't be sent as it is.
-        """
-        message = compose(envelope, mail)
-        session = self._session()
-        needs_utf8 = not envelope.recipient.isascii()
-        if needs_utf8 and not session.has_extn("smtputf8"):
-            raise ValueError("the recipient's address is not ASCII, and the mail server can't take it (no SMTPUTF8)")
-        options = ("SMTPUTF8", "BODY=8BITMIME") if needs_utf8 else ()
+        """Send one mail. Raises UnsentError."""
+        if self._refused is not None and self._monotonic() < self._refused[0]:
+            raise UnsentError("account", self._refused[1], tried=False)
+        wire, message = with_wire_addresses(envelope), compose(envelope, mail)
+        until = self._monotonic() + self._seconds
         try:
-            session.send_message(message, envelope.sender, [envelope.recipient], mail_options=options)
-        except smtplib.SMTPSenderRefused as refused:
-            self._forget()
-            raise MailServerError(f"the mail server refuses our sender: {_said(refused)}") from None
-        except smtplib.SMTPRecipientsRefused as refused:
-            code, words = next(iter(refused.recipients.values()))
-            self._sort(code, words)
-        except smtplib.SMTPResponseException as refused:
-            self._sort(refused.smtp_code, refused.smtp_error)
-        except (smtplib.SMTPException, OSError) as error:
-            self._forget()
-            raise MailServerError(f"the mail server broke off: {type(error).__name__}") from None
+            session = self._session(until)
+            self._hand_over(session, wire, message, until)
+        except UnsentError as unsent:
+            if unsent.trouble in ("account", "away", "in_doubt"):
+                self._forget()
+            if unsent.trouble == "account":
+                self._refused = (self._monotonic() + REST_SECONDS, unsent.reason)
+            raise
+        self._refused = None
         self._own.used_at = self._monotonic()
 
     def close(self) -> None:
@@ -102,29 +102,38 @@ class SmtpSender:
             with contextlib.suppress(smtplib.SMTPException, OSError):
                 session.quit()
 
-    def _sort(self, code: int, words: bytes | str) -> None:
-        """Raise what a refusal means."""
-        told = f"{code} {_text(words)}"
-        if code == 421:  # "service not available, closing transmission channel"
-            self._forget()
-            raise MailServerError(f"the mail server takes no mail now: {told}")
-        if code < 500:
-            raise LaterError(told)
-        if code in OURS and code != 554:  # 554 after DATA is about the mail; in a greeting it is about us
-            self._forget()
-            raise MailServerError(
-                f"the mail server does not accept us ({told}); check DUECYCLE_MAIL_URL and its password"
-            )
-        raise ValueError(told)
+    def _hand_over(self, session: smtplib.SMTP, wire: Envelope, message: bytes, until: float) -> None:
+        """One mail transaction (RFC 5321, 3.3)."""
+        with _or("away"):
+            self._patience(session, until)
+            _expect("sender", session.mail(wire.sender, _options(session, wire, len(message))))
+            self._patience(session, until)
+            _expect("recipient", session.rcpt(wire.recipient))
+            self._patience(session, until)
+            _expect("data", session.docmd("DATA"), wanted=3)
+            self._patience(session, until)
+            session.send(_DOT.sub(b"..", message) + b".\r\n")
+        with _or("in_doubt"):
+            self._patience(session, until, longest=self._seconds)
+            code, words = session.getreply()
+        if not 200 <= code < 600:
+            raise UnsentError("in_doubt", _SAYS["in_doubt"].format("its answer was none"))
+        _expect("content", (code, words))
 
-    def _session(self) -> smtplib.SMTP:
+    def _patience(self, session: smtplib.SMTP, until: float, longest: float = COMMAND_SECONDS) -> None:
+        """How long the next answer is waited for: within what is left for the whole mail."""
+        if session.sock is not None:
+            session.sock.settimeout(max(0.1, min(longest, until - self._monotonic())))
+
+    def _session(self, until: float) -> smtplib.SMTP:
         """The thread's connection: the kept one if it still answers, else a new one."""
         session: smtplib.SMTP | None = getattr(self._own, "session", None)
         if session is not None:
+            self._patience(session, until, longest=CONNECT_SECONDS)
             if self._monotonic() - self._own.used_at < KEEP_SECONDS and _answers(session):
                 return session
-            self.close()
-        self._own.session = session = connect(self._account)
+            self._forget()
+        self._own.session = session = connect(self._account, min(CONNECT_SECONDS, self._seconds / 4))
         self._own.used_at = self._monotonic()
         return session
 
@@ -135,13 +144,58 @@ class SmtpSender:
             session.close()
 
 
-def connect(account: Account) -> smtplib.SMTP:
-    """A connection that may be sent over: encrypted unless the address says plain, and logged in. Raises MailServerError."""
-    where = f"{account.host}:{account.port}"
+def _options(session: smtplib.SMTP, wire: Envelope, size: int) -> list[str]:
+    """What MAIL says beside the sender. Raises UnsentError for an address that this server can't take."""
+    options = [f"SIZE={size}"] if session.has_extn("size") else []
+    if wire.sender.isascii() and wire.recipient.isascii():
+        return options
+    if not session.has_extn("smtputf8"):
+        whose: Trouble = "agency" if not wire.sender.isascii() else "recipient"
+        told = f"the {whose}'s address is not ASCII before the @, and the server has no SMTPUTF8"
+        raise UnsentError(whose, _SAYS[whose].format(told), lasting=True)
+    return [*options, "SMTPUTF8", "BODY=8BITMIME"]
+
+
+def _expect(stage: Stage, reply: tuple[int, bytes], wanted: int = 2) -> None:
+    """Raises UnsentError for a reply of another kind."""
+    code, words = reply
+    if code // 100 != wanted:
+        _refuse(stage, code, words)
+
+
+def _refuse(stage: Stage, code: int, words: bytes | str) -> NoReturn:
+    trouble = trouble_of(stage, code, _decoded(words))
+    raise UnsentError(trouble, _SAYS[trouble].format(f"{code} {_text(words)}".strip()), lasting=code >= 500)
+
+
+@contextmanager
+def _or(trouble: Trouble) -> Iterator[None]:
+    """A connection that ends in here is this trouble."""
     try:
-        return _connect(account)
+        yield
+    except (smtplib.SMTPException, OSError) as error:
+        raise UnsentError(trouble, _SAYS[trouble].format(_cause(error))) from None
+
+
+def _cause(error: BaseException) -> str:
+    """What broke the connection; smtplib hides a timeout behind a word of its own."""
+    found = error.__context__ if isinstance(error, smtplib.SMTPServerDisconnected) else error
+    return "no answer in time" if isinstance(found, TimeoutError) else "it broke the connection off"
+
+
+def connect(account: Account, seconds: float = CONNECT_SECONDS) -> smtplib.SMTP:
+    """A connection that may be sent over: encrypted unless the address says plain, and logged in. Raises UnsentError.
+
+    Each answer is waited for `seconds` at most.
+    """
+    where = f"{account.host}:{account.port}"
+    trouble: Trouble = "account"
+    try:
+        return _connect(account, seconds)
     except smtplib.SMTPAuthenticationError as error:
-        told = f"{where} refuses the user or the password ({error.smtp_code}); check DUECYCLE_MAIL_PASSWORD"
+        told = f"{where} refuses the user or the password ({error.smtp_code} {_text(error.smtp_error)})"
+    except smtplib.SMTPResponseException as error:
+        _refuse("greeting", error.smtp_code, error.smtp_error)
     except smtplib.SMTPNotSupportedError as error:
         told = f"{where}: {error}; use a server that can, or another scheme in DUECYCLE_MAIL_URL"
     except ssl.SSLCertVerificationError as error:
@@ -149,28 +203,26 @@ def connect(account: Account) -> smtplib.SMTP:
     except ssl.SSLError as error:
         told = f"{where} does not speak TLS as expected ({error.reason}); smtps:// is TLS from the start, smtp:// is STARTTLS"
     except socket.gaierror:
-        told = f"there is no host {account.host}; check DUECYCLE_MAIL_URL"
+        trouble, told = "away", f"there is no host {account.host}; check DUECYCLE_MAIL_URL"
     except (TimeoutError, ConnectionRefusedError) as error:
-        told = f"nobody answers at {where} ({type(error).__name__})"
+        trouble, told = "away", f"nobody answers at {where} ({type(error).__name__})"
     except (smtplib.SMTPException, OSError) as error:
-        told = f"{where}: {type(error).__name__}: {_said(error)}"
-    raise MailServerError(told)
+        trouble, told = "away", f"{where}: {_cause(error)} ({type(error).__name__})"
+    raise UnsentError(trouble, _SAYS[trouble].format(told))
 
 
-def _connect(account: Account) -> smtplib.SMTP:
+def _connect(account: Account, seconds: float) -> smtplib.SMTP:
     context = ssl.create_default_context(cafile=account.ca)
     if account.scheme == "smtps":
-        session: smtplib.SMTP = smtplib.SMTP_SSL(account.host, account.port, timeout=CONNECT_SECONDS, context=context)
+        session: smtplib.SMTP = smtplib.SMTP_SSL(account.host, account.port, timeout=seconds, context=context)
     else:
-        session = smtplib.SMTP(account.host, account.port, timeout=CONNECT_SECONDS)
+        session = smtplib.SMTP(account.host, account.port, timeout=seconds)
     try:
         if account.scheme == "smtp":
             session.starttls(context=context)  # raises if it is not offered: nothing goes out in clear
         session.ehlo_or_helo_if_needed()
         if account.user is not None:
             _log_in(session, account.user, account.password or "")
-        if session.sock is not None:
-            session.sock.settimeout(COMMAND_SECONDS)
     except BaseException:
         session.close()
         raise
@@ -192,15 +244,11 @@ def _answers(session: smtplib.SMTP) -> bool:
         return False
 
 
-def _said(error: BaseException) -> str:
-    """A server's words without addresses, for they go to the log."""
-    if isinstance(error, smtplib.SMTPResponseException):
-        return f"{error.smtp_code} {_text(error.smtp_error)}"
-    return type(error).__name__ if isinstance(error, smtplib.SMTPException) else str(error.strerror or error)  # type: ignore[attr-defined]
+def _decoded(words: bytes | str) -> str:
+    return words.decode("utf-8", "replace") if isinstance(words, bytes) else words
 
 
 def _text(words: bytes | str) -> str:
     """A server's words on one line, with whatever looks like an address taken out: reasons are shown and logged."""
-    text = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
-    kept = ("[address]" if "@" in word else word for word in text.split())
+    kept = ("[address]" if "@" in word else word for word in _decoded(words).split())
     return " ".join(kept)[:200]

@@ -154,3 +154,8 @@ def is_of_series(prefix: str, printed: str) -> bool:
 def subscription_subject(subscription_id: str) -> str:
     """The subject of events about a subscription and everything under it."""
     return f"subscription/{subscription_id}"
+
+
+def notice_subject(key: str) -> str:
+    """The subject of events about one notice."""
+    return f"notice/{key}"

@@ -134,9 +134,10 @@ INQUIRY_MOVES: Mapping[str, frozenset[str]] = {
     "unanswered": frozenset({"asking"}),
 }
 NOTICE_MOVES: Mapping[str, frozenset[str]] = {
-    "due": frozenset({"sent", "failed"}),
+    "due": frozenset({"sent", "failed", "skipped"}),
     "sent": frozenset(),
-    "failed": frozenset(),
+    "failed": frozenset({"due", "skipped"}),  # a person's word
+    "skipped": frozenset(),
 }
 MESSAGE_MOVES: Mapping[str, frozenset[str]] = {
     "waiting": frozenset({"applied", "repeated", "stale", "rejected"}),

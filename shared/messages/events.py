@@ -71,6 +71,9 @@ EVENT_TYPES: tuple[str, ...] = (
     "pool.resumed",
     "account.set",
     "account.refused",
+    "notice.failed",
+    "notice.retried",
+    "notice.skipped",
 )
 
 

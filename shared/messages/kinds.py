@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from shared.domain.currency import CURRENCIES
 from shared.domain.cycles import zone_exists
+from shared.domain.mail_addresses import on_the_wire
 from shared.messages import patterns
 
 NEXT_BOUNDARY: Literal["next_boundary"] = "next_boundary"
@@ -57,6 +58,14 @@ def _text(low: int, high: int, pattern: str, description: str, fix: str, **more:
 
 def _integer(low: int, high: int, description: str, fix: str) -> Meta:
     return _meta(f"{description} from {low} to {high}", fix, ge=low, le=high)
+
+
+def _sendable(address: str) -> str:
+    try:
+        on_the_wire(address)
+    except ValueError as error:
+        raise ValueError(f"holds {error}") from None
+    return address
 
 
 def _known_currency(code: str) -> str:
@@ -151,8 +160,9 @@ Email = Annotated[
         3,
         254,
         patterns.EMAIL,
-        "one mail address of at most 254 characters: one @, no white space, quotes or separators",
+        "one mail address of at most 254 characters: one @, no needless dot, no white space, quotes or separators",
         'send one bare address such as "billing@agency.example"',
+        settle=_sendable,
     ),
 ]
 Currency = Annotated[

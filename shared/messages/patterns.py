@@ -19,9 +19,12 @@ LINES = rf"^[^{UNPRINTABLE}\u000d]*{END}"
 NAME = f"^(?=[\\s\\S]*[^{_SPACES}])[^{UNPRINTABLE}{BREAKS}]*{END}"
 IDENTIFIER = f"^(?![{_SPACES}])[^{UNPRINTABLE}{BREAKS}{_INVISIBLE}]*(?<![{_SPACES}]){END}"
 LOCALE = rf"^[A-Za-z]{{2,8}}(?:[-_][A-Za-z0-9]{{1,8}})*{END}"
-# Beside white space: what separates or quotes addresses in a mail header, so that one address stays one.
-_EMAIL_PART = rf'[^@{UNPRINTABLE}{BREAKS}{_SPACES}{_INVISIBLE},;:<>()\[\]\\"]+'
-EMAIL = f"^{_EMAIL_PART}@{_EMAIL_PART}{END}"
+# Beside white space: what separates or quotes addresses in a mail header, so that one address stays one. No part of it is
+# empty, and what ASCII stands in a domain is what domains have.
+_ATOM = rf'[^@.{UNPRINTABLE}{BREAKS}{_SPACES}{_INVISIBLE},;:<>()\[\]\\"]+'
+_OF_NO_DOMAIN = r"\u0000-\u002c\u002e\u002f\u003a-\u0040\u005b-\u005e\u0060\u007b-\u007f"
+_LABEL = rf"(?!-)[^{_OF_NO_DOMAIN}{UNPRINTABLE}{_SPACES}{_INVISIBLE}]+(?<!-)"
+EMAIL = rf"^{_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*{END}"
 CURRENCY = f"^[A-Z]{{3}}{END}"
 RATE = rf"^(?:100(?:\.0{{1,4}})?|(?:0|[1-9][0-9]?)(?:\.[0-9]{{1,4}})?){END}"
 

@@ -40,6 +40,7 @@ class Figures(NamedTuple):
     charges_stuck: dict[str, Count]
     refunds_open: Count
     failing_invoices: Count
+    notices: dict[str, Count]
     notices_due: Count
     notices_failed: Count
     inbox_waiting: Count
@@ -84,6 +85,10 @@ SELECT split_part(code, ':', 1), count(*), min(coalesce(since, planned)) FROM (
     UNION ALL SELECT agency_id, code, asked_since, asked_since FROM payment_inquiries
     WHERE starts_with(code, 'unrecorded') AND wake_at IS NOT NULL
 ) AS stuck WHERE {_FOR} GROUP BY 1"""
+# By what became of the latest try ("" before the first): since when they are refused, else since when they are there.
+_NOTICES = f"""
+SELECT coalesce(outcome, ''), count(*), min(coalesce(refused_since, created_at)) FROM notices
+WHERE wake_at IS NOT NULL AND {_FOR} GROUP BY 1"""
 _COUNTS = {
     "refunds_open": f"SELECT count(*), min(requested_at) FROM refunds WHERE wake_at IS NOT NULL AND {_FOR}",
     "failing_invoices": f"SELECT count(*), min(failing_since) FROM invoices WHERE failing_since IS NOT NULL"
@@ -109,6 +114,7 @@ def snapshot(tx: Tx, agency_id: str | None = None, *, by_agency: bool = False) -
     cycles = tx.rows(_CYCLES.format(agency=column), **of)
     charges = {row[0]: Count(row[1], row[2]) for row in tx.rows(_CHARGES, **of)}
     stuck = {row[0]: Count(row[1], row[2]) for row in tx.rows(_STUCK, **of)}
+    told = {row[0]: Count(row[1], row[2]) for row in tx.rows(_NOTICES, **of)}
     counts = {}
     for name, sql in _COUNTS.items():
         given = {**of, "as_of": tx.as_of} if ":as_of" in sql else of
@@ -129,6 +135,7 @@ def snapshot(tx: Tx, agency_id: str | None = None, *, by_agency: bool = False) -
         [Cycles._make(row) for row in cycles],
         charges,
         charges_stuck=stuck,
+        notices=told,
         **counts,
         late_releases=alarms["cycle.released_late"],
         refused_duplicates=alarms["cycle.repeated"],

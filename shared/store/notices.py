@@ -21,7 +21,7 @@ class NewNotice(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """A notice that was claimed for sending."""
+    """A notice that was claimed for sending; `outcome` is what became of the latest try, None before the first."""
 
     key: str
     occasion: str
@@ -32,6 +32,10 @@ class Notice(NamedTuple):
     context: Any
     created_at: datetime
     tries: int
+    outcome: str | None
+    tried_at: datetime | None
+    refused_since: datetime | None
+    doubts: int
 
 
 def insert(tx: Tx, agency_id: str, notices: Sequence[NewNotice]) -> int:
@@ -54,29 +58,48 @@ def count(tx: Tx, agency_id: str, invoice_id: str, occasion: str) -> int:
     return found
 
 
+# Who is meant has not changed, his address may have: the invoice's client, or the agency.
+ADDRESS = """
+CASE n.audience
+    WHEN 'agency' THEN (SELECT a.email FROM agencies AS a WHERE a.agency_id = n.agency_id)
+    ELSE (SELECT c.email FROM invoices AS i JOIN clients AS c ON c.agency_id = i.agency_id AND c.client_id = i.client_id
+          WHERE i.agency_id = n.agency_id AND i.invoice_id = n.invoice_id)
+END"""
+
+
 def claim(tx: Tx, agency_id: str, keys: Sequence[str], lease: timedelta) -> list[Notice]:
-    """Take notices that nobody else is sending, and count the try, so that no two workers send one."""
+    """Take notices that nobody else is sending, and count the try, so that no two workers send one.
+
+    Never tried ones come first, then those tried longest ago: one that stops the others is not the first again. One that was
+    refused goes to the address that its recipient has now.
+    """
     rows = tx.rows(
-        """
-        UPDATE notices AS n SET lease_until = :until, wake_at = :until, tries = n.tries + 1
+        f"""
+        UPDATE notices AS n
+        SET lease_until = :until, wake_at = :until, tries = least(n.tries + 1, 1000),
+            recipient = CASE WHEN n.outcome IS NULL THEN n.recipient ELSE coalesce({ADDRESS}, n.recipient) END
         FROM (SELECT agency_id, key FROM notices
               WHERE agency_id = :agency_id AND key = ANY(CAST(:keys AS text[])) AND state = 'due'
-                AND (lease_until IS NULL OR lease_until <= :as_of)
+                AND (lease_until IS NULL OR lease_until <= :as_of) AND (not_before IS NULL OR not_before <= :as_of)
               ORDER BY key FOR NO KEY UPDATE SKIP LOCKED) AS k
         WHERE n.agency_id = k.agency_id AND n.key = k.key
         RETURNING n.key, n.occasion, n.audience, n.recipient, n.subscription_id, n.invoice_id, n.context, n.created_at,
-                  n.tries
-        """,
+                  n.tries, n.outcome, n.tried_at, n.refused_since, n.doubts
+        """,  # noqa: S608
         agency_id=agency_id,
         keys=sorted(keys),
         until=tx.as_of + lease,
         as_of=tx.as_of,
     )
-    return sorted((Notice._make(row) for row in rows), key=lambda notice: notice.key)
+    return sorted((Notice._make(row) for row in rows), key=_turn)
+
+
+def _turn(notice: Notice) -> tuple[bool, datetime, str]:
+    return (notice.tried_at is not None, notice.tried_at or notice.created_at, notice.key)
 
 
 class Sending(NamedTuple):
-    """What became of a notice: sent, failed for good, or due again at `wake_at`."""
+    """What became of a notice: sent, failed (given up), or due again at `wake_at`, and not before."""
 
     key: str
     state: str
@@ -85,11 +108,19 @@ class Sending(NamedTuple):
     reason: str | None
     wake_at: datetime | None
     sent_at: datetime | None
-    lease_until: datetime | None
     tries: int
+    outcome: str | None = None
+    tried_at: datetime | None = None
+    refused_since: datetime | None = None
+    doubts: int = 0
 
 
-def settle(tx: Tx, agency_id: str, sendings: Sequence[Sending]) -> None:
-    """Record what became of notices. One that another worker has settled since, its lease being over, stays as it is."""
+def settle(tx: Tx, agency_id: str, sendings: Sequence[Sending]) -> int:
+    """Record what became of notices. One that another worker has settled since, its lease being over, stays as it is.
+
+    Returns how many were recorded.
+    """
     still_due = bulk.still_in("t.state", ["due"])
-    bulk.update_found(tx, tables.notices, agency_id, ("key",), Sending._fields[1:], sendings, still_due)
+    columns = (*Sending._fields[1:], "not_before", "lease_until")
+    rows = [(*each, each.wake_at, None) for each in sendings]
+    return bulk.update_found(tx, tables.notices, agency_id, ("key",), columns, rows, still_due)

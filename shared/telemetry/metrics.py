@@ -73,7 +73,11 @@ CONNECTIONS_CLOSED = Counter(
     " newer ones, while it said nothing), or refused (all places were taken).",
     ["why"],
 )
-MAILS = Counter("duecycle_mails_total", "Mails, by outcome: sent, retried or failed.", ["outcome"])
+MAILS = Counter(
+    "duecycle_mails_total",
+    "Mails that were tried, by outcome: sent, or whose trouble it is: recipient, agency, account, away or in_doubt.",
+    ["outcome"],
+)
 
 
 def message_done(pool: str, outcome: str, seconds: float, rows: int) -> None:

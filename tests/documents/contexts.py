@@ -46,3 +46,12 @@ SERIES: dict[str, Any] = {
     "reason": "price_missing",
     "detail": "service seo has no price",
 }
+UNDELIVERED: dict[str, Any] = {
+    "agency": "Northlight",
+    "agency_id": "north light",
+    "client": "Kanzlei Brandt",
+    "subject": "Invoice NL-00001 from Northlight",
+    "recipient": "accounts@law.example",
+    "reason": "refused for this recipient or this mail: 550 no such user",
+    "key": "invoice_open:client:inv:sub:2026-06-01",
+}

@@ -11,10 +11,10 @@ import pytest
 
 from shared.documents.mail import TEXTS, Mail, render
 from shared.documents.mail_money import DIFFERENT
-from shared.documents.sending import EmlWriter, Envelope, compose, message_id
+from shared.documents.sending import EmlWriter, Envelope, UnsentError, compose, message_id
 from shared.domain.declines import meaning
 from shared.store.charges import Charge
-from tests.documents.contexts import INVOICE, SERIES
+from tests.documents.contexts import INVOICE, SERIES, UNDELIVERED
 from workers.charges.dunning import client_reason
 
 AT = datetime(2026, 7, 1, 7, 30, tzinfo=UTC)
@@ -50,6 +50,7 @@ OCCASIONS = [
     ("cycle_blocked", "agency", SERIES, "Blocked: sub"),
     ("series_stopped", "agency", SERIES, "Invoices stopped: sub"),
     ("first_invoice_missing", "agency", SERIES, "First invoice missing: sub"),
+    ("mail_undelivered", "agency", UNDELIVERED, "Not delivered: our mail to Kanzlei Brandt"),
 ]
 
 PLEASE_PAY = """\
@@ -198,8 +199,8 @@ def envelope(**changes: Any) -> Envelope:
     return base._replace(**changes)
 
 
-def parsed(message: EmailMessage) -> EmailMessage:
-    found = email.message_from_bytes(message.as_bytes(), policy=policy.default)
+def parsed(message: bytes) -> EmailMessage:
+    found = email.message_from_bytes(message, policy=policy.default)
     assert isinstance(found, EmailMessage)
     return found
 
@@ -245,7 +246,7 @@ def test_no_name_can_add_a_header_or_a_recipient(bad: str) -> None:
 
 
 def test_a_recipient_with_a_line_break_is_refused() -> None:
-    with pytest.raises(ValueError, match="linefeed"):
+    with pytest.raises(UnsentError, match="its recipient's address is none"):
         compose(envelope(recipient="a@x.example\nBcc: evil@x.example"), Mail("s", "b\n"))
 
 
@@ -269,5 +270,5 @@ def test_an_eml_file_is_the_mail(tmp_path: Path) -> None:
 
 
 def test_a_recipient_names_no_file_outside_the_folder(tmp_path: Path) -> None:
-    EmlWriter(tmp_path / "mails").send(envelope(recipient="../../x/y@z.example"), Mail("s", "b\n"))
+    EmlWriter(tmp_path / "mails").send(envelope(recipient="/etc/x/y@z.example"), Mail("s", "b\n"))
     assert [path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*.eml")] == ["mails"]

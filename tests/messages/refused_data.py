@@ -62,6 +62,13 @@ AGENCIES = of(
     ({"email": "x@c.example,y"}, "email", "separators"),
     ({"email": "Office <a@c.example>"}, "email", "one bare address"),
     ({"email": "@c.example"}, "email", "mail address"),
+    ({"email": "a@b..example"}, "email", "needless dot"),
+    ({"email": "a@.b.example"}, "email", "needless dot"),
+    ({"email": "a@b.example."}, "email", "needless dot"),
+    ({"email": ".a@b.example"}, "email", "needless dot"),
+    ({"email": "a..b@c.example"}, "email", "needless dot"),
+    ({"email": "a@-b.example"}, "email", "mail address"),
+    ({"email": "a@b!c.example"}, "email", "mail address"),
     ({"email": "x" * 243 + "@c.example.at"}, "email", "at most 254"),
     ({"locale": "german!"}, "locale", "BCP 47"),
     ({"locale": None}, "locale", "got null"),
@@ -106,6 +113,8 @@ AGENCIES = of(
     ({"timezone": "../etc/passwd"}, "timezone", "IANA"),
     ({"timezone": ""}, "timezone", "IANA"),
     ({"revision": 1.0}, "revision", "got a decimal number (1.0)"),
+    ({"email": "x" * 65 + "@c.example"}, "email", "more than 64 bytes before the @"),
+    ({"email": "a@" + "x" * 64 + ".example"}, "email", "more than 63 characters"),
     by_schema=False,
 )
 

@@ -94,6 +94,8 @@ def test_resuming_from_a_date_gives_a_date_and_otherwise_the_word() -> None:
         ("agency.upserted", AGENCY, {"agency_id": "x" * 128}),
         ("agency.upserted", AGENCY, {"agency_id": "a 1/ü"}),
         ("agency.upserted", AGENCY, {"email": "o'brien+x@sub.studio.example"}),
+        ("agency.upserted", AGENCY, {"email": "büro@straße.example"}),
+        ("agency.upserted", AGENCY, {"email": "post@localhost"}),
         ("agency.upserted", AGENCY, {"revision": 0}),
         ("agency.upserted", AGENCY, {"currency": "KWD"}),
         ("agency.upserted", AGENCY, {"timezone": "America/Argentina/Buenos_Aires"}),

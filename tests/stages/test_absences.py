@@ -108,10 +108,10 @@ def test_while_the_mail_server_is_away_one_mail_of_a_batch_is_tried(
 
     send_notices(runtime, "ag", keys)
 
-    assert outcomes == ["retried"]
-    assert Counter((state, tries) for state, tries, _ in ask(store, NOTICES)) == {("due", 0): COUNT - 1, ("due", 1): 1}
+    assert outcomes == ["away"]
+    assert Counter((state, tries) for state, tries, _ in ask(store, NOTICES)) == {("due", 0): COUNT}
     assert all("127.0.0.1" in reason or "refused" in reason.lower() for _, _, reason in ask(store, NOTICES))
-    for _ in range(40):  # more often than a notice is ever tried
+    for _ in range(25):  # longer than any mail is tried for its recipient's sake
         clock.at += timedelta(hours=6)
         dispatch_pool(store, bell, "notices")
         while bell.rung:

@@ -138,6 +138,7 @@ WORDS = [
     ("ck_refunds_origin_known", "refunds", "origin"),
     ("ck_notices_state_known", "notices", "state"),
     ("ck_notices_audience_known", "notices", "audience"),
+    ("ck_notices_outcome_known", "notices", "outcome"),
     ("ck_inbox_state_known", "inbox", "state"),
 ]
 

@@ -107,7 +107,7 @@ def test_a_mail_that_was_sent_is_not_due_again_because_a_late_worker_says_so(led
     """Its lease was over, another worker has sent the mail; what the late one says of the others still counts."""
     with ledger.transaction() as tx:
         key, agency_id = tx.rows("SELECT key, agency_id FROM notices WHERE state = 'sent' LIMIT 1")[0]
-        late = Sending(key, "due", None, None, "timed out", tx.as_of, None, tx.as_of, 1)
+        late = Sending(key, "due", None, None, "timed out", tx.as_of, None, 1)
         other = NewNotice("other", "invoice_open", "client", "c@c.example", None, None, "{}")
         notices.insert(tx, agency_id, [other])
         notices.settle(tx, agency_id, [late, late._replace(key="other", state="failed", wake_at=None)])

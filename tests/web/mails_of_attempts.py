@@ -16,6 +16,7 @@ from tests.web.follow_mails import (
     heard_of_again,
     mail,
     mark_paid,
+    type_command,
 )
 
 
@@ -141,6 +142,19 @@ def first_invoice_missing(shop: Shop) -> None:
     assert [each.origin for each in shop.diary.invoices()] == ["manual", "automatic"]
 
 
+def mail_undelivered(shop: Shop) -> None:
+    """The address was taken before such were refused; it is corrected, and the operator types the command."""
+    shop.open("", collection="manual", until="2026-05-31T12:00:00Z")
+    with shop.diary.store.transaction() as tx:
+        tx.run("UPDATE clients SET email = 'accounts@law..example'")
+    shop.wait(days=2)
+    body = mail(shop, "Not delivered", AGENCY)
+    assert "(accounts@law..example) could not be delivered: its recipient's address is none" in body
+    shop.diary.say("client.upserted", email=CLIENT)
+    assert "1 of 1 mails" in type_command(shop, body, "notices send")
+    assert "Invoice" in mail(shop, "Invoice", CLIENT)
+
+
 ATTEMPTS: dict[tuple[str, str], Callable[[Shop], None]] = {
     ("invoice_open", "client"): invoice_open,
     ("invoice_paid", "client"): invoice_paid,
@@ -156,4 +170,5 @@ ATTEMPTS: dict[tuple[str, str], Callable[[Shop], None]] = {
     ("cycle_blocked", "agency"): cycle_blocked,
     ("series_stopped", "agency"): series_stopped,
     ("first_invoice_missing", "agency"): first_invoice_missing,
+    ("mail_undelivered", "agency"): mail_undelivered,
 }

@@ -130,6 +130,15 @@ def checkout_without_invoice(shop: Shop) -> Told:
     return told(shop)
 
 
+def undelivered(shop: Shop) -> Told:
+    """An address that was taken before such were refused."""
+    shop.open("pm_ok", until="2026-05-31T12:00:00Z")
+    with shop.diary.store.transaction() as tx:
+        tx.run("UPDATE clients SET email = 'accounts@law..example'")
+    shop.wait(days=2)
+    return [each for each in told(shop) if each != ("client", "invoice_paid")]  # the mail that was not delivered
+
+
 BESIDE: dict[str, Callable[[Shop], Told]] = {
     "paid on our page, and it did not go through after all": page_failed,
     "paid on our page, and nobody knows whether": page_in_doubt,
@@ -140,4 +149,5 @@ BESIDE: dict[str, Callable[[Shop], Told]] = {
     "a refund was sent back by the client's bank": sent_back,
     "an overdue invoice holds orders (`hold_on: overdue`)": overdue_holds,
     "the checkout took money, and no invoice asks for it": checkout_without_invoice,
+    "a mail to the client could not be delivered": undelivered,
 }

@@ -1,6 +1,7 @@
 """The process of the notices pool."""
 
 from shared.documents.delivery import sender_of
+from shared.documents.smtp import MAIL_SECONDS
 from shared.pay_urls import PayUrls
 from shared.telemetry import metrics
 from workers.boot import WorkerProcess, begin
@@ -10,8 +11,8 @@ from workers.notices.send_notices import Runtime
 
 def prepare(process: WorkerProcess) -> None:
     """Wire the pool on its process, with the mail server that the settings name."""
-    sender = sender_of(process.settings.mail_url)
     settings = process.settings
+    sender = sender_of(settings.mail_url, min(settings.lease.total_seconds() / 2, MAIL_SECONDS))
     pay_url = PayUrls(settings.public_url, settings.link_secret).of if settings.public_url else None
 
     def count(outcome: str) -> None:

@@ -1,4 +1,7 @@
-"""Due notices → mails. Claimed first, sent without an open transaction, then recorded."""
+"""Due notices → mails. Claimed first, sent without an open transaction, and recorded mail by mail.
+
+A worker that dies leaves one mail at most of which nobody knows whether it was sent; it goes out again under its Message-ID.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -7,16 +10,20 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from shared.documents.mail import render
-from shared.documents.sending import Envelope, MailServerError, Sender, message_id
-from shared.store import notices
+from shared.acts.notify import AGENCY, CLIENT, Draft, notify
+from shared.documents.mail import Mail, render
+from shared.documents.sending import Envelope, Sender, UnsentError, message_id
+from shared.domain.facts import Agency
+from shared.domain.keys import notice_subject
+from shared.domain.mailing import PATIENCE, Tried, next_try
+from shared.store import facts, notices
+from shared.store.locks import lock_subject
 from shared.store.notices import Notice, Sending
-from shared.store.transaction import Store
+from shared.store.transaction import Store, Tx
 
 LEASE = timedelta(minutes=2)
-TRIES_MAX = 10
-FIRST_RETRY = timedelta(minutes=1)
-LATEST_RETRY = timedelta(hours=6)
+SOON = timedelta(minutes=1)
+UNDELIVERED = "mail_undelivered"
 log = structlog.get_logger()
 
 
@@ -26,7 +33,7 @@ class Runtime(NamedTuple):
     store: Store
     sender: Sender
     lease: timedelta = LEASE
-    # Hears of each mail whether it was sent, retried or failed.
+    # Hears of each mail that was tried what became of it: sent, or whose trouble it is.
     on_outcome: Callable[[str], object] = lambda _outcome: None
     # Seconds that only ever grow: they measure a span, and say nothing of the time.
     monotonic: Callable[[], float] = monotonic
@@ -35,59 +42,93 @@ class Runtime(NamedTuple):
 
 
 def send_notices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again: bool = False) -> None:
-    """Send the due notices `ids` of one agency. `again` changes nothing here: a claim counts its try by itself."""
+    """Send the due notices `ids` of one agency, one after another, and record each at once.
+
+    `again` changes nothing here: a claim counts its try by itself. Mails begin within a quarter of the lease, for the last
+    one may take half of it. After a trouble that is the same for all no other is tried: fifty waits for one dead server
+    would outlast the lease.
+    """
     del again
+    until = runtime.monotonic() + runtime.lease.total_seconds() / 4
     with runtime.store.transaction() as tx:
         claimed = notices.claim(tx, agency_id, ids, runtime.lease)
-        now = tx.as_of
-    sendings = _send_all(runtime, agency_id, claimed, now)
-    with runtime.store.transaction() as tx:
-        notices.settle(tx, agency_id, sendings)
+        agency = facts.agency(tx, agency_id) if claimed else None
+    for position, notice in enumerate(claimed):
+        if runtime.monotonic() > until:
+            _leave(runtime, agency_id, claimed[position:], "its turn did not come in time", SOON)
+            return
+        unsent = _send(runtime, agency_id, notice, agency)
+        wait = PATIENCE[unsent.trouble].others if unsent is not None and not unsent.alone else None
+        if unsent is not None and wait is not None:
+            _leave(runtime, agency_id, claimed[position + unsent.tried :], f"not tried: {unsent}", wait)
+            return
 
 
-def _send_all(runtime: Runtime, agency_id: str, claimed: Sequence[Notice], now: datetime) -> list[Sending]:
-    """Send one after another, within half the lease. Once the server takes no mail at all the rest is not tried: fifty waits
-    for one dead server would outlast the lease."""
-    until = runtime.monotonic() + runtime.lease.total_seconds() / 2
-    sendings: list[Sending] = []
-    away: OSError | None = None
-    for notice in claimed:
-        if away is None and runtime.monotonic() > until:
-            away = TimeoutError("half the lease was over before its turn came")
-        if away is not None:
-            sendings.append(_untried(notice, away, now))
-            continue
-        sending, error = _send(runtime, agency_id, notice, now)
-        sendings.append(sending)
-        away = error if isinstance(error, MailServerError) else None
-        runtime.on_outcome("retried" if sending.state == "due" else sending.state)
-    return sendings
-
-
-def _untried(notice: Notice, away: OSError, now: datetime) -> Sending:
-    """Soon again; nothing was tried, so nothing counts against it."""
-    at = now + FIRST_RETRY
-    return Sending(notice.key, "due", None, None, str(away)[:300], at, None, at, notice.tries - 1)
-
-
-def _send(runtime: Runtime, agency_id: str, notice: Notice, now: datetime) -> tuple[Sending, OSError | None]:
-    """Send one. Returns what became of it, and the error of the moment if there was one."""
+def _send(runtime: Runtime, agency_id: str, notice: Notice, agency: Agency | None) -> UnsentError | None:
+    """Send one and record it. Returns why it was not sent."""
     id_ = message_id(agency_id, notice.key)
-    subject = None
+    unsent: UnsentError | None = None
+    mail: Mail | None = None
     try:
-        context = _context(runtime, agency_id, notice)
-        mail = render(notice.occasion, notice.audience, context)
-        subject = mail.subject
-        runtime.sender.send(
-            Envelope(context["agency"], context["agency_email"], notice.recipient, notice.created_at, id_), mail
+        envelope, mail = _letter(runtime, agency_id, notice, agency)
+        runtime.sender.send(envelope._replace(message_id=id_), mail)
+    except UnsentError as error:
+        unsent = error
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others go on
+        unsent = UnsentError("agency", f"a bug: {type(error).__name__}: {error}", alone=True)
+    if unsent is not None and not unsent.tried:
+        return unsent
+    subject = mail.subject if mail is not None else None
+    with runtime.store.transaction() as tx:
+        sending = _sending(notice, subject, id_, unsent, tx.as_of)
+        if sending.state == "failed":
+            lock_subject(tx, notice_subject(notice.key))
+        if notices.settle(tx, agency_id, [sending]) and sending.state == "failed":
+            _give_up(tx, agency_id, agency, notice, sending)
+    runtime.on_outcome(sending.outcome or "sent")
+    return unsent
+
+
+def _give_up(tx: Tx, agency_id: str, agency: Agency | None, notice: Notice, sending: Sending) -> None:
+    """Upstream, the log and the alert hear of it; the agency too, if its client's address is to blame or nobody knows."""
+    said = {name: getattr(notice, name) for name in ("key", "occasion", "audience", "invoice_id")}
+    told = {**said, "outcome": sending.outcome, "reason": sending.reason}
+    tx.record(agency_id, "notice.failed", notice_subject(notice.key), told)
+    log.error("notice.failed", key=notice.key, outcome=sending.outcome, error=sending.reason)
+    if agency is None or notice.audience != CLIENT or sending.outcome not in ("recipient", "in_doubt"):
+        return
+    about = {"recipient": notice.recipient, "subject": sending.subject or notice.occasion, "reason": sending.reason}
+    client = {"client": notice.context.get("client"), "key": notice.key}
+    of = (notice.key, notice.subscription_id, None, notice.invoice_id)
+    notify(tx, agency, [Draft(UNDELIVERED, AGENCY, *of, "", {**about, **client})])
+
+
+def _sending(notice: Notice, subject: str | None, id_: str, unsent: UnsentError | None, now: datetime) -> Sending:
+    """What to record of a mail that was tried."""
+    if unsent is None:
+        return Sending(
+            notice.key, "sent", subject, id_, None, None, now, notice.tries, "sent", now, None, notice.doubts
         )
-    except OSError as error:
-        return _again(notice, subject, id_, error, now), error
+    trouble, patience = unsent.trouble, PATIENCE[unsent.trouble]
+    tries = notice.tries if patience.counts else notice.tries - 1
+    since = notice.refused_since or (now if patience.lasts is not None else None)
+    doubts = notice.doubts + (trouble == "in_doubt")
+    at = next_try(trouble, Tried(tries, doubts, since, unsent.lasting), now)
+    state = "failed" if at is None else "due"
+    return Sending(notice.key, state, subject, id_, unsent.reason[:300], at, None, tries, trouble, now, since, doubts)
+
+
+def _letter(runtime: Runtime, agency_id: str, notice: Notice, agency: Agency | None) -> tuple[Envelope, Mail]:
+    """What goes out, from the address that the agency has now. A text that can't be made waits for a new release, in the
+    agency's patience, and holds up no other."""
+    context = _context(runtime, agency_id, notice)
+    try:
+        mail = render(notice.occasion, notice.audience, context)
+        from_ = agency.email if agency is not None else context["agency_email"]
+        return Envelope(context["agency"], from_, notice.recipient, notice.created_at, ""), mail
     except (ValueError, KeyError, TypeError) as error:
-        reason = f"{type(error).__name__}: {error}"[:300]
-        log.error("notice.failed", key=notice.key, error=reason)
-        return Sending(notice.key, "failed", subject, id_, reason, None, None, None, notice.tries), None
-    return Sending(notice.key, "sent", subject, id_, None, None, now, None, notice.tries), None
+        words = f"the text can't be made: {type(error).__name__}: {error}"
+        raise UnsentError("agency", words, alone=True) from None
 
 
 def _context(runtime: Runtime, agency_id: str, notice: Notice) -> Mapping[str, Any]:
@@ -98,12 +139,17 @@ def _context(runtime: Runtime, agency_id: str, notice: Notice) -> Mapping[str, A
     return {**context, "pay_url": runtime.pay_url(agency_id, notice.invoice_id)}
 
 
-def _again(notice: Notice, subject: str | None, id_: str, error: OSError, now: datetime) -> Sending:
-    """Later, with waits that double; after ten tries it has failed and says so. A server that takes no mail at all is waited
-    for as long as it takes: that is no fault of this mail."""
-    reason = f"{type(error).__name__}: {error}"[:300]
-    if notice.tries >= TRIES_MAX and not isinstance(error, MailServerError):
-        log.error("notice.failed", key=notice.key, error=reason)
-        return Sending(notice.key, "failed", subject, id_, reason, None, None, None, notice.tries)
-    at = now + min(FIRST_RETRY * 2 ** min(notice.tries - 1, 10), LATEST_RETRY)
-    return Sending(notice.key, "due", subject, id_, reason, at, None, at, notice.tries)
+def _leave(runtime: Runtime, agency_id: str, left: Sequence[Notice], reason: str, wait: timedelta) -> None:
+    """Those whose turn did not come: later again. Nothing was tried, so nothing counts against them."""
+    if not left:
+        return
+    with runtime.store.transaction() as tx:
+        at = tx.as_of + wait
+        rows = [
+            Sending(
+                *(each.key, "due", None, None, reason[:300], at, None, each.tries - 1),
+                *(each.outcome, each.tried_at, each.refused_since, each.doubts),
+            )
+            for each in left
+        ]
+        notices.settle(tx, agency_id, rows)

@@ -260,8 +260,16 @@ notices = Table(
     text("reason", null=True),
     Column("rings", SmallInteger, nullable=False, server_default="0"),
     Column("tries", SmallInteger, nullable=False, server_default="0"),
+    # What became of the latest try, and when that was; none before the first.
+    text("outcome", null=True),
+    instant("tried_at", null=True),
+    # Since when it is refused for its recipient's or its agency's sake.
+    instant("refused_since", null=True),
+    Column("doubts", SmallInteger, nullable=False, server_default="0"),
+    instant("not_before", null=True),
     one_of("audience", "client", "agency"),
-    one_of("state", "due", "sent", "failed"),
+    one_of("state", "due", "sent", "failed", "skipped"),
+    one_of("outcome", "sent", "recipient", "agency", "account", "away", "in_doubt"),
 )
 Index("ix_notices_wake", notices.c.wake_at, postgresql_where=sql("wake_at IS NOT NULL"))
 Index("ix_notices_failed", notices.c.created_at, postgresql_where=sql("state = 'failed'"))
