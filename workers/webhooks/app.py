@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from shared.domain.segments import id_of
-from shared.store.errors import describe
+from shared.error_words import safe_words
 from workers.webhooks import pay_page, receive_event
 from workers.webhooks.pay_page import SentOn, Shown
 
@@ -74,7 +74,7 @@ def _webhook(doors: Doors) -> Answer:
         try:
             outcome = await run_in_threadpool(receive_event.receive_webhook, *given)
         except Exception as error:  # noqa: BLE001 - whatever it is, the provider sends it again
-            log.error("webhook.failed", provider=provider, reason=describe(error))
+            log.error("webhook.failed", provider=provider, reason=safe_words(error))
             outcome = "unavailable"
         doors.on_webhook(provider, outcome)
         return _said(STATUS[outcome], outcome)
@@ -98,7 +98,7 @@ def _pay(doors: Doors) -> Answer:
                 back = "paid" in request.query_params
                 found = await run_in_threadpool(pay_page.show, doors.page, token, back=back)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client may press again
-            log.error("pay_page.failed", reason=describe(error))
+            log.error("pay_page.failed", reason=safe_words(error))
             return _page(None, 503)
         if isinstance(found, SentOn):
             return RedirectResponse(found.url, status_code=303, headers=HEADERS)
