@@ -14,6 +14,7 @@ from ops.blocked import blocked_command
 from ops.charge import charge_command
 from ops.cycles import cycles_command
 from ops.doctor import doctor_command
+from ops.history.command import invoice_command, subscription_command
 from ops.inbox import inbox_command
 from ops.ingest import ingest_command
 from ops.migrating import migrate_command
@@ -27,10 +28,13 @@ from shared.store.embedded import EmbeddedPostgresError
 from shared.store.errors import describe
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(package_name="duecycle")
-def commands() -> None:
+@click.pass_context
+def commands(context: click.Context) -> None:
     """Automatic recurring invoices for agencies."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 for command in (
@@ -44,6 +48,8 @@ for command in (
     backlog_command,
     backfill_command,
     blocked_command,
+    subscription_command,
+    invoice_command,
     inbox_command,
     account_command,
     charge_command,
