@@ -142,14 +142,17 @@ def _database(text: str, reader: _Reader) -> str:
     return with_password(several, reader.text("DATABASE_PASSWORD"))
 
 
+_BROKER_PASSWORD = "BROKER_PASSWORD"  # noqa: S105 - a name
+
+
 def _broker(text: str, reader: _Reader) -> tuple[str, ...]:
-    password = reader.text("BROKER_PASSWORD")
+    password = reader.text(_BROKER_PASSWORD)
     nodes = [with_password(each.strip(), password) for each in text.split(",") if each.strip()]
     for node in nodes:
         url = _url(node, ("amqp", "amqps"), "amqp://user@host:5672/vhost, several nodes separated by commas")
         if not url.hostname:
             raise ValueError("names no host; write amqp://user@host:5672/vhost")
-        if url.username and url.password is None:
+        if url.username and url.password is None and f"{_BROKER_PASSWORD}_FILE" not in reader.wrong:
             raise ValueError(_no_password("BROKER", url, url.scheme))
     return tuple(nodes)
 

@@ -9,7 +9,7 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -76,11 +76,21 @@ def _uncaught(kind: type[BaseException], error: BaseException | None, trace: Tra
 def redact(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Take out what must not be logged."""
     for key, value in line.items():
-        if key.lower() in SECRET_KEYS:
-            line[key] = REDACTED
-        elif isinstance(value, str):
-            line[key] = _PASSWORD.sub(rf"\1:{REDACTED}@", value)
+        line[key] = REDACTED if key.lower() in SECRET_KEYS else _without_secrets(value)
     return line
+
+
+def _without_secrets(value: Any) -> Any:
+    """A value of a line, with what is inside of it."""
+    if isinstance(value, str):
+        return _PASSWORD.sub(rf"\1:{REDACTED}@", value)
+    if isinstance(value, Mapping):
+        return {
+            key: REDACTED if str(key).lower() in SECRET_KEYS else _without_secrets(each) for key, each in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_without_secrets(each) for each in value]
+    return value
 
 
 def _named(process: str) -> structlog.typing.Processor:

@@ -5,17 +5,23 @@ import json
 import smtplib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
 
+from shared.documents.mail import Mail
+from shared.documents.sending import Envelope
+from shared.documents.smtp import LaterError
 from shared.error_words import safe_traceback, safe_words
 from shared.messages import CHANGE_TYPES
 from shared.store.errors import describe
+from shared.store.notices import Notice
 from shared.store.transaction import FixedClock, Store, Tx
 from tests.journeys.diary import Diary
 from workers.intake.receive_batch import receive_batch
+from workers.notices import send_notices
 
 CANARY = "Kanarienvogel"
 PERSON = {"name": f"{CANARY} GmbH", "email": f"{CANARY}@x.example", "tax_id": f"DE{CANARY}"}
@@ -140,6 +146,26 @@ def test_words_and_tracebacks_of_errors_hold_no_value(store: Store, breaks: Call
     assert not [line for line in words if CANARY in line]
     assert code
     assert trace.endswith(safe_words(raised.value))
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError(2, "No such file or directory", CANARY), LaterError("450 later"), ValueError(CANARY)]
+)
+def test_a_mail_that_fails_is_logged_by_its_key_alone(lines: io.StringIO, clock: FixedClock, error: Exception) -> None:
+    """The row keeps the mail server's words; the name of a mail's file and what a text was made of are not logged."""
+
+    class Fails:
+        def send(self, _envelope: Envelope, _mail: Mail) -> None:
+            raise error
+
+    said = {"agency": CANARY, "agency_email": CANARY, "client": CANARY, "reason": "x", "detail": CANARY}
+    context = {**said, "stream": "order", "starts_on": "2026-06-01", "subscription_id": "sub"}
+    notice = Notice("k", "cycle_blocked", "agency", CANARY, "sub", None, context, clock.at, 10)
+    sent = send_notices._send(cast("Any", SimpleNamespace(sender=Fails(), pay_url=None)), "ag", notice, clock.at)
+    assert sent[0].state == "failed"
+    (line,) = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert (line["event"], line["key"], line["error"].partition(":")[0]) == ("notice.failed", "k", type(error).__name__)
+    assert CANARY not in lines.getvalue()
 
 
 def test_a_traceback_tells_the_whole_chain(store: Store) -> None:

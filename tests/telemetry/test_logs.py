@@ -34,6 +34,7 @@ def test_secrets_and_personal_data_are_taken_out(lines: io.StringIO) -> None:
         token="tok_4242",  # noqa: S106 - a test's
         email="c@zoo.example",
         reason="amqp://scheduler:hunter2@broker:5672/x broke",
+        data={"methods": [{"token": "tok_4242"}], "at": ("smtp://post:hunter2@mail",)},
     )
     text = lines.getvalue()
     assert not any(secret in text for secret in ("tok_4242", "zoo.example", "hunter2"))

@@ -9,6 +9,7 @@ import structlog
 
 from shared.documents.mail import render
 from shared.documents.sending import Envelope, MailServerError, Sender, message_id
+from shared.error_words import safe_words
 from shared.store import notices
 from shared.store.notices import Notice, Sending
 from shared.store.transaction import Store
@@ -85,7 +86,7 @@ def _send(runtime: Runtime, agency_id: str, notice: Notice, now: datetime) -> tu
         return _again(notice, subject, id_, error, now), error
     except (ValueError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"[:300]
-        log.error("notice.failed", key=notice.key, error=reason)
+        log.error("notice.failed", key=notice.key, error=safe_words(error))
         return Sending(notice.key, "failed", subject, id_, reason, None, None, None, notice.tries), None
     return Sending(notice.key, "sent", subject, id_, None, None, now, None, notice.tries), None
 
@@ -103,7 +104,7 @@ def _again(notice: Notice, subject: str | None, id_: str, error: OSError, now: d
     for as long as it takes: that is no fault of this mail."""
     reason = f"{type(error).__name__}: {error}"[:300]
     if notice.tries >= TRIES_MAX and not isinstance(error, MailServerError):
-        log.error("notice.failed", key=notice.key, error=reason)
+        log.error("notice.failed", key=notice.key, error=safe_words(error))
         return Sending(notice.key, "failed", subject, id_, reason, None, None, None, notice.tries)
     at = now + min(FIRST_RETRY * 2 ** min(notice.tries - 1, 10), LATEST_RETRY)
     return Sending(notice.key, "due", subject, id_, reason, at, None, at, notice.tries)
