@@ -22,6 +22,8 @@ COMMANDS = {
     "backlog": "ops.backlog:backlog_command",
     "backfill": "ops.backfill:backfill_command",
     "blocked": "ops.blocked:blocked_command",
+    "subscription": "ops.history.command:subscription_command",
+    "invoice": "ops.history.command:invoice_command",
     "inbox": "ops.inbox:inbox_command",
     "notices": "ops.notices:notices_command",
     "account": "ops.account:account_command",
@@ -48,10 +50,13 @@ class LazyGroup(click.Group):
         return found
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(package_name="duecycle")
-def commands() -> None:
+@click.pass_context
+def commands(context: click.Context) -> None:
     """Automatic recurring invoices for agencies."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import click
 
 from shared.settings import Settings, SettingsError, load
 from shared.store import migrate
-from shared.store.errors import describe, is_connection_error
+from shared.store.errors import is_connection_error, unreachable
 from shared.store.transaction import Store, make_engine
 
 
@@ -33,7 +33,7 @@ def open_store(settings: Settings | None = None) -> Iterator[Store]:
         except Exception as error:
             if not is_connection_error(error):
                 raise
-            raise click.ClickException(f"the database can't be reached: {describe(error)}") from None
+            raise click.ClickException(f"the database can't be reached: {unreachable(error)}") from None
         if wrong:
             raise click.ClickException(wrong)
         yield Store(engine)

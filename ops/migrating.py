@@ -7,7 +7,7 @@ from alembic.util import CommandError
 
 from ops.connect import settings_for
 from shared.store import migrate
-from shared.store.errors import describe, is_connection_error
+from shared.store.errors import is_connection_error, unreachable
 
 
 @click.command("migrate")
@@ -40,7 +40,7 @@ def _migrate(url: str, wait: int) -> None:
             if not is_connection_error(error):
                 raise
             if time.monotonic() > until:
-                raise click.ClickException(f"the database can't be reached: {describe(error)}") from None
+                raise click.ClickException(f"the database can't be reached: {unreachable(error)}") from None
             time.sleep(1)
     wanted = migrate.expected_revision()
     if before is not None and not migrate.knows(before):

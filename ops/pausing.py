@@ -1,15 +1,35 @@
 """`duecycle pause` and `duecycle resume`: let a pool stand still for a while; its rows stay due."""
 
+from typing import Any
+
 import click
 
 from ops.connect import open_store
 from ops.printing import by_option, who
+from shared.messages.work import POOLS
 from shared.store import pauses
 from shared.store.locks import lock_subject
 from shared.store.operating import agency_known
 from shared.store.transaction import Store, Tx
 
-pool_argument = click.argument("pool", type=click.Choice(pauses.PAUSABLE))
+
+class Pausable(click.Choice[str]):
+    """A pool that can stand still; of the others it is told what to do instead."""
+
+    def __init__(self) -> None:
+        super().__init__(pauses.PAUSABLE)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value in POOLS and value not in pauses.PAUSABLE:
+            self.fail(f"{value} can't be paused; {INSTEAD[value]}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+INSTEAD = {
+    "orders": "end its processes (in Docker: --scale orders=0): orders stay due meanwhile; or pause invoices, which come first",
+    "intake": "end its processes (in Docker: --scale intake=0): upstream's messages wait in their queue meanwhile",
+}
+pool_argument = click.argument("pool", type=Pausable())
 of_agency = click.option("--agency", help="Only for this agency [all of them].")
 
 

@@ -1,7 +1,8 @@
 """`duecycle reconcile`: the nightly comparison of our books with those of Stripe and PayPal, in both directions."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 import click
 
@@ -17,6 +18,7 @@ from shared.store.accounts import Configured
 from shared.store.transaction import Store
 from workers.directory import Directory
 
+NOT_ASKED = "not_asked"
 COLUMNS = {
     "agency_id": "agency",
     "provider": "provider",
@@ -46,7 +48,7 @@ def reconcile_command(agency: str | None, days: int, *, apply_: bool, as_json: b
     each difference once.
     """
     left: list[Difference] = []
-    failed = False
+    unasked: list[dict[str, str]] = []
     with open_store() as store:
         directory = Directory(reader(), {})
         with store.transaction() as tx:
@@ -56,19 +58,36 @@ def reconcile_command(agency: str | None, days: int, *, apply_: bool, as_json: b
             raise click.UsageError("no account was set up: duecycle account set")
         for account in found:
             if several := unsaid_sharing(account, known, reader()):
-                click.echo(several, err=True)
-                failed = True
+                unasked.append(_unasked(account, several))
                 continue
             try:
                 told = _look(store, directory, account, timedelta(days=days))
             except OSError as error:
-                click.echo(f"{account.agency_id}: {error}", err=True)
-                failed = True
+                unasked.append(_unasked(account, f"{account.agency_id}: {error}"))
                 continue
             left += _settle(store, told, apply_=apply_)
-    print_rows([each._asdict() for each in left], COLUMNS, as_json=as_json, none="the books agree")
-    if left or failed:
+    _print(left, unasked, len(found), as_json=as_json)
+    if left or unasked:
         raise SystemExit(1)
+
+
+def _unasked(account: Configured, why: str) -> dict[str, str]:
+    """An account that was not compared: told at once, and again as a row for programs."""
+    click.echo(why, err=True)
+    return {"agency_id": account.agency_id, "provider": account.provider, "what": NOT_ASKED, "why": why}
+
+
+def _print(left: list[Difference], unasked: list[dict[str, str]], count: int, *, as_json: bool) -> None:
+    """Whether the books agree is known of those accounts only that were compared."""
+    none = "the books agree"
+    if unasked:
+        compared = count - len(unasked)
+        none = f"{len(unasked)} of {count} accounts could not be asked"
+        none += f"; no difference in the other {compared}" if compared else "; nothing was compared"
+    rows: list[Mapping[str, Any]] = [each._asdict() for each in left]
+    print_rows([*rows, *unasked] if as_json else rows, COLUMNS, as_json=as_json, none=none)
+    if left and unasked and not as_json:
+        click.echo(f"{len(unasked)} of {count} accounts could not be asked")
 
 
 def _look(store: Store, directory: Directory, account: Configured, back: timedelta) -> list[Difference]:

@@ -4,13 +4,15 @@ import click
 
 from ops.connect import open_store
 from ops.naming import invoice_options, locked_invoice
-from ops.printing import by_option, json_option, print_rows, who
+from ops.printing import agency_option, by_option, json_option, limit_option, print_rows, who
 from shared.acts import refund, taken_back
 from shared.acts.refund import RefundRefusedError
 from shared.acts.settled_by_hand import NotInDoubtError, resolve_refund
-from shared.store import facts, invoices, refunds
+from shared.store import facts, invoices, operating, refunds
 
+STATES = ("due", "sending", "unknown", "pending", "succeeded", "failed")
 COLUMNS = {
+    "agency_id": "agency",
     "invoice_id": "invoice",
     "turn": "turn",
     "state": "state",
@@ -62,14 +64,28 @@ def request_command(
 
 
 @refund_command.command("list")
-@invoice_options
+@agency_option
+@click.option("--invoice", help="Every refund of this invoice, by its id (needs --agency).")
+@click.option("--number", help="Every refund of this invoice, by its printed number (needs --agency).")
+@click.option("--state", type=click.Choice(STATES), help="Only those [of all invoices: those that have not ended].")
+@limit_option
 @json_option
-def list_command(agency: str, invoice: str | None, number: str | None, *, as_json: bool) -> None:
-    """The refunds of an invoice, and how far each has come."""
+def list_command(
+    agency: str | None, invoice: str | None, number: str | None, state: str | None, limit: int, *, as_json: bool
+) -> None:
+    """List refunds that have not ended, longest first; or all refunds of one invoice, and how far each has come."""
+    of_one = invoice is not None or number is not None
+    if of_one and agency is None:
+        raise click.UsageError("an invoice is known by its agency: say --agency ID too")
     with open_store() as store, store.transaction() as tx:
-        found = locked_invoice(tx, agency, invoice, number)
-        rows = refunds.of_invoices(tx, agency, [found.invoice_id])
-    print_rows([row._asdict() for row in rows], COLUMNS, as_json=as_json, none="nothing of this invoice went back")
+        if of_one:
+            of = locked_invoice(tx, agency or "", invoice, number).invoice_id
+            found = refunds.of_invoices(tx, agency or "", [of])
+            rows = [{"agency_id": agency, **row._asdict()} for row in found if state in (None, row.state)]
+        else:
+            rows = operating.refunds_listed(tx, agency, state, limit)
+    none = "nothing of this invoice went back" if of_one else "no such refund" if state else "no refund is open"
+    print_rows(rows[:limit], COLUMNS, as_json=as_json, none=none)
 
 
 @refund_command.command("resolve")

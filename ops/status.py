@@ -18,6 +18,7 @@ from shared.broker.errors import BrokerError
 from shared.messages.work import POOLS
 from shared.settings import Settings
 from shared.store import figures, pauses
+from shared.store.errors import unreachable
 from shared.store.figures import Count, Figures
 from shared.store.transaction import Store
 
@@ -42,13 +43,32 @@ def status_command(agency: str | None, watch: int | None, *, as_json: bool) -> N
         if watch is None:
             console.print(page(look(store, settings, agency)))
             return
+        picture = Picture(store, settings, agency)
         with Live(console=console, auto_refresh=False) as live:
             try:
                 while True:
-                    live.update(page(look(store, settings, agency)), refresh=True)
+                    live.update(picture.now(), refresh=True)
                     time.sleep(watch)
             except KeyboardInterrupt:
                 return
+
+
+class Picture:
+    """What a watcher sees: the picture of now or, while that can't be had, why not, and the last one."""
+
+    def __init__(self, store: Store, settings: Settings, agency: str | None) -> None:
+        self.store = store
+        self._settings, self._agency = settings, agency
+        self._last: Group | str = "nothing was seen yet"
+
+    def now(self) -> Group:
+        """Look again."""
+        try:
+            self._last = page(look(self.store, self._settings, self._agency))
+        except Exception as error:  # noqa: BLE001 - whatever it met, the next look may not
+            words = f"the database can't be asked ({unreachable(error)}); looking again. This was seen last:"
+            return Group(words, "", self._last)
+        return self._last
 
 
 def look(store: Store, settings: Settings, agency: str | None) -> dict[str, Any]:

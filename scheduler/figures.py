@@ -12,8 +12,8 @@ import structlog
 
 from shared.domain.mailing import TROUBLES
 from shared.domain.states import STUCK_REASONS, UNSETTLED_REASONS
+from shared.error_words import safe_words
 from shared.store import figures
-from shared.store.errors import describe
 from shared.store.figures import Count, Figures
 from shared.store.transaction import Store
 from shared.telemetry.truth import Described, Sample
@@ -94,7 +94,7 @@ class Exporter:
             with self._store.transaction() as tx:
                 found = figures.snapshot(tx)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the next count may work
-            log.warning("figures.failed", error=describe(error))
+            log.warning("figures.failed", error=safe_words(error))
             with self._lock:
                 self._up = False
             return

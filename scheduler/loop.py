@@ -6,7 +6,8 @@ from threading import Event
 import structlog
 
 from shared.broker.backoff import Backoff
-from shared.store.errors import describe, is_connection_error
+from shared.error_words import safe_words
+from shared.store.errors import is_connection_error
 
 STEP_SECONDS = 1
 log = structlog.get_logger()
@@ -48,7 +49,7 @@ def _tell(name: str, error: Exception, outage: str | None) -> str:
     """Log a failure that is not told yet. Returns what it was."""
     if not (isinstance(error, OSError) or is_connection_error(error)):
         log.exception(f"{name}.failed")
-        return describe(error)
+        return safe_words(error)
     if outage is None:
-        log.warning(f"{name}.interrupted", reason=describe(error))
-    return outage or describe(error)
+        log.warning(f"{name}.interrupted", reason=safe_words(error))
+    return outage or safe_words(error)

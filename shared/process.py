@@ -14,7 +14,7 @@ from shared.broker.errors import BrokerError
 from shared.broker.topology import Role
 from shared.settings import Settings
 from shared.store import migrate
-from shared.store.errors import describe, is_connection_error
+from shared.store.errors import is_connection_error, unreachable
 from shared.store.transaction import Store, make_engine
 from shared.telemetry import http
 
@@ -83,7 +83,7 @@ class Process:
         except Exception as error:
             if not is_connection_error(error):
                 raise
-            return f"can't be reached: {describe(error)}"
+            return f"can't be reached: {unreachable(error)}"
 
     def _broker(self) -> str | None:
         if self.role == "webhooks":

@@ -14,7 +14,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
-PREFIX = "DUECYCLE_"
+from shared.setting_names import PREFIX, unknown_names
+
 _ANY_PORT: tuple[str, int] | None = ("127.0.0.1", 0)
 T = TypeVar("T")
 
@@ -86,6 +87,8 @@ def load(environ: Mapping[str, str] = os.environ, needs: tuple[str, ...] = ("DAT
             f"is {found.statement_timeout.total_seconds():g} s, more than a quarter of {PREFIX}LEASE_SECONDS"
             f" ({found.lease.total_seconds():g} s): work could be rung again while it still runs; lower it or raise the lease"
         )
+    for name, what in unknown_names(environ).items():
+        reader.wrong.setdefault(name, what)
     if reader.wrong:
         raise SettingsError("\n".join(f"{PREFIX}{name} {what}" for name, what in reader.wrong.items()))
     return found
@@ -142,12 +145,19 @@ def _database(text: str, reader: _Reader) -> str:
     return with_password(several, reader.text("DATABASE_PASSWORD"))
 
 
+_BROKER_PASSWORD = "BROKER_PASSWORD"  # noqa: S105 - a name
+
+
 def _broker(text: str, reader: _Reader) -> tuple[str, ...]:
-    password = reader.text("BROKER_PASSWORD")
-    nodes = [each.strip() for each in text.split(",") if each.strip()]
+    password = reader.text(_BROKER_PASSWORD)
+    nodes = [with_password(each.strip(), password) for each in text.split(",") if each.strip()]
     for node in nodes:
-        _url(node, ("amqp", "amqps"), "amqp://user@host:5672/vhost, several nodes separated by commas")
-    return tuple(with_password(node, password) for node in nodes)
+        url = _url(node, ("amqp", "amqps"), "amqp://user@host:5672/vhost, several nodes separated by commas")
+        if not url.hostname:
+            raise ValueError("names no host; write amqp://user@host:5672/vhost")
+        if url.username and url.password is None and f"{_BROKER_PASSWORD}_FILE" not in reader.wrong:
+            raise ValueError(_no_password("BROKER", url, url.scheme))
+    return tuple(nodes)
 
 
 def _mail(text: str, reader: _Reader) -> str:
@@ -156,7 +166,19 @@ def _mail(text: str, reader: _Reader) -> str:
         raise ValueError("names no folder; write file:///var/lib/duecycle/mails")
     if url.scheme != "file" and not url.hostname:
         raise ValueError(f"names no host; write {_EXAMPLES['MAIL_URL']}")
-    return text if url.scheme == "file" else with_password(text, reader.text("MAIL_PASSWORD"))
+    if url.scheme == "file":
+        return text
+    found = with_password(text, reader.text("MAIL_PASSWORD"))
+    if url.username and urlsplit(found).password is None:
+        raise ValueError(_no_password("MAIL", url, url.scheme))
+    return found
+
+
+def _no_password(kind: str, url: Any, scheme: str) -> str:
+    return (
+        f"names the user {url.username} without a password; set {PREFIX}{kind}_PASSWORD or {PREFIX}{kind}_PASSWORD_FILE, or"
+        f" write {scheme}://{url.username}:PASSWORD@{url.hostname}"
+    )
 
 
 def _url(text: str, schemes: tuple[str, ...], example: str) -> Any:

@@ -140,11 +140,13 @@ FLOORS = {  # inside shared: a floor -> what it may build on, besides itself
     "contracts": ["messages", "domain"],
     "gateways": ["domain"],
     "documents": ["domain"],
-    "store": ["gateways.sandbox", "domain"],  # the sandbox keeps its books in a table
-    "acts": ["store", "documents", "gateways", "messages", "domain"],
+    "store": ["gateways.sandbox", "domain", "error_words"],  # the sandbox keeps its books in a table
+    "acts": ["store", "documents", "gateways", "messages", "domain", "error_words"],
     "broker": ["messages", "domain"],
-    "telemetry": ["domain"],
-    "settings": [],
+    "telemetry": ["domain", "error_words"],
+    "settings": ["setting_names"],
+    "setting_names": [],
+    "error_words": [],
     "secret_store": [],
     "pay_urls": [],
     "process": ["broker", "store", "telemetry", "settings", "messages", "domain"],

@@ -1,6 +1,7 @@
 """`make cluster` and `make scale`: a cluster on this machine, and how many processes of a pool it has."""
 
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from rich.live import Live
 
 from ops.bench import seed
 from ops.cluster.local import LocalCluster
-from ops.cluster.members import KINDS
-from ops.status import look, page
+from ops.cluster.members import KINDS, Members
+from ops.status import Picture
 from shared.settings import load
 from shared.store.transaction import Store, make_engine
 
@@ -71,18 +72,30 @@ def _watch(cluster: LocalCluster, store: Store, folder: Path, console: Console) 
     stop = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stop.set())
-    settings = load(cluster.environ)
+    picture = Picture(store, load(cluster.environ), None)
     with Live(console=console, auto_refresh=False) as live:
         while not stop.wait(LOOK_SECONDS):
             cluster.members.look_after()
-            for file in sorted((folder / "scale").glob("*")):
-                cluster.members.scale(file.name, int(file.read_text()))
-                file.unlink()
-            live.update(page(look(store, settings, None)), refresh=True)
+            for wrong in scaled(cluster.members, folder / "scale"):
+                console.print(wrong)
+            live.update(picture.now(), refresh=True)
+
+
+def scaled(members: Members, wishes: Path) -> list[str]:
+    """Give each pool the processes that a file of its name asks for. Returns what could not be read; the cluster goes on."""
+    wrong = []
+    for file in sorted(path for path in wishes.glob("*") if path.is_file()):
+        try:
+            members.scale(file.name, int(file.read_text()))
+        except (ValueError, OSError) as error:
+            wrong.append(f"{file}: {error}; write it by: make scale POOL=charges TO=3")
+        file.unlink(missing_ok=True)
+    return wrong
 
 
 def _write_environment(folder: Path, cluster: LocalCluster) -> None:
     lines = [f"export {name}='{value}'\n" for name, value in cluster.environ.items()]
+    lines.append(f"export PATH='{Path(sys.executable).parent}':\"$PATH\"\n")  # so that `duecycle` is found
     path = folder / "env"
     path.touch(mode=0o600)
     path.write_text("".join(lines))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from shared.error_words import safe_words
 from shared.store.errors import describe, is_data_error
 from shared.store.transaction import Store, Tx
 
@@ -55,15 +56,15 @@ def _attempt(store: Store, agency_id: str, ids: Sequence[str], step: Step, park:
                 middle = len(part) // 2
                 halves += [part[:middle], part[middle:]]
                 continue
+            log.error("row.parked", agency_id=agency_id, id=part[0], error=safe_words(error))
             _park(store, agency_id, part[0], describe(error), park)
             bad += 1
             if bad >= BAD_ROWS_MAX and not good and halves:
-                what = f"{bad} bad rows in one batch of {agency_id}, the last: {describe(error)}"
+                what = f"{bad} bad rows in one batch of {agency_id}, the last: {safe_words(error)}"
                 raise TooManyBadRowsError(what) from error
     return left
 
 
 def _park(store: Store, agency_id: str, id_: str, what: str, park: Park) -> None:
-    log.error("row.parked", agency_id=agency_id, id=id_, error=what)
     with store.transaction() as tx:
         park(tx, agency_id, id_, what)

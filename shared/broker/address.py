@@ -20,7 +20,10 @@ def parameters(urls: Sequence[str], name: str) -> list[pika.URLParameters]:
     """
     made = []
     for url in urls:
-        each = pika.URLParameters(url)
+        try:
+            each = pika.URLParameters(url)
+        except TypeError:  # its way to say that a user stands there alone
+            raise ValueError("a user without a password") from None
         each.heartbeat = HEARTBEAT_SECONDS
         each.blocked_connection_timeout = BLOCKED_SECONDS
         each.socket_timeout = CONNECT_SECONDS

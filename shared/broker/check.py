@@ -1,6 +1,7 @@
 """Is the broker what we need it to be? Asked once at the start, in full; and in passing by the readiness probe."""
 
 import socket
+import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -34,8 +35,10 @@ def connected(urls: Sequence[str], name: str) -> Iterator[pika.BlockingConnectio
     """A connection with the first node that answers. Raises BrokerError with what is wrong and what to do."""
     try:
         made = parameters(urls, name)
-    except (ValueError, TypeError) as error:
-        raise BrokerError(f"DUECYCLE_BROKER_URL is no address ({error}); write amqp://user@host:5672/vhost") from None
+    except ValueError as error:
+        raise BrokerError(
+            f"DUECYCLE_BROKER_URL is no address ({error}); write amqp://user:password@host:5672/vhost"
+        ) from None
     connection = None
     for url, each in zip(urls, made, strict=True):
         try:
@@ -83,6 +86,10 @@ def explain(error: BaseException, url: str) -> str:
             return f"{where} blocks publishers for more than {BLOCKED_SECONDS:g} s: {_ALARM}"
         case IncompatibleProtocolError():
             return f"{where} ended the connection before it spoke AMQP; is it RabbitMQ's port for AMQP, with TLS as in the URL?"
+        case ssl.SSLCertVerificationError(verify_message=words):
+            return f"{where}: its certificate is not trusted ({words}); let SSL_CERT_FILE name the CA that signed it"
+        case ssl.SSLError():
+            return f"{where} does not speak TLS there; write amqp://, or the port for TLS (5671)"
         case socket.gaierror():
             return f"{where}: there is no such host; check DUECYCLE_BROKER_URL"
         case ConnectionRefusedError():

@@ -50,6 +50,7 @@ SETTINGS = {
     "max_connections": "100",
     "max_parallel_workers_per_gather": "0",  # two cores are busy already, and /dev/shm is small in containers
     "jit": "off",
+    "log_error_verbosity": "terse",  # else its log tells failing rows in full
     "timezone": "UTC",
     "log_timezone": "UTC",
 }

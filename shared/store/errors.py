@@ -1,7 +1,11 @@
 """Which database errors speak of the data (bisect to the bad row) and which of the moment (leave every row due)."""
 
+import re
+
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoSessionFreeError
+
+from shared.error_words import safe_words
 
 _DATA_CLASSES = ("22", "23")
 # Connection exceptions, the server going down or starting up, and a wrong user, password (28) or database (3D).
@@ -32,8 +36,13 @@ def is_data_error(error: BaseException) -> bool:
 
 
 def describe(error: BaseException) -> str:
-    """One line for the row and the log: the kind and first line, never bound parameters."""
-    text = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()
+    """One line for a row and for an operator: the kind and first line, of a database's errors never a value.
+
+    For the log there is `safe_words`.
+    """
+    if isinstance(error, DBAPIError):
+        return safe_words(error)
+    text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0] if text else ''}"[:300]
 
 
@@ -44,3 +53,43 @@ def is_connection_error(error: BaseException) -> bool:
         refused = isinstance(error, OperationalError) and not sqlstate
         return error.connection_invalidated or refused or sqlstate.startswith(_CONNECTION_CLASSES)
     return False
+
+
+_WHERE = re.compile(r'server at "(?P<host>[^"]+)"(?: \([^)]*\))?, port (?P<port>\d+)')
+# What libpq and the server say, and what it means for the settings.
+_CAUSES = (
+    (
+        "no password supplied",
+        "it asks for a password and there is none; set DUECYCLE_DATABASE_PASSWORD or DUECYCLE_DATABASE_PASSWORD_FILE",
+    ),
+    (
+        "password authentication failed",
+        "it refuses the user or the password; check DUECYCLE_DATABASE_PASSWORD and the user in DUECYCLE_DATABASE_URL",
+    ),
+    ("does not exist", "it has no such database or role; check DUECYCLE_DATABASE_URL"),
+    (
+        "no pg_hba.conf entry",
+        "its pg_hba.conf lets this user and host not in; add a line there, or sslmode to the address",
+    ),
+    ("does not support SSL", "it does not speak TLS; turn TLS on there, or take sslmode out of DUECYCLE_DATABASE_URL"),
+    ("received invalid response", "what listens there is no PostgreSQL; check the port in DUECYCLE_DATABASE_URL"),
+    ("resolve host", "there is no such host; check DUECYCLE_DATABASE_URL"),
+    ("translate host name", "there is no such host; check DUECYCLE_DATABASE_URL"),
+    ("Connection refused", "nobody listens there; is PostgreSQL running, and is the port right?"),
+    (
+        "No such file or directory",
+        "nobody listens there; is PostgreSQL running, and is the folder of its socket right?",
+    ),
+    ("timeout", "it does not answer; is the host reachable, and PostgreSQL up?"),
+    ("timed out", "it does not answer; is the host reachable, and PostgreSQL up?"),
+    ("starting up", "it is starting; this is tried again"),
+)
+
+
+def unreachable(error: BaseException) -> str:
+    """Why the database can't be reached, in words that name the setting and the fix; for connection errors."""
+    text = str(error.orig if isinstance(error, DBAPIError) else error)
+    found = _WHERE.search(text)
+    where = f"{found['host']}:{found['port']}: " if found else ""
+    cause = next((words for said, words in _CAUSES if said in text), None)
+    return f"{where}{cause}" if cause else describe(error)

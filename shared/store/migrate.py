@@ -35,7 +35,7 @@ def expected_revision() -> str:
 
 def current_revision(url: str) -> str | None:
     """The revision a database stands at; None for an empty one."""
-    engine = create_engine(url)
+    engine = create_engine(url, hide_parameters=True)
     try:
         with engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()

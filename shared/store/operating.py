@@ -154,6 +154,24 @@ def last_events(tx: Tx, agency_id: str, subject: str, limit: int) -> list[dict[s
     return [{"at": row[0], "type": row[1], "data": row[2]} for row in rows]
 
 
+def refunds_listed(tx: Tx, agency_id: str | None, state: str | None, limit: int) -> list[dict[str, Any]]:
+    """Refunds that have not ended, or those in one state, longest first."""
+    rows = tx.rows(
+        """
+        SELECT agency_id, invoice_id, turn, state, amount_minor, currency, source, origin, code, reason, key, reference,
+               requested_at, settled_at, wake_at
+        FROM refunds WHERE (CAST(:agency_id AS text) IS NULL OR agency_id = :agency_id)
+          AND CASE WHEN CAST(:state AS text) IS NULL THEN state IN ('due', 'sending', 'unknown', 'pending')
+              ELSE state = :state END
+        ORDER BY requested_at, agency_id, invoice_id, turn LIMIT :limit
+        """,
+        agency_id=agency_id,
+        state=state,
+        limit=limit,
+    )
+    return [dict(row._mapping) for row in rows]
+
+
 def agency_known(tx: Tx, agency_id: str) -> bool:
     """Whether there is such an agency."""
     return bool(tx.scalar("SELECT true FROM agencies WHERE agency_id = :id", id=agency_id))

@@ -77,7 +77,12 @@ def make_engine(
     # Never prepared: a plan made while a table was small would be kept while it grows.
     plain["prepare_threshold"] = None
     engine = create_engine(
-        url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=ping, connect_args={**plain, **connect_args}
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=ping,
+        hide_parameters=True,  # tokens, names and addresses are among them
+        connect_args={**plain, **connect_args},
     )
     event.listen(engine, "connect", lambda connection, _record: arrays.register(connection))
     return engine

@@ -1,16 +1,21 @@
 """Logs: one JSON object a line on standard output, without secrets and without personal data.
 
-What other libraries log through Python's `logging` comes out in the same form. Values of keys that may hold a secret or a
-person's data are replaced, and passwords in addresses are taken out wherever they stand.
+What other libraries log through Python's `logging` comes out in the same form, and so do errors that nobody catches. Values of
+keys that may hold a secret or a person's data are replaced, and passwords in addresses are taken out wherever they stand.
+Tracebacks say where, and of an error's words only those that can't hold a value: see `shared/error_words.py`.
 """
 
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+import threading
+from collections.abc import Mapping, MutableMapping
+from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
+
+from shared.error_words import safe_traceback
 
 SECRET_KEYS = frozenset(
     {"password", "token", "secret", "authorization", "raw", "context", "email", "recipient", "to", "body", "customer"}
@@ -18,12 +23,11 @@ SECRET_KEYS = frozenset(
 _PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^@\s]*@")
 REDACTED = "[redacted]"
 # What these tell each second of an outage is told once by ourselves.
+# Below these levels the last ones tell addresses with ids in them, and bodies.
 QUIET = {
-    "pika": logging.CRITICAL,
-    "dramatiq": logging.CRITICAL,
-    "alembic": logging.WARNING,
-    "stripe": logging.WARNING,
+    **dict.fromkeys(("pika", "dramatiq"), logging.CRITICAL),
     "uvicorn": logging.ERROR,  # it has a warning for whatever anybody sends that is no request
+    **dict.fromkeys(("alembic", "sqlalchemy", "stripe", "paypalrestsdk", "urllib3", "requests"), logging.WARNING),
 }
 
 
@@ -33,7 +37,7 @@ def configure(process: str, level: str = "info", stream: TextIO | None = None) -
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(lambda exc_info: safe_traceback(exc_info[1])),
         _named(process),
         redact,
     ]
@@ -58,16 +62,36 @@ def configure(process: str, level: str = "info", stream: TextIO | None = None) -
     root.setLevel(level.upper())
     for name, least in QUIET.items():
         logging.getLogger(name).setLevel(least)
+    sys.excepthook = _uncaught
+    threading.excepthook = lambda told: _uncaught(told.exc_type, told.exc_value, told.exc_traceback)
+
+
+def _uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    """An error that ends the process, or a thread of it."""
+    if error is None or not issubclass(kind, Exception):
+        sys.__excepthook__(kind, error or kind(), trace)
+    else:
+        structlog.get_logger().critical("error.uncaught", exc_info=error)
 
 
 def redact(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Take out what must not be logged."""
     for key, value in line.items():
-        if key.lower() in SECRET_KEYS:
-            line[key] = REDACTED
-        elif isinstance(value, str):
-            line[key] = _PASSWORD.sub(rf"\1:{REDACTED}@", value)
+        line[key] = REDACTED if key.lower() in SECRET_KEYS else _without_secrets(value)
     return line
+
+
+def _without_secrets(value: Any) -> Any:
+    """A value of a line, with what is inside of it."""
+    if isinstance(value, str):
+        return _PASSWORD.sub(rf"\1:{REDACTED}@", value)
+    if isinstance(value, Mapping):
+        return {
+            key: REDACTED if str(key).lower() in SECRET_KEYS else _without_secrets(each) for key, each in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_without_secrets(each) for each in value]
+    return value
 
 
 def _named(process: str) -> structlog.typing.Processor:

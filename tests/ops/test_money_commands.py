@@ -82,6 +82,20 @@ def test_a_refund_is_asked_for_and_shown(desk: Desk) -> None:
     assert desk.events("refund.requested")[0]["by"] == "me"
 
 
+def test_refunds_that_have_not_ended_are_listed_without_a_word_about_which(desk: Desk) -> None:
+    """As attempts are: of every agency, longest first; ended ones by their state."""
+    assert "no refund is open" in desk.run("refund list").output
+    desk.run("refund request --agency ag --number 00001 --amount-minor 900")
+    (row,) = desk.rows("refund list")
+    assert (row["agency_id"], row["invoice_id"], row["turn"], row["state"]) == ("ag", INVOICE, 1, "due")
+    assert desk.rows("refund list --agency other") == []
+    desk.settle()
+    assert desk.rows("refund list") == []
+    assert [row["state"] for row in desk.rows("refund list --state succeeded")] == ["succeeded"]
+    assert "no such refund" in desk.run("refund list --state failed").output
+    assert "say --agency ID too" in desk.run("refund list --number 00001", 2).output
+
+
 def test_a_refund_that_was_made_elsewhere_is_recorded(desk: Desk) -> None:
     assert "is recorded as given back" in desk.run(f"refund request --agency ag --invoice {INVOICE} --outside").output
     (row,) = desk.rows(f"refund list --agency ag --invoice {INVOICE}")

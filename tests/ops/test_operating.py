@@ -1,5 +1,6 @@
 """The operator's hands: each command does what it says, says what it did, and leaves who did it in the audit trail."""
 
+import io
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,9 +8,15 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 from sqlalchemy import Engine
 
 from ops.cli import commands
+from ops.cluster.__main__ import scaled
+from ops.cluster.members import Members
+from ops.status import Picture
+from shared.broker.private import free_ports
+from shared.settings import Settings
 from shared.store import migrate
 from shared.store.invariants import violations
 from shared.store.transaction import FixedClock, Store, make_engine
@@ -125,7 +132,8 @@ def test_a_pause_is_seen_and_lifted_and_both_are_audited(desk: Desk) -> None:
 
     assert [event["by"] for event in desk.events("pool.paused") + desk.events("pool.resumed")] == ["ops", "ops"]
     assert "there is no agency nobody" in desk.run("pause charges --agency nobody", 2).output
-    desk.run("pause orders", 2)
+    assert "orders can't be paused; end its processes" in desk.run("pause orders", 2).output
+    assert "upstream's messages wait in their queue" in desk.run("resume intake", 2).output.replace("\n", " ")
     assert violations(desk.diary.store) == []
 
 
@@ -236,3 +244,35 @@ def test_a_database_that_is_away_or_not_named_is_told() -> None:
     assert (away.exit_code, "can't be reached" in away.output, "secret" in away.output) == (1, True, False)
     unset = CliRunner().invoke(commands, ["doctor"], env={"DUECYCLE_DATABASE_URL": ""})
     assert (unset.exit_code, "DUECYCLE_DATABASE_URL is not set" in unset.output) == (2, True)
+
+
+def test_a_watcher_outlives_what_it_watches(desk: Desk) -> None:
+    """While the database is away it says so, beside what it saw last, and goes on looking."""
+    console = Console(width=120, record=True, file=io.StringIO())
+    away = Store(make_engine(f"postgresql+psycopg://u:hunter2@127.0.0.1:{free_ports(1)[0]}/x"))
+    picture = Picture(away, Settings(), None)
+    console.print(picture.now())
+    told = console.export_text()
+    assert "the database can't be asked (127.0.0.1:" in told
+    assert "nobody listens there" in " ".join(told.split())
+    assert "nothing was seen yet" in told
+    assert "hunter2" not in told
+    picture.store = desk.diary.store
+    console.print(picture.now())
+    assert "price_missing" in console.export_text()
+    picture.store = away
+    console.print(picture.now())
+    told = console.export_text()
+    assert "looking again. This was seen last" in " ".join(told.split())
+    assert "price_missing" in told
+
+
+def test_a_wish_that_cannot_be_read_ends_no_cluster(tmp_path: Path) -> None:
+    """It is told and put away; the other pools get what was asked for them."""
+    members = Members({}, tmp_path / "logs")
+    for name, text in (("charges", "many"), ("coffee", "3"), ("orders", "0")):
+        (tmp_path / name).write_text(text)
+    wrong = scaled(members, tmp_path)
+    assert [each.partition(": ")[0].rpartition("/")[2] for each in wrong] == ["charges", "coffee"]
+    assert all("make scale POOL=charges TO=3" in each for each in wrong)
+    assert [path.name for path in tmp_path.iterdir()] == ["logs"]

@@ -1,13 +1,22 @@
 """Settings: each wrong one is told with its name and the fix, all at once, and no password is ever shown."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from shared.setting_names import SETTINGS, unknown_names
 from shared.settings import SettingsError, load
 
-GOOD = {"DUECYCLE_DATABASE_URL": "postgresql://u@db/duecycle", "DUECYCLE_BROKER_URL": "amqp://u@broker/duecycle"}
+ROOT = Path(__file__).parents[2]
+URLS = {
+    "DUECYCLE_DATABASE_URL": "postgresql://u@db/x",
+    "DUECYCLE_BROKER_URL": "amqp://u@broker/x",
+    "DUECYCLE_MAIL_URL": "smtp://u@mail",
+}
+
+GOOD = {"DUECYCLE_DATABASE_URL": "postgresql://u@db/duecycle", "DUECYCLE_BROKER_URL": "amqp://u:p@broker/duecycle"}
 
 
 def test_everything_wrong_is_told_at_once() -> None:
@@ -32,12 +41,25 @@ def test_everything_wrong_is_told_at_once() -> None:
     [
         ("BROKER_URL", "http://broker", "begins with 'http', not with amqp or amqps"),
         ("BROKER_URL", "amqp://broker:port/x", "is no address"),
+        ("BROKER_URL", "amqp:///x", "names no host"),
+        ("BROKER_URL", "amqp://u@a/x", "names the user u without a password; set DUECYCLE_BROKER_PASSWORD or"),
+        ("BROKER_URL", "amqps://u:p@a/x,amqps://u@b/x", "or write amqps://u:PASSWORD@b"),
+        (
+            "MAIL_URL",
+            "smtps://post@mail.example",
+            "names the user post without a password; set DUECYCLE_MAIL_PASSWORD or",
+        ),
         ("MAIL_URL", "mail.example", "begins with no scheme"),
         ("MAIL_URL", "smtp://", "names no host"),
         ("MAIL_URL", "file://", "names no folder"),
         ("LEASE_SECONDS", "1", "write a whole number from 4 to 3600"),
         ("STATEMENT_TIMEOUT_SECONDS", "60", "more than a quarter of DUECYCLE_LEASE_SECONDS"),
         ("LOG_LEVEL", "loud", "write debug, info, warning or error"),
+        ("DATABSE_URL", "x", "is no setting of Duecycle; did you mean DUECYCLE_DATABASE_URL?"),
+        ("LEASE_SECOND", "60", "is no setting of Duecycle; did you mean DUECYCLE_LEASE_SECONDS?"),
+        ("BROKER_URL_FILES", "x", "did you mean DUECYCLE_BROKER_URL_FILE?"),
+        ("PORT", "8080", "is no setting of Duecycle"),
+        ("COLOUR", "red", "remove it, or see the table of settings in README.md"),
         ("DATABASE_PASSWORD_FILE", "/nowhere", "names /nowhere, which can't be read (No such file or directory)"),
     ],
 )
@@ -54,6 +76,7 @@ def test_passwords_come_from_mounted_files_and_are_not_shown(tmp_path: Path) -> 
     files = {
         "DUECYCLE_DATABASE_PASSWORD_FILE": str(tmp_path / "db"),
         "DUECYCLE_BROKER_PASSWORD_FILE": str(tmp_path / "broker"),
+        "DUECYCLE_BROKER_URL": "amqp://u@broker/duecycle",
     }
 
     found = load({**GOOD, **files})
@@ -91,7 +114,39 @@ def test_several_hosts_of_a_database_may_be_written_as_libpq_does() -> None:
 
 
 def test_defaults_and_several_brokers() -> None:
-    found = load({**GOOD, "DUECYCLE_BROKER_URL": "amqp://u@a/x, amqp://u@b/x", "DUECYCLE_HTTP": "off"})
+    found = load({**GOOD, "DUECYCLE_BROKER_URL": "amqp://u:p@a/x, amqp://u:p@b/x", "DUECYCLE_HTTP": "off"})
 
-    assert found.broker_urls == ("amqp://u@a/x", "amqp://u@b/x")
+    assert found.broker_urls == ("amqp://u:p@a/x", "amqp://u:p@b/x")
     assert (found.http, found.threads, found.lease) == (None, 4, timedelta(minutes=2))
+
+
+def test_names_that_somebody_reads_are_no_slips() -> None:
+    """Secrets by name, what tests and scripts read, and what Kubernetes tells every pod of a Service called duecycle."""
+    known = ("DUECYCLE_SECRET_STRIPE_ACME", "DUECYCLE_SECRET_FOLDER", "DUECYCLE_DEBUG", "DUECYCLE_LINK_SECRET_FILE")
+    cluster = {
+        "DUECYCLE_SERVICE_HOST": "10.0.0.1",
+        "DUECYCLE_WEBHOOKS_SERVICE_PORT_HTTP": "8080",
+        "DUECYCLE_PORT": "tcp://10.0.0.1:8080",
+        "DUECYCLE_PORT_8080_TCP_ADDR": "10.0.0.1",
+    }
+    assert unknown_names({**GOOD, **dict.fromkeys(known, "x"), **cluster, "DUECYCLES": "x"}) == {}
+
+
+def test_every_name_that_stands_in_the_code_is_known() -> None:
+    """Whoever reads another variable adds it, or every process that sees it refuses to start."""
+    kinds = ("*.py", "*.sh", "*.yml", "Makefile", "README.md", "CONTRIBUTING.md")
+    folders = ("shared", "scheduler", "workers", "ops", "deploy")
+    files = [path for kind in kinds for path in ROOT.glob(kind)]
+    files += [path for folder in folders for kind in kinds for path in (ROOT / folder).rglob(kind)]
+    found = {name for path in files for name in re.findall(r"DUECYCLE_[A-Z_]*[A-Z]", path.read_text("utf-8"))}
+    assert {"DUECYCLE_DATABASE_URL", "DUECYCLE_NEXT_INSIDE", "DUECYCLE_SECRETS"} <= found
+    assert unknown_names(dict.fromkeys(found - {"DUECYCLE_SECRET"}, "x")) == {}
+
+
+def test_every_setting_is_listed_and_read() -> None:
+    """Each wrong one is told, so each name of the list is one that is read; and the README has it in its table."""
+    table = (ROOT / "README.md").read_text("utf-8")
+    for name in SETTINGS:
+        with pytest.raises(SettingsError, match=f"DUECYCLE_{name}_FILE names /nowhere"):
+            load({**URLS, f"DUECYCLE_{name}": "", f"DUECYCLE_{name}_FILE": "/nowhere"})
+        assert f"`DUECYCLE_{name}`" in table or name == "APP_PASSWORD"

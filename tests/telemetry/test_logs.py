@@ -3,23 +3,12 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
+import sys
+import threading
 
-import pytest
 import structlog
 
-from shared.telemetry import logs
-
-
-@pytest.fixture
-def lines() -> Iterator[io.StringIO]:
-    stream = io.StringIO()
-    root = logging.getLogger()
-    before = (root.handlers[:], root.level)
-    logs.configure("charges", "info", stream)
-    yield stream
-    structlog.reset_defaults()
-    root.handlers[:], root.level = before
+VALUE = "accounts@zoo.example"
 
 
 def told(lines: io.StringIO) -> list[dict[str, object]]:
@@ -45,6 +34,7 @@ def test_secrets_and_personal_data_are_taken_out(lines: io.StringIO) -> None:
         token="tok_4242",  # noqa: S106 - a test's
         email="c@zoo.example",
         reason="amqp://scheduler:hunter2@broker:5672/x broke",
+        data={"methods": [{"token": "tok_4242"}], "at": ("smtp://post:hunter2@mail",)},
     )
     text = lines.getvalue()
     assert not any(secret in text for secret in ("tok_4242", "zoo.example", "hunter2"))
@@ -56,3 +46,24 @@ def test_each_second_of_an_outage_is_not_logged(lines: io.StringIO) -> None:
     logging.getLogger("pika.adapters").error("Connection refused")
     logging.getLogger("dramatiq.worker").error("Consumer encountered a connection error")
     assert told(lines) == []
+
+
+def test_what_nobody_catches_is_a_line_like_any_other(lines: io.StringIO) -> None:
+    """In the process and in its threads; where it was raised is told, the value that broke it is not."""
+
+    def breaks() -> None:
+        int(VALUE)
+
+    thread = threading.Thread(target=breaks)
+    thread.start()
+    thread.join()
+    try:
+        breaks()
+    except ValueError as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+    first, second = told(lines)
+    assert first["event"] == second["event"] == "error.uncaught"
+    for line in (first, second):
+        assert str(line["exception"]).endswith("ValueError")
+        assert "in breaks" in str(line["exception"])
+    assert VALUE not in lines.getvalue()

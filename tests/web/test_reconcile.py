@@ -244,6 +244,29 @@ def test_a_provider_that_cannot_be_asked_is_named(shop: Shop) -> None:
     ):
         answer = run(shop, "reconcile", **env)
         assert (answer.exit_code, says in answer.output) == (1, True)
+        assert "the books agree" not in answer.output
+        assert "1 of 1 accounts could not be asked; nothing was compared" in answer.output
+        (row,) = [json.loads(line) for line in run(shop, "reconcile --json", **env).stdout.splitlines()]
+        assert (row["agency_id"], row["what"], says in row["why"]) == ("ag", "not_asked", True)
+
+
+def test_a_difference_beside_an_account_that_cannot_be_asked_is_told_with_it(shop: Shop) -> None:
+    """What is known of one account is told, and that nothing is known of the other."""
+    shop.open(FINE["stripe"])
+    shop.diary.say("agency.upserted", shop.clock.at, agency_id="zwei")
+    set_ = "account set --provider stripe --test --agency zwei --secret none"
+    assert run(shop, set_).exit_code == 0
+    answer = run(shop, "reconcile")
+    assert answer.exit_code == 1
+    assert "1 of 2 accounts could not be asked; no difference in the other 1" in answer.output
+    forget(shop)
+    assert isinstance(shop.provider, StripeLike)
+    for intent in shop.provider.intents.values():
+        intent["created"] = 2_000_000_000
+    answer = run(shop, "reconcile")
+    assert "missing_here" in answer.output
+    assert "1 of 2 accounts could not be asked" in answer.output
+    assert "no difference in the other 1" in run(shop, "reconcile --apply").output
 
 
 def test_a_secret_goes_to_its_provider_and_to_nobody_else(shop: Shop) -> None:

@@ -160,6 +160,7 @@ def test_an_account_of_two_agencies_is_not_compared_until_both_say_that_it_is_me
     assert refused.exit_code == 1
     assert "ag and other collect through the same stripe account" in refused.output
     assert "duecycle account set --shared" in refused.output
+    assert "2 of 2 accounts could not be asked; nothing was compared" in refused.output
     assert run(shop, *set_, "other", "--shared", **env).exit_code == 0
     assert run(shop, "reconcile", **env).exit_code == 1
     options = ("account", "set", "--provider", "stripe", "--secret", "main", "--test", "--shared", "--agency", "ag")

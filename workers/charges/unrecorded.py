@@ -9,6 +9,7 @@ from collections.abc import Callable
 import structlog
 
 from shared.domain.keys import subscription_subject
+from shared.error_words import safe_words
 from shared.gateways.port import Expired, Found, Gone, Pending, Succeeded, TakenBack
 from shared.store import charges, pay_links, refunds, reversals
 from shared.store.errors import describe, is_data_error
@@ -36,13 +37,13 @@ def record_or_park(write: Callable[[], None], park: Park) -> Exception | None:
     try:
         write()
     except Exception as error:  # noqa: BLE001 - one answer must not cost the others
-        log.error("answer.unrecorded", error=describe(error))
+        log.error("answer.unrecorded", error=safe_words(error))
         if not is_data_error(error):
             return error
         try:
             park(describe(error))
         except Exception as again:  # noqa: BLE001
-            log.error("answer.unrecorded", error=describe(again))
+            log.error("answer.unrecorded", error=safe_words(again))
             return again
     return None
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from shared.domain.segments import message_subject
+from shared.error_words import safe_words
 from shared.messages import (
     MESSAGE_BYTES_MAX,
     AgencyUpserted,
@@ -27,7 +28,7 @@ from shared.messages import (
     decode_change,
 )
 from shared.store import inbox
-from shared.store.errors import describe, is_data_error
+from shared.store.errors import is_data_error
 from shared.store.inbox import TELL_WAITING_AFTER, Arrived, Earlier, Settled, Waiting
 from shared.store.locks import lock_agency
 from shared.store.transaction import Store, Tx
@@ -245,7 +246,7 @@ def _apply_waiting(work: UnitOfWork, waiting: Waiting) -> tuple[Change, Received
 
 
 def _broken(error: BaseException) -> str:
-    return f"could not be applied ({describe(error)}); please report this message"
+    return f"could not be applied ({safe_words(error)}); please report this message"
 
 
 def replay_waiting(store: Store, agency_id: str, ids: Sequence[str]) -> None:

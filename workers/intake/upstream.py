@@ -10,7 +10,7 @@ import structlog
 
 from shared.broker.backoff import Backoff
 from shared.broker.changes import Delivery
-from shared.store.errors import describe
+from shared.error_words import safe_words
 from shared.store.transaction import Store
 from workers.intake.receive_batch import receive_batch
 
@@ -46,7 +46,7 @@ def run(store: Store, consumer: Consumer, stop: Event, on_batch: Received = lamb
         try:
             received = receive_batch(store, [delivery.body for delivery in deliveries])
         except Exception as error:  # noqa: BLE001 - whatever it is, the messages are still in the queue
-            log.error("changes.given_back", messages=len(deliveries), reason=describe(error))
+            log.error("changes.given_back", messages=len(deliveries), reason=safe_words(error))
             consumer.give_back()
             _wait_for_database(store, backoff, stop)
             continue

@@ -94,7 +94,7 @@ def _give_up(tx: Tx, agency_id: str, agency: Agency | None, notice: Notice, send
     said = {name: getattr(notice, name) for name in ("key", "occasion", "audience", "invoice_id")}
     told = {**said, "outcome": sending.outcome, "reason": sending.reason}
     tx.record(agency_id, "notice.failed", notice_subject(notice.key), told)
-    log.error("notice.failed", key=notice.key, outcome=sending.outcome, error=sending.reason)
+    log.error("notice.failed", key=notice.key, outcome=sending.outcome)
     if agency is None or notice.audience != CLIENT or sending.outcome not in ("recipient", "in_doubt"):
         return
     about = {"recipient": notice.recipient, "subject": sending.subject or notice.occasion, "reason": sending.reason}

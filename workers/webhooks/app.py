@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from shared.domain.segments import id_of
-from shared.store.errors import describe
+from shared.error_words import safe_words
 from workers.webhooks import pay_page, receive_event
 from workers.webhooks.pay_page import Opening, SentOn, Shown
 from workers.webhooks.receive_event import ASKED_LATER
@@ -105,7 +105,7 @@ def _webhook(doors: Doors, rooms: Rooms) -> Answer:
         except FullError:
             return "full"
         except Exception as error:  # noqa: BLE001 - whatever it is, the provider sends it again
-            log.error("webhook.failed", provider=provider, reason=describe(error))
+            log.error("webhook.failed", provider=provider, reason=safe_words(error))
             return "unavailable"
 
     return webhook
@@ -132,7 +132,7 @@ def _pay(doors: Doors, rooms: Rooms) -> Answer:
             doors.on_page("busy")
             return _page(None, 503)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client may press again
-            log.error("pay_page.failed", reason=describe(error))
+            log.error("pay_page.failed", reason=safe_words(error))
             return _page(None, 503)
         if isinstance(found, SentOn):
             return RedirectResponse(found.url, status_code=303, headers=HEADERS)

@@ -12,10 +12,10 @@ from typing import Literal, cast
 
 import structlog
 
+from shared.error_words import is_data_error, safe_words
 from shared.gateways.paypal_events import PAST_MAX
 from shared.gateways.port import BadSignatureError, OnlineGateway, ProviderEvent
 from shared.store import unproven
-from shared.store.errors import describe, is_data_error
 from shared.store.unproven import Unproven
 from workers.webhooks import receive_event
 from workers.webhooks.receive_event import Runtime
@@ -51,7 +51,7 @@ class Prover:
             try:
                 self._begin()
             except Exception as error:  # noqa: BLE001 - whatever went wrong, the rows are still there
-                log.warning("webhook.not_looked_at", reason=describe(error))
+                log.warning("webhook.not_looked_at", reason=safe_words(error))
                 stop.wait(PAUSE_SECONDS)
             self._bell.wait(PAUSE_SECONDS)
 
@@ -72,7 +72,7 @@ class Prover:
         try:
             self._on_webhook(row.provider, prove(self._runtime, row))
         except Exception as error:  # noqa: BLE001 - after its lease it is asked about again
-            log.error("webhook.failed", provider=row.provider, agency_id=row.agency_id, reason=describe(error))
+            log.error("webhook.failed", provider=row.provider, agency_id=row.agency_id, reason=safe_words(error))
         finally:
             with self._lock:
                 self._busy[row.agency_id, row.provider] -= 1
@@ -107,7 +107,7 @@ def prove(runtime: Runtime, row: Unproven) -> Outcome:
     except Exception as error:
         if not is_data_error(error):
             raise
-        return _later(runtime, row, UNREADABLE + describe(error))
+        return _later(runtime, row, UNREADABLE + safe_words(error))
     return outcome
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import create_engine, text
 from shared.store.tables import metadata
 
 url = context.config.get_main_option("sqlalchemy.url") or ""
-engine = create_engine(url)
+engine = create_engine(url, hide_parameters=True)
 with engine.connect() as connection:
     context.configure(connection=connection, target_metadata=metadata)
     with context.begin_transaction():

@@ -1,0 +1,181 @@
+"""Canaries in everything that a message may hold: whatever breaks, and wherever, none of them gets into the log."""
+
+import io
+import json
+import smtplib
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from shared.documents.mail import Mail
+from shared.documents.sending import Envelope
+from shared.documents.smtp import LaterError
+from shared.error_words import safe_traceback, safe_words
+from shared.messages import CHANGE_TYPES
+from shared.store.errors import describe
+from shared.store.notices import Notice
+from shared.store.transaction import FixedClock, Store, Tx
+from tests.journeys.diary import Diary
+from workers.intake.receive_batch import receive_batch
+from workers.notices import send_notices
+
+CANARY = "Kanarienvogel"
+PERSON = {"name": f"{CANARY} GmbH", "email": f"{CANARY}@x.example", "tax_id": f"DE{CANARY}"}
+ADDRESS = {"line1": f"{CANARY} 1\n[SQL: {CANARY}]", "postcode": "1", "city": CANARY, "country": "DE"}
+OPEN = {"invoice_id": "inv:man:2026-06-01"}
+PAID = {"invoice_id": "inv:sub:2026-06-01"}
+# By type of message: what it says, with a canary wherever somebody may write what he likes.
+SAID: dict[str, dict[str, Any]] = {
+    "agency.upserted": {**PERSON, "address": ADDRESS},
+    "client.upserted": {**PERSON, "address": ADDRESS},
+    "service.upserted": {"name": f"{CANARY} care"},
+    "payment_method.upserted": {"token": f"pm_{CANARY}", "customer": f"cus_{CANARY}"},
+    "payment_method.removed": {},
+    "subscription.upserted": {"subscription_id": "other", "checkout": "manual", "order_id": CANARY},
+    "subscription.resumed": {"subscription_id": "stopped"},
+    "invoice.issued": {"invoice_id": CANARY, "number": CANARY, "issued_on": "2026-06-02"},
+    "invoice.paid": {**OPEN, "reference": f"{CANARY} transfer"},
+    "invoice.voided": {**OPEN, "reason": CANARY},
+    "invoice.refunded": {**PAID, "reference": CANARY, "reason": CANARY},
+    "refund.requested": {**PAID, "reason": CANARY},
+    "charge.requested": OPEN,
+}
+# A row of one of these can't be written any more: the statement breaks when the server has it in its hands.
+TABLES = (
+    *("agencies", "clients", "services", "payment_methods", "subscriptions", "schedules", "cycles"),
+    *("invoices", "payments", "refunds", "charges"),
+)
+
+
+@pytest.fixture
+def broken(store: Store, clock: FixedClock, tmp_path: Path) -> Diary:
+    """A diary with something of everything in it, on a database that refuses to write a row, and tells it in full."""
+    diary = Diary(store, clock, tmp_path)
+    diary.open("2026-05-20")
+    for name, collection in (("sub", "automatic"), ("man", "manual"), ("stopped", "manual")):
+        diary.say("subscription.upserted", "2026-06-01", subscription_id=name, collection=collection)
+    diary.say("invoice.voided", "2026-06-02", invoice_id="inv:stopped:2026-06-01")
+    diary.go("2026-06-03")
+    with store.transaction() as tx:
+        for table in TABLES:
+            tx.run(f"ALTER TABLE {table} ADD CONSTRAINT ck_canary CHECK (false) NOT VALID")
+    return diary
+
+
+def test_every_type_of_message_has_a_canary() -> None:
+    assert {f"duecycle.{name}.v1" for name in SAID} == set(CHANGE_TYPES)
+
+
+@pytest.mark.parametrize("path", ["one by one", "in a batch"])
+def test_no_message_that_breaks_in_its_statement_gets_into_the_log(
+    broken: Diary, lines: io.StringIO, path: str
+) -> None:
+    """Nor into the answer that upstream gets, which other programs read too. The place where it broke is logged."""
+    raws = [broken.message(name, "2026-06-03", id=f"{name}-1", **said) for name, said in SAID.items()]
+    told = [broken.hear(raw) for raw in raws] if path == "one by one" else receive_batch(broken.store, raws)
+    assert [(each.id, each.state, each.reason[:20]) for each in told] == [
+        (f"{name}-1", "rejected", "could not be applied") for name in SAID
+    ]
+    logged = [json.loads(line) for line in lines.getvalue().splitlines()]
+    traced = [line for line in logged if line["event"] == "change.failed"]
+    assert len(traced) == len(SAID)
+    assert all("Traceback" in line["exception"] and "ck_canary" in line["exception"] for line in traced)
+    assert CANARY not in lines.getvalue()
+    assert not [each for each in told if CANARY in each.reason]
+    answers = broken.ask("SELECT data::text FROM events WHERE type = 'change.rejected'")
+    assert not [each for each in answers if CANARY in each[0].replace(f'"{CANARY}"', "")]
+
+
+def unique(tx: Tx) -> None:
+    insert = "INSERT INTO heartbeats VALUES (:name, now())"
+    tx.run(insert, name=CANARY)
+    tx.run(insert, name=CANARY)
+
+
+def file_of_a_mail(_tx: Tx) -> None:
+    Path(f"/nowhere/{CANARY}.eml").write_text("")
+
+
+def refused_recipient(_tx: Tx) -> None:
+    raise smtplib.SMTPRecipientsRefused({CANARY: (550, b"no")})
+
+
+def chained(_tx: Tx) -> None:
+    try:
+        {}[CANARY]
+    except KeyError as error:
+        raise RuntimeError("it led to this") from error
+
+
+BREAKS: list[tuple[Callable[[Tx], object], str]] = [
+    (
+        lambda tx: tx.run("SELECT CAST(:x AS bigint)", x=CANARY),
+        "DataError: invalid input syntax for type bigint… (22P02)",
+    ),
+    (
+        lambda tx: tx.run("SELECT CAST(:x AS timestamptz)", x=CANARY),
+        "invalid input syntax for type timestamp with time zone",
+    ),
+    (lambda tx: tx.run("SELECT CAST(:x AS jsonb)", x=f"{{{CANARY}"), "invalid input syntax for type json (22P02)"),
+    (lambda tx: tx.run("SELECT CAST(:x AS text)", x=f"{CANARY}\0"), "DataError"),
+    (lambda tx: tx.run("SELECT CAST(:x AS text)", x={CANARY}), "ProgrammingError"),
+    (unique, 'duplicate key value violates unique constraint "pk_heartbeats" (23505)'),
+    (file_of_a_mail, "FileNotFoundError: No such file or directory"),
+    (refused_recipient, "SMTPRecipientsRefused"),
+    (chained, "RuntimeError: it led to this"),
+    (lambda _tx: int(CANARY), "ValueError"),
+    (lambda _tx: {}[CANARY], "KeyError"),
+    (lambda _tx: CANARY.encode("utf-16").decode(), "UnicodeDecodeError"),
+    (lambda _tx: msgspec.json.decode(f'"{CANARY}"', type=int), "ValidationError"),
+]
+
+
+@pytest.mark.parametrize(("breaks", "says"), BREAKS)
+def test_words_and_tracebacks_of_errors_hold_no_value(store: Store, breaks: Callable[[Tx], object], says: str) -> None:
+    """The kind stays, the state and the constraint, and the lines of code that led there; not a row, a key or a parameter."""
+    with pytest.raises(Exception) as raised, store.transaction() as tx:  # noqa: PT011 - many kinds
+        breaks(tx)
+    trace = safe_traceback(raised.value)
+    assert says in safe_words(raised.value)
+    code = [line for line in trace.splitlines() if line.startswith("    ")]
+    words = [line for line in trace.splitlines() if not line.startswith("    ")]
+    assert not [line for line in words if CANARY in line]
+    assert code
+    assert trace.endswith(safe_words(raised.value))
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError(2, "No such file or directory", CANARY), LaterError("450 later"), ValueError(CANARY)]
+)
+def test_a_mail_that_fails_is_logged_by_its_key_alone(lines: io.StringIO, clock: FixedClock, error: Exception) -> None:
+    """The row keeps the mail server's words; the name of a mail's file and what a text was made of are not logged."""
+
+    class Fails:
+        def send(self, _envelope: Envelope, _mail: Mail) -> None:
+            raise error
+
+    said = {"agency": CANARY, "agency_email": CANARY, "client": CANARY, "reason": "x", "detail": CANARY}
+    context = {**said, "stream": "order", "starts_on": "2026-06-01", "subscription_id": "sub"}
+    notice = Notice("k", "cycle_blocked", "agency", CANARY, "sub", None, context, clock.at, 10)
+    sent = send_notices._send(cast("Any", SimpleNamespace(sender=Fails(), pay_url=None)), "ag", notice, clock.at)
+    assert sent[0].state == "failed"
+    (line,) = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert (line["event"], line["key"], line["error"].partition(":")[0]) == ("notice.failed", "k", type(error).__name__)
+    assert CANARY not in lines.getvalue()
+
+
+def test_a_traceback_tells_the_whole_chain(store: Store) -> None:
+    with pytest.raises(RuntimeError) as raised, store.transaction() as tx:
+        chained(tx)
+    kinds = [line.partition(":")[0] for line in safe_traceback(raised.value).splitlines() if line[:1].isalpha()]
+    assert [kind for kind in kinds if kind.endswith("Error")] == ["KeyError", "RuntimeError"]
+
+
+def test_what_a_row_keeps_of_an_error_of_the_database_holds_no_value_either(store: Store) -> None:
+    with pytest.raises(Exception) as raised, store.transaction() as tx:  # noqa: PT011
+        tx.run("SELECT CAST(:x AS bigint)", x=CANARY)
+    assert CANARY not in describe(raised.value)
