@@ -12,10 +12,11 @@ from typing import Literal, cast
 
 import structlog
 
-from shared.error_words import is_data_error, safe_words
+from shared.error_words import safe_words
 from shared.gateways.paypal_events import PAST_MAX
 from shared.gateways.port import BadSignatureError, OnlineGateway, ProviderEvent
 from shared.store import unproven
+from shared.store.errors import is_data_error
 from shared.store.unproven import Unproven
 from workers.webhooks import receive_event
 from workers.webhooks.receive_event import Runtime

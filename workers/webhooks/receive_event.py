@@ -15,12 +15,13 @@ from shared.acts import taken_back
 from shared.acts.notify import AGENCY, about_invoice, notify
 from shared.acts.refund import found_at_provider
 from shared.domain.keys import subscription_subject
-from shared.error_words import is_data_error, safe_words
+from shared.error_words import safe_words
 from shared.gateways.paypal_events import claimed
 from shared.gateways.port import BadSignatureError, Gateway, OnlineGateway, ProviderEvent, UnreadableError
 from shared.secret_store import ReadSecret
 from shared.store import accounts, charges, facts, inbox, invoices, pay_links, payments, refunds, reversals, unproven
 from shared.store.charges import Charge
+from shared.store.errors import is_data_error
 from shared.store.inbox import Arrived, Settled
 from shared.store.invoices import Invoice
 from shared.store.locks import lock_subscriptions
