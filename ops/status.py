@@ -92,6 +92,9 @@ _REST = {
     "inbox_waiting": "messages of upstream that wait",
     "inbox_rejected": "messages of upstream rejected",
     "events_unpublished": "events not published yet",
+    "events_refused": "events that a queue refuses",
+    "rechecks_failing": "changed facts that fail",
+    "schedules_failing": "schedules that can't be planned",
 }
 
 

@@ -1,18 +1,23 @@
 """Schedules → cycles: every boundary that has come, each as a row, before anybody works on it."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from datetime import datetime
+
+import structlog
 
 from shared.acts.checkout import settle_initial_payments
 from shared.domain.facts import INVOICE
 from shared.domain.planning import Planned, Rhythm, Schedule, catch_up
 from shared.store import cycles, facts, schedules, spans
-from shared.store.locks import lock_subscriptions
+from shared.store.errors import describe, is_data_error
+from shared.store.locks import Pair, lock_subscriptions
 from shared.store.spans import Span
 from shared.store.transaction import Store, Tx
 
 SCHEDULES_PER_PASS = 1000
+BAD_MAX = 3  # and not one good: likely a bug, not data
+log = structlog.get_logger()
 
 
 def plan(store: Store, *, batch: int = SCHEDULES_PER_PASS, frozen: Sequence[str] = ()) -> int:
@@ -25,12 +30,44 @@ def plan(store: Store, *, batch: int = SCHEDULES_PER_PASS, frozen: Sequence[str]
 
 
 def plan_pass(store: Store, *, batch: int = SCHEDULES_PER_PASS, frozen: Sequence[str] = ()) -> Counter[str]:
-    """`plan`, with how many schedules of each agency it moved."""
+    """`plan`, with how many schedules of each agency it moved.
+
+    A subscription that can't be planned, by its data or a bug, is set aside for a while: the others of the pass go on.
+    """
     with store.transaction() as tx:
-        locked = lock_subscriptions(tx, schedules.due(tx, batch, frozen), wait=False)
+        chosen = list(dict.fromkeys(schedules.due(tx, batch, frozen)))
+    moved: Counter[str] = Counter()
+    bad = 0
+    parts = deque([chosen])
+    while parts:
+        part = parts.popleft()
+        try:
+            moved += _plan(store, part)
+        except Exception as error:
+            if not is_data_error(error):
+                raise
+            if len(part) > 1:
+                parts += [part[: len(part) // 2], part[len(part) // 2 :]]
+                continue
+            _set_aside(store, part[0], error)
+            bad += 1
+            if bad >= BAD_MAX and not moved and parts:
+                raise
+    return moved
+
+
+def _plan(store: Store, chosen: Sequence[Pair]) -> Counter[str]:
+    with store.transaction() as tx:
+        locked = lock_subscriptions(tx, chosen, wait=False)
         due = schedules.with_limits(tx, locked, due_only=True) if locked else []
         write(tx, due)
         return Counter(each.schedule.agency_id for each in due)
+
+
+def _set_aside(store: Store, pair: Pair, error: Exception) -> None:
+    log.error("schedule.set_aside", agency_id=pair[0], subscription_id=pair[1], error=describe(error))
+    with store.transaction() as tx:
+        schedules.set_aside(tx, pair)
 
 
 def write(tx: Tx, due: Sequence[schedules.Bounded], until: datetime | None = None) -> int:
