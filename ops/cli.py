@@ -14,6 +14,7 @@ from ops.blocked import blocked_command
 from ops.charge import charge_command
 from ops.cycles import cycles_command
 from ops.doctor import doctor_command
+from ops.events import events_command
 from ops.inbox import inbox_command
 from ops.ingest import ingest_command
 from ops.migrating import migrate_command
@@ -45,6 +46,7 @@ for command in (
     backfill_command,
     blocked_command,
     inbox_command,
+    events_command,
     account_command,
     charge_command,
     refund_command,
