@@ -1,7 +1,7 @@
 """Schedules → cycles: every boundary that has come, each as a row, before anybody works on it."""
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
@@ -34,15 +34,34 @@ def plan_pass(store: Store, *, batch: int = SCHEDULES_PER_PASS, frozen: Sequence
 
     A subscription that can't be planned, by its data or a bug, is set aside for a while: the others of the pass go on.
     """
-    with store.transaction() as tx:
-        chosen = list(dict.fromkeys(schedules.due(tx, batch, frozen)))
+    chosen: list[Pair] = []
+    try:
+        with store.transaction() as tx:
+            chosen = schedules.due(tx, batch, frozen)
+            return _plan(tx, chosen)
+    except Exception as error:
+        if not chosen or not is_data_error(error):
+            raise
+    return _plan_in_parts(store, list(dict.fromkeys(chosen)), lambda tx: schedules.due(tx, batch, frozen))
+
+
+def _plan(tx: Tx, chosen: Sequence[Pair]) -> Counter[str]:
+    locked = lock_subscriptions(tx, chosen, wait=False)
+    due = schedules.with_limits(tx, locked, due_only=True) if locked else []
+    write(tx, due)
+    return Counter(each.schedule.agency_id for each in due)
+
+
+def _plan_in_parts(store: Store, chosen: list[Pair], due: Callable[[Tx], Sequence[Pair]]) -> Counter[str]:
+    """Split subscriptions down to those that can't be planned. Raises what went wrong after three of them and no good one."""
     moved: Counter[str] = Counter()
     bad = 0
     parts = deque([chosen])
     while parts:
         part = parts.popleft()
         try:
-            moved += _plan(store, part)
+            with store.transaction() as tx:
+                moved += _plan(tx, sorted(set(due(tx)) & set(part)))
         except Exception as error:
             if not is_data_error(error):
                 raise
@@ -54,14 +73,6 @@ def plan_pass(store: Store, *, batch: int = SCHEDULES_PER_PASS, frozen: Sequence
             if bad >= BAD_MAX and not moved and parts:
                 raise
     return moved
-
-
-def _plan(store: Store, chosen: Sequence[Pair]) -> Counter[str]:
-    with store.transaction() as tx:
-        locked = lock_subscriptions(tx, chosen, wait=False)
-        due = schedules.with_limits(tx, locked, due_only=True) if locked else []
-        write(tx, due)
-        return Counter(each.schedule.agency_id for each in due)
 
 
 def _set_aside(store: Store, pair: Pair, error: Exception) -> None:
