@@ -25,6 +25,7 @@ COMMANDS = {
     "subscription": "ops.history.command:subscription_command",
     "invoice": "ops.history.command:invoice_command",
     "inbox": "ops.inbox:inbox_command",
+    "events": "ops.events:events_command",
     "notices": "ops.notices:notices_command",
     "account": "ops.account:account_command",
     "charge": "ops.charge:charge_command",

@@ -115,6 +115,9 @@ _REST = {
     "webhooks_unproven": "webhooks that PayPal has not confirmed yet",
     "webhooks_set_aside": "webhooks that could not be applied",
     "events_unpublished": "events not published yet",
+    "events_refused": "events that a queue refuses",
+    "rechecks_failing": "changed facts that fail",
+    "schedules_failing": "schedules that can't be planned",
 }
 
 

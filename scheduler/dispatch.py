@@ -1,5 +1,6 @@
 """Waking rows → messages. The only valve: how much may be under way in a pool, for whom, and how fast."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
@@ -48,9 +49,22 @@ def dispatch(
 ) -> int:
     """One pass over pools that have something due. Returns how many messages it rang.
 
-    Raises OSError when the broker can't be asked or did not take a message; every row of that message is due again.
+    Raises OSError when the broker can't be asked or did not take a message; every row of that message is due again. One pool's
+    broken queue does not keep the others from being rung; after a second failure it is the broker's.
     """
-    return sum(dispatch_pool(store, bell, pool, frozen=frozen, lease=lease) for pool in BATCHES if pool in pools)
+    rung = 0
+    broken: OSError | None = None
+    for pool in BATCHES:
+        if pool in pools:
+            try:
+                rung += dispatch_pool(store, bell, pool, frozen=frozen, lease=lease)
+            except OSError as error:
+                if broken is not None:
+                    raise
+                broken = error
+    if broken is not None:
+        raise broken
+    return rung
 
 
 def dispatch_pool(store: Store, bell: Bell, pool: Pool, *, frozen: Sequence[str] = (), lease: timedelta = LEASE) -> int:
@@ -65,17 +79,20 @@ def dispatch_pool(store: Store, bell: Bell, pool: Pool, *, frozen: Sequence[str]
     room = max(IN_FLIGHT_MAX - held, REFILL_BELOW) - waiting
     share = IN_FLIGHT_MAX // FAIR_SHARE
     served: dict[str, int] = {}
+    spent_now: set[str] = set()
     rung = 0
     fair = True
     while room > 0:
         full = [agency_id for agency_id, count in served.items() if count >= share] if fair else []
-        taken = _take(store, pool, min(room, share), Valve([*frozen, *full], lease))
+        taken = _take(store, pool, min(room, share), Valve([*frozen, *full, *spent_now], lease))
         _ring(store, bell, pool, taken)
         for message in taken.messages:
             served[message.agency_id] = served.get(message.agency_id, 0) + 1
         room -= len(taken.messages)
         rung += len(taken.messages)
-        if not taken.more:
+        if not taken.spent <= spent_now:
+            spent_now |= taken.spent  # their older rows must not hide those of others from the next look
+        elif not taken.more:
             if not full:
                 break
             fair = False  # nobody else waits: the rest of the room is theirs
@@ -83,12 +100,16 @@ def dispatch_pool(store: Store, bell: Bell, pool: Pool, *, frozen: Sequence[str]
 
 
 class Taken(NamedTuple):
-    """Rows that were taken, as messages; `until` is their lease, `more` whether others may be due."""
+    """Rows that were taken, as messages; `until` is their lease, `more` whether others may be due.
+
+    `spent`: agencies whose accounts take nothing more now, however many of their rows are due.
+    """
 
     messages: list[Due]
     rows: list[Woken]
     until: datetime
     more: bool
+    spent: frozenset[str] = frozenset()
 
 
 def _take(store: Store, pool: Pool, room: int, valve: Valve) -> Taken:
@@ -100,12 +121,13 @@ def _take(store: Store, pool: Pool, room: int, valve: Valve) -> Taken:
             return Taken([], [], until, more=False)
         excluded += valve.frozen
         cut = Cut(BATCHES[pool], ALONE_AFTER_TRIES)
+        used_up: frozenset[str] = frozenset()
         if pool == "charges":
-            woken = _wake_paced(tx, room, cut, excluded, valve.lease)
+            woken, used_up = _wake_paced(tx, room, cut, excluded, valve.lease)
         else:
             woken = waking.wake(tx, pool, room, cut, excluded, valve.lease)
     messages = batches(pool, woken)
-    return Taken(messages, woken, until, more=len(messages) >= room)
+    return Taken(messages, woken, until, more=len(messages) >= room, spent=used_up)
 
 
 def _paused(tx: Tx, pool: Pool) -> list[str] | None:
@@ -114,8 +136,13 @@ def _paused(tx: Tx, pool: Pool) -> list[str] | None:
     return None if pauses.EVERYBODY in found else found
 
 
-def _wake_paced(tx: Tx, room: int, cut: Cut, excluded: Sequence[str], lease: timedelta) -> list[Woken]:
-    """Take due charges, of each gateway account as many as its rate allows; those of an account that rests sleep as long."""
+def _wake_paced(
+    tx: Tx, room: int, cut: Cut, excluded: Sequence[str], lease: timedelta
+) -> tuple[list[Woken], frozenset[str]]:
+    """Take due charges, of each gateway account as many as its rate allows; those of an account that rests sleep as long.
+
+    Returns with them the agencies that have got all that they are allowed.
+    """
     candidates = waking.agencies_due(tx, "charges", room * cut.size, excluded)
     found, elsewhere = accounts.held_back(tx, candidates)
     allowed = dict.fromkeys(elsewhere, 0)
@@ -126,11 +153,11 @@ def _wake_paced(tx: Tx, room: int, cut: Cut, excluded: Sequence[str], lease: tim
         elif most is not None:
             allowed[account.agency_id] = most
     woken = waking.wake(tx, "charges", room, cut, excluded, lease, allowed)
+    counts = Counter(row.agency_id for row in woken)
     for account in found:
-        count = sum(row.agency_id == account.agency_id for row in woken)
-        if count:
-            accounts.spend(tx, account, spent(account, count, tx.as_of))
-    return woken
+        if counts[account.agency_id]:
+            accounts.spend(tx, account, spent(account, counts[account.agency_id], tx.as_of))
+    return woken, frozenset(agency_id for agency_id, most in allowed.items() if counts[agency_id] >= most)
 
 
 def _ring(store: Store, bell: Bell, pool: Pool, taken: Taken) -> None:

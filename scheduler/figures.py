@@ -59,6 +59,13 @@ DESCRIBED: Mapping[str, Described] = {
     "duecycle_oldest_unproven_webhook_seconds": Described("How long the oldest unproven webhook has been kept."),
     "duecycle_events_unpublished": Described("Events that the exchange has not confirmed."),
     "duecycle_oldest_event_unpublished_seconds": Described("How long the oldest of these has waited."),
+    "duecycle_events_refused": Described(
+        "Events that a queue does not take: each holds back the later ones of its subject."
+    ),
+    "duecycle_oldest_event_refused_seconds": Described("How long the oldest of these has not been taken."),
+    "duecycle_set_aside": Described(
+        "Rechecks and schedules that could not be worked off and are tried again, by kind.", ("kind",)
+    ),
     "duecycle_rechecks": Described("Changed facts whose subscriptions are still to be looked at."),
     "duecycle_refused_duplicates": Described("Second documents that a unique constraint refused, ever. Must stay 0."),
     "duecycle_late_releases": Described("Orders that only the safety net released, ever. Must stay 0."),
@@ -118,14 +125,7 @@ class Exporter:
 def samples_of(found: Figures) -> Iterator[Sample]:
     """The samples of one count; what is not there is told as 0, so that no line of a graph ends when a problem does."""
     yield from _cycles(found)
-    for state in CHARGE_STATES:
-        yield Sample("duecycle_charges", (state,), found.charges.get(state, NONE).rows)
-    stuck = dict.fromkeys(sorted(STUCK_REASONS), 0)
-    for reason, count in found.charges_stuck.items():
-        label = reason if reason in STUCK_REASONS else "other"
-        stuck[label] = stuck.get(label, 0) + count.rows
-    for reason, rows in stuck.items():
-        yield Sample("duecycle_charges_stuck", (reason,), rows)
+    yield from _charges(found)
     yield from _notices(found)
     for name, count in (
         ("duecycle_refunds", found.refunds_open),
@@ -134,10 +134,13 @@ def samples_of(found: Figures) -> Iterator[Sample]:
         ("duecycle_notices_due", found.notices_due),
         ("duecycle_notices_failed", found.notices_failed),
         ("duecycle_events_unpublished", found.events_unpublished),
+        ("duecycle_events_refused", found.events_refused),
         ("duecycle_rechecks", found.rechecks),
     ):
         yield Sample(name, (), count.rows)
     for name, state, count in (
+        ("duecycle_set_aside", "recheck", found.rechecks_failing),
+        ("duecycle_set_aside", "schedule", found.schedules_failing),
         ("duecycle_inbox_messages", "waiting", found.inbox_waiting),
         ("duecycle_inbox_messages", "rejected", found.inbox_rejected),
         ("duecycle_webhooks_kept", "unproven", found.webhooks_unproven),
@@ -161,9 +164,21 @@ def _ages(found: Figures) -> Iterator[Sample]:
         ("duecycle_oldest_inbox_waiting_seconds", found.inbox_waiting.oldest_at),
         ("duecycle_oldest_unproven_webhook_seconds", found.webhooks_unproven.oldest_at),
         ("duecycle_oldest_event_unpublished_seconds", found.events_unpublished.oldest_at),
+        ("duecycle_oldest_event_refused_seconds", found.events_refused.oldest_at),
         ("duecycle_scheduler_beat_age_seconds", found.beat_at),
     ):
         yield Sample(name, (), _age(found.as_of, oldest))
+
+
+def _charges(found: Figures) -> Iterator[Sample]:
+    for state in CHARGE_STATES:
+        yield Sample("duecycle_charges", (state,), found.charges.get(state, NONE).rows)
+    stuck = dict.fromkeys(sorted(STUCK_REASONS), 0)
+    for reason, count in found.charges_stuck.items():
+        label = reason if reason in STUCK_REASONS else "other"
+        stuck[label] = stuck.get(label, 0) + count.rows
+    for reason, rows in stuck.items():
+        yield Sample("duecycle_charges_stuck", (reason,), rows)
 
 
 def _cycles(found: Figures) -> Iterator[Sample]:

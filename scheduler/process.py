@@ -9,7 +9,7 @@ import structlog
 from scheduler.figures import DESCRIBED, Exporter
 from scheduler.loop import loop
 from scheduler.outgoing import RabbitExchange
-from scheduler.relay import EVENTS_PER_PASS, relay
+from scheduler.relay import Relaying, relay_pass
 from scheduler.tick import Scheduler
 from shared.broker.bell import RabbitBell
 from shared.broker.names import CHANGES_QUEUE
@@ -88,8 +88,12 @@ def _loops(process: Process, publisher: Publisher, listener: Listener, stop: Eve
     pulse = Pulse("tick", "relay")
     process.alive = pulse.alive
 
+    relaying = Relaying(lambda: relay_pass(store, exchange))
+
     def publish() -> bool:
-        metrics.EVENTS_PUBLISHED.inc(relay_all(lambda: relay(store, exchange), stop))
+        published, refused = relaying.run(stop)
+        metrics.EVENTS_PUBLISHED.inc(published)
+        metrics.EVENTS_REFUSED.inc(refused)
         return False
 
     threads = [
@@ -102,16 +106,3 @@ def _loops(process: Process, publisher: Publisher, listener: Listener, stop: Eve
     loop("tick", lambda: scheduler.tick().more, lambda seconds: listener.wait(seconds, stop), stop, pulse.beat("tick"))
     for thread in threads:
         thread.join(process.settings.stop_within.total_seconds())
-
-
-def relay_all(one_pass: Callable[[], int], stop: Event) -> int:
-    """Pass after pass while there is more than one pass takes. Returns how many events were published."""
-    published = 0
-    while not stop.is_set():
-        passed = one_pass()
-        published += passed
-        if passed < EVENTS_PER_PASS:
-            break
-    if published:
-        log.info("events.published", count=published)
-    return published

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+import structlog
+
 from scheduler.collect_again import collect_again
 from scheduler.plan import write
 from shared.domain.cycles import Unit, due_at
@@ -10,28 +12,45 @@ from shared.domain.facts import ORDER, ServiceRevision, SubscriptionRevision, in
 from shared.domain.keys import subscription_subject
 from shared.domain.planning import Schedule, change_recurrence
 from shared.store import cycles, facts, rechecks, schedules
+from shared.store.errors import describe, is_data_error
 from shared.store.locks import lock_subscriptions
 from shared.store.rechecks import Recheck
 from shared.store.schedules import Bounded
 from shared.store.transaction import Store, Tx
 
 SUBSCRIPTIONS_PER_PASS = 500
+log = structlog.get_logger()
 
 
 def recheck(store: Store, *, batch: int = SUBSCRIPTIONS_PER_PASS, frozen: Sequence[str] = ()) -> int:
-    """Work off one batch of the oldest recheck. Returns 1, or 0 when there is none to do."""
-    with store.transaction() as tx:
-        found = rechecks.take(tx, list(frozen))
-        if found is None:
-            return 0
-        ids = rechecks.affected(tx, found, batch)
-        lock_subscriptions(tx, [(found.agency_id, id_) for id_ in ids], wait=True)
-        _look(tx, found, ids)
-        if len(ids) < batch:
-            rechecks.finish(tx, found)
-        else:
-            rechecks.advance(tx, found, ids[-1])
-        return 1
+    """Work off one batch of the oldest recheck. Returns 1, or 0 when there is none to do.
+
+    One that fails by its data, or by a bug, is set aside for a while: the others go on.
+    """
+    found: Recheck | None = None
+    try:
+        with store.transaction() as tx:
+            found = rechecks.take(tx, list(frozen))
+            if found is not None:
+                _work_off(tx, found, batch)
+    except Exception as error:
+        if found is None or not is_data_error(error):
+            raise
+        words = {"agency_id": found.agency_id, "kind": found.kind, "ref": found.ref}
+        log.exception("recheck.set_aside", **words, error=describe(error))
+        with store.transaction() as tx:
+            rechecks.set_aside(tx, found)
+    return 0 if found is None else 1
+
+
+def _work_off(tx: Tx, found: Recheck, batch: int) -> None:
+    ids = rechecks.affected(tx, found, batch)
+    lock_subscriptions(tx, [(found.agency_id, id_) for id_ in ids], wait=True)
+    _look(tx, found, ids)
+    if len(ids) < batch:
+        rechecks.finish(tx, found)
+    else:
+        rechecks.advance(tx, found, ids[-1])
 
 
 def _look(tx: Tx, found: Recheck, ids: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from scheduler.dispatch import LEASE, Bell, dispatch
 from scheduler.plan import SCHEDULES_PER_PASS, plan_pass
 from scheduler.recheck import recheck
 from shared.store import heartbeats, waking
+from shared.store.errors import is_data_error
 from shared.store.transaction import Store
 
 HEARTBEAT = "scheduler"
@@ -49,14 +50,22 @@ class Scheduler(NamedTuple):
         """
         may_plan, due = self._look(frozen)
         rechecked = planned = Ticked(0, more=False)
+        broken: Exception | None = None
         if waking.RECHECK in due:
             rechecked = self._passes(lambda _: recheck(self.store, frozen=frozen))
         if waking.PLAN in due and may_plan:
-            planned = self._passes(_Planning(self.store, frozen))
+            try:
+                planned = self._passes(_Planning(self.store, frozen))
+            except Exception as error:
+                if not is_data_error(error):
+                    raise
+                broken = error  # what is due already is rung all the same
         done = rechecked.done + planned.done
         # What was just planned or woken is due too.
         pools = waking.POOLS if done else due
         done += dispatch(self.store, self.bell, pools, frozen=frozen, lease=self.lease)
+        if broken is not None:
+            raise broken
         return Ticked(done, rechecked.more or planned.more)
 
     def _look(self, frozen: Sequence[str]) -> tuple[bool, set[str]]:

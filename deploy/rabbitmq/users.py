@@ -13,7 +13,24 @@ from pathlib import Path
 
 VHOST = "duecycle"
 POOLS = ("orders", "invoices", "charges", "notices", "intake")
-EVENTS, CHANGES = r"duecycle\.events", r"duecycle\.changes"
+EVENTS, CHANGES, UNROUTED = r"duecycle\.events", r"duecycle\.changes", r"duecycle\.changes\.unrouted"
+KEPT = {"x-queue-type": "quorum", "x-delivery-limit": -1}  # a message is never dropped
+# What has to be there before anybody publishes, as shared/broker/topology.py describes it.
+EXCHANGES = {
+    "duecycle.changes.unrouted": ("fanout", {}),
+    "duecycle.changes": ("topic", {"alternate-exchange": "duecycle.changes.unrouted"}),
+    "duecycle.events": ("topic", {}),
+}
+QUEUES = {
+    "duecycle.unrouted.v1": KEPT,
+    "duecycle.changes.v1": KEPT,
+    "duecycle.events.v1": {**KEPT, "x-max-length-bytes": 1 << 30, "x-overflow": "reject-publish"},
+}
+BINDINGS = (
+    ("duecycle.unrouted.v1", "duecycle.changes.unrouted", ""),
+    ("duecycle.changes.v1", "duecycle.changes", "#"),
+    ("duecycle.events.v1", "duecycle.events", "#"),
+)
 
 
 def queue(name: str) -> str:
@@ -28,15 +45,20 @@ def only(*patterns: str) -> str:
 
 # role -> (configure, write, read)
 PERMISSIONS = {
-    "scheduler": (only(EVENTS, *map(queue, POOLS)), only(r"amq\.default", EVENTS), only()),
+    # Binding a queue to an exchange writes to the queue and reads the exchange; so does naming an alternate exchange.
+    "scheduler": (
+        only(EVENTS, queue("events"), *map(queue, POOLS)),
+        only(r"amq\.default", EVENTS, queue("events")),
+        only(EVENTS),
+    ),
     **{pool: (only(queue(pool)), only(), only(queue(pool))) for pool in POOLS},
-    # Binding a queue to an exchange writes to the queue and reads the exchange.
     "intake": (
-        only(CHANGES, queue("intake"), queue("changes")),
-        only(queue("changes")),
-        only(CHANGES, queue("intake"), queue("changes")),
+        only(CHANGES, UNROUTED, queue("intake"), queue("changes"), queue("unrouted")),
+        only(UNROUTED, queue("changes"), queue("unrouted")),
+        only(CHANGES, UNROUTED, queue("intake"), queue("changes"), queue("unrouted")),
     ),
     "upstream": (only(), only(CHANGES), only()),
+    "consumer": (only(), only(), only(queue("events"))),
 }
 
 
@@ -47,7 +69,7 @@ def hashed(password: str) -> str:
 
 
 def definitions(passwords: dict[str, str]) -> dict[str, object]:
-    """Users with their permissions in one virtual host."""
+    """Users with their permissions in one virtual host, and the queues that must not miss a message."""
     users = [
         {
             "name": role,
@@ -61,12 +83,21 @@ def definitions(passwords: dict[str, str]) -> dict[str, object]:
         {"user": role, "vhost": VHOST, "configure": configure, "write": write, "read": read}
         for role, (configure, write, read) in PERMISSIONS.items()
     ]
-    exchanges = [{"name": "duecycle.changes", "vhost": VHOST, "type": "topic", "durable": True, "auto_delete": False}]
+    lasting = {"vhost": VHOST, "durable": True, "auto_delete": False}
+    bindings = [
+        {"vhost": VHOST, "source": exchange, "destination": queue, "destination_type": "queue", "routing_key": key}
+        for queue, exchange, key in BINDINGS
+    ]
     return {
         "vhosts": [{"name": VHOST, "default_queue_type": "quorum"}],
         "users": users,
         "permissions": permissions,
-        "exchanges": [{**each, "internal": False, "arguments": {}} for each in exchanges],
+        "exchanges": [
+            {**lasting, "name": name, "type": kind, "internal": False, "arguments": arguments}
+            for name, (kind, arguments) in EXCHANGES.items()
+        ],
+        "queues": [{**lasting, "name": name, "arguments": arguments} for name, arguments in QUEUES.items()],
+        "bindings": [{**each, "arguments": {}} for each in bindings],
     }
 
 

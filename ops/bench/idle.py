@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ops.bench import seed
 from ops.simulate.world import World
-from scheduler.relay import relay
+from scheduler.relay import Told, relay
 from scheduler.tick import Scheduler
 from shared.messages import Due
 from shared.messages.work import Load, Pool
@@ -33,8 +33,8 @@ class Silent:
 class Deaf:
     """An exchange that is never told anything: nothing happens here."""
 
-    def publish(self, _batch: Sequence[Unpublished]) -> Sequence[Unpublished]:
-        return ()
+    def publish(self, _batch: Sequence[Unpublished]) -> Told:
+        return Told(())
 
 
 def tick_ms(urls: Sequence[str]) -> list[float]:

@@ -7,7 +7,7 @@ from random import Random
 from scheduler.dispatch import dispatch
 from scheduler.plan import plan
 from scheduler.recheck import recheck
-from scheduler.relay import EVENTS_PER_PASS, relay
+from scheduler.relay import Told, relay_pass
 from shared.broker import EmbeddedBroker
 from shared.documents.sending import EmlWriter
 from shared.gateways.port import Gateway
@@ -36,8 +36,8 @@ class Unsettled(Exception):  # noqa: N818 - it states what was found
 class _Listener:
     """Nobody listens to the exchange of a simulation; the events are read from their table at the end."""
 
-    def publish(self, batch: Sequence[Unpublished]) -> Sequence[Unpublished]:
-        return batch
+    def publish(self, batch: Sequence[Unpublished]) -> Told:
+        return Told(batch)
 
 
 class World:
@@ -84,5 +84,5 @@ class World:
             self._broker.drain(self._random)
         else:
             raise Unsettled(f"still busy after {ROUNDS_MAX} rounds at one moment")
-        while relay(self.store, self._listener) == EVENTS_PER_PASS:
+        while relay_pass(self.store, self._listener).more:
             pass

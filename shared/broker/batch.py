@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from shared.broker.publisher import Outgoing
 
-Verdict = Literal["confirmed", "refused", "unrouted"]
+Verdict = Literal["confirmed", "refused", "unrouted", "unanswered"]
 CONFIRMED: Verdict = "confirmed"
 
 
@@ -59,4 +59,8 @@ class Batch:
 
     def verdicts(self) -> list[Verdict]:
         """What became of each message, in their order."""
-        return [each if each is not None else "refused" for each in self._said]
+        return [each if each is not None else "unanswered" for each in self._said]
+
+    def so_far(self) -> list[Verdict | None]:
+        """What became of each message of a batch that has failed, None of one that was not sent."""
+        return [each if place < self._next else None for place, each in enumerate(self.verdicts())]

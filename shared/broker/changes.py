@@ -16,7 +16,7 @@ from shared.broker.answering import answered_within
 from shared.broker.backoff import Backoff
 from shared.broker.check import explain
 from shared.broker.errors import BrokerError
-from shared.broker.names import CHANGES_QUEUE
+from shared.broker.names import CHANGES_QUEUE, UNROUTED_QUEUE
 from shared.broker.topology import declare
 
 BATCH = 200
@@ -53,7 +53,7 @@ class ChangesConsumer:
         try:
             if self._connection is None:
                 self._connect()
-            taken = self._gather(stop)
+            taken = self._gather_unrouted() if self._deliveries is None else self._gather(stop)
             if taken:
                 self._busy_at = monotonic()
             elif monotonic() - self._busy_at > SILENT_SECONDS:
@@ -89,11 +89,26 @@ class ChangesConsumer:
             declare(connection, "intake")
             self._channel = connection.channel()
             self._channel.basic_qos(prefetch_count=2 * self._batch)
-            deliveries = self._channel.consume(CHANGES_QUEUE, inactivity_timeout=GATHER_SECONDS)
-            # Asking for the first delivery is what subscribes.
-            self._deliveries = chain([next(deliveries)], deliveries)
         self._backoff.reset()
         self._busy_at = monotonic()
+
+    def _gather_unrouted(self) -> list[Delivery]:
+        """What came while there was no queue of changes, batch by batch; when nothing is left, subscribe to the queue.
+
+        Whoever takes away that queue or its binding ends our consumption sooner or later: then we come by here.
+        """
+        taken: list[Delivery] = []
+        with answered_within(self._connection):
+            while len(taken) < self._batch:
+                method, _properties, body = self._channel.basic_get(UNROUTED_QUEUE)
+                if method is None:
+                    break
+                taken.append(Delivery(method.delivery_tag, body))
+            if not taken:
+                deliveries = self._channel.consume(CHANGES_QUEUE, inactivity_timeout=GATHER_SECONDS)
+                # Asking for the first delivery is what subscribes.
+                self._deliveries = chain([next(deliveries)], deliveries)
+        return taken
 
     def _gather(self, stop: Event) -> list[Delivery]:
         taken: list[Delivery] = []

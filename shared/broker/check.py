@@ -141,7 +141,7 @@ def _try_publishing(connection: pika.BlockingConnection, url: str) -> None:
     except ChannelClosedByBroker as refused:
         raise BrokerError(
             f"{shown(url)}: this user may not publish ({refused.reply_text}); grant the scheduler's user the write permission"
-            " on '^(amq\\.default|duecycle\\.events)$'"
+            " on '^(amq\\.default|duecycle\\.events(\\.v[0-9]+)?)$'"
         ) from None
     raise BrokerError(
         f"{shown(url)} took a message for a queue that does not exist: confirms or 'mandatory' do not work there"

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import NamedTuple
 
+from shared.broker.batch import Verdict
+from shared.broker.errors import UnansweredError
 from shared.broker.publisher import Outgoing, Publisher
 
 # The relay's transaction is open meanwhile: together they stay below the time that an idle transaction is allowed (20 s).
@@ -18,36 +20,58 @@ class InOrder(NamedTuple):
 
 
 def publish_in_order(
-    publisher: Publisher, messages: Sequence[InOrder], on_unrouted: Callable[[int], None] = lambda _count: None
-) -> list[bool]:
-    """Publish in waves, each with at most one message of a stream. Returns which messages were taken.
+    publisher: Publisher,
+    messages: Sequence[InOrder],
+    on_unrouted: Callable[[int], None] = lambda _count: None,
+    wave_seconds: float = WAVE_SECONDS,
+) -> list[bool | None]:
+    """Publish in waves, each with at most one message of a stream. Returns of each message whether it was taken.
 
-    A refused message holds back the later ones of its stream, and of no other. One that no queue takes counts as taken, for
-    nobody is bound who would want it; `on_unrouted` hears how many. Raises BrokerError if not even the first wave got
-    through; when the connection ends later, or PASS_SECONDS are over, what was confirmed by then counts.
+    False: a queue refused it or did not answer in time, or there is no queue for it (`on_unrouted` hears how many). Such a
+    message holds back the later ones of its stream, and of no other. None: it was not tried, or nobody knows. Raises
+    BrokerError if not even the first wave got through; when the connection ends later, or PASS_SECONDS are over, what was
+    answered by then counts.
     """
     until = monotonic() + PASS_SECONDS
-    taken = [False] * len(messages)
+    taken: list[bool | None] = [None] * len(messages)
     unrouted = 0
-    refused: set[tuple[str, str]] = set()
+    held: set[tuple[str, str]] = set()
     for number, wave in enumerate(_waves(messages)):
         if number and monotonic() > until:
             break
-        going = [place for place in wave if messages[place].stream not in refused]
-        try:
-            verdicts = publisher.publish([messages[place].message for place in going], WAVE_SECONDS)
-        except OSError:
-            if number == 0:
-                raise
-            break
+        going = [place for place in wave if messages[place].stream not in held]
+        verdicts, ended = _one_wave(publisher, [messages[place].message for place in going], wave_seconds, number == 0)
         for place, verdict in zip(going, verdicts, strict=True):
-            taken[place] = verdict != "refused"
+            taken[place] = None if verdict is None else verdict == "confirmed"
             unrouted += verdict == "unrouted"
-            if verdict == "refused":
-                refused.add(messages[place].stream)
+            if verdict != "confirmed":
+                held.add(messages[place].stream)
+        if ended:
+            break
     if unrouted:
         on_unrouted(unrouted)
     return taken
+
+
+def _one_wave(
+    publisher: Publisher, wave: Sequence[Outgoing], seconds: float, must_arrive: bool
+) -> tuple[Sequence[Verdict | None], bool]:
+    """The verdicts, and whether this pass is over.
+
+    Without an answer nobody knows; but while the connection is well, it is a queue that does not answer: a refusal.
+    """
+    try:
+        return publisher.publish(wave, seconds), False
+    except UnansweredError as error:
+        if error.silent:
+            return error.verdicts, True
+        if must_arrive and "confirmed" not in error.verdicts:
+            raise
+        return [None if each == "unanswered" else each for each in error.verdicts], True
+    except OSError:
+        if must_arrive:
+            raise
+        return [None] * len(wave), True
 
 
 def _waves(messages: Sequence[InOrder]) -> list[list[int]]:

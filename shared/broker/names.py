@@ -10,7 +10,10 @@ from shared.messages.work import Pool
 VERSION: Final = "v1"  # part of each queue's name, for a queue's arguments can't change while it exists
 CHANGES_EXCHANGE: Final = "duecycle.changes"
 CHANGES_QUEUE: Final = f"duecycle.changes.{VERSION}"
+UNROUTED_EXCHANGE: Final = "duecycle.changes.unrouted"  # where changes go for which there is no queue
+UNROUTED_QUEUE: Final = f"duecycle.unrouted.{VERSION}"
 EVENTS_EXCHANGE: Final = "duecycle.events"
+EVENTS_QUEUE: Final = f"duecycle.events.{VERSION}"
 
 
 def queue_of(pool: Pool) -> str:

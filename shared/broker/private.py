@@ -69,7 +69,8 @@ class PrivateRabbitmq:
         self._settings = dict(settings or {})
         self.port, self.management_port, self.metrics_port, self._distribution, own_epmd = free_ports(5)
         self._epmd = epmd_port or own_epmd
-        self.node = f"{name or f'duecycle{self.port}'}@localhost"
+        # The node's data go by its name: it stays the same at each start. No other node knows our epmd, so none has it.
+        self.node = f"{name or 'duecycle'}@localhost"
         self._bin = programs()
         self._process: subprocess.Popen[bytes] | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None

@@ -18,7 +18,7 @@ from shared.broker.address import BLOCKED_SECONDS, parameters
 from shared.broker.backoff import Backoff
 from shared.broker.batch import CONFIRMED, Batch, Verdict
 from shared.broker.check import check_broker, explain
-from shared.broker.errors import BrokerError
+from shared.broker.errors import BrokerError, UnansweredError
 from shared.broker.looking import Looking
 from shared.broker.topology import Role
 
@@ -60,6 +60,7 @@ class Publisher:
         self._reason = "no connection yet"
         self._turn = 0
         self._was_ready = False
+        self._blocked = False  # an alarm for disk or memory: the broker takes nothing from anybody
 
     def start(self) -> None:
         """Begin to connect, in the background."""
@@ -75,8 +76,8 @@ class Publisher:
     def publish(self, messages: Sequence[Outgoing], timeout: float = 2 * BLOCKED_SECONDS) -> list[Verdict]:
         """Publish messages in their order. Returns what became of each: confirmed, refused or unrouted.
 
-        Raises BrokerError when there is no connection or it ends on the way: of the messages that were sent, some may have
-        arrived. They may be sent again: every consumer takes a repeat.
+        Raises BrokerError when there is no connection, UnansweredError when it ends on the way or time is up: of the messages
+        that were sent, some may have arrived. They may be sent again: every consumer takes a repeat.
         """
         if not messages:
             return []
@@ -84,15 +85,17 @@ class Publisher:
             self._await_ready()
             batch = Batch(messages, self._window)
             self._batch = batch
+            silent = False
             try:
                 self._threadsafe(self._pump)
                 if not batch.ended.wait(timeout):
+                    silent = self._ready.is_set() and not self._blocked
                     batch.fail(f"no confirm within {timeout:g} s")
                     self._threadsafe(self._hang_up)  # a late confirm must not be taken for one of the next batch
             finally:
                 self._batch = None
             if batch.failure is not None:
-                raise BrokerError(batch.failure)
+                raise UnansweredError(batch.failure, batch.so_far(), silent=silent)
             return batch.verdicts()
 
     def publish_all(self, messages: Sequence[Outgoing], timeout: float = 2 * BLOCKED_SECONDS) -> None:
@@ -180,6 +183,9 @@ class Publisher:
         connection.ioloop.start()
 
     def _opened(self, connection: pika.SelectConnection) -> None:
+        self._blocked = False
+        connection.add_on_connection_blocked_callback(lambda *_: self._block(True))
+        connection.add_on_connection_unblocked_callback(lambda *_: self._block(False))
         connection.channel(on_open_callback=self._opened_channel)
 
     def _opened_channel(self, channel: "pika.channel.Channel") -> None:
@@ -188,6 +194,9 @@ class Publisher:
         channel.add_on_close_callback(self._lost_channel)
         channel.add_on_return_callback(self._returned)
         channel.confirm_delivery(self._answered, callback=self._began)
+
+    def _block(self, blocked: bool) -> None:
+        self._blocked = blocked
 
     def _began(self, _frame: object) -> None:
         self._was_ready = True

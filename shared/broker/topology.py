@@ -1,8 +1,9 @@
 """What exists on the broker, as data, and who declares what: the one place where queues and exchanges are described.
 
 Queues are quorum queues: replicated, and what was confirmed survives a node. There is no dead-letter machinery: a work
-message is a bell, its row rings again, and what can't be read is counted and acknowledged. Nobody's messages but upstream's
-need care: the queue of changes must never drop one.
+message is a bell, its row rings again, and what can't be read is counted and acknowledged. Upstream's messages and our events
+need care: their queues must never drop one. A change that finds no queue goes to a queue of its own, from which intake takes it
+later; an event that finds its queue full stays in the database.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +14,15 @@ import structlog
 from pika.exceptions import AMQPChannelError, ChannelClosedByBroker
 
 from shared.broker.errors import BrokerError, TopologyError
-from shared.broker.names import CHANGES_EXCHANGE, CHANGES_QUEUE, EVENTS_EXCHANGE, queue_of
+from shared.broker.names import (
+    CHANGES_EXCHANGE,
+    CHANGES_QUEUE,
+    EVENTS_EXCHANGE,
+    EVENTS_QUEUE,
+    UNROUTED_EXCHANGE,
+    UNROUTED_QUEUE,
+    queue_of,
+)
 from shared.messages.work import POOLS, Pool
 
 Role = Literal["scheduler", "orders", "invoices", "charges", "notices", "intake", "upstream"]
@@ -23,7 +32,13 @@ log = structlog.get_logger()
 # Messages that one process may hold unacknowledged. Batches of 500 rows keep four threads busy with one each in reserve; of
 # calls to gateways and mail servers, which take long, none should wait in one process while another is idle.
 PREFETCH: Final[Mapping[Pool, int]] = {"orders": 8, "invoices": 8, "charges": 4, "notices": 4, "intake": 4}
-EXCHANGES: Final = (CHANGES_EXCHANGE, EVENTS_EXCHANGE)  # topic, durable
+EXCHANGES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {  # durable; type and arguments
+    UNROUTED_EXCHANGE: ("fanout", {}),
+    CHANGES_EXCHANGE: ("topic", {"alternate-exchange": UNROUTED_EXCHANGE}),
+    EVENTS_EXCHANGE: ("topic", {}),
+}
+KEPT: Final = (CHANGES_QUEUE, UNROUTED_QUEUE, EVENTS_QUEUE)  # never drop a message
+EVENTS_BYTES_MAX: Final = 1 << 30  # about a million events; then the queue refuses, and the others wait in the database
 UNLIMITED_FROM = (4, 0)
 
 
@@ -38,12 +53,14 @@ class Parts(NamedTuple):
 def parts_of(role: Role) -> Parts:
     """The part of the topology that a role uses."""
     if role == "scheduler":
-        return Parts((EVENTS_EXCHANGE,), tuple(queue_of(pool) for pool in POOLS))
+        queues = (*(queue_of(pool) for pool in POOLS), EVENTS_QUEUE)
+        return Parts((EVENTS_EXCHANGE,), queues, ((EVENTS_QUEUE, EVENTS_EXCHANGE, "#"),))
     if role == "upstream":
-        return Parts((CHANGES_EXCHANGE,))
+        return Parts((UNROUTED_EXCHANGE, CHANGES_EXCHANGE))
     if role == "intake":
-        binding = (CHANGES_QUEUE, CHANGES_EXCHANGE, "#")
-        return Parts((CHANGES_EXCHANGE,), (queue_of("intake"), CHANGES_QUEUE), (binding,))
+        bindings = ((UNROUTED_QUEUE, UNROUTED_EXCHANGE, ""), (CHANGES_QUEUE, CHANGES_EXCHANGE, "#"))
+        queues = (queue_of("intake"), UNROUTED_QUEUE, CHANGES_QUEUE)
+        return Parts((UNROUTED_EXCHANGE, CHANGES_EXCHANGE), queues, bindings)
     return Parts((), (queue_of(role),))
 
 
@@ -51,10 +68,12 @@ def arguments(queue: str, version: tuple[int, ...]) -> dict[str, Any]:
     """The arguments of a queue on a server of that version.
 
     RabbitMQ 4.0 began to drop a message that was delivered 20 times (www.rabbitmq.com/docs/quorum-queues, "Poison Message
-    Handling"). A bell may be dropped; a change of upstream may not, however often its consumer's connection breaks.
+    Handling"). A bell may be dropped; a change or an event may not, however often its consumer's connection breaks.
     """
     made: dict[str, Any] = {"x-queue-type": "quorum"}
-    if queue == CHANGES_QUEUE and version >= UNLIMITED_FROM:
+    if queue == EVENTS_QUEUE:
+        made |= {"x-max-length-bytes": EVENTS_BYTES_MAX, "x-overflow": "reject-publish"}
+    if queue in KEPT and version >= UNLIMITED_FROM:
         made["x-delivery-limit"] = -1
     return made
 
@@ -83,7 +102,10 @@ def declare(connection: pika.BlockingConnection, role: Role) -> None:
 
 
 def _exchange(connection: pika.BlockingConnection, name: str) -> None:
-    made = _on_a_channel(connection, lambda channel: channel.exchange_declare(name, "topic", durable=True))
+    kind, wanted = EXCHANGES[name]
+    made = _on_a_channel(
+        connection, lambda channel: channel.exchange_declare(name, kind, durable=True, arguments=dict(wanted))
+    )
     if made is None:
         return
     if made.reply_code == ACCESS_REFUSED:
@@ -103,12 +125,12 @@ def _queue(connection: pika.BlockingConnection, name: str, wanted: Mapping[str, 
         if seen is None:
             return
         raise _may_not(made, "queue", name)
-    if made.reply_code == PRECONDITION_FAILED and name == CHANGES_QUEUE and "x-delivery-limit" in made.reply_text:
+    if made.reply_code == PRECONDITION_FAILED and name in KEPT and "x-delivery-limit" in made.reply_text:
         # The broker was upgraded under a queue from before its default limit: usable, once a policy lifts the limit.
         log.warning(
             "queue.limited",
             queue=name,
-            fix=f"""rabbitmqctl set_policy --apply-to queues duecycle-changes '^{name}$' '{{"delivery-limit": -1}}'""",
+            fix=f"""rabbitmqctl set_policy --apply-to queues {name} '^{name}$' '{{"delivery-limit": -1}}'""",
         )
         return
     raise _differs(made, "queue", name)
@@ -135,9 +157,12 @@ def _on_a_channel(connection: pika.BlockingConnection, ask: Callable[[Any], obje
 
 def _differs(refused: ChannelClosedByBroker, kind: str, name: str) -> BrokerError:
     if refused.reply_code == PRECONDITION_FAILED:
+        mend = f"let its consumers empty it, delete it (rabbitmqctl delete_queue {name})"
+        if kind == "exchange":
+            mend = "delete it (RabbitMQ's management page)"
         return TopologyError(
-            f"{kind} {name} exists with other properties than this program needs ({refused.reply_text}); let its consumers"
-            f" empty it, delete it (rabbitmqctl delete_queue {name}), and start again: it is made anew"
+            f"{kind} {name} exists with other properties than this program needs ({refused.reply_text}); {mend}, and start"
+            " again: it is made anew"
         )
     return BrokerError(f"the broker refused to make {kind} {name}: {refused.reply_text}")
 

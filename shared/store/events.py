@@ -50,29 +50,66 @@ class Unpublished(NamedTuple):
     data: Any
 
 
+_COLUMNS_OUT = "e.agency_id, e.event_id, e.type, e.subject, e.subject_seq, e.at, e.data"
+
+
 def unpublished(tx: Tx, limit: int) -> list[Unpublished]:
-    """The oldest events nobody has published, by id; an event committed late with a lower id is among them."""
+    """The oldest events that nobody has tried to publish, by id; an event committed late with a lower id is among them."""
     return [
         Unpublished._make(row)
         for row in tx.rows(
-            """
-            SELECT agency_id, event_id, type, subject, subject_seq, at, data FROM events
-            WHERE published_at IS NULL ORDER BY event_id LIMIT :limit
-            """,
+            f"""
+            SELECT {_COLUMNS_OUT} FROM events AS e
+            WHERE e.published_at IS NULL AND NOT e.waits ORDER BY e.event_id LIMIT :limit
+            """,  # noqa: S608
             limit=limit,
         )
     ]
 
 
 def mark_published(tx: Tx, published: Sequence[Unpublished]) -> None:
-    """Record that the exchange has confirmed these events."""
+    """Record that the exchange has confirmed these events. What waited behind them goes out next."""
+    if not published:
+        return
+    of = _ids(published)
     tx.run(
         """
-        UPDATE events AS e SET published_at = :at
+        UPDATE events AS e SET published_at = :at, waits = false
         FROM unnest(CAST(:agencies AS text[]), CAST(:ids AS bigint[])) AS v(agency_id, event_id)
         WHERE e.agency_id = v.agency_id AND e.event_id = v.event_id
         """,
         at=tx.as_of,
-        agencies=[event.agency_id for event in published],
-        ids=[event.event_id for event in published],
+        **of,
     )
+
+
+class History(NamedTuple):
+    """Which events are read again: of one agency or of all, of one subject, and since when."""
+
+    agency_id: str | None = None
+    subject: str | None = None
+    since: datetime | None = None
+
+
+def recorded(tx: Tx, which: History, after: tuple[str, int], limit: int) -> list[Unpublished]:
+    """The next events after (agency, event id), published or not: agency by agency, each subject's in order."""
+    conditions = ["(e.agency_id, e.event_id) > (:after_agency, :after_id)"]
+    conditions += [f"e.{name} = :{name}" for name in ("agency_id", "subject") if getattr(which, name) is not None]
+    conditions += ["e.at >= :since"] if which.since is not None else []
+    return [
+        Unpublished._make(row)
+        for row in tx.rows(
+            f"""
+            SELECT {_COLUMNS_OUT} FROM events AS e WHERE {" AND ".join(conditions)}
+            ORDER BY e.agency_id, e.event_id LIMIT :limit
+            """,  # noqa: S608
+            after_agency=after[0],
+            after_id=after[1],
+            limit=limit,
+            **{name: value for name, value in which._asdict().items() if value is not None},
+        )
+    ]
+
+
+def _ids(events: Sequence[Unpublished]) -> dict[str, list[Any]]:
+    return {"agencies": [event.agency_id for event in events], "ids": [event.event_id for event in events]}

@@ -48,7 +48,10 @@ class Figures(NamedTuple):
     webhooks_unproven: Count
     webhooks_set_aside: Count
     events_unpublished: Count
+    events_refused: Count
     rechecks: Count
+    rechecks_failing: Count
+    schedules_failing: Count
     schedules_due: Count
     late_releases: int
     refused_duplicates: int
@@ -101,8 +104,15 @@ _COUNTS = {
     f" WHERE reason NOT LIKE 'unreadable:%' IS NOT FALSE AND {_FOR}",
     "webhooks_set_aside": f"SELECT count(*), min(received_at) FROM unproven_webhooks"
     f" WHERE reason LIKE 'unreadable:%' AND {_FOR}",
-    "events_unpublished": f"SELECT count(*), min(at) FROM events WHERE published_at IS NULL AND {_FOR}",
+    # An index each: what nobody has tried, and what waits after a refusal.
+    "events_unpublished": f"""
+SELECT count(*), min(at) FROM (
+    SELECT agency_id, at FROM events WHERE published_at IS NULL AND NOT waits
+    UNION ALL SELECT agency_id, at FROM events WHERE waits) AS unpublished WHERE {_FOR}""",
+    "events_refused": f"SELECT count(*), min(refused_at) FROM refused_events WHERE {_FOR}",
     "rechecks": f"SELECT count(*), min(effective_at) FROM rechecks WHERE {_FOR}",
+    "rechecks_failing": f"SELECT count(*), min(effective_at) FROM rechecks WHERE retry_at IS NOT NULL AND {_FOR}",
+    "schedules_failing": f"SELECT count(*), min(next_at) FROM schedules WHERE retry_at IS NOT NULL AND {_FOR}",
     "schedules_due": f"SELECT count(*), min(next_at) FROM schedules WHERE next_at <= :as_of AND {_FOR}",
 }
 

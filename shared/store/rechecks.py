@@ -1,13 +1,19 @@
-"""Rechecks: one row per changed fact, worked off by the scheduler in batches of the subscriptions it touches."""
+"""Rechecks: one row per changed fact, worked off by the scheduler in batches of the subscriptions it touches.
+
+One that fails waits by itself, with delays that double; later ones of the same fact wait behind it.
+"""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from shared.store import bulk, tables
 from shared.store.transaction import Tx
 
 Kind = Literal["agency", "service", "subscription", "payment_method", "method_worked"]
+
+
+FIRST_DELAY, LONGEST_DELAY = timedelta(minutes=1), timedelta(hours=6)
 
 
 class Recheck(NamedTuple):
@@ -41,13 +47,17 @@ def add_all(tx: Tx, new: Sequence[NewRecheck]) -> None:
 
 
 def take(tx: Tx, frozen: list[str]) -> Recheck | None:
-    """The oldest recheck that no other scheduler is working on; kept until `advance` or `finish`."""
+    """The oldest recheck that no other scheduler is working on, those that failed last; kept until `advance` or `finish`."""
     rows = tx.rows(
         """
-        SELECT recheck_id, agency_id, kind, ref, effective_at, credential, after_id FROM rechecks
-        WHERE NOT agency_id = ANY(CAST(:frozen AS text[])) ORDER BY recheck_id LIMIT 1 FOR UPDATE SKIP LOCKED
+        SELECT recheck_id, agency_id, kind, ref, effective_at, credential, after_id FROM rechecks AS r
+        WHERE NOT agency_id = ANY(CAST(:frozen AS text[])) AND (retry_at IS NULL OR retry_at <= :as_of)
+          AND NOT EXISTS (SELECT 1 FROM rechecks AS e WHERE e.retry_at IS NOT NULL AND e.agency_id = r.agency_id
+                            AND e.kind = r.kind AND e.ref = r.ref AND e.recheck_id < r.recheck_id)
+        ORDER BY retry_at NULLS FIRST, recheck_id LIMIT 1 FOR UPDATE OF r SKIP LOCKED
         """,
         frozen=frozen,
+        as_of=tx.as_of,
     )
     return Recheck._make(rows[0]) if rows else None
 
@@ -73,7 +83,27 @@ def affected(tx: Tx, recheck: Recheck, limit: int) -> list[str]:
 
 def advance(tx: Tx, recheck: Recheck, after_id: str) -> None:
     """Remember how far a recheck has come."""
-    tx.run("UPDATE rechecks SET after_id = :after_id WHERE recheck_id = :id", after_id=after_id, id=recheck.recheck_id)
+    tx.run(
+        "UPDATE rechecks SET after_id = :after_id, failures = 0, retry_at = NULL WHERE recheck_id = :id",
+        after_id=after_id,
+        id=recheck.recheck_id,
+    )
+
+
+def set_aside(tx: Tx, recheck: Recheck) -> None:
+    """It failed: it is tried again after a delay that doubles each time."""
+    tx.run(
+        """
+        UPDATE rechecks SET failures = failures + 1,
+               retry_at = CAST(:as_of AS timestamptz)
+                        + least(CAST(:longest AS interval), CAST(:first AS interval) * power(2, least(failures, 20)))
+        WHERE recheck_id = :id
+        """,
+        as_of=tx.as_of,
+        first=FIRST_DELAY,
+        longest=LONGEST_DELAY,
+        id=recheck.recheck_id,
+    )
 
 
 def finish(tx: Tx, recheck: Recheck) -> None:

@@ -1,7 +1,7 @@
 """Schedules: which are due, and how they move on."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from shared.domain.cycles import local_date
@@ -11,6 +11,7 @@ from shared.store.errors import require_all
 from shared.store.locks import Pair
 from shared.store.transaction import Tx
 
+FIRST_DELAY, LONGEST_DELAY = timedelta(minutes=1), timedelta(hours=6)
 _COLUMNS = Schedule._fields
 _SELECT = ", ".join(f"c.{name}" for name in _COLUMNS)
 _KEYS = ("subscription_id", "stream")
@@ -38,6 +39,7 @@ def due(tx: Tx, limit: int, frozen: Sequence[str]) -> list[Pair]:
         """
         SELECT c.agency_id, c.subscription_id FROM schedules AS c
         WHERE c.next_at <= :as_of AND NOT c.agency_id = ANY(CAST(:frozen AS text[]))
+          AND (c.retry_at IS NULL OR c.retry_at <= :as_of)
           AND NOT EXISTS (
             SELECT 1 FROM rechecks AS r
             WHERE r.agency_id = c.agency_id AND (
@@ -91,7 +93,7 @@ def with_limits(tx: Tx, pairs: Sequence[Pair], *, due_only: bool) -> list[Bounde
         JOIN schedules AS c ON c.agency_id = k.agency_id AND c.subscription_id = k.subscription_id
         JOIN subscriptions AS s ON s.agency_id = c.agency_id AND s.subscription_id = c.subscription_id
         JOIN agencies AS a ON a.agency_id = c.agency_id
-        WHERE NOT :due_only OR c.next_at <= :as_of
+        WHERE NOT :due_only OR (c.next_at <= :as_of AND (c.retry_at IS NULL OR c.retry_at <= :as_of))
         ORDER BY c.next_at, c.agency_id, c.subscription_id, c.stream
         """,  # noqa: S608
         agencies=[pair[0] for pair in pairs],
@@ -134,7 +136,7 @@ def move(tx: Tx, schedules: Sequence[Schedule]) -> None:
     written = tx.run(
         """
         UPDATE schedules AS c SET next_index = v.next_index, next_at = v.next_at, planned_until = v.planned_until,
-               stopped_reason = v.stopped_reason,
+               stopped_reason = v.stopped_reason, failures = 0, retry_at = NULL,
                stopped_at = CASE WHEN v.stopped_reason IS NULL THEN NULL ELSE coalesce(c.stopped_at, :as_of) END
         FROM unnest(CAST(:agencies AS text[]), CAST(:ids AS text[]), CAST(:streams AS text[]), CAST(:indexes AS int[]),
                     CAST(:nexts AS timestamptz[]), CAST(:until AS date[]), CAST(:reasons AS text[]))
@@ -151,6 +153,23 @@ def move(tx: Tx, schedules: Sequence[Schedule]) -> None:
         reasons=[each.stopped_reason for each in schedules],
     )
     require_all(written, len(schedules), "schedules")
+
+
+def set_aside(tx: Tx, pair: Pair) -> None:
+    """The due schedules of a subscription can't be planned: that is tried again after a delay that doubles each time."""
+    tx.run(
+        """
+        UPDATE schedules SET failures = failures + 1,
+               retry_at = CAST(:as_of AS timestamptz)
+                        + least(CAST(:longest AS interval), CAST(:first AS interval) * power(2, least(failures, 20)))
+        WHERE agency_id = :agency_id AND subscription_id = :subscription_id AND next_at <= :as_of
+        """,
+        as_of=tx.as_of,
+        first=FIRST_DELAY,
+        longest=LONGEST_DELAY,
+        agency_id=pair[0],
+        subscription_id=pair[1],
+    )
 
 
 def rewrite(tx: Tx, agency_id: str, schedules: Sequence[Schedule]) -> None:

@@ -52,8 +52,8 @@ _DUE_WORK = " UNION ALL ".join(
             for pool, sources in _SOURCES.items()
             for source in sources
         ),
-        (PLAN, "schedules", "next_at <= :as_of"),
-        (RECHECK, "rechecks", "true"),
+        (PLAN, "schedules", "next_at <= :as_of AND (retry_at IS NULL OR retry_at <= :as_of)"),
+        (RECHECK, "rechecks", "(retry_at IS NULL OR retry_at <= :as_of)"),
     )
 )
 
@@ -219,7 +219,10 @@ def next_instant(tx: Tx, excluded: Collection[str]) -> datetime | None:
     found: datetime | None = tx.scalar(
         """
         SELECT min(at) FROM (
-            SELECT min(next_at) AS at FROM schedules WHERE next_at IS NOT NULL AND NOT agency_id = ANY(CAST(:x AS text[]))
+            SELECT min(next_at) AS at FROM schedules
+            WHERE next_at IS NOT NULL AND retry_at IS NULL AND NOT agency_id = ANY(CAST(:x AS text[]))
+            UNION ALL SELECT min(retry_at) FROM schedules WHERE retry_at IS NOT NULL AND NOT agency_id = ANY(CAST(:x AS text[]))
+            UNION ALL SELECT min(retry_at) FROM rechecks WHERE retry_at IS NOT NULL AND NOT agency_id = ANY(CAST(:x AS text[]))
             UNION ALL SELECT min(wake_at) FROM cycles WHERE wake_at IS NOT NULL AND NOT agency_id = ANY(CAST(:x AS text[]))
             UNION ALL SELECT min(wake_at) FROM charges WHERE wake_at IS NOT NULL AND NOT agency_id = ANY(CAST(:x AS text[]))
             UNION ALL SELECT min(wake_at) FROM refunds WHERE wake_at IS NOT NULL AND NOT agency_id = ANY(CAST(:x AS text[]))

@@ -27,6 +27,9 @@ TICKS = Counter(
     "duecycle_ticks_total", "Looks of the scheduler at what is due, by outcome: done or failed.", ["outcome"]
 )
 EVENTS_PUBLISHED = Counter("duecycle_events_published_total", "Events that the exchange has confirmed.")
+EVENTS_REFUSED = Counter(
+    "duecycle_event_refusals_total", "Tries to publish an event that a queue refused or left without an answer."
+)
 EVENTS_UNROUTED = Counter("duecycle_events_unrouted_total", "Events that no queue was bound for.")
 CHANGES = Counter(
     "duecycle_changes_total",

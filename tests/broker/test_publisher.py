@@ -1,12 +1,16 @@
 """Publishing: a verdict for each message, no message counted that the broker did not take, and no call that waits for ever."""
 
+from collections.abc import Sequence
+from typing import cast
+
 import pika
 import pytest
 
 from ops.cluster.waiting import until
+from shared.broker.batch import Verdict
 from shared.broker.bell import RabbitBell
 from shared.broker.check import check_broker
-from shared.broker.errors import BrokerError
+from shared.broker.errors import BrokerError, UnansweredError
 from shared.broker.exchange import InOrder, publish_in_order
 from shared.broker.names import queue_of
 from shared.broker.private import PrivateRabbitmq
@@ -143,7 +147,7 @@ def test_a_refusal_holds_back_its_own_stream_alone(publisher: Publisher, connect
         InOrder(("b", "one"), to(ORDERS, b"other")),
     ]
 
-    assert publish_in_order(publisher, messages) == [False, True, False, True, True]
+    assert publish_in_order(publisher, messages) == [False, True, None, True, True]
 
     until(lambda: depth(connection) == 3)
     arrived = [channel.basic_get(ORDERS, auto_ack=True)[2] for _ in range(3)]
@@ -159,10 +163,39 @@ def _refused(channel: pika.channel.Channel) -> bool:
     return False
 
 
-def test_unrouted_messages_of_a_stream_count_as_taken_and_are_counted(publisher: Publisher) -> None:
-    """Nobody is bound for them: that holds up nothing, and is seen."""
+def test_a_message_that_no_queue_takes_counts_as_refused(publisher: Publisher) -> None:
+    """It holds back its stream and no other, and is counted."""
     unrouted: list[int] = []
-    messages = [InOrder(("a", "s"), to("nowhere")), InOrder(("a", "s"), to(ORDERS))]
+    messages = [InOrder(("a", "s"), to("nowhere")), InOrder(("a", "s"), to(ORDERS)), InOrder(("a", "t"), to(ORDERS))]
 
-    assert publish_in_order(publisher, messages, unrouted.append) == [True, True]
+    assert publish_in_order(publisher, messages, unrouted.append) == [False, None, True]
     assert unrouted == [1]
+
+
+class Silent:
+    """A publisher whose broker confirms some, and has nothing to say of others when the time is up."""
+
+    def __init__(self, *verdicts: Verdict | None, silent: bool) -> None:
+        self._error = UnansweredError("no confirm within 5 s", verdicts, silent=silent)
+
+    def publish(self, _messages: Sequence[Outgoing], _timeout: float) -> list[Verdict]:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("silent", "taken"),
+    [(True, [True, False, None]), (False, [True, None, None])],
+    ids=["a queue that does not answer", "a connection that ended"],
+)
+def test_what_is_confirmed_counts_whatever_becomes_of_the_others(silent: bool, taken: list[bool | None]) -> None:
+    """A queue that says nothing counts as a refusal of its own messages; when the connection ends, nobody knows."""
+    messages = [InOrder(("a", name), to(ORDERS)) for name in ("one", "two", "three")]
+    publisher = Silent("confirmed", "unanswered", None, silent=silent)
+
+    assert publish_in_order(cast("Publisher", publisher), messages) == taken
+
+
+def test_a_first_wave_without_any_answer_raises() -> None:
+    publisher = Silent("unanswered", silent=False)
+    with pytest.raises(BrokerError):
+        publish_in_order(cast("Publisher", publisher), [InOrder(("a", "s"), to(ORDERS))])

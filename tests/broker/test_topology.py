@@ -1,17 +1,23 @@
 """What exists on the broker, who may make it, and what the start-up check says when something is not as it should be."""
 
+import importlib.util
+from pathlib import Path
+
 import pika
 import pytest
 from structlog.testing import capture_logs
 
+from ops.cluster.waiting import until
 from shared.broker import topology
 from shared.broker.check import check_broker, queue_loads, reachable
 from shared.broker.errors import BrokerError, TopologyError
-from shared.broker.names import CHANGES_EXCHANGE, CHANGES_QUEUE, queue_of
+from shared.broker.names import CHANGES_EXCHANGE, CHANGES_QUEUE, EVENTS_EXCHANGE, EVENTS_QUEUE, UNROUTED_QUEUE, queue_of
 from shared.broker.private import PrivateRabbitmq, free_ports
+from shared.broker.reading import messages
 from shared.broker.topology import arguments, parts_of
 from shared.messages.work import POOLS
 
+USERS = Path(__file__).parents[2] / "deploy" / "rabbitmq" / "users.py"
 ROLES = ("scheduler", *POOLS, "upstream")
 
 
@@ -42,15 +48,16 @@ def test_queues_are_quorum_queues_without_dead_letters(rabbitmq: PrivateRabbitmq
 
     found = queues(rabbitmq, broker_url)
 
-    assert set(found) == {*(queue_of(pool) for pool in POOLS), CHANGES_QUEUE}
+    assert set(found) == {*(queue_of(pool) for pool in POOLS), *topology.KEPT}
     assert {each["x-queue-type"] for each in found.values()} == {"quorum"}
     assert not any("dead-letter" in name for each in found.values() for name in each)
 
 
 def test_upstreams_queue_never_drops_a_message_for_being_delivered_often() -> None:
     """RabbitMQ 4.0 drops after 20 deliveries unless told otherwise; 3.10 has no limit and refuses to be told."""
-    assert arguments(CHANGES_QUEUE, (4, 0))["x-delivery-limit"] == -1
-    assert "x-delivery-limit" not in arguments(CHANGES_QUEUE, (3, 10))
+    for queue in topology.KEPT:
+        assert arguments(queue, (4, 0))["x-delivery-limit"] == -1
+        assert "x-delivery-limit" not in arguments(queue, (3, 10))
     assert "x-delivery-limit" not in arguments(queue_of("orders"), (4, 1))
 
 
@@ -131,7 +138,7 @@ def test_a_missing_permission_is_told_with_the_object(rabbitmq: PrivateRabbitmq,
     assert "duecycle.orders.v1 is missing, and this user may not make it" in said
 
     check_broker([broker_url], "scheduler", "test")
-    said = wrong(user(rabbitmq, broker_url, "silent", configure=".*"), "scheduler")
+    said = wrong(user(rabbitmq, broker_url, "silent", configure=".*", write="v1$", read="events$"), "scheduler")
     assert "may not publish" in said
     assert "amq" in said
 
@@ -144,10 +151,32 @@ def test_who_may_not_make_a_queue_uses_the_one_that_is_there(rabbitmq: PrivateRa
     check_broker([reader], "orders", "test")
 
 
+def test_the_permissions_that_we_ship_are_enough_for_every_role(rabbitmq: PrivateRabbitmq, broker_url: str) -> None:
+    """Each makes its part on an empty broker, the alternate exchange and the bindings too; the consumer reads the events."""
+    spec = importlib.util.spec_from_file_location("made_secrets", USERS)
+    assert spec is not None
+    assert spec.loader is not None
+    users = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(users)
+    urls = {
+        role: user(rabbitmq, broker_url, f"as-{role}", configure=configure, write=write, read=read)
+        for role, (configure, write, read) in users.PERMISSIONS.items()
+    }
+
+    for role in ("intake", "scheduler", "orders", "upstream"):
+        check_broker([urls[role]], role, "test")
+    with pika.BlockingConnection(pika.URLParameters(urls["scheduler"])) as connection:
+        connection.channel().basic_publish(EVENTS_EXCHANGE, "duecycle.order.created.v1", b"{}")
+
+    until(lambda: list(messages([urls["consumer"]], "test", EVENTS_QUEUE)) == [b"{}"])
+    with pytest.raises(BrokerError, match=r"can't be read: ACCESS_REFUSED"):
+        list(messages([urls["consumer"]], "test", CHANGES_QUEUE))
+
+
 def test_no_role_declares_what_another_one_owns() -> None:
     """The configure permission of a pool is its own queue, and intake's beside it what upstream sends to."""
     for pool in POOLS:
-        own = {queue_of(pool)} | ({CHANGES_QUEUE} if pool == "intake" else set())
+        own = {queue_of(pool)} | ({CHANGES_QUEUE, UNROUTED_QUEUE} if pool == "intake" else set())
         assert set(parts_of(pool).queues) == own
 
 

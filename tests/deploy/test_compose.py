@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.broker.names import CHANGES_EXCHANGE, CHANGES_QUEUE, EVENTS_EXCHANGE, queue_of
-from shared.broker.topology import parts_of
+from shared.broker.names import CHANGES_EXCHANGE, CHANGES_QUEUE, EVENTS_EXCHANGE, EVENTS_QUEUE, queue_of
+from shared.broker.topology import EXCHANGES, KEPT, arguments, parts_of
 from shared.messages.work import POOLS
 
 ROOT = Path(__file__).parents[2]
@@ -105,6 +105,26 @@ def test_a_user_may_configure_what_its_role_declares(made: ModuleType, role: Any
         assert re.match(read, queue_of(role))
         assert not any(re.match(read, queue) for queue in others - set(parts.queues))
         assert not re.match(write, "amq.default")
+
+
+def test_what_must_not_miss_a_message_is_there_before_anybody_publishes(made: ModuleType) -> None:
+    """RabbitMQ makes it at its first start, with the properties that the programs then find: so a confirmed change is kept."""
+    defined = made.definitions({})
+    assert {each["name"]: (each["type"], each["arguments"]) for each in defined["exchanges"]} == EXCHANGES
+    assert {each["name"]: each["arguments"] for each in defined["queues"]} == {
+        name: arguments(name, (4, 0)) for name in KEPT
+    }
+    bound = {(each["destination"], each["source"], each["routing_key"]) for each in defined["bindings"]}
+    assert bound == {*parts_of("intake").bindings, *parts_of("scheduler").bindings}
+    assert all(each["durable"] for each in (*defined["exchanges"], *defined["queues"]))
+
+
+def test_whoever_listens_for_upstream_reads_the_events_and_nothing_else(made: ModuleType) -> None:
+    configure, write, read = made.PERMISSIONS["consumer"]
+    assert (configure, write) == ("^$", "^$")
+    assert re.match(read, EVENTS_QUEUE)
+    others = {CHANGES_QUEUE, EVENTS_EXCHANGE, *map(queue_of, POOLS)}
+    assert not any(re.match(read, name) for name in others)
 
 
 def test_who_publishes_where(made: ModuleType) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from scheduler.relay import relay
+from scheduler.relay import Told, relay
 from shared.store import events
 from shared.store.events import Unpublished
 from shared.store.transaction import Store, Tx
@@ -15,9 +15,9 @@ class Exchange:
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    def publish(self, batch: Sequence[Unpublished]) -> Sequence[Unpublished]:
+    def publish(self, batch: Sequence[Unpublished]) -> Told:
         self.told += [event.subject for event in batch]
-        return batch
+        return Told(batch)
 
 
 def _record(subject: str) -> Callable[[Store], None]:

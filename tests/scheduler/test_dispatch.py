@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from scheduler.dispatch import BATCHES, IN_FLIGHT_MAX, LEASE, batches, dispatch_pool
+import pytest
+
+from scheduler.dispatch import BATCHES, IN_FLIGHT_MAX, LEASE, batches, dispatch, dispatch_pool
 from shared.messages import Due
 from shared.messages.work import Load, Pool
 from shared.store.transaction import FixedClock, Store
@@ -112,3 +114,21 @@ def test_batches_hold_one_agency_and_keep_fresh_rows_apart_from_those_rung_befor
 def test_a_lease_is_longer_than_a_worker_may_take() -> None:
     """Ringing again before a worker could be done would only double its work."""
     assert timedelta(minutes=2) == LEASE
+
+
+def test_the_broken_queue_of_one_pool_keeps_no_other_from_being_rung(store: Store) -> None:
+    """The failure is told all the same; a second one is the broker's, and ends the look."""
+    due_cycles(store, "a", 1)
+    due_cycles(store, "b", 1, stream="order")
+
+    class Broken(Belfry):
+        def load(self, pool: Pool) -> Load:
+            if pool == "invoices":
+                raise OSError("no answer about the queue")
+            return super().load(pool)
+
+    bell = Broken()
+    with pytest.raises(OSError, match="no answer"):
+        dispatch(store, bell)
+
+    assert [message.pool for message in bell.rung] == ["orders"]

@@ -133,6 +133,18 @@ def test_attempts_of_a_paced_account_go_out_at_its_rate(store: Store, clock: Fix
     assert rung_ids(bell) == 35
 
 
+def test_a_giant_on_a_slow_account_does_not_hide_the_charges_of_others(store: Store, clock: FixedClock) -> None:
+    """It has more older attempts than one look reads, and its account takes five a second: the small agency goes on."""
+    due_charges(store, "giant", 1500, rate=5)
+    clock.at += timedelta(seconds=1)
+    due_charges(store, "small", 3, rate=None)
+    bell = Belfry()
+
+    dispatch_pool(store, bell, "charges")
+
+    assert (rung_ids(bell), bell.rung_for("small")) == (20 + 3, 1)
+
+
 def test_an_account_without_a_rate_is_not_held_back(store: Store) -> None:
     due_charges(store, "a", 100, rate=None)
     bell = Belfry()

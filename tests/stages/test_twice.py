@@ -9,7 +9,7 @@ import pytest
 from scheduler.dispatch import dispatch
 from scheduler.plan import plan
 from scheduler.recheck import recheck
-from scheduler.relay import relay
+from scheduler.relay import Told, relay
 from shared.documents.sending import EmlWriter
 from shared.gateways.port import ChargeRequest, Found, NotYetKnowable, Outcome
 from shared.gateways.sandbox import SandboxGateway
@@ -39,8 +39,8 @@ LEFT_ALONE = {
 
 
 class Exchange:
-    def publish(self, batch: Sequence[Unpublished]) -> Sequence[Unpublished]:
-        return batch
+    def publish(self, batch: Sequence[Unpublished]) -> Told:
+        return Told(batch)
 
 
 class Bell:

@@ -120,6 +120,12 @@ PLANTS = (
     ),
     plant("held_by_an_unresolved_invoice", VOID, rows=2, subscription_id="poor"),
     plant("no_late_release", LATE, subject="subscription/new", subject_seq=1),
+    plant(
+        "waiting_events_go_out",
+        "UPDATE events SET waits = true WHERE subject = 'subscription/sub' AND subject_seq = 2",
+        subject="subscription/sub",
+        subject_seq=2,
+    ),
     *(
         plant("events_without_gap", sql, subject="subscription/sub", first_wrong_seq=wrong)
         for wrong, sql in (

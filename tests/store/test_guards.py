@@ -220,6 +220,7 @@ def test_every_constraint_of_the_schema_is_tried_here() -> None:
         "pk_events",
         "pk_inbox",
         "pk_rechecks",
+        "pk_refused_events",
         "pk_heartbeats",
         "pk_sandbox_ledger",
         "pk_pauses",

@@ -154,4 +154,17 @@ INVARIANTS = (
         WHERE subject_seq <> place GROUP BY agency_id, subject
         """,
     ),
+    Invariant(
+        "waiting_events_go_out",
+        "an event waits for a refused one of its subject that is tried again, and for nothing else",
+        """
+        SELECT e.agency_id, e.subject, e.subject_seq FROM events AS e
+        LEFT JOIN refused_events AS r ON r.agency_id = e.agency_id AND r.subject = e.subject AND r.event_id <= e.event_id
+        WHERE e.waits AND (e.published_at IS NOT NULL OR r.event_id IS NULL)
+        UNION ALL
+        SELECT r.agency_id, r.subject, e.subject_seq FROM refused_events AS r
+        LEFT JOIN events AS e ON e.agency_id = r.agency_id AND e.event_id = r.event_id
+        WHERE e.waits IS NOT TRUE
+        """,
+    ),
 )

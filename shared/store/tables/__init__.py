@@ -32,7 +32,7 @@ from shared.store.tables.ledger import cycles, schedules
 from shared.store.tables.operations import deployment, gateway_accounts, pauses, unproven_webhooks
 from shared.store.tables.refunds import credit_notes, pay_links, refunds
 from shared.store.tables.reversals import payment_inquiries, payment_reversals
-from shared.store.tables.streams import events, heartbeats, inbox, rechecks, sandbox_ledger
+from shared.store.tables.streams import events, heartbeats, inbox, rechecks, refused_events, sandbox_ledger
 
 guard(metadata)
 
@@ -61,6 +61,7 @@ __all__ = [
     "payments",
     "rechecks",
     "refunds",
+    "refused_events",
     "sandbox_ledger",
     "schedules",
     "service_revisions",

@@ -35,6 +35,9 @@ schedules = Table(
     instant("stopped_at", null=True),
     # Invoices of earlier indexes no longer stop the series.
     Column("resumed_index", Integer, nullable=False, server_default="0"),
+    # How often it could not be planned, and when that is tried again.
+    Column("failures", Integer, nullable=False, server_default="0"),
+    instant("retry_at", null=True),
     ForeignKeyConstraint(
         ["agency_id", "subscription_id"], ["subscriptions.agency_id", "subscriptions.subscription_id"]
     ),
@@ -45,6 +48,7 @@ schedules = Table(
     postgresql_with={"fillfactor": "70"},
 )
 Index("ix_schedules_next", schedules.c.next_at, postgresql_where=sql("next_at IS NOT NULL"))
+Index("ix_schedules_failing", schedules.c.retry_at, postgresql_where=sql("retry_at IS NOT NULL"))
 
 cycles = Table(
     "cycles",

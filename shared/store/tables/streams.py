@@ -2,10 +2,12 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Date,
     Identity,
     Index,
+    Integer,
     LargeBinary,
     PrimaryKeyConstraint,
     Table,
@@ -62,16 +64,32 @@ events = Table(
     instant("at"),
     document("data"),
     instant("published_at", null=True),
+    # It was refused, or stands behind one of its subject that was.
+    Column("waits", Boolean, nullable=False, server_default="false"),
     PrimaryKeyConstraint("agency_id", "event_id"),
     UniqueConstraint("agency_id", "subject", "subject_seq", name="uq_events_subject_seq"),
 )
-Index("ix_events_unpublished", events.c.event_id, postgresql_where=sql("published_at IS NULL"))
+Index("ix_events_unpublished", events.c.event_id, postgresql_where=sql("published_at IS NULL AND NOT waits"))
+Index("ix_events_waiting", events.c.agency_id, events.c.subject, postgresql_where=sql("waits"))
 # Alarms, which must stay 0: counted every few seconds, so never by reading the whole table.
 Index(
     "ix_events_alarms",
     events.c.type,
     postgresql_where=sql("type IN ('cycle.released_late', 'cycle.repeated')"),
 )
+
+# The oldest event of a subject that the exchange did not take: tried again at `retry_at`, with all later ones behind it.
+refused_events = Table(
+    "refused_events",
+    metadata,
+    key("agency_id"),
+    key("subject"),
+    Column("event_id", BigInteger, nullable=False),
+    Column("refusals", Integer, nullable=False),
+    instant("refused_at"),
+    instant("retry_at"),
+)
+Index("ix_refused_events_retry_at", refused_events.c.retry_at)
 
 rechecks = Table(
     "rechecks",
@@ -85,7 +103,17 @@ rechecks = Table(
     text("after_id", null=True),
     # Of a payment method that worked: what the provider sees of it.
     text("credential", null=True),
+    # How often it could not be worked off, and when it is tried again.
+    Column("failures", Integer, nullable=False, server_default="0"),
+    instant("retry_at", null=True),
     one_of("kind", "agency", "service", "subscription", "payment_method", "method_worked"),
+)
+Index(
+    "ix_rechecks_failing",
+    rechecks.c.agency_id,
+    rechecks.c.kind,
+    rechecks.c.ref,
+    postgresql_where=sql("retry_at IS NOT NULL"),
 )
 
 heartbeats = Table("heartbeats", metadata, key("name"), instant("at"))
