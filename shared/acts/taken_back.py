@@ -10,6 +10,7 @@ from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, notify
 from shared.acts.receive import close
 from shared.domain.facts import Agency
 from shared.domain.keys import subscription_subject
+from shared.domain.segments import joined
 from shared.domain.states import INVOICE_MOVES, check_move
 from shared.domain.taken_back import gone_twice, shares, total_taken
 from shared.store import cycles, invoices, payments, reversals
@@ -89,7 +90,7 @@ def answered(tx: Tx, agency: Agency, inquiry: Inquiry, amount_minor: int, **abou
     it.
     """
     agency_id = agency.agency_id
-    twice = _gone_twice(tx, agency_id, inquiry)
+    said_before = reversals.answers_about(tx, agency_id, inquiry.provider, inquiry.payment_reference)
     done = inquiry._replace(state="answered", amount_minor=amount_minor, answered_at=tx.as_of, code=None, wake_at=None)
     reversals.write(tx, agency_id, [done])
     said = reversals.answers_about(tx, agency_id, inquiry.provider, inquiry.payment_reference)
@@ -103,21 +104,14 @@ def answered(tx: Tx, agency: Agency, inquiry: Inquiry, amount_minor: int, **abou
     drafts: list[Draft] = []
     for row in rows:
         drafts += _follow(tx, agency, before[row.invoice_id], after[row.invoice_id], row, about)
-    more = _gone_twice(tx, agency_id, inquiry) - twice
+    paid, refunded = sum(each.amount_minor for each in left), sum(each.refunded_minor for each in left)
+    more = gone_twice(said, paid, refunded) - gone_twice(said_before, paid, refunded)
     if more > 0:
-        invoice = (
-            after.get(inquiry.invoice_id) or invoices.load(tx, agency_id, [inquiry.invoice_id])[inquiry.invoice_id]
-        )
+        invoice = invoices.load(tx, agency_id, [inquiry.invoice_id])[inquiry.invoice_id]
         said_of_it = {"moved_minor": more, "provider": inquiry.provider, "reference": inquiry.reference}
-        turn = f"{inquiry.reference}/refunded/{more}"
+        turn = joined(f"refunded/{more}", inquiry.reference)
         drafts.append(about_invoice(invoice, "payment_reversed", AGENCY, turn, status="refunded", **said_of_it))
     notify(tx, agency, drafts)
-
-
-def _gone_twice(tx: Tx, agency_id: str, inquiry: Inquiry) -> int:
-    said = reversals.answers_about(tx, agency_id, inquiry.provider, inquiry.payment_reference)
-    left = reversals.left_of(tx, agency_id, inquiry.provider, inquiry.payment_reference)
-    return gone_twice(said, sum(each.amount_minor for each in left), sum(each.refunded_minor for each in left))
 
 
 def _parts(left: list[Left], said: Mapping[tuple[str, str], int]) -> Iterator[tuple[Left, int]]:

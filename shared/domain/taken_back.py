@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 
 def said_gone(said: Mapping[tuple[str, str], int]) -> int:
-    """What is gone of a payment, as far as can be learnt. `said`: what is said to be gone, by (kind, the provider's id).
+    """What is gone of a payment, as far as is known. `said`: what is said to be gone, by (kind, the provider's id).
 
     A dispute and the transaction that carries it out are two views of the same money, told by ids that do not name each other:
     those of one kind add up, and of the kinds the greatest counts.

@@ -80,7 +80,7 @@ class PayPalGateway:
     ) -> None:
         self._api = PayPalTransport(client_id, client_secret, base, timeout)
 
-    def charge(self, request: ChargeRequest, _today: date) -> Outcome:
+    def charge(self, request: ChargeRequest, today: date) -> Outcome:  # noqa: ARG002 - the port's
         """Collect money off-session. The same request again, under its key, gets the state of the first one or runs once."""
         try:
             body = _order(request)
@@ -98,7 +98,7 @@ class PayPalGateway:
         except Exception as error:  # noqa: BLE001 - whatever the library raises, money may have moved
             return of_uncaptured(error)
 
-    def lookup(self, request: ChargeRequest, _today: date, sent: Sent) -> Found:
+    def lookup(self, request: ChargeRequest, today: date, sent: Sent) -> Found:  # noqa: ARG002 - the port's
         """What became of an attempt: by the id of its order if we know it, else by its key in the events since it was sent.
 
         PayPal can't be asked for an order by our ids. That no event names the key proves nothing, so it is never "not found".

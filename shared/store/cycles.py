@@ -163,14 +163,14 @@ def block_behind(tx: Tx, agency_id: str, stream: Stream, last: Sequence[Stuck]) 
     if not last:
         return
     tx.run(
-        """
+        f"""
         UPDATE cycles AS c SET state = 'blocked', reason = v.reason, wake_at = v.wake_at, rings = 0, tries = 0,
                blocked_at = coalesce(c.blocked_at, :as_of)
         FROM unnest(CAST(:ids AS text[]), CAST(:after AS date[]), CAST(:reasons AS text[]), CAST(:wakes AS timestamptz[]))
              AS v(subscription_id, after_on, reason, wake_at)
         WHERE c.agency_id = :agency_id AND c.subscription_id = v.subscription_id AND c.stream = :stream
-          AND c.starts_on > v.after_on AND c.state IN ('due', 'blocked')
-        """,
+          AND c.starts_on > v.after_on AND {bulk.still_in("c.state", ["due", "blocked"])}
+        """,  # noqa: S608
         agency_id=agency_id,
         stream=stream,
         as_of=tx.as_of,
@@ -186,12 +186,12 @@ def go_on(tx: Tx, agency_id: str, stream: Stream, after: Sequence[tuple[str, dat
     if not after:
         return
     tx.run(
-        """
+        f"""
         UPDATE cycles AS c SET wake_at = :as_of
         FROM unnest(CAST(:ids AS text[]), CAST(:after AS date[])) AS v(subscription_id, after_on)
         WHERE c.agency_id = :agency_id AND c.subscription_id = v.subscription_id AND c.stream = :stream
-          AND c.starts_on > v.after_on AND c.state IN ('due', 'waiting', 'held', 'blocked')
-        """,
+          AND c.starts_on > v.after_on AND {bulk.still_in("c.state", CYCLE_UNSETTLED)}
+        """,  # noqa: S608
         agency_id=agency_id,
         stream=stream,
         as_of=tx.as_of,

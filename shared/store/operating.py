@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from shared.domain.facts import Stream
+from shared.store import bulk
 from shared.store.errors import require_all
 from shared.store.transaction import Tx
 
@@ -222,12 +223,12 @@ def cycles_between(
 def reopen(tx: Tx, agency_id: str, chosen: Sequence[Past]) -> None:
     """Cycles of locked subscriptions that were skipped as before_known are due after all."""
     written = tx.run(
-        """
+        f"""
         UPDATE cycles AS c SET state = 'due', reason = NULL, wake_at = :as_of, settled_at = NULL, tries = 0, rings = 0
         FROM unnest(CAST(:ids AS text[]), CAST(:streams AS text[]), CAST(:starts AS date[])) AS v(id, stream, starts_on)
         WHERE c.agency_id = :agency_id AND c.subscription_id = v.id AND c.stream = v.stream AND c.starts_on = v.starts_on
-          AND c.state = 'skipped' AND c.reason = 'before_known'
-        """,
+          AND {bulk.still_in("c.state", ["skipped"])} AND c.reason = 'before_known'
+        """,  # noqa: S608
         agency_id=agency_id,
         as_of=tx.as_of,
         ids=[each.subscription_id for each in chosen],

@@ -3,6 +3,8 @@
 from datetime import date
 
 from shared.domain.planning import BEFORE_CUT_OVER, BEFORE_KNOWN
+from shared.domain.states import CYCLE_UNSETTLED
+from shared.store import bulk
 from shared.store.transaction import Tx
 
 # As `Limits.passed_over`: what began before a cut-over, or else what had ended by the date, is none of ours.
@@ -34,7 +36,7 @@ def skip_before(
         f"""
         UPDATE cycles SET state = 'skipped', reason = :reason, detail = NULL, wake_at = NULL, settled_at = :as_of, tries = 0
         WHERE agency_id = :agency_id AND subscription_id = :subscription_id
-          AND state IN ('due', 'waiting', 'held', 'blocked') AND {_BEFORE}
+          AND {bulk.still_in("state", CYCLE_UNSETTLED)} AND {_BEFORE}
         RETURNING stream, starts_on
         """,  # noqa: S608
         agency_id=agency_id,

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from shared.domain.facts import Stream
+from shared.domain.states import CYCLE_UNSETTLED
+from shared.store import bulk
 from shared.store.transaction import Tx
 
 _FREE = """
@@ -81,12 +83,12 @@ def deadly(tx: Tx, agency_id: str, ids: Sequence[str], stream: Stream, reason: s
 def put_off(tx: Tx, agency_id: str, stream: Stream, until: Sequence[tuple[str, datetime]]) -> None:
     """Let nobody be rung before `until` for the unsettled cycles of locked subscriptions: (subscription, until)."""
     tx.run(
-        """
+        f"""
         UPDATE cycles AS c SET wake_at = v.until
         FROM unnest(CAST(:ids AS text[]), CAST(:until AS timestamptz[])) AS v(subscription_id, until)
         WHERE c.agency_id = :agency_id AND c.subscription_id = v.subscription_id AND c.stream = :stream
-          AND c.state IN ('due', 'waiting', 'held', 'blocked')
-        """,
+          AND {bulk.still_in("c.state", CYCLE_UNSETTLED)}
+        """,  # noqa: S608
         agency_id=agency_id,
         stream=stream,
         ids=[each[0] for each in until],

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.journeys.diary import Diary
+from tests.table_contents import changed, contents
 
 PAGE = Path(__file__).parents[2] / "docs" / "messages.md"
 AT = "2026-05-20T08:00:00Z"
@@ -99,9 +100,12 @@ def test_the_page_has_a_cell_for_every_state_and_message() -> None:
 def test_a_message_does_to_an_invoice_what_the_page_says(diary: Diary, state: str, message: str) -> None:
     STATES[state](diary)
     diary.settle()
+    rows = contents(diary.store)
     received = diary.say(message.split()[0], id="m-said", invoice_id=INVOICE, **MESSAGES[message])
     answer = received.state if received.state != "rejected" else f"rejected: `{received.field}`"
     assert answer == SAID[state, message]
     assert bool(received.reason) == (received.state in ("rejected", "waiting"))
+    touched = set(changed(rows, contents(diary.store)))
+    assert (touched <= {"inbox", "events"}) == (received.state != "applied")
     diary.settle()
     diary.check()

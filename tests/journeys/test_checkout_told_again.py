@@ -76,3 +76,14 @@ def test_money_kept_without_an_invoice_keeps_its_amount_too(diary: Diary) -> Non
     received = diary.say("subscription.upserted", initial_payment=checkout(amount_minor=1))
     assert (received.state, received.field) == ("rejected", "data.initial_payment.amount_minor")
     diary.check()
+
+
+def test_what_a_late_revision_says_is_kept_whole_or_refused_whole(diary: Diary) -> None:
+    """It tells of money, and of a date that would take a document back: nothing of it is kept."""
+    _begun(diary, revision=3)
+    received = diary.say(
+        "subscription.upserted", "2026-06-02", revision=2, initial_payment=checkout(), bill_from="2026-07-01"
+    )
+    assert (received.state, received.field) == ("rejected", "data.bill_from")
+    assert diary.ask("SELECT initial_payment, bill_from FROM subscriptions") == [(None, None)]
+    assert diary.ask("SELECT count(*) FROM payments WHERE reference = 'pi'") == [(0,)]

@@ -18,6 +18,8 @@ INVOICE = "inv:sub:2026-06-01"
 
 
 class Desk:
+    """An operator at a database with some weeks of billing in it. The commands use the real clock."""
+
     def __init__(self, url: str, diary: Diary) -> None:
         self.url, self.diary = url, diary
 
@@ -28,6 +30,10 @@ class Desk:
 
     def rows(self, line: str) -> list[dict[str, Any]]:
         return [json.loads(each) for each in self.run(f"{line} --json").output.splitlines()]
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        with self.diary.store.transaction() as tx:
+            return [tuple(row) for row in tx.rows(sql)]
 
     def events(self, type_: str) -> list[dict[str, Any]]:
         return [each.data for each in self.diary.events(type_)]

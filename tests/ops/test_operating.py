@@ -1,13 +1,10 @@
 """The operator's hands: each command does what it says, says what it did, and leaves who did it in the audit trail."""
 
 import io
-import json
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 from rich.console import Console
 from sqlalchemy import Engine
 
@@ -21,38 +18,17 @@ from shared.store import migrate
 from shared.store.invariants import violations
 from shared.store.transaction import FixedClock, Store, make_engine
 from tests.journeys.diary import Diary
+from tests.ops.conftest import Desk
 
 
-class Desk:
-    """An operator at a database with some weeks of billing in it. The commands use the real clock."""
-
-    def __init__(self, url: str, diary: Diary) -> None:
-        self.url, self.diary = url, diary
-
-    def run(self, line: str, code: int = 0, **environ: str) -> Result:
-        done = CliRunner().invoke(commands, line.split(), env={"DUECYCLE_DATABASE_URL": self.url, **environ})
-        assert done.exit_code == code, done.output
-        return done
-
-    def rows(self, line: str) -> list[dict[str, Any]]:
-        return [json.loads(each) for each in self.run(f"{line} --json").output.splitlines()]
-
-    def ask(self, sql: str) -> list[tuple[Any, ...]]:
-        with self.diary.store.transaction() as tx:
-            return [tuple(row) for row in tx.rows(sql)]
-
-    def events(self, type_: str) -> list[dict[str, Any]]:
-        return [row[0] for row in self.ask(f"SELECT data FROM events WHERE type = '{type_}' ORDER BY event_id")]  # noqa: S608
-
+class CheckedDesk(Desk):
     def settle(self) -> None:
-        """The pools work off what is due, at the real time."""
-        self.diary.clock.at = datetime.now(UTC)
-        self.diary.world.settle()
+        super().settle()
         assert violations(self.diary.store) == []
 
 
 @pytest.fixture
-def desk(engine: Engine, clock: FixedClock, database_url: str, tmp_path: Path) -> Desk:
+def desk(engine: Engine, clock: FixedClock, database_url: str, tmp_path: Path) -> CheckedDesk:
     """`sub` is billed and paid; `audit` has no price: its invoice is blocked, its order waits."""
     diary = Diary(Store(engine, clock), clock, tmp_path)
     diary.open("2026-05-20")
@@ -61,7 +37,7 @@ def desk(engine: Engine, clock: FixedClock, database_url: str, tmp_path: Path) -
     diary.say("subscription.upserted", subscription_id="audit", service_id="audit")
     diary.hear(b'{"specversion": "1.0", "id": "bad", "source": "/portal", "type": "duecycle.client.upserted.v1"}')
     diary.go("2026-06-10")
-    return Desk(database_url, diary)
+    return CheckedDesk(database_url, diary)
 
 
 def test_blocked_cycles_are_listed_with_why(desk: Desk) -> None:

@@ -1,14 +1,17 @@
 """How the database carries out what runs for every cycle: never each row of a batch against each row of an agency."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ops.bench import floor, seed
 from scheduler.plan import plan
+from shared.store import bulk
 from shared.store.transaction import FixedClock, Store, Tx
 from workers.invoices.issue_invoices import issue_invoices
 
@@ -45,3 +48,15 @@ def test_a_batch_is_not_compared_with_every_cycle_of_the_agency(
     issue_invoices(store, rows[0][0], [row[1] for row in rows])
     expected = [node["Plan Rows"] for node in carried_out["cycles"] if node.get("Relation Name") == "cycles"][-1]
     assert expected > 10  # a plan for one row is a loop over all of them
+
+
+def test_no_update_of_a_batch_trusts_the_statistics_of_a_state() -> None:
+    """Each goes by `bulk.still_in`: a plain comparison is planned for no rows after a night in which nothing was due."""
+    statements = re.compile(r'"""(\s*UPDATE (?:(?!""").)*FROM unnest(?:(?!""").)*)"""', re.DOTALL)
+    found = {
+        f"{path.name}: {sql.split()[1]}"
+        for path in Path(bulk.__file__).parent.glob("*.py")
+        for sql in statements.findall(path.read_text("utf-8"))
+        if re.search(r"\bstate (?:IN|=) ", sql.partition("WHERE")[2])
+    }
+    assert found == set()

@@ -62,11 +62,11 @@ def _follow(
     """A revision of what is known, its lock held."""
     if isinstance(accepted, Stale):
         stored = facts.subscriptions(work.tx, data.agency_id, [data.subscription_id])[data.subscription_id]
-        unkept = checkout_money.take_late(work.tx, agency, stored, data) or bill_from.take_late(
-            work.tx, agency, stored, data
-        )
+        unkept = checkout_money.refused(work.tx, stored, data) or bill_from.late_refused(work.tx, agency, stored, data)
         if unkept is not None:
             return unkept
+        checkout_money.take_late(work.tx, agency, stored, data)
+        bill_from.take_late(work.tx, agency, stored, data)
         upserts.known_earlier(work.tx, data.agency_id, data.subscription_id, change.time)
         late = _history(agency, data, change.time, content_digest(data))
         upserts.keep_late(work.tx, tables.subscription_revisions, _keys(data), late)

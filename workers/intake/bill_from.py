@@ -31,16 +31,18 @@ def refused(tx: Tx, agency: Agency, stored: Subscription, data: SubscriptionUpse
     )
 
 
-def take_late(tx: Tx, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> Refused | None:
-    """An older revision comes late: its date counts if no later one has named any, or is refused."""
+def late_refused(tx: Tx, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> Refused | None:
+    """The same of an older revision that comes late: its date counts only if no later one has named any."""
+    return None if stored.bill_from is not None else refused(tx, agency, stored, data)
+
+
+def take_late(tx: Tx, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> None:
+    """The date of an older revision that comes late, and was not refused."""
     if data.bill_from is None or stored.bill_from is not None:
-        return None
-    wrong = refused(tx, agency, stored, data)
-    if wrong is None:
-        keys = {"agency_id": data.agency_id, "subscription_id": data.subscription_id}
-        upserts.change(tx, tables.subscriptions, keys, {"bill_from": data.bill_from})
-        apply(tx, agency, stored, data)
-    return wrong
+        return
+    keys = {"agency_id": data.agency_id, "subscription_id": data.subscription_id}
+    upserts.change(tx, tables.subscriptions, keys, {"bill_from": data.bill_from})
+    apply(tx, agency, stored, data)
 
 
 def apply(tx: Tx, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> None:

@@ -45,16 +45,13 @@ def refused(tx: Tx, stored: Subscription, data: SubscriptionUpserted) -> Refused
     )
 
 
-def take_late(tx: Tx, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> Refused | None:
-    """An older revision comes late: money that no later one told of counts all the same, or is refused."""
-    wrong = refused(tx, stored, data)
-    if wrong is not None or data.initial_payment is None:
-        return wrong
-    if stored.initial_payment is None or not _same(stored.initial_payment, data):
-        keys = {"agency_id": data.agency_id, "subscription_id": data.subscription_id}
-        upserts.change(tx, tables.subscriptions, keys, {"initial_payment": encoded(data)})
-        settle_initial_payments(tx, agency, [data.subscription_id])
-    return None
+def take_late(tx: Tx, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> None:
+    """An older revision comes late, and is not refused: money that no later one told of counts all the same."""
+    if data.initial_payment is None or (stored.initial_payment is not None and _same(stored.initial_payment, data)):
+        return
+    keys = {"agency_id": data.agency_id, "subscription_id": data.subscription_id}
+    upserts.change(tx, tables.subscriptions, keys, {"initial_payment": encoded(data)})
+    settle_initial_payments(tx, agency, [data.subscription_id])
 
 
 def _same(before: InitialPayment, data: SubscriptionUpserted) -> bool:
