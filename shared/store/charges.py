@@ -150,7 +150,7 @@ def wake_doubtful(tx: Tx, agency_id: str, invoice_id: str) -> None:
 
 def unended(tx: Tx, agency_id: str | None, state: str | None, code: str | None, limit: int) -> list[dict[str, Any]]:
     """Attempts that have not ended, longest first, as operators want to see them. `code`: what it begins with."""
-    rows = tx.rows(
+    return tx.mappings(
         f"""
         SELECT agency_id, invoice_id, attempt, state, code, provider, key, amount_minor, currency, reference,
                coalesce(doubtful_since, planned_at) AS since, sent_at, wake_at
@@ -164,7 +164,6 @@ def unended(tx: Tx, agency_id: str | None, state: str | None, code: str | None, 
         code=code,
         limit=limit,
     )
-    return [dict(row._mapping) for row in rows]
 
 
 def end_open(tx: Tx, agency_id: str, invoice_ids: Collection[str], code: str) -> None:
