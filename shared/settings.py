@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
-from shared.setting_names import PREFIX, unknown_names
+from shared.setting_names import PREFIX, SETTINGS, unknown_names
 
 _ANY_PORT: tuple[str, int] | None = ("127.0.0.1", 0)
 T = TypeVar("T")
@@ -120,6 +120,8 @@ class _Reader:
 
     def text(self, name: str) -> str:
         """The variable, or what stands in the file that `<name>_FILE` names; "" if there is neither."""
+        if name not in SETTINGS:  # whoever sets it would be told that there is no such setting
+            raise LookupError(f"{name} is read, but not listed in shared/setting_names.py")
         value = self._environ.get(PREFIX + name, "").strip()
         file = self._environ.get(f"{PREFIX}{name}_FILE", "").strip()
         if value or not file:
