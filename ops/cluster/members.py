@@ -10,7 +10,7 @@ from pathlib import Path
 from shared.broker.private import free_ports
 from shared.messages.work import POOLS
 
-KINDS = ("scheduler", *POOLS)
+KINDS = ("scheduler", *POOLS, "webhooks")
 RESTART_SECONDS = 1.0  # a process that dies at once must not be started in a tight loop
 STOP_SECONDS = 30
 WATCHDOG = 'read -r _; kill -TERM "$1" 2>/dev/null'

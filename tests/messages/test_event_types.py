@@ -12,7 +12,8 @@ NAMES = re.compile(
     r'\.[a-z_]+)"'
 )
 PARTS = re.compile(r'f"(change|cycle|charge|refund)\.\{')
-LOGGED = {"change.failed", "charge.unlisted_code", "schedule.set_aside"}  # lines in the log, not events
+# Lines in the log or of a history, not events.
+LOGGED = {"change.failed", "charge.unlisted_code", "schedule.set_aside", "charge.dropped"}
 BUILT = {
     "change": {"change.applied", "change.repeated", "change.stale", "change.rejected", "change.waiting"},
     "cycle": {f"cycle.{state}" for state in ("skipped", "cancelled")},
