@@ -6,7 +6,6 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from http.client import HTTPConnection
 from typing import NamedTuple
 
@@ -69,14 +68,9 @@ class Webhooks:
     def ask(self) -> str:
         """Send the next one. Returns what is wrong."""
         self._number += 1
-        event = {
-            "id": f"evt_{self._number}",
-            "object": "event",
-            "type": "customer.updated",
-            "created": int(time.time()),
-        }
-        body = json.dumps({**event, "data": {"object": {"id": "cus_1", "object": "customer"}}}).encode()
         at = int(time.time())
+        event = {"id": f"evt_{self._number}", "object": "event", "type": "customer.updated", "created": at}
+        body = json.dumps({**event, "data": {"object": {"id": "cus_1", "object": "customer"}}}).encode()
         signed = hmac.new(self._secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
         return _asked(self._port, "POST", self._path, body, {"Stripe-Signature": f"t={at},v1={signed}"})
 
@@ -127,7 +121,7 @@ class Changes:
         subject = message_subject("/probe", id_)
         data = {"agency_id": self._agency_id, "client_id": "probe", "revision": self._number, "name": "P"}
         change = {"specversion": "1.0", "id": id_, "source": "/probe", "type": "duecycle.client.upserted.v1"}
-        whole = {**change, "time": datetime.now(UTC).isoformat(), "data": {**data, "email": "p@drill.example"}}
+        whole = {**change, "time": "2026-06-01T00:00:00Z", "data": {**data, "email": "p@drill.example"}}
         self._publisher.publish_all([Outgoing(CHANGES_EXCHANGE, "drill", json.dumps(whole).encode())], timeout=PATIENCE)
         with self._news:
             answered = self._news.wait_for(lambda: subject in self._answered, PATIENCE)

@@ -51,6 +51,10 @@ CHARGE_OUTCOMES = Counter(
     "Answers of payment providers, by provider and outcome.",
     ["provider", "outcome"],
 )
+CHARGES_PUT_BACK = Counter(
+    "duecycle_charge_messages_put_back_total",
+    "Messages of charges left for five seconds because their agency's slow calls held half of the process.",
+)
 UNLISTED_DECLINES = Counter(
     "duecycle_unlisted_declines_total",
     "Declines with a code that no table lists: they are retried a few times; judge the code and add it.",
