@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from shared.domain.pacing import allowance, spent
 from shared.messages import Due
-from shared.messages.work import Load, Pool
+from shared.messages.work import IDS_MAX, Load, Pool
 from shared.store import accounts, pauses, waking
 from shared.store.transaction import Store, Tx
 from shared.store.waking import Cut, Woken
@@ -17,7 +17,13 @@ IN_FLIGHT_MAX = 64
 REFILL_BELOW = 16  # a pool that has enough to do is left alone: rows that gather meanwhile make fuller messages
 FAIR_SHARE = 4  # a quarter of a pool for one agency while others wait
 ALONE_AFTER_TRIES = 3
-BATCHES: Mapping[Pool, int] = {"intake": 50, "invoices": 500, "charges": 20, "orders": 500, "notices": 50}
+BATCHES: Mapping[Pool, int] = {
+    "intake": 50,
+    "invoices": IDS_MAX,
+    "charges": 20,
+    "orders": IDS_MAX,
+    "notices": 50,
+}
 
 
 class Bell(Protocol):

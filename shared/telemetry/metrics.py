@@ -19,7 +19,7 @@ MESSAGES = Counter(
 )
 DROPPED = Counter(
     "duecycle_dropped_messages_total",
-    "Messages that were acknowledged unread: undecodable, or for an unknown_actor.",
+    "Messages that were acknowledged unread: undecodable, for an unknown_actor, or unexpected (they say more than we send).",
     ["pool", "why"],
 )
 RUNG = Counter("duecycle_messages_rung_total", "Messages that the scheduler has sent to a pool.", ["pool"])
