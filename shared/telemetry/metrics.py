@@ -26,6 +26,11 @@ RUNG = Counter("duecycle_messages_rung_total", "Messages that the scheduler has 
 TICKS = Counter(
     "duecycle_ticks_total", "Looks of the scheduler at what is due, by outcome: done or failed.", ["outcome"]
 )
+CLOCK_STOPPED = Gauge(
+    "duecycle_clock_stopped",
+    "1 while this process does nothing because the database's clock can't be trusted, else 0.",
+    multiprocess_mode="max",
+)
 EVENTS_PUBLISHED = Counter("duecycle_events_published_total", "Events that the exchange has confirmed.")
 EVENTS_REFUSED = Counter(
     "duecycle_event_refusals_total", "Tries to publish an event that a queue refused or left without an answer."
