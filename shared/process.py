@@ -14,9 +14,10 @@ from shared.broker.errors import BrokerError
 from shared.broker.topology import Role
 from shared.settings import Settings
 from shared.store import migrate
+from shared.store.clock_watch import ClockStoppedError, ClockWatch
 from shared.store.errors import is_connection_error, unreachable
-from shared.store.transaction import Store, make_engine
-from shared.telemetry import http
+from shared.store.transaction import Store, machine_now, make_engine
+from shared.telemetry import http, metrics
 
 log = structlog.get_logger()
 
@@ -45,11 +46,12 @@ class Process:
                 pool_size=connections,
                 statement_timeout_ms=milliseconds,
                 application_name=self.name[:63],
-            )
+            ),
+            watch=ClockWatch(self.name, machine_now, settings.clock_jump, on_change=metrics.CLOCK_STOPPED.set),
         )
         self.alive: Callable[[], bool] = lambda: True
         self.takes_more: Callable[[], str | None] = lambda: None
-        checks: dict[str, Callable[[], str | None]] = {"database": self._database}
+        checks: dict[str, Callable[[], str | None]] = {"database": self._database, "clock": self._clock}
         if role == "webhooks":
             checks["listener"] = lambda: self.takes_more()
         else:
@@ -57,12 +59,12 @@ class Process:
         self._server = http.serve(settings.http, checks, alive=lambda: self.alive())
 
     def wait_for_surroundings(self, stop: Event | None) -> None:
-        """Return once the schema is right and the broker has what this process needs.
+        """Return once the schema is right, the database's clock can be trusted, and the broker has what this process needs.
 
         Until then it says what is wrong and looks again, with growing waits, and raises Stopped when `stop` is set. Without
         a `stop` it looks once and raises RuntimeError: whoever started the process starts it again.
         """
-        for what, wrong in (("database", self._database), ("broker", self._broker)):
+        for what, wrong in (("database", self._database), ("clock", self._clock), ("broker", self._broker)):
             backoff = Backoff()
             while (words := wrong()) is not None:
                 log.error(f"{what}.awaited", reason=words)
@@ -84,6 +86,17 @@ class Process:
             if not is_connection_error(error):
                 raise
             return f"can't be reached: {unreachable(error)}"
+
+    def _clock(self) -> str | None:
+        try:
+            with self.store.transaction():
+                return None
+        except ClockStoppedError as stopped:
+            return str(stopped)
+        except Exception as error:
+            if not is_connection_error(error):
+                raise
+            return None  # the database's own check says so
 
     def _broker(self) -> str | None:
         if self.role == "webhooks":

@@ -31,7 +31,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     (None: nowhere; port 0: any free one). `webhooks`: where
     the providers' webhooks and the pages to pay by are served; clients reach those under `public_url`, whose addresses
     `link_secret` signs; `proxies` in front of them speak for many. `mail_url`: see `shared/documents/delivery.py`. `lease`:
-    how long rung work may take before it is rung again; whatever a worker waits for is at most half of it.
+    how long rung work may take before it is rung again; whatever a worker waits for is at most half of it. `clock_jump`: how
+    far the database's clock may stray from our own counting before nothing is done by it.
     """
 
     database_url: str = ""
@@ -47,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lease: timedelta = timedelta(minutes=2)
     statement_timeout: timedelta = timedelta(seconds=10)
     stop_within: timedelta = timedelta(seconds=20)
+    clock_jump: timedelta = timedelta(minutes=2)
     log_level: str = "info"
 
     def __repr__(self) -> str:
@@ -71,6 +73,7 @@ def load(environ: Mapping[str, str] = os.environ, needs: tuple[str, ...] = ("DAT
         lease=reader.read("LEASE_SECONDS", timedelta(minutes=2), _seconds(4, 3600)),
         statement_timeout=reader.read("STATEMENT_TIMEOUT_SECONDS", timedelta(seconds=10), _seconds(1, 1800)),
         stop_within=reader.read("STOP_SECONDS", timedelta(seconds=20), _seconds(1, 600)),
+        clock_jump=reader.read("CLOCK_JUMP_SECONDS", timedelta(minutes=2), _seconds(10, 3600)),
         log_level=reader.read("LOG_LEVEL", "info", _level),
     )
     if bool(found.public_url) != bool(found.link_secret):

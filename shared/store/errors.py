@@ -1,6 +1,7 @@
 """Which database errors speak of the data (bisect to the bad row) and which of the moment (leave every row due)."""
 
 import re
+from typing import Literal
 
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoSessionFreeError
@@ -33,6 +34,26 @@ def is_data_error(error: BaseException) -> bool:
         sqlstate = getattr(error.orig, "sqlstate", None)
         return isinstance(error, DataError) or (sqlstate is not None and sqlstate.startswith(_DATA_CLASSES))
     return isinstance(error, Exception) and not isinstance(error, OSError | MemoryError | NoSessionFreeError)
+
+
+# Out of memory, a configured limit, a limit of the program (too long, too deep, too many parameters), and a message that is
+# longer than the protocol has room for.
+_SIZE = ("53200", "53400", "54", "08P01")
+_TIME = ("25P03", "25P04")  # a transaction that idled, or lasted, for too long
+
+
+def limit_of(error: BaseException) -> Literal["size", "time"] | None:
+    """Which limit a statement or its result has hit, None if it was none: fewer rows at a time may stay below it."""
+    if isinstance(error, MemoryError):
+        return "size"
+    if not isinstance(error, DBAPIError):
+        return None
+    sqlstate = getattr(error.orig, "sqlstate", None) or ""
+    if sqlstate.startswith(_SIZE):
+        return "size"
+    # An operator's cancelling has the same state as the statement's timeout, in other words.
+    timed_out = sqlstate == "57014" and "statement timeout" in str(error.orig)
+    return "time" if timed_out or sqlstate in _TIME else None
 
 
 def describe(error: BaseException) -> str:

@@ -8,7 +8,8 @@ from shared.messages import EVENT_TYPES
 
 ROOT = Path(__file__).parents[2]
 NAMES = re.compile(
-    r'"((?:account|books|change|refund|link|inquiry|invoice|notice|order|cycle|charge|dunning|series|schedule|payment|subscription|pool)'
+    r'"((?:account|books|change|refund|link|inquiry|invoice|notice|order|cycle|charge|dunning|series|schedule|payment|subscription|pool'
+    r"|clock)"
     r'\.[a-z_]+)"'
 )
 PARTS = re.compile(r'f"(change|cycle|charge|refund)\.\{')

@@ -70,6 +70,18 @@ deployment = Table(
     CheckConstraint("one", name="only_one"),
 )
 
+# The database's clock was seen to jump; no process trusts it until it is back, or an operator has accepted it.
+clock_jumps = Table(
+    "clock_jumps",
+    metadata,
+    Column("jump_id", BigInteger, Identity(), primary_key=True),
+    instant("expected_at"),
+    instant("seen_at"),
+    text("found_by"),
+    instant("ended_at", null=True),
+    text("accepted_by", null=True),
+)
+
 # A webhook whose provider has not said yet whether it sent it; gone once that is known.
 unproven_webhooks = Table(
     "unproven_webhooks",
