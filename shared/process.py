@@ -27,7 +27,8 @@ class Stopped(Exception):  # noqa: N818 - it states what happened
 
 class Process:
     """What a process holds from its first moment on. `alive` is asked by /healthz, `checks` by /readyz; `takes_more` of a
-    process that listens to the web says why it can take no more for now.
+    process that listens to the web says why it can take no more for now, `paused` of one that an operator told to stand still
+    that it does: /readyz tells it too, and is 200 all the same.
 
     Everything that holds a connection is made here, in the process that uses it, never before a fork. `role` is what the
     process is on the broker, with which `webhooks` has nothing to do; `connections` how many sessions with the database it
@@ -49,12 +50,13 @@ class Process:
         )
         self.alive: Callable[[], bool] = lambda: True
         self.takes_more: Callable[[], str | None] = lambda: None
+        self.paused: Callable[[], str | None] = lambda: None
         checks: dict[str, Callable[[], str | None]] = {"database": self._database}
         if role == "webhooks":
             checks["listener"] = lambda: self.takes_more()
         else:
             checks["broker"] = lambda: reachable(settings.broker_urls, f"{self.name} probe")
-        self._server = http.serve(settings.http, checks, alive=lambda: self.alive())
+        self._server = http.serve(settings.http, checks, alive=lambda: self.alive(), paused=lambda: self.paused())
 
     def wait_for_surroundings(self, stop: Event | None) -> None:
         """Return once the schema is right and the broker has what this process needs.
