@@ -14,9 +14,9 @@ import trustme
 from click.testing import CliRunner
 
 from ops.cli import commands
-from shared.broker.check import reachable
 from shared.broker.private import PrivateRabbitmq, free_ports
 from shared.store.errors import unreachable
+from tests.broker.words import reachable
 from tests.test_readme import ROOT, typed
 
 Answer = Callable[[socket.socket], None]
