@@ -52,12 +52,15 @@ def charge_command() -> None:
 
 @charge_command.command("list")
 @agency_option
-@click.option("--state", type=click.Choice(["due", "sending", "unknown", "pending", "action_required"]))
+@click.option("--state", type=click.Choice(["planned", "due", "sending", "unknown", "pending", "action_required"]))
 @click.option("--code", help="Only those with this code, such as secret_missing or needs_a_person.")
 @limit_option
 @json_option
 def list_command(agency: str | None, state: str | None, code: str | None, limit: int, *, as_json: bool) -> None:
-    """List attempts that have not ended, longest first; with the reason of those that can't go out."""
+    """List attempts that have not ended, longest first; with the reason of those that can't go out.
+
+    An attempt is planned until its time has come, and due from then on.
+    """
     with open_store() as store, store.transaction() as tx:
         rows = charges.unended(tx, agency, state, code, limit)
     print_rows(rows, COLUMNS, as_json=as_json, none="no attempt is open")

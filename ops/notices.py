@@ -14,7 +14,7 @@ from shared.store.locks import lock_subject
 from shared.store.notice_desk import Listed, Wanted
 from shared.store.transaction import Store
 
-STATES = ("due", "failed", "skipped", "sent")
+STATES = ("planned", "due", "failed", "skipped", "sent")
 ALL = 100_000
 COLUMNS = {
     "agency_id": "agency",
@@ -41,7 +41,10 @@ def notices_command() -> None:
 @limit_option
 @json_option
 def list_command(agency: str | None, state: str | None, outcome: str | None, limit: int, *, as_json: bool) -> None:
-    """List mails that were given up, and those that were refused and are tried again; oldest first."""
+    """List mails that were given up, and those that were refused and are tried again; oldest first.
+
+    One that is tried again later is planned, and due once that time has come.
+    """
     with open_store() as store, store.transaction() as tx:
         found = notice_desk.listed(tx, Wanted(agency, state, outcome), limit)
     rows = [{**each._asdict(), "last_try_at": _last_try(each)} for each in found]
@@ -50,7 +53,7 @@ def list_command(agency: str | None, state: str | None, outcome: str | None, lim
 
 def _last_try(row: Listed) -> Any:
     trouble = next((each for each in TROUBLES if each == row.outcome), None)
-    return last_try(trouble, row.refused_since) if trouble is not None and row.state == "due" else None
+    return last_try(trouble, row.refused_since) if trouble is not None and row.state in ("planned", "due") else None
 
 
 def _chosen_options(command: Callable[..., Any]) -> Callable[..., Any]:

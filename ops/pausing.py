@@ -1,7 +1,5 @@
 """`duecycle pause` and `duecycle resume`: let a pool stand still for a while; its rows stay due."""
 
-from typing import Any
-
 import click
 
 from ops.connect import open_store
@@ -12,24 +10,7 @@ from shared.store.locks import lock_subject
 from shared.store.operating import agency_known
 from shared.store.transaction import Store, Tx
 
-
-class Pausable(click.Choice[str]):
-    """A pool that can stand still; of the others it is told what to do instead."""
-
-    def __init__(self) -> None:
-        super().__init__(pauses.PAUSABLE)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if value in POOLS and value not in pauses.PAUSABLE:
-            self.fail(f"{value} can't be paused; {INSTEAD[value]}", param, ctx)
-        return super().convert(value, param, ctx)
-
-
-INSTEAD = {
-    "orders": "end its processes (in Docker: --scale orders=0): orders stay due meanwhile; or pause invoices, which come first",
-    "intake": "end its processes (in Docker: --scale intake=0): upstream's messages wait in their queue meanwhile",
-}
-pool_argument = click.argument("pool", type=Pausable())
+pool_argument = click.argument("pool", type=click.Choice(POOLS))
 of_agency = click.option("--agency", help="Only for this agency [all of them].")
 
 
@@ -39,7 +20,11 @@ of_agency = click.option("--agency", help="Only for this agency [all of them].")
 @click.option("--reason", help="Why, for whoever looks at it later.")
 @by_option
 def pause_command(pool: str, agency: str | None, reason: str | None, by: str | None) -> None:
-    """Ring POOL for nothing new until it is resumed. What is under way is finished; what falls due waits."""
+    """Let POOL take nothing new until it is resumed. What is under way is finished; what falls due waits.
+
+    Intake stops within seconds, for all agencies: their messages lie in one queue, and wait there. A scheduler that starts
+    meanwhile plans no new cycles before intake has caught up.
+    """
     with open_store() as store, store.transaction() as tx:
         _begin(tx, pool, agency)
         if pauses.add(tx, pool, agency or pauses.EVERYBODY, reason):
@@ -74,6 +59,12 @@ def _resume(store: Store, pool: str, agency: str | None, by: str) -> None:
 
 
 def _begin(tx: Tx, pool: str, agency: str | None) -> None:
+    if pool == "intake" and agency is not None:
+        raise click.BadParameter(
+            "intake stands still for all agencies or for none, because their messages lie in one queue; leave it out, or pause"
+            " orders, invoices, charges and notices of this agency",
+            param_hint="--agency",
+        )
     lock_subject(tx, f"pool/{pool}")
     if agency is not None and not agency_known(tx, agency):
         raise click.BadParameter(f"there is no agency {agency}", param_hint="--agency")

@@ -108,7 +108,7 @@ _REST = {
     "rechecks": "changed facts to be looked at",
     "refunds_open": "refunds that have not ended",
     "failing_invoices": "open failed invoices",
-    "notices_due": "notices to be sent",
+    "notices_due": "notices to be sent now",
     "notices_failed": "notices given up",
     "inbox_waiting": "messages of upstream that wait",
     "inbox_rejected": "messages of upstream rejected",
@@ -172,7 +172,7 @@ def _rest(told: Mapping[str, Any]) -> Table:
     table = _table("what", "count", "oldest")
     rows = [(f"charges {state}", each) for state, each in told["charges"].items()]
     rows += [(f"charges and refunds stuck: {reason}", each) for reason, each in told["charges_stuck"].items()]
-    rows += [(f"notices to be sent: {outcome}", each) for outcome, each in told["notices"].items()]
+    rows += [(f"notices not sent yet: {outcome}", each) for outcome, each in told["notices"].items()]
     rows += [(label, told["rest"][name]) for name, label in _REST.items()]
     for label, each in rows:
         if each["count"]:

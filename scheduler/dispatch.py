@@ -156,7 +156,7 @@ def _take(store: Store, pool: Pool, room: int, valve: Valve) -> Taken:
 
 def _paused(tx: Tx, pool: Pool) -> list[str] | None:
     """Agencies for which an operator lets the pool stand still; None if it does for all."""
-    found = [pause.agency_id for pause in pauses.listed(tx, pool)] if pool in pauses.PAUSABLE else []
+    found = [pause.agency_id for pause in pauses.listed(tx, pool)]
     return None if pauses.EVERYBODY in found else found
 
 

@@ -1,6 +1,7 @@
 """The cluster's figures, counted in SQL every few seconds by the scheduler alone, and exported as gauges.
 
-Old figures must not look fresh: their age is a figure too, and when the database can't be asked they say so.
+Old figures must not look fresh. When the database can't be reached they are dropped at once, else when three counts in a row
+are missing; what is left then is `duecycle_figures_up` at 0.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,17 +14,20 @@ import structlog
 from shared.domain.mailing import TROUBLES
 from shared.domain.states import STUCK_REASONS, UNSETTLED_REASONS
 from shared.error_words import safe_words
+from shared.messages.work import POOLS
 from shared.store import figures
+from shared.store.errors import is_connection_error
 from shared.store.figures import Count, Figures
 from shared.store.transaction import Store
 from shared.telemetry.truth import Described, Sample
 
 EVERY_SECONDS = 10.0
 SHARE = 10  # counting takes at most a tenth of the time
+MISSED = 3  # counts in a row without which the figures are too old to be told
 STREAMS = ("order", "invoice")
 STATES = ("due", "waiting", "held", "blocked")
 NONE = Count(0, None)
-CHARGE_STATES = ("due", "sending", "unknown", "pending", "action_required")
+CHARGE_STATES = ("planned", "due", "sending", "unknown", "pending", "action_required")
 log = structlog.get_logger()
 
 DESCRIBED: Mapping[str, Described] = {
@@ -34,21 +38,24 @@ DESCRIBED: Mapping[str, Described] = {
     "duecycle_schedules_due": Described("Schedules whose next cycle has come and is not planned yet."),
     "duecycle_oldest_schedule_seconds": Described("How long the oldest of these has waited to be planned."),
     "duecycle_failing_invoices": Described("Open invoices whose collection failed."),
-    "duecycle_charges": Described("Attempts to collect that have not ended, by state.", ("state",)),
+    "duecycle_charges": Described(
+        "Attempts to collect that have not ended, by state: planned for later, due now, or under way.", ("state",)
+    ),
     "duecycle_oldest_unknown_charge_seconds": Described("How long the oldest attempt has had no known outcome."),
     "duecycle_charges_stuck": Described(
         "Attempts, refunds and payment links that are stuck or have no known outcome, by reason.", ("reason",)
     ),
     "duecycle_refunds": Described("Refunds that have not ended."),
     "duecycle_oldest_refund_seconds": Described("How long the oldest of these has been asked for."),
-    "duecycle_notices_due": Described("Notices that are to be sent."),
+    "duecycle_notices_due": Described("Notices that are to be sent now."),
+    "duecycle_oldest_notice_seconds": Described("How long the oldest of these has been due."),
     "duecycle_notices": Described(
-        "Notices that are to be sent, by what became of the latest try: untried, or whose trouble it is.", ("outcome",)
+        "Notices that are not sent yet, now or later, by what became of the latest try: untried, or whose trouble it is.",
+        ("outcome",),
     ),
     "duecycle_oldest_untried_notice_seconds": Described(
         "How long the oldest of those has waited that were never tried."
     ),
-    "duecycle_oldest_notice_seconds": Described("How long the oldest of these has waited."),
     "duecycle_notices_failed": Described("Notices that could not be sent and are given up."),
     "duecycle_inbox_messages": Described("Messages of upstream that wait or were rejected.", ("state",)),
     "duecycle_oldest_inbox_waiting_seconds": Described("How long the oldest waiting message of upstream has waited."),
@@ -74,7 +81,9 @@ DESCRIBED: Mapping[str, Described] = {
     "duecycle_scheduler_beat_age_seconds": Described("How long ago any scheduler has looked at what is due."),
     "duecycle_figures_age_seconds": Described("How long ago these figures were counted."),
     "duecycle_figures_seconds": Described("How long counting them took."),
-    "duecycle_figures_up": Described("1 if the last count succeeded, 0 if the database could not be asked."),
+    "duecycle_figures_up": Described(
+        "1 while the cluster's figures are told, 0 when they are not: the database can't be reached, or they are too old."
+    ),
 }
 
 
@@ -86,16 +95,19 @@ class Exporter:
         self._lock = Lock()
         self._figures: Figures | None = None
         self._counted_at = self._seconds = 0.0
-        self._up = False
+        self._away = False
 
     def loop(self, stop: Event) -> None:
         """Count until `stop` is set; seldom enough that counting stays cheap, however long it takes."""
         while not stop.is_set():
             self.count()
-            stop.wait(max(self._every, self._seconds * SHARE))
+            stop.wait(self._pause())
+
+    def _pause(self) -> float:
+        return max(self._every, self._seconds * SHARE)
 
     def count(self) -> None:
-        """Count once. A database that can't be asked is told by the figures themselves."""
+        """Count once. When the database can't be reached, there are no figures until it can."""
         began = self._monotonic()
         try:
             with self._store.transaction() as tx:
@@ -103,19 +115,20 @@ class Exporter:
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the next count may work
             log.warning("figures.failed", error=safe_words(error))
             with self._lock:
-                self._up = False
+                self._away = isinstance(error, OSError) or is_connection_error(error)
             return
         with self._lock:
-            self._figures, self._up = found, True
+            self._figures, self._away = found, False
             self._counted_at, self._seconds = self._monotonic(), self._monotonic() - began
 
     def samples(self) -> Iterator[Sample]:
-        """The figures as samples, with their age."""
+        """The figures as samples, with their age; of those that can't be trusted any more only that it is so."""
         with self._lock:
-            found, up, seconds = self._figures, self._up, self._seconds
+            found, away, seconds = self._figures, self._away, self._seconds
             age = self._monotonic() - self._counted_at
-        yield Sample("duecycle_figures_up", (), float(up))
-        if found is None:
+            told = found is not None and not away and age <= MISSED * self._pause()
+        yield Sample("duecycle_figures_up", (), float(told))
+        if found is None or not told:
             return
         yield Sample("duecycle_figures_age_seconds", (), age)
         yield Sample("duecycle_figures_seconds", (), seconds)
@@ -151,7 +164,7 @@ def samples_of(found: Figures) -> Iterator[Sample]:
     yield Sample("duecycle_refused_duplicates", (), found.refused_duplicates)
     yield Sample("duecycle_late_releases", (), found.late_releases)
     yield Sample("duecycle_accounts_paused", (), found.accounts_paused)
-    for pool in ("charges", "invoices", "notices"):
+    for pool in POOLS:
         yield Sample("duecycle_pauses", (pool,), found.paused.get(pool, 0))
 
 

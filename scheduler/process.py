@@ -12,7 +12,8 @@ from scheduler.outgoing import RabbitExchange
 from scheduler.relay import Relaying, relay_pass
 from scheduler.tick import Scheduler
 from shared.broker.bell import RabbitBell
-from shared.broker.names import CHANGES_QUEUE
+from shared.broker.errors import BrokerError
+from shared.broker.names import CHANGES_QUEUE, queue_of
 from shared.broker.publisher import Publisher
 from shared.messages import Due
 from shared.process import Process, Stopped
@@ -58,6 +59,15 @@ class Pulse:
         return all(monotonic() - beat < self._silent for beat in self._beats.values())
 
 
+def unanswered(publisher: Publisher) -> str | None:
+    """None if the broker answers on the publisher's connection, else why not. Opens none."""
+    try:
+        publisher.load(queue_of("orders"))
+    except BrokerError as error:
+        return str(error)
+    return None
+
+
 def run(settings: Settings, stop: Event) -> None:
     """Work until `stop` is set, then finish the steps under way and end."""
     process = Process("scheduler", settings, CONNECTIONS)
@@ -88,6 +98,7 @@ def _loops(process: Process, publisher: Publisher, listener: Listener, stop: Eve
     Truth(DESCRIBED, exporter.samples).register()
     pulse = Pulse("tick", "relay", silent=SILENT_TIMEOUTS * process.settings.statement_timeout.total_seconds())
     process.alive = pulse.alive
+    process.connected = lambda: unanswered(publisher)
 
     relaying = Relaying(lambda: relay_pass(store, exchange))
 

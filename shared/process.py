@@ -9,7 +9,7 @@ from typing import Literal
 import structlog
 
 from shared.broker.backoff import Backoff
-from shared.broker.check import check_broker, reachable
+from shared.broker.check import check_broker
 from shared.broker.errors import BrokerError
 from shared.broker.topology import Role
 from shared.settings import Settings
@@ -27,8 +27,10 @@ class Stopped(Exception):  # noqa: N818 - it states what happened
 
 
 class Process:
-    """What a process holds from its first moment on. `alive` is asked by /healthz, `checks` by /readyz; `takes_more` of a
-    process that listens to the web says why it can take no more for now.
+    """What a process holds from its first moment on. `alive` is asked by /healthz, `connected` by /readyz: it says why the
+    broker does not answer on the connection that the process works on, and opens none of its own. `takes_more` of a
+    process that listens to the web says why it can take no more for now, `paused` of one that an operator told to stand still
+    that it does: /readyz tells it too, and is 200 all the same.
 
     Everything that holds a connection is made here, in the process that uses it, never before a fork. `role` is what the
     process is on the broker, with which `webhooks` has nothing to do; `connections` how many sessions with the database it
@@ -50,13 +52,15 @@ class Process:
             watch=ClockWatch(self.name, machine_now, settings.clock_jump, on_change=metrics.CLOCK_STOPPED.set),
         )
         self.alive: Callable[[], bool] = lambda: True
+        self.connected: Callable[[], str | None] = lambda: "no connection yet"
         self.takes_more: Callable[[], str | None] = lambda: None
+        self.paused: Callable[[], str | None] = lambda: None
         checks: dict[str, Callable[[], str | None]] = {"database": self._database, "clock": self._clock}
         if role == "webhooks":
             checks["listener"] = lambda: self.takes_more()
         else:
-            checks["broker"] = lambda: reachable(settings.broker_urls, f"{self.name} probe")
-        self._server = http.serve(settings.http, checks, alive=lambda: self.alive())
+            checks["broker"] = lambda: self.connected()
+        self._server = http.serve(settings.http, checks, alive=lambda: self.alive(), paused=lambda: self.paused())
 
     def wait_for_surroundings(self, stop: Event | None) -> None:
         """Return once the schema is right, the database's clock can be trusted, and the broker has what this process needs.

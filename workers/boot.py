@@ -38,6 +38,7 @@ class WorkerProcess(Process):
             middleware=[Watching(pool, metrics.message_done), self.stalling, self.alongside],
             on_dropped=partial(metrics.message_dropped, pool),
         )
+        self.connected = self.broker.unanswered
 
     def close(self) -> None:
         """Let go of every connection."""

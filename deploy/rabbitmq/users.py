@@ -59,7 +59,10 @@ PERMISSIONS = {
     ),
     "upstream": (only(), only(CHANGES), only()),
     "consumer": (only(), only(), only(queue("events"))),
+    "monitoring": (only(), only(), only()),
 }
+# Who sees RabbitMQ's own pages and their API; of a virtual host only who may enter it.
+TAGS = {"monitoring": ["monitoring"]}
 
 
 def hashed(password: str) -> str:
@@ -75,7 +78,7 @@ def definitions(passwords: dict[str, str]) -> dict[str, object]:
             "name": role,
             "password_hash": hashed(password),
             "hashing_algorithm": "rabbit_password_hashing_sha256",
-            "tags": [],
+            "tags": TAGS.get(role, []),
         }
         for role, password in passwords.items()
     ]

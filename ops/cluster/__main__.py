@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 
 from ops.bench import seed
-from ops.cluster.local import LocalCluster
+from ops.cluster.local import MONITORING, LocalCluster
 from ops.cluster.members import KINDS, Members
 from ops.status import Picture
 from shared.settings import load
@@ -96,6 +96,8 @@ def scaled(members: Members, wishes: Path) -> list[str]:
 def _write_environment(folder: Path, cluster: LocalCluster) -> None:
     lines = [f"export {name}='{value}'\n" for name, value in cluster.environ.items()]
     lines.append(f"export PATH='{Path(sys.executable).parent}':\"$PATH\"\n")  # so that `duecycle` is found
+    api = cluster.rabbitmq.management
+    lines.append(f"# RabbitMQ's pages: {api.removesuffix('/api')}, as {MONITORING} with the password {MONITORING}\n")
     path = folder / "env"
     path.touch(mode=0o600)
     path.write_text("".join(lines))

@@ -12,6 +12,13 @@ from shared.store import migrate
 from shared.store.embedded import EmbeddedPostgres
 
 ONE_OF_EACH: Mapping[str, int] = {"scheduler": 1, **{str(pool): 1 for pool in POOLS}}
+MONITORING = "monitoring"  # a user, and its password
+
+
+def add_monitoring(rabbitmq: PrivateRabbitmq, vhost: str = "%2F") -> None:
+    """Make the user that may look at a virtual host in RabbitMQ's management pages, and do nothing there."""
+    rabbitmq.manage("PUT", f"users/{MONITORING}", {"password": MONITORING, "tags": "monitoring"})
+    rabbitmq.permit(vhost, MONITORING, "^$", "^$", "^$")
 
 
 class LocalCluster:
@@ -61,6 +68,7 @@ class LocalCluster:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.postgres.start()
             self.rabbitmq.start()
+            add_monitoring(self.rabbitmq)
             migrate.upgrade(self.database_url)
             self.members = Members({**os.environ, **self.environ}, self.folder / "logs", self._words)
             for kind, count in sizes.items():

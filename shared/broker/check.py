@@ -1,4 +1,4 @@
-"""Is the broker what we need it to be? Asked once at the start, in full; and in passing by the readiness probe."""
+"""Is the broker what we need it to be? Asked once at the start, in full."""
 
 import socket
 import ssl
@@ -146,15 +146,6 @@ def _try_publishing(connection: pika.BlockingConnection, url: str) -> None:
     raise BrokerError(
         f"{shown(url)} took a message for a queue that does not exist: confirms or 'mandatory' do not work there"
     )
-
-
-def reachable(urls: Sequence[str], name: str) -> str | None:
-    """None if a connection can be made, else why not."""
-    try:
-        with connected(urls, name):
-            return None
-    except BrokerError as error:
-        return str(error)
 
 
 def queue_loads(urls: Sequence[str], name: str) -> dict[str, tuple[int, int] | None]:

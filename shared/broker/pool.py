@@ -10,6 +10,8 @@ dramatiq is pinned, and tests hold what is relied upon.
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -21,7 +23,7 @@ from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer, _RabbitmqMessage
 from dramatiq.errors import ConnectionClosed
 from dramatiq.logging import get_logger
-from pika.exceptions import AMQPChannelError, AMQPConnectionError
+from pika.exceptions import AMQPChannelError, AMQPConnectionError, ConnectionWrongStateError
 
 from shared.broker.address import parameters
 from shared.broker.answering import answered_within
@@ -32,6 +34,7 @@ from shared.broker.wire import UnreadError, read
 from shared.messages.work import Pool
 
 IDLE_SECONDS = 20.0
+ANSWER_SECONDS = 3.0
 log = structlog.get_logger()
 
 
@@ -87,6 +90,10 @@ class PoolBroker(RabbitmqBroker):
         self._consumer = consumer
         return consumer
 
+    def unanswered(self) -> str | None:
+        """None if the broker answers on the connection that the pool consumes on, else why not. Opens none; for any thread."""
+        return "no connection yet" if self._consumer is None else self._consumer.unanswered()
+
     def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
         """Refuses: only the scheduler publishes. Raises RuntimeError."""
         raise RuntimeError(f"a pool publishes nothing, but was told to send {message.actor_name} (delay {delay})")
@@ -141,6 +148,21 @@ class PoolConsumer(_RabbitmqConsumer):
             return None
         self.known_tags.add(method.delivery_tag)
         return message
+
+    def unanswered(self) -> str | None:
+        """None if the broker answers about this queue within a moment, else why not. For any other thread."""
+        answer: Future[None] = Future()
+
+        def ask() -> None:
+            answer.set_result(self.channel.queue_declare(self.queue_name, passive=True) and None)
+
+        try:
+            self.connection.add_callback_threadsafe(ask)
+            return answer.result(ANSWER_SECONDS)
+        except ConnectionWrongStateError:
+            return "the connection is gone; another one is on its way"
+        except FutureTimeout:
+            return f"no answer within {ANSWER_SECONDS:g} s"
 
     def _subscribe(self) -> None:
         with answered_within(self.connection):

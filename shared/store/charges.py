@@ -56,6 +56,7 @@ class Charge(NamedTuple):
 _READ = ", ".join(Charge._fields)
 _WRITTEN = (*(name for name in Charge._fields if name not in NewCharge._fields), "planned_at")
 _OPEN = "state IN ('due', 'sending', 'unknown', 'pending', 'action_required')"
+_SHOWN = "CASE WHEN state = 'due' AND planned_at > :as_of THEN 'planned' ELSE state END"
 
 
 def plan(tx: Tx, agency_id: str, planned: Sequence[NewCharge]) -> int:
@@ -167,13 +168,16 @@ def wake_doubtful(tx: Tx, agency_id: str, invoice_id: str) -> None:
 
 
 def unended(tx: Tx, agency_id: str | None, state: str | None, code: str | None, limit: int) -> list[dict[str, Any]]:
-    """Attempts that have not ended, longest first, as operators want to see them. `code`: what it begins with."""
+    """Attempts that have not ended, longest first, as operators want to see them. `code`: what it begins with.
+
+    One whose time has not come has the state `planned` here.
+    """
     return tx.mappings(
         f"""
-        SELECT agency_id, invoice_id, attempt, state, code, provider, key, amount_minor, currency, reference,
+        SELECT agency_id, invoice_id, attempt, {_SHOWN} AS state, code, provider, key, amount_minor, currency, reference,
                coalesce(doubtful_since, planned_at) AS since, sent_at, wake_at
         FROM charges WHERE {_OPEN} AND (CAST(:agency_id AS text) IS NULL OR agency_id = :agency_id)
-          AND (CAST(:state AS text) IS NULL OR state = :state)
+          AND (CAST(:state AS text) IS NULL OR {_SHOWN} = :state)
           AND (CAST(:code AS text) IS NULL OR split_part(code, ':', 1) = :code)
         ORDER BY coalesce(doubtful_since, planned_at), agency_id, invoice_id LIMIT :limit
         """,  # noqa: S608
@@ -181,6 +185,7 @@ def unended(tx: Tx, agency_id: str | None, state: str | None, code: str | None, 
         state=state,
         code=code,
         limit=limit,
+        as_of=tx.as_of,
     )
 
 

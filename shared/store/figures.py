@@ -2,6 +2,9 @@
 
 Only rows that somebody must still look at are counted: unsettled cycles, open charges, due notices, waiting messages. What
 has ended is history; how much of it there is costs a look at everything, and nobody is called at night for it.
+
+Due means here, as everywhere, that its time has come. A row whose time is still ahead (the next attempt of a ladder, a mail
+that is tried again in an hour) has the state `due` in its table all the same; it is counted as planned.
 """
 
 # ruff: noqa: S608 - statements are put together from constants of this file
@@ -32,7 +35,8 @@ class Cycles(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """What was true at `as_of`. Charges by open state: `oldest_at` is since when they are in doubt, else their planned time."""
+    """What was true at `as_of`. Charges by open state, those of a later day as `planned`: `oldest_at` is since when they are in
+    doubt, else their planned time."""
 
     as_of: datetime
     cycles: Sequence[Cycles]
@@ -69,10 +73,13 @@ class Figures(NamedTuple):
 _FOR = "(CAST(:agency_id AS text) IS NULL OR agency_id = :agency_id)"
 # Whatever is unsettled wakes somebody, so the index of what wakes holds all of it, and nothing else.
 _CYCLES = f"""
-SELECT {{agency}}, stream, state, CASE WHEN state = 'due' THEN '' ELSE coalesce(reason, '') END, count(*), min(due_at)
+SELECT {{agency}}, stream, CASE WHEN state = 'due' AND due_at > :as_of THEN 'planned' ELSE state END,
+       CASE WHEN state = 'due' THEN '' ELSE coalesce(reason, '') END, count(*), min(due_at)
 FROM cycles WHERE wake_at IS NOT NULL AND {_FOR} GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"""
 _CHARGES = f"""
-SELECT state, count(*), min(coalesce(doubtful_since, planned_at)) FROM charges
+SELECT CASE WHEN state = 'due' AND planned_at > :as_of THEN 'planned' ELSE state END, count(*),
+       min(coalesce(doubtful_since, planned_at)) FILTER (WHERE coalesce(doubtful_since, planned_at) <= :as_of)
+FROM charges
 WHERE state IN ('due', 'sending', 'unknown', 'pending', 'action_required') AND {_FOR} GROUP BY 1"""
 # Why an attempt or a refund can't go out or can't be said to have ended: what stands before a colon of its code.
 _STUCK = f"""
@@ -96,7 +103,8 @@ _COUNTS = {
     "refunds_open": f"SELECT count(*), min(requested_at) FROM refunds WHERE wake_at IS NOT NULL AND {_FOR}",
     "failing_invoices": f"SELECT count(*), min(failing_since) FROM invoices WHERE failing_since IS NOT NULL"
     f" AND status = 'open' AND {_FOR}",
-    "notices_due": f"SELECT count(*), min(created_at) FROM notices WHERE wake_at IS NOT NULL AND {_FOR}",
+    "notices_due": f"SELECT count(*), min(coalesce(not_before, created_at)) FROM notices"
+    f" WHERE wake_at IS NOT NULL AND (not_before IS NULL OR not_before <= :as_of) AND {_FOR}",
     "notices_failed": f"SELECT count(*), min(created_at) FROM notices WHERE state = 'failed' AND {_FOR}",
     "inbox_waiting": f"SELECT count(*), min(received_at) FROM inbox WHERE state = 'waiting' AND {_FOR}",
     "inbox_rejected": f"SELECT count(*), min(received_at) FROM inbox WHERE state = 'rejected' AND {_FOR}",
@@ -120,15 +128,15 @@ SELECT count(*), min(at) FROM (
 def snapshot(tx: Tx, agency_id: str | None = None, *, by_agency: bool = False) -> Figures:
     """Count now, of everything or of one agency. With `by_agency` cycles are told for each agency apart."""
     of = {"agency_id": agency_id}
+    now = {**of, "as_of": tx.as_of}
     column = "agency_id" if by_agency else "''"
-    cycles = tx.rows(_CYCLES.format(agency=column), **of)
-    charges = {row[0]: Count(row[1], row[2]) for row in tx.rows(_CHARGES, **of)}
+    cycles = tx.rows(_CYCLES.format(agency=column), **now)
+    charges = {row[0]: Count(row[1], row[2]) for row in tx.rows(_CHARGES, **now)}
     stuck = {row[0]: Count(row[1], row[2]) for row in tx.rows(_STUCK, **of)}
     told = {row[0]: Count(row[1], row[2]) for row in tx.rows(_NOTICES, **of)}
     counts = {}
     for name, sql in _COUNTS.items():
-        given = {**of, "as_of": tx.as_of} if ":as_of" in sql else of
-        counts[name] = Count._make(tx.rows(sql, **given)[0])
+        counts[name] = Count._make(tx.rows(sql, **(now if ":as_of" in sql else of))[0])
     alarms = dict.fromkeys(("cycle.released_late", "cycle.repeated"), 0)
     alarms |= {
         row[0]: row[1]

@@ -17,7 +17,10 @@ class Wanted(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """A notice as operators see it; `outcome` is what became of the latest try, None before the first."""
+    """A notice as operators see it; `outcome` is what became of the latest try, None before the first.
+
+    One that is tried again later has the state `planned` here, and is due once that time has come.
+    """
 
     agency_id: str
     key: str
@@ -37,17 +40,19 @@ class Listed(NamedTuple):
     reason: str | None
 
 
+_SHOWN = "CASE WHEN state = 'due' AND not_before > :as_of THEN 'planned' ELSE state END"
 _LISTED = f"""
-SELECT {", ".join(Listed._fields)} FROM notices
+SELECT {", ".join(f"{_SHOWN} AS state" if each == "state" else each for each in Listed._fields)} FROM notices
 WHERE (CAST(:agency_id AS text) IS NULL OR agency_id = :agency_id)
-  AND (CAST(:state AS text) IS NULL AND (state = 'failed' OR state = 'due' AND outcome IS NOT NULL) OR state = :state)
+  AND (CAST(:state AS text) IS NULL AND (state = 'failed' OR state = 'due' AND outcome IS NOT NULL)
+       OR {_SHOWN} = :state)
   AND (CAST(:outcome AS text) IS NULL OR outcome = :outcome)
 ORDER BY created_at, agency_id, key LIMIT :limit"""  # noqa: S608
 
 
 def listed(tx: Tx, wanted: Wanted, limit: int) -> list[Listed]:
     """Notices, oldest first. Without a state: those that were given up, and those that were refused and are tried again."""
-    rows = tx.rows(_LISTED, **wanted._asdict(), limit=limit)
+    rows = tx.rows(_LISTED, **wanted._asdict(), limit=limit, as_of=tx.as_of)
     return [Listed._make(row) for row in rows]
 
 

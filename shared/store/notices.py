@@ -1,6 +1,6 @@
 """Notices: one message to one recipient for one occasion."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -96,6 +96,27 @@ def claim(tx: Tx, agency_id: str, keys: Sequence[str], lease: timedelta) -> list
 
 def _turn(notice: Notice) -> tuple[bool, datetime, str]:
     return (notice.tried_at is not None, notice.tried_at or notice.created_at, notice.key)
+
+
+def wake_readdressed(tx: Tx, agency_ids: Collection[str], senders: Collection[str]) -> None:
+    """Facts of these agencies have changed: a refused notice whose recipient has another address now is tried at once; of
+    `senders`, which may have another address themselves, also what was refused for that. One that is being sent stays.
+    """
+    tx.run(
+        f"""
+        UPDATE notices AS n SET wake_at = :as_of, not_before = NULL
+        FROM (SELECT n.agency_id, n.key FROM notices AS n
+              WHERE n.agency_id = ANY(CAST(:agencies AS text[])) AND n.state = 'due' AND n.wake_at > :as_of
+                AND (n.lease_until IS NULL OR n.lease_until <= :as_of)
+                AND (n.outcome = 'recipient' AND coalesce({ADDRESS}, n.recipient) <> n.recipient
+                     OR n.outcome = 'agency' AND n.agency_id = ANY(CAST(:senders AS text[])))
+              ORDER BY n.agency_id, n.key FOR NO KEY UPDATE OF n SKIP LOCKED) AS k
+        WHERE n.agency_id = k.agency_id AND n.key = k.key
+        """,  # noqa: S608
+        agencies=sorted(agency_ids),
+        senders=sorted(senders),
+        as_of=tx.as_of,
+    )
 
 
 class Sending(NamedTuple):

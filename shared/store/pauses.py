@@ -5,7 +5,6 @@ from typing import Final, NamedTuple
 
 from shared.store.transaction import Tx
 
-PAUSABLE: Final = ("charges", "invoices", "notices")
 EVERYBODY: Final = ""  # the agency_id of a pause for all
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Table
 
 from shared.domain.facts import Agency, ServiceRevision
 from shared.domain.planning import Schedule
-from shared.store import bulk, facts, inbox, rechecks, schedules, tables, upserts
+from shared.store import bulk, facts, inbox, notices, rechecks, schedules, tables, upserts
 from shared.store.inbox import Settled
 from shared.store.rechecks import Kind, NewRecheck
 from shared.store.transaction import Tx
@@ -52,6 +52,7 @@ class UnitOfWork:
         self._schedules: list[Schedule] = []
         self._rechecks: list[NewRecheck] = []
         self._settled: dict[int, Settled] = {}
+        self._readdressed: set[tuple[str, bool]] = set()
 
     def expect(self, table: Table, keys: Collection[Key]) -> None:
         """Read in one statement what is stored under these keys (in the order of the table's key columns)."""
@@ -141,6 +142,10 @@ class UnitOfWork:
         """Say that a fact has changed."""
         self._rechecks.append(NewRecheck(agency_id, kind, ref, effective_at))
 
+    def readdress(self, agency_id: str, *, sender: bool) -> None:
+        """Say that somebody of an agency may have another address, or with `sender` the agency itself."""
+        self._readdressed.add((agency_id, sender))
+
     def settle(self, agency_id: str, inbox_id: int, settled: Settled) -> None:
         """Record what became of a kept message."""
         self._settled[inbox_id] = settled
@@ -152,6 +157,9 @@ class UnitOfWork:
         self._flush_facts()
         schedules.insert(self.tx, self._schedules)
         rechecks.add_all(self.tx, self._rechecks)
+        if self._readdressed:
+            senders = {agency_id for agency_id, sender in self._readdressed if sender}
+            notices.wake_readdressed(self.tx, {agency_id for agency_id, _ in self._readdressed}, senders)
         inbox.settle_all(self.tx, self._settled)
         self._empty()
 

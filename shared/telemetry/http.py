@@ -20,6 +20,8 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 log = structlog.get_logger()
 
 Checks = Mapping[str, Callable[[], str | None]]
+Paused = Callable[[], str | None]
+"""Says that the process stands still because it was told to; None while it does not."""
 
 
 class PortError(OSError):
@@ -29,10 +31,10 @@ class PortError(OSError):
 class Server:
     """Serves until closed. `port` is the one in use, None while another process of the same pool serves for all."""
 
-    def __init__(self, address: tuple[str, int], checks: Checks, alive: Callable[[], bool]) -> None:
+    def __init__(self, address: tuple[str, int], checks: Checks, alive: Callable[[], bool], paused: Paused) -> None:
         self._address = address
         self._readiness = Readiness(checks)
-        self._alive = alive
+        self._alive, self._paused = alive, paused
         self._server: ThreadingHTTPServer | None = None
         self._closed = Event()
         if not self._listen():
@@ -56,7 +58,7 @@ class Server:
 
     def _listen(self) -> bool:
         try:
-            server = _Server(self._address, _handler(self._readiness, self._alive))
+            server = _Server(self._address, _handler(self._readiness, self._alive, self._paused))
         except OSError:
             return False
         self._server = server
@@ -70,9 +72,11 @@ class Server:
                 return
 
 
-def serve(address: tuple[str, int] | None, checks: Checks, *, alive: Callable[[], bool]) -> Server | None:
+def serve(
+    address: tuple[str, int] | None, checks: Checks, *, alive: Callable[[], bool], paused: Paused = lambda: None
+) -> Server | None:
     """Serve on (host, port), port 0 for any free one; None for nowhere. Raises PortError if the port is taken."""
-    return None if address is None else Server(address, checks, alive)
+    return None if address is None else Server(address, checks, alive, paused)
 
 
 class Readiness:
@@ -119,7 +123,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 16
 
 
-def _handler(readiness: Readiness, alive: Callable[[], bool]) -> type[BaseHTTPRequestHandler]:
+def _handler(readiness: Readiness, alive: Callable[[], bool], paused: Paused) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = REQUEST_SECONDS
         server_version = "duecycle"
@@ -134,7 +138,10 @@ def _handler(readiness: Readiness, alive: Callable[[], bool]) -> type[BaseHTTPRe
                 self._json(200 if lives else 503, {"alive": lives})
             elif path == "/readyz":
                 wrong = readiness.wrong()
-                self._json(503 if wrong else 200, {"ready": not wrong, **({"wrong": wrong} if wrong else {})})
+                told = {"ready": not wrong, "wrong": wrong, "paused": paused()}
+                self._json(
+                    503 if wrong else 200, {name: value for name, value in told.items() if value not in (None, {})}
+                )
             else:
                 self._json(404, {"paths": ["/metrics", "/healthz", "/readyz"]})
 

@@ -20,6 +20,7 @@ class Proxy:
         self._flows = threading.Event()
         self._flows.set()
         self._sockets: set[socket.socket] = set()
+        self.connections = 0
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -70,6 +71,7 @@ class Proxy:
                 came.close()
                 continue
             went.settimeout(None)
+            self.connections += 1
             self._sockets |= {came, went}
             for source, sink in ((came, went), (went, came)):
                 threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()

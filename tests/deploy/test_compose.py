@@ -71,7 +71,8 @@ def test_every_secret_that_is_named_is_made_and_every_one_made_is_used(made: Mod
     files = {path.name for path in (tmp_path / "secrets").iterdir() if path.is_file()}
     assert (tmp_path / "secrets" / "gateways").is_dir()
 
-    assert {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()} == files
+    for_people = {"broker_monitoring"}  # no process of ours signs in as this user
+    assert {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()} == files - for_people
     used = {
         each if isinstance(each, str) else each["source"]
         for service in COMPOSE["services"].values()
@@ -155,6 +156,32 @@ def test_who_opens_the_agencies_accounts() -> None:
     reads = {name for name, volumes in mounts.items() if any("/gateways:" in str(volume) for volume in volumes)}
     assert reads == {"charges", "webhooks", "reconcile"}
     assert all(str(volume).endswith(":ro") for name in reads for volume in mounts[name])
+
+
+def test_the_image_is_built_once() -> None:
+    """One service builds it; the others take what is there, by the same name, and never ask a registry for it."""
+    services = {name: COMPOSE["services"][name] for name in OURS}
+    assert [name for name, each in services.items() if "build" in each] == ["migrate"]
+    assert len({each["image"] for each in services.values()}) == 1
+    assert {name for name, each in services.items() if each["pull_policy"] == "never"} == set(OURS) - {"migrate"}
+
+
+def test_a_command_of_an_operator_starts_no_migration() -> None:
+    """`docker compose run ops status` waits for the servers, and changes nothing; nor does whoever it waits for."""
+    services = COMPOSE["services"]
+    tools = [name for name in OURS if "tools" in services[name].get("profiles", ())]
+    assert set(tools) == {"ops", "reconcile", "upstream", "consumer"}
+    for tool in tools:
+        assert set(services[tool]["depends_on"]) <= {"postgres", "rabbitmq"}
+        assert all(each["condition"] == "service_healthy" for each in services[tool]["depends_on"].values())
+    assert not any("depends_on" in services[name] for name in ("postgres", "rabbitmq"))
+
+
+def test_scaling_one_pool_touches_nothing_else() -> None:
+    """As the page tells it: no dependency is started, and no container is made anew."""
+    told = "docker compose up -d --no-deps --no-recreate --scale charges=3 charges"
+    assert told in (ROOT / "README.md").read_text()
+    assert told in (ROOT / "docker-compose.yml").read_text()
 
 
 def test_the_listener_has_no_business_with_the_broker() -> None:

@@ -14,6 +14,7 @@ from ops.cluster.waiting import until
 from shared.broker.changes import ChangesConsumer, Delivery
 from shared.broker.check import check_broker, queue_loads
 from shared.broker.names import CHANGES_EXCHANGE
+from shared.store import pauses
 from shared.store.transaction import Store
 from workers.intake import upstream
 from workers.intake.receive_batch import receive_batch
@@ -94,11 +95,12 @@ def publish(url: str, *bodies: bytes) -> None:
 class Running:
     """Intake's loop in a thread, with whatever consumer."""
 
-    def __init__(self, store: Store, consumer: upstream.Consumer) -> None:
+    def __init__(self, store: Store, consumer: upstream.Consumer, gate: upstream.Gate | None = None) -> None:
         self.stop = threading.Event()
         self.counts: list[dict[str, int]] = []
         self._thread = threading.Thread(
-            target=upstream.run, args=(store, consumer, self.stop, lambda counts, _seconds: self.counts.append(counts))
+            target=upstream.run,
+            args=(store, consumer, self.stop, lambda counts, _seconds: self.counts.append(counts), gate),
         )
         self._thread.start()
 
@@ -221,3 +223,26 @@ def test_a_batch_is_bounded_in_bytes(url: str) -> None:
     consumer.close()
 
     assert max(sizes) == 4
+
+
+def test_a_paused_intake_leaves_messages_in_their_queue_until_it_is_resumed(store: Store, url: str) -> None:
+    """Nothing is lost or kept waiting longer than a moment, readiness says why nothing moves, and it holds no message."""
+    gate = upstream.Gate(store)
+    assert gate.words() is None
+    with store.transaction() as tx:
+        pauses.add(tx, "intake", pauses.EVERYBODY, "audit")
+    publish(url, agency())
+    running = Running(store, ChangesConsumer([url], "test"), gate)
+    until(lambda: gate.words() == "upstream's messages are not taken since 2026-06-01T00:00:00Z")
+
+    assert queue_loads([url], "test")["changes"] == (1, 0)
+    assert inbox(store) == []
+
+    with store.transaction() as tx:
+        pauses.remove(tx, "intake", pauses.EVERYBODY)
+    until(lambda: inbox(store) == [("agency-a", "applied")])
+    assert gate.words() is None
+    with store.transaction() as tx:
+        pauses.add(tx, "intake", pauses.EVERYBODY, "again")
+    until(lambda: queue_loads([url], "test")["changes"] == (0, 0))
+    running.end()

@@ -1,6 +1,7 @@
 """The first hour with Duecycle: what everybody gets wrong once is told in words that say what to do."""
 
 import contextlib
+import re
 import socket
 import ssl
 import subprocess
@@ -14,9 +15,10 @@ import trustme
 from click.testing import CliRunner
 
 from ops.cli import commands
-from shared.broker.check import reachable
 from shared.broker.private import PrivateRabbitmq, free_ports
+from shared.setting_names import unknown_names
 from shared.store.errors import unreachable
+from tests.broker.words import reachable
 from tests.test_readme import ROOT, typed
 
 Answer = Callable[[socket.socket], None]
@@ -120,6 +122,15 @@ def test_a_slip_in_a_name_is_told_by_every_command() -> None:
         answer = CliRunner().invoke(commands, line, env=env)
         assert answer.exit_code == 2
         assert "DUECYCLE_STOP_SECOND is no setting of Duecycle; did you mean DUECYCLE_STOP_SECONDS?" in answer.output
+
+
+def test_every_setting_that_is_read_told_or_set_by_us_is_known() -> None:
+    """What settings.py reads, the README tells and compose sets: a name left out here would end every process that has it."""
+    read = re.findall(r'\.read\(\s*"([A-Z_]+)"', (ROOT / "shared" / "settings.py").read_text("utf-8"))
+    pages = "".join((ROOT / name).read_text("utf-8") for name in ("README.md", "docker-compose.yml"))
+    told = re.findall(r"DUECYCLE_([A-Z_]*[A-Z])\b", pages)
+    assert {"PROXIES", "DATABASE_URL", "WEBHOOKS"} <= set(read)
+    assert unknown_names(dict.fromkeys((f"DUECYCLE_{name}" for name in (*read, *told)), "")) == {}
 
 
 def test_the_command_is_found_by_the_name_that_the_readme_prints() -> None:

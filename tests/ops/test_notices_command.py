@@ -36,7 +36,7 @@ def test_what_was_given_up_or_refused_is_listed_with_why(refused: Desk) -> None:
     rows = refused.rows("notices list")
     assert [(row["key"], row["state"], row["outcome"], row["reason"]) for row in rows] == [
         ("n-1", "failed", "recipient", "550 unknown"),
-        ("n-2", "due", "recipient", "550 unknown"),
+        ("n-2", "planned", "recipient", "550 unknown"),
     ]
     since = datetime.fromisoformat(rows[1]["refused_since"])
     assert datetime.fromisoformat(rows[1]["last_try_at"]) - since == timedelta(days=5)

@@ -50,6 +50,11 @@ class Office:
         self.runtime = Runtime(store, self.post, on_outcome=self.outcomes.append)
         diary.open()
 
+    def rows(self, sql: str) -> list[Any]:
+        """The first column of what is found now."""
+        with self.store.transaction() as tx:
+            return [row[0] for row in tx.rows(sql, as_of=tx.as_of)]
+
     def write(self, *names: str) -> None:
         """A mail to each, about nothing that exists."""
         context = (
@@ -222,20 +227,28 @@ def test_each_mail_is_recorded_before_the_next_is_sent(office: Office) -> None:
     assert [each.recipient for each in office.post.sent] == [f"{each}@x.example" for each in "abc"]
 
 
-def test_a_corrected_address_ends_the_trouble_by_itself(office: Office) -> None:
-    """The client's, as the invoice names him; and the sender is the agency's address of now."""
+def test_a_corrected_address_ends_the_trouble_at_once(office: Office) -> None:
+    """The client's, as the invoice names him; and the sender is the agency's address of now. No other mail is tried earlier."""
     office.diary.say("subscription.upserted", "2026-06-01", collection="manual")
     office.diary.go("2026-06-02")
     with office.store.transaction() as tx:
         (key,) = tx.rows("SELECT key FROM notices WHERE occasion = 'invoice_open'")[0]
         context = "SELECT recipient, subscription_id, invoice_id, context::text FROM notices WHERE key = :key"
         recipient, subscription, invoice, told = tx.rows(context, key=key)[0]
-        notices.insert(tx, "ag", [NewNotice("n-a", "invoice_open", "client", recipient, subscription, invoice, told)])
+        to = {"a": (recipient, invoice), "b": ("b@x.example", None), "c": ("c@x.example", None)}
+        new = [NewNotice(f"n-{n}", "invoice_open", "client", to[n][0], subscription, to[n][1], told) for n in to]
+        notices.insert(tx, "ag", new)
     office.post.refuse(recipient, "recipient")
+    office.post.refuse("b@x.example", "recipient")
+    office.post.refuse("c@x.example", "agency")
     office.send()
+    due = "SELECT key FROM notices WHERE wake_at <= :as_of ORDER BY key"
+    office.diary.say("client.upserted", name="The same address")
+    assert office.rows(due) == []
     office.diary.say("client.upserted", email="right@law.example")
+    assert office.rows(due) == ["n-a"]
     office.diary.say("agency.upserted", email="new@agency.example")
-    office.clock.at += timedelta(minutes=1)
+    assert office.rows(due) == ["n-a", "n-c"]
     office.send()
 
     assert [(each.recipient, each.sender) for each in office.post.sent] == [("right@law.example", "new@agency.example")]

@@ -105,6 +105,14 @@ PLANTS = (
     plant("ends_say_why", f"UPDATE cycles SET reason = NULL WHERE {cycle('poor', 'order', 6)}", state="held"),
     *(
         plant(
+            "unsent_notices_say_why",
+            f"UPDATE notices SET state = '{state}', reason = {reason} WHERE key LIKE 'series_stopped:%'",
+            state=state,
+        )
+        for state, reason in (("failed", "NULL"), ("skipped", "''"))
+    ),
+    *(
+        plant(
             "held_by_an_unresolved_invoice",
             f"UPDATE cycles SET {names} WHERE {cycle('poor', 'order', 6)}",
             subscription_id="poor",

@@ -181,7 +181,8 @@ SENSE = [
         "ck_rechecks_kind_known",
         "INSERT INTO rechecks (agency_id, kind, ref, effective_at) VALUES ('ag', 'x', '', now())",
     ),
-    ("ck_pauses_pool_known", "INSERT INTO pauses VALUES ('ag', 'orders', now())"),
+    ("ck_pauses_pool_known", "INSERT INTO pauses VALUES ('ag', 'webhooks', now())"),
+    ("ck_pauses_intake_for_all", "INSERT INTO pauses VALUES ('ag', 'intake', now())"),
     (
         "ck_gateway_accounts_rate_positive",
         "INSERT INTO gateway_accounts (agency_id, provider, rate_per_second) VALUES ('ag', 'sandbox', 0)",

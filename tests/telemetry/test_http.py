@@ -70,5 +70,13 @@ def test_a_port_that_is_taken_is_told_with_the_setting() -> None:
     first.close()
 
 
+def test_a_process_that_stands_still_on_purpose_is_ready_and_says_so() -> None:
+    """A deployment must not fail because of a pause."""
+    server = http.serve(("127.0.0.1", 0), {}, alive=lambda: True, paused=lambda: "not taken since noon")
+    assert server is not None
+    assert get(server, "/readyz") == (200, '{"ready": true, "paused": "not taken since noon"}\n')
+    server.close()
+
+
 def test_off_serves_nothing() -> None:
     assert http.serve(None, {}, alive=lambda: True) is None

@@ -53,6 +53,7 @@ def agency(work: UnitOfWork, change: Change, data: AgencyUpserted) -> Verdict:
     work.upsert(tables.agencies, (data.agency_id,), values)
     if not accepted.first:
         work.recheck(data.agency_id, "agency", data.agency_id, accepted.effective_at)
+        work.readdress(data.agency_id, sender=True)
     return Applied(arrivals_of(data))
 
 
@@ -75,6 +76,8 @@ def client(work: UnitOfWork, change: Change, data: ClientUpserted) -> Verdict:
         "digest": accepted.digest,
     }
     work.upsert(tables.clients, key, values)
+    if not accepted.first:
+        work.readdress(data.agency_id, sender=False)
     return Applied(arrivals_of(data))
 
 

@@ -11,8 +11,10 @@ def prepare(process: WorkerProcess) -> None:
     """Wire the pool on its process, with a loop of its own for what upstream sends."""
     declare(process.broker, process.store)
     consumer = ChangesConsumer(process.settings.broker_urls, f"{process.name} changes")
+    gate = upstream.Gate(process.store)
+    process.paused = gate.words
     process.alongside.add(
-        "upstream", lambda stop: upstream.run(process.store, consumer, stop, metrics.changes_received)
+        "upstream", lambda stop: upstream.run(process.store, consumer, stop, metrics.changes_received, gate)
     )
 
 

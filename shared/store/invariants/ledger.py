@@ -92,6 +92,13 @@ INVARIANTS = (
         WHERE state IN ('skipped', 'cancelled', 'blocked', 'held', 'waiting') AND coalesce(reason, '') = ''
         """,
     ),
+    Invariant(
+        "unsent_notices_say_why",
+        "every notice that failed or was skipped says why",
+        """
+        SELECT agency_id, key, state FROM notices WHERE state IN ('failed', 'skipped') AND coalesce(reason, '') = ''
+        """,
+    ),
     # In the series the invoice's cycle is named; outside of it only the invoice itself can be.
     Invariant(
         "held_by_an_unresolved_invoice",

@@ -27,7 +27,9 @@ pauses = Table(
     key("pool"),
     instant("paused_at"),
     text("reason", null=True),
-    one_of("pool", "charges", "invoices", "notices"),
+    one_of("pool", "orders", "invoices", "charges", "notices", "intake"),
+    # Upstream's messages lie in one queue, whoever they are about.
+    CheckConstraint("pool <> 'intake' OR agency_id = ''", name="intake_for_all"),
 )
 
 # One account of an agency with a payment provider. No row: unpaced and never in trouble.
