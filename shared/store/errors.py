@@ -6,6 +6,7 @@ from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoSessionFreeError
 
 from shared.error_words import safe_words
+from shared.store.pooler import ADVICE
 
 _DATA_CLASSES = ("22", "23")
 # Connection exceptions, the server going down or starting up, and a wrong user, password (28) or database (3D).
@@ -83,6 +84,7 @@ _CAUSES = (
     ("timeout", "it does not answer; is the host reachable, and PostgreSQL up?"),
     ("timed out", "it does not answer; is the host reachable, and PostgreSQL up?"),
     ("starting up", "it is starting; this is tried again"),
+    ("unsupported startup parameter", f"a pooler such as PgBouncer answers there; {ADVICE}"),
 )
 
 
