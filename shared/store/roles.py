@@ -9,11 +9,12 @@ from sqlalchemy import Engine, make_url, text
 
 from shared.store.grants import KINDS, WRITES, reads, role_of
 
-_HOLDS = """
-SELECT w.kind, w.target, w.columns FROM unnest(CAST(:kinds AS text[]), CAST(:targets AS text[]), CAST(:columns AS text[]))
-  WITH ORDINALITY AS w(kind, target, columns, place)
-WHERE NOT CASE WHEN w.columns = '' THEN has_table_privilege(w.target, w.kind)
-               ELSE (SELECT bool_and(has_column_privilege(w.target, c, w.kind))
+_LACKING = """
+SELECT w.privilege, w.home, w.columns
+FROM unnest(CAST(:privileges AS text[]), CAST(:homes AS text[]), CAST(:columns AS text[]))
+  WITH ORDINALITY AS w(privilege, home, columns, place)
+WHERE NOT CASE WHEN w.columns = '' THEN has_table_privilege(w.home, w.privilege)
+               ELSE (SELECT bool_and(has_column_privilege(w.home, c, w.privilege))
                      FROM unnest(string_to_array(w.columns, ', ')) AS c) END
 ORDER BY w.place LIMIT 3"""
 
@@ -85,8 +86,8 @@ def missing(engine: Engine, kind: str) -> str | None:
     ]
     with engine.connect() as connection:
         lacking = connection.execute(
-            text(_HOLDS),
-            dict(zip(("kinds", "targets", "columns"), map(list, zip(*wanted, strict=True)), strict=True)),
+            text(_LACKING),
+            dict(zip(("privileges", "homes", "columns"), map(list, zip(*wanted, strict=True)), strict=True)),
         ).fetchall()
         who = connection.execute(text("SELECT current_user")).scalar_one()
     if not lacking:

@@ -9,7 +9,10 @@ from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
 from ops.cli import commands
+from shared.process import Process
+from shared.settings import Settings
 from shared.store import migrate, roles
+from shared.store.errors import describe
 from shared.store.grants import GUARDED, KINDS, MONITORING, WRITES, role_of
 from shared.store.roles import parsed
 from shared.store.tables import metadata
@@ -147,6 +150,13 @@ def test_monitoring_sees_what_status_shows(store: RoleStore, database_url: str) 
     assert answer.exit_code == 0, answer.output
 
 
+def test_a_command_under_the_wrong_role_says_so(store: RoleStore, database_url: str) -> None:
+    url = make_url(database_url).set(username=role_of(MONITORING)).render_as_string(hide_password=False)
+    answer = CliRunner().invoke(commands, ["pause", "charges", "--reason", "x"], env={"DUECYCLE_DATABASE_URL": url})
+    assert answer.exit_code == 1
+    assert "duecycle migrate --roles" in describe(answer.exception or Exception())
+
+
 def test_a_process_says_what_its_role_lacks(engine: Engine) -> None:
     """With the command that mends it; and nothing once it has what it needs, or is the owner itself."""
     for kind in PROCESSES:
@@ -159,6 +169,19 @@ def test_a_process_says_what_its_role_lacks(engine: Engine) -> None:
     )
     assert said.endswith("let the owner of the tables run: duecycle migrate --roles, and connect as duecycle_charges")
     assert roles.missing(engine, "charges") is None
+
+
+def test_a_process_does_not_begin_under_a_role_that_lacks_something(store: RoleStore, database_url: str) -> None:
+    """It says so and looks again, as for a schema that is missing, before it asks the broker for anything."""
+    url = make_url(database_url).set(username=role_of("orders")).render_as_string(hide_password=False)
+    process = Process("charges", Settings(database_url=url, http=None), 1)
+    try:
+        with pytest.raises(
+            RuntimeError, match="database: the database role duecycle_orders may not do what charges does"
+        ):
+            process.wait_for_surroundings(None)
+    finally:
+        process.close()
 
 
 def test_roles_are_made_by_the_command_and_made_again_without_harm(engine: Engine, tmp_path) -> None:  # type: ignore[no-untyped-def]
