@@ -38,7 +38,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str = ""
     broker_urls: tuple[str, ...] = ()
     mail_url: str = ""
-    app_password: str = ""
     public_url: str = ""
     link_secret: str = ""
     webhooks: tuple[str, int] = ("127.0.0.1", 8080)
@@ -63,7 +62,6 @@ def load(environ: Mapping[str, str] = os.environ, needs: tuple[str, ...] = ("DAT
         database_url=reader.read("DATABASE_URL", "", _database),
         broker_urls=reader.read("BROKER_URL", (), _broker),
         mail_url=reader.read("MAIL_URL", "", _mail),
-        app_password=reader.text("APP_PASSWORD"),
         public_url=reader.read("PUBLIC_URL", "", _public),
         link_secret=reader.read("LINK_SECRET", "", _long),
         webhooks=reader.read("WEBHOOKS", ("127.0.0.1", 8080), _address),

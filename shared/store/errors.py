@@ -7,8 +7,10 @@ from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoSessionFreeError
 
 from shared.error_words import safe_words
+from shared.store.pooler import ADVICE
 
 _DATA_CLASSES = ("22", "23")
+_MAY_NOT = "this database role may not do that; connect as the role made for it, or run: duecycle migrate --roles"
 # Connection exceptions, the server going down or starting up, and a wrong user, password (28) or database (3D).
 _CONNECTION_CLASSES = ("08", "57P", "28", "3D")
 
@@ -62,7 +64,8 @@ def describe(error: BaseException) -> str:
     For the log there is `safe_words`.
     """
     if isinstance(error, DBAPIError):
-        return safe_words(error)
+        lacking = getattr(error.orig, "sqlstate", None) == "42501"
+        return safe_words(error) + (f"; {_MAY_NOT}" if lacking else "")
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0] if text else ''}"[:300]
 
@@ -104,6 +107,7 @@ _CAUSES = (
     ("timeout", "it does not answer; is the host reachable, and PostgreSQL up?"),
     ("timed out", "it does not answer; is the host reachable, and PostgreSQL up?"),
     ("starting up", "it is starting; this is tried again"),
+    ("unsupported startup parameter", f"a pooler such as PgBouncer answers there; {ADVICE}"),
 )
 
 

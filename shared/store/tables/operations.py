@@ -63,12 +63,13 @@ gateway_accounts = Table(
     CheckConstraint("rate_per_second > 0", name="rate_positive"),
 )
 
-# One row: which deployment this database is.
+# One row: which deployment this database is, and the oldest schema whose programs still work with the one it has.
 deployment = Table(
     "deployment",
     metadata,
     Column("one", Boolean, primary_key=True, server_default="true"),
     Column("deployment_id", Text, nullable=False),
+    Column("works_with", Text),
     CheckConstraint("one", name="only_one"),
 )
 
