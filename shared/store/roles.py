@@ -42,14 +42,17 @@ def _apply(url: str, passwords: Mapping[str, str]) -> None:
     address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address, application_name="duecycle migrate") as connection:
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('duecycle roles', 0))")
-        connection.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC")
+        ours = sql.SQL(", ").join(
+            map(sql.Identifier, reads("ops"))
+        )  # what others have put there is none of our business
+        connection.execute(sql.SQL("REVOKE ALL ON {} FROM PUBLIC").format(ours))
         if connection.execute("SELECT has_schema_privilege('public', 'CREATE WITH GRANT OPTION')").fetchone() == (
             True,
         ):
             connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
         for kind in KINDS:
             _make(connection, role_of(kind), passwords.get(kind))
-            _grant(connection, kind)
+            _grant(connection, kind, ours)
 
 
 def _make(connection: psycopg.Connection, role: str, password: str | None) -> None:
@@ -65,9 +68,9 @@ def _make(connection: psycopg.Connection, role: str, password: str | None) -> No
         connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(name, sql.Literal(hashed)))
 
 
-def _grant(connection: psycopg.Connection, kind: str) -> None:
+def _grant(connection: psycopg.Connection, kind: str, ours: sql.Composable) -> None:
     role = sql.Identifier(role_of(kind))
-    connection.execute(sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}").format(role))
+    connection.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(ours, role))
     if connection.execute("SELECT has_schema_privilege(%s, 'public', 'USAGE')", [role_of(kind)]).fetchone() != (True,):
         connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(role))
     for privileges in (reads(kind), WRITES[kind]):
