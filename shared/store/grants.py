@@ -20,7 +20,9 @@ _HEALTH: Final = "failures, rests, paused_until, slowdown, slowed_at, refused_si
 _ANSWERS: Final = f"INSERT (agency_id, provider, {_HEALTH}), UPDATE ({_HEALTH})"
 _MONEY: Final = {"payments": _INSERT, "unapplied_payments": _WRITE}
 _NUMBERS: Final = {"number_series": _WRITE, "skipped_numbers": _INSERT}
-_TOLD: Final = {"events": _INSERT, "notices": _INSERT}
+# Every process watches the database's clock, and records a jump for the others.
+_WATCH: Final = {"clock_jumps": "INSERT, UPDATE (ended_at)"}
+_TOLD: Final = {**_WATCH, "events": _INSERT, "notices": _INSERT}
 _INTAKE: Final = {
     **_TOLD,
     **_MONEY,
@@ -33,6 +35,7 @@ _INTAKE: Final = {
     "inbox": _WRITE,
     "invoice_lines": _INSERT,
     "invoices": _WRITE,
+    "notices": "INSERT, UPDATE (wake_at, not_before)",  # a corrected address wakes its mails
     "pay_links": _UPDATE,
     "payment_inquiries": _UPDATE,
     "rechecks": _INSERT,
@@ -94,7 +97,7 @@ WRITES: Final[Mapping[str, Mapping[str, str]]] = {
         "schedules": _UPDATE,
         "subscriptions": "UPDATE (ended_at, ended_reason)",
     },
-    "notices": {"events": _INSERT, "notices": _WRITE},
+    "notices": {**_WATCH, "events": _INSERT, "notices": _WRITE},
     "intake": _INTAKE,
     "webhooks": {
         **_TOLD,
@@ -110,7 +113,9 @@ WRITES: Final[Mapping[str, Mapping[str, str]]] = {
     # An operator's commands do what the pools do, and decide what no pool may.
     "ops": {
         **_INTAKE,
+        "clock_jumps": "INSERT, UPDATE (ended_at, accepted_by)",
         "gateway_accounts": _WRITE,
+        "heartbeats": "UPDATE (at)",
         "inbox": _UPDATE,
         "notices": _WRITE,
         "pauses": "INSERT, DELETE",

