@@ -10,7 +10,7 @@ import pytest
 from ops.cluster.load import Load
 from ops.cluster.waiting import until
 from shared.broker.private import PrivateRabbitmq
-from shared.store import migrate
+from shared.store import migrate, roles
 from shared.store.embedded import EmbeddedPostgres
 from tests.faults.conftest import Make
 
@@ -60,6 +60,7 @@ def test_a_database_that_crashes_and_throws_out_its_sessions_loses_nothing(
     """All sessions ended, three times; then a crash of the server with recovery, twice."""
     with EmbeddedPostgres(open_folder / "postgres", durable=True) as server:
         migrate.upgrade(server.url())
+        roles.apply(server.url())
         load = make_load(server.url(), broker_url)
         load.begin(250)
         before = pids(load)

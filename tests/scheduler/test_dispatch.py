@@ -68,6 +68,8 @@ def test_a_giant_agency_leaves_room_for_a_small_one(store: Store, monkeypatch) -
     monkeypatch.setitem(BATCHES, "invoices", 2)
     due_cycles(store, "giant", 400)
     due_cycles(store, "small", 6)
+    with store.transaction() as tx:
+        tx.run("UPDATE cycles SET wake_at = wake_at - interval '1 second' WHERE agency_id = 'giant'")
     bell = Belfry()
 
     dispatch_pool(store, bell, "invoices")
