@@ -13,8 +13,8 @@ from ops.simulate.command import Day
 from scheduler.plan import write
 from shared.domain.cycles import due_at, local_date
 from shared.domain.facts import Agency
-from shared.domain.keys import subscription_subject
 from shared.domain.planning import BEFORE_KNOWN, catch_up
+from shared.messages import event_data
 from shared.store import facts, operating, schedules, spans
 from shared.store.locks import lock_subscriptions
 from shared.store.operating import Past
@@ -161,7 +161,15 @@ def _apply(tx: Tx, agency: Agency, span: Span, until: datetime, by: str | None) 
     if opened:
         operating.reopen(tx, span.agency_id, opened)
     for each in opened:
-        told = {"stream": each.stream, "starts_on": each.starts_on, "was": BEFORE_KNOWN, "by": by}
-        tx.record(span.agency_id, "cycle.reopened", subscription_subject(each.subscription_id), told)
+        tx.record(
+            event_data.CycleReopened(
+                agency_id=span.agency_id,
+                subscription_id=each.subscription_id,
+                stream=each.stream,
+                period_starts_on=each.starts_on,
+                previous_reason=BEFORE_KNOWN,
+                by=by,
+            )
+        )
     write(tx, _unplanned(tx, span), until=until)
     return rows

@@ -1,7 +1,6 @@
 """`duecycle blocked`: cycles that an error holds up. See them, try them again, or decide that they are not to be."""
 
 from datetime import date
-from typing import Any
 
 import click
 
@@ -10,6 +9,7 @@ from ops.printing import agency_option, by_option, json_option, limit_option, pr
 from ops.simulate.command import Day
 from shared.domain.facts import Stream
 from shared.domain.keys import subscription_subject
+from shared.messages import event_data
 from shared.store import cycles, operating
 from shared.store.cycles import Settled
 from shared.store.locks import lock_subscriptions
@@ -110,8 +110,16 @@ def retry(store: Store, wanted: Wanted, by: str) -> int:
         with store.transaction() as tx:
             for row in _locked(tx, wanted._replace(agency_id=agency_id, subscription_id=subscription_id)):
                 operating.try_again(tx, row)
-                told = {"stream": row.stream, "starts_on": row.starts_on, "reason": row.reason, "by": by}
-                tx.record(agency_id, "cycle.retried", subscription_subject(subscription_id), told)
+                tx.record(
+                    event_data.CycleRetried(
+                        agency_id=agency_id,
+                        subscription_id=subscription_id,
+                        stream=row.stream,
+                        period_starts_on=row.starts_on,
+                        reason=row.reason,
+                        by=by,
+                    )
+                )
                 count += 1
     return count
 
@@ -127,14 +135,14 @@ def skip_command(agency: str, subscription: str, stream: Stream, starts_on: date
     """Decide that a blocked cycle of SUBSCRIPTION of AGENCY ends without a document. It can't be taken back."""
     which = f"the {stream} cycle of {subscription} that starts on {starts_on}"
     with open_store() as store:
-        done = skip(store, agency, subscription, stream, starts_on, {"note": reason, "by": who(by)})
+        done = skip(store, agency, subscription, stream, starts_on, reason, who(by))
     if not done:
         raise click.UsageError(f"{which} is not blocked; see: blocked list")
     click.echo(f"{which} is skipped; later ones go on")
 
 
 def skip(
-    store: Store, agency_id: str, subscription_id: str, stream: Stream, starts_on: date, said: dict[str, Any]
+    store: Store, agency_id: str, subscription_id: str, stream: Stream, starts_on: date, why: str, by: str
 ) -> bool:
     """Skip one blocked cycle, and let go of what waited for it, in one transaction. Returns False if it is not blocked."""
     with store.transaction() as tx:
@@ -142,8 +150,17 @@ def skip(
         if not any(row.starts_on == starts_on for row in _locked(tx, wanted)):
             return False
         cycles.settle(tx, agency_id, stream, [Settled(subscription_id, starts_on, "skipped", SKIPPED)])
-        told = {"stream": stream, "starts_on": starts_on, "reason": SKIPPED, **said}
-        tx.record(agency_id, "cycle.skipped", subscription_subject(subscription_id), told)
+        tx.record(
+            event_data.CycleSkipped(
+                agency_id=agency_id,
+                subscription_id=subscription_id,
+                stream=stream,
+                period_starts_on=starts_on,
+                reason=SKIPPED,
+                detail=why,
+                by=by,
+            )
+        )
         # Later cycles stood behind it, and its order waited for it.
         cycles.wake_blocked(tx, agency_id, [subscription_id])
         cycles.release(tx, agency_id, [subscription_id])

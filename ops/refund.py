@@ -50,12 +50,11 @@ def request_command(
     with open_store() as store, store.transaction() as tx:
         found = locked_invoice(tx, agency, invoice, number)
         whose = facts.require_agency(tx, agency)
-        said = {"by": who(by)}
         try:
             if outside:
-                done = refund.record(tx, whose, found, amount_minor, reason, tx.as_of, None, **said)
+                done = refund.record(tx, whose, found, amount_minor, reason, tx.as_of, None, by=who(by))
             else:
-                done = refund.request(tx, whose, found, amount_minor, reason, **said)
+                done = refund.request(tx, whose, found, amount_minor, reason, by=who(by))
         except RefundRefusedError as refused:
             raise click.UsageError(str(refused)) from None
     total = sum(each.amount_minor for each in done)

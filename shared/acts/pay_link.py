@@ -7,14 +7,16 @@ never paid by both.
 from datetime import timedelta
 from typing import Literal
 
+from shared.acts.event_fields import of_link
 from shared.acts.notify import AGENCY, CLIENT, about_invoice, notify
 from shared.acts.receive import receive
 from shared.domain.facts import Agency
-from shared.domain.keys import page_method_id, pay_link_key, subscription_subject
+from shared.domain.keys import page_method_id, pay_link_key
 from shared.domain.pay_links import UNASKED_MAX, Standing, lateness, person_until
 from shared.domain.states import CHARGE_IN_FLIGHT, PAY_LINK_MOVES, check_move
 from shared.gateways.amounts import refusal
 from shared.gateways.port import LinkRequest, Saved
+from shared.messages import event_data
 from shared.store import charges, deployment, facts, pay_links, rechecks
 from shared.store.facts import SavedMethod
 from shared.store.invoices import Invoice
@@ -114,8 +116,7 @@ def _open(tx: Tx, agency: Agency, invoice: Invoice, *, keeps_method: bool) -> Pa
         keeps_method=keeps_method,
     )
     pay_links.insert(tx, agency.agency_id, link)
-    said = {"invoice_id": link.invoice_id, "turn": turn, "provider": link.provider, "expires_at": expires_at}
-    tx.record(agency.agency_id, "link.opened", subscription_subject(invoice.subscription_id), said)
+    tx.record(event_data.LinkOpened(**of_link(agency.agency_id, link, invoice), expires_at=expires_at))
     return link
 
 
@@ -159,8 +160,7 @@ def over(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink) -> PayLink:
 
 def failed(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink) -> PayLink:
     """The client was thanked, and no money came after all: both are told, unless nothing is owed any more."""
-    said = {"invoice_id": link.invoice_id, "turn": link.turn, "provider": link.provider, "key": link.key}
-    tx.record(agency.agency_id, "link.failed", subscription_subject(link.subscription_id), said)
+    tx.record(event_data.LinkFailed(**of_link(agency.agency_id, link, invoice)))
     if is_owed(invoice):
         about = {"provider": link.provider, "moved_minor": link.amount_minor}
         drafts = [

@@ -21,12 +21,13 @@ from shared.broker.names import CHANGES_EXCHANGE, CHANGES_QUEUE, EVENTS_EXCHANGE
 from shared.broker.private import PrivateRabbitmq
 from shared.broker.publisher import Publisher
 from shared.store.transaction import FixedClock, Store
+from tests.event_shapes import leave
 
 
 def record(store: Store, type_: str, *subjects: str) -> None:
     with store.transaction() as tx:
         for subject in subjects:
-            tx.record("a", type_, subject, {})
+            leave(tx, type_, subject)
 
 
 def arrived(connection: pika.BlockingConnection, queue: str = EVENTS_QUEUE) -> list[tuple[str, int]]:

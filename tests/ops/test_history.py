@@ -9,7 +9,7 @@ import pytest
 
 from ops.history.command import told
 from ops.history.events import TEXTS
-from shared.messages.events import EVENT_TYPES
+from shared.messages import EVENT_TYPES
 from shared.store import history
 from shared.store.history import Named
 from shared.store.transaction import FixedClock, Store

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from shared.acts.event_fields import of_charge, of_invoice
 from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, notify
 from shared.domain.cycles import local_date
 from shared.domain.declines import FINAL, RETRYABLE
@@ -21,7 +22,7 @@ from shared.domain.dunning import (
     newer_than_used,
 )
 from shared.domain.facts import Agency
-from shared.domain.keys import subscription_subject
+from shared.messages import event_data
 from shared.store import charges, collecting, cycles, facts, invoices, rechecks
 from shared.store.charges import Charge, NewCharge
 from shared.store.collecting import Declines
@@ -216,15 +217,34 @@ def _failing(tx: Tx, outcome: _Outcome) -> Failing:
 
 def _record(tx: Tx, agency_id: str, outcome: _Outcome) -> None:
     charge, invoice, step = outcome.failure.charge, outcome.failure.invoice, outcome.step
-    subject = subscription_subject(invoice.subscription_id)
-    about = {"invoice_id": invoice.invoice_id, "number": invoice.number, "attempt": charge.attempt, "code": charge.code}
+    of = of_invoice(agency_id, invoice)
+    rest, currency = invoice.rest_minor, invoice.currency
     if _called(outcome.failure):
-        data = {**about, "class": charge.decline_class, "key": charge.key, "next_at": outcome.next_at}
-        tx.record(agency_id, "charge.declined", subject, data)
+        tx.record(
+            event_data.ChargeDeclined(
+                **of_charge(agency_id, charge, invoice),
+                code=charge.code,
+                decline_class=charge.decline_class,
+                next_attempt_at=outcome.next_at,
+            )
+        )
     if invoice.failing_since is None:
-        tx.record(agency_id, "invoice.failing", subject, {**about, "next_at": outcome.next_at})
+        tx.record(
+            event_data.InvoiceFailing(
+                **of,
+                outstanding_minor=rest,
+                currency=currency,
+                attempt=charge.attempt,
+                code=charge.code,
+                next_attempt_at=outcome.next_at,
+            )
+        )
     if step.exhausted and invoice.exhausted_at is None:
-        tx.record(agency_id, "dunning.exhausted", subject, about)
+        tx.record(
+            event_data.DunningExhausted(
+                **of, outstanding_minor=rest, currency=currency, attempt=charge.attempt, code=charge.code
+            )
+        )
 
 
 def _drafts(agency: Agency, outcome: _Outcome) -> list[Draft]:

@@ -2,11 +2,10 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import structlog
 
-from shared.domain.segments import message_subject
 from shared.error_words import safe_words
 from shared.messages import (
     MESSAGE_BYTES_MAX,
@@ -26,6 +25,7 @@ from shared.messages import (
     SubscriptionResumed,
     SubscriptionUpserted,
     decode_change,
+    event_data,
 )
 from shared.store import inbox
 from shared.store.errors import is_data_error
@@ -158,8 +158,13 @@ def _says_the_same(raw: bytes, read: Change | Rejected) -> bool:
 
 
 def _tell_rejected(tx: Tx, kept: Arrived, field: str, reason: str) -> None:
-    data = {"source": kept.source, "id": kept.id, "type": kept.type, "field": field, "reason": reason}
-    tx.record(kept.agency_id, "change.rejected", message_subject(kept.source, kept.id), data)
+    of: _Of = {
+        "agency_id": kept.agency_id or None,
+        "change_source": kept.source,
+        "change_id": kept.id,
+        "change_type": kept.type,
+    }
+    tx.record(event_data.ChangeRejected(**of, field=field, reason=reason))
 
 
 def arrived(raw: bytes, read: Change | Rejected) -> Arrived:
@@ -204,20 +209,21 @@ def _apply(
     match verdict:
         case Applied(arrivals):
             work.settle(agency_id, inbox_id, Settled("applied"))
-            _answer(tx, change, "applied")
+            tx.record(event_data.ChangeApplied(**_of(change)))
             if work.awaited(agency_id, arrivals):
                 work.flush()
                 for waiting in inbox.waiting_for(tx, agency_id, arrivals):
                     _look_again(work, waiting)
             return Received(agency_id, change.source, change.id, "applied")
         case Repeated() | Stale():
-            state = "stale" if isinstance(verdict, Stale) else "repeated"
+            late = isinstance(verdict, Stale)
+            state, answer = ("stale", event_data.ChangeStale) if late else ("repeated", event_data.ChangeRepeated)
             work.settle(agency_id, inbox_id, Settled(state))
-            _answer(tx, change, state)
+            tx.record(answer(**_of(change)))
             return Received(agency_id, change.source, change.id, state)
         case Refused(field, reason):
             work.settle(agency_id, inbox_id, Settled("rejected", field, reason))
-            _answer(tx, change, "rejected", field=field, reason=reason)
+            tx.record(event_data.ChangeRejected(**_of(change), field=field, reason=reason))
             return Received(agency_id, change.source, change.id, "rejected", field, reason)
         case Waits(waits_for):
             wake_at = tx.as_of + TELL_WAITING_AFTER if tell_later else None
@@ -241,7 +247,7 @@ def _apply_waiting(work: UnitOfWork, waiting: Waiting) -> tuple[Change, Received
         log.exception("change.failed", source=change.source, id=change.id, type=change.type)
         reason = _broken(error)
         work.settle(change.data.agency_id, waiting.inbox_id, Settled("rejected", "", reason))
-        _answer(work.tx, change, "rejected", field="", reason=reason)
+        work.tx.record(event_data.ChangeRejected(**_of(change), field="", reason=reason))
         return change, Received(change.data.agency_id, change.source, change.id, "rejected", "", reason)
 
 
@@ -270,11 +276,23 @@ def _look_again(work: UnitOfWork, waiting: Waiting) -> None:
         return
     if work.tx.as_of >= waiting.received_at + TELL_WAITING_AFTER:
         inbox.told_waiting(work.tx, waiting.inbox_id)
-        _answer(work.tx, change, "waiting", reason=received.reason)
+        work.tx.record(event_data.ChangeWaiting(**_of(change), reason=received.reason))
     else:
         inbox.wake_at(work.tx, waiting.inbox_id, waiting.received_at + TELL_WAITING_AFTER)
 
 
-def _answer(tx: Tx, change: Change, what: str, **said: str) -> None:
-    data = {"source": change.source, "id": change.id, "type": change.type, **said}
-    tx.record(change.data.agency_id, f"change.{what}", message_subject(change.source, change.id), data)
+class _Of(TypedDict):
+    agency_id: str | None
+    change_source: str
+    change_id: str
+    change_type: str
+
+
+def _of(change: Change) -> _Of:
+    """Which message an event answers."""
+    return {
+        "agency_id": change.data.agency_id,
+        "change_source": change.source,
+        "change_id": change.id,
+        "change_type": change.type,
+    }

@@ -16,6 +16,7 @@ from shared.documents.sending import Envelope, Sender, UnsentError, message_id
 from shared.domain.facts import Agency
 from shared.domain.keys import notice_subject
 from shared.domain.mailing import PATIENCE, Tried, next_try
+from shared.messages import event_data
 from shared.store import facts, notices
 from shared.store.locks import lock_subject
 from shared.store.notices import Notice, Sending
@@ -91,9 +92,18 @@ def _send(runtime: Runtime, agency_id: str, notice: Notice, agency: Agency | Non
 
 def _give_up(tx: Tx, agency_id: str, agency: Agency | None, notice: Notice, sending: Sending) -> None:
     """Upstream, the log and the alert hear of it; the agency too, if its client's address is to blame or nobody knows."""
-    said = {name: getattr(notice, name) for name in ("key", "occasion", "audience", "invoice_id")}
-    told = {**said, "outcome": sending.outcome, "reason": sending.reason}
-    tx.record(agency_id, "notice.failed", notice_subject(notice.key), told)
+    tx.record(
+        event_data.NoticeFailed(
+            agency_id=agency_id,
+            notice_key=notice.key,
+            occasion=notice.occasion,
+            audience=notice.audience,
+            subscription_id=notice.subscription_id,
+            invoice_id=notice.invoice_id,
+            outcome=sending.outcome,
+            reason=sending.reason,
+        )
+    )
     log.error("notice.failed", key=notice.key, outcome=sending.outcome)
     if agency is None or notice.audience != CLIENT or sending.outcome not in ("recipient", "in_doubt"):
         return
