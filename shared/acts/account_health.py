@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from shared.acts.notify import AGENCY, Draft, notify
+from shared.documents import notice_data
 from shared.domain.facts import Agency
 from shared.domain.pacing import Account, accepted, failed, refused, slowed
 from shared.domain.refusals import UNPAYABLE
@@ -68,5 +69,5 @@ def _tell(tx: Tx, agency: Agency, account: Account) -> None:
     since = account.refused_since or tx.as_of
     code, turn = account.refused_code, since.date().isoformat()
     tx.record(event_data.AccountRefused(agency_id=agency.agency_id, provider=account.provider, code=code, since=since))
-    said = {"provider": account.provider, "code": code, "since": turn}
-    notify(tx, agency, [Draft(REFUSED_ACCOUNT, AGENCY, account.provider, None, None, None, turn, said)])
+    said = notice_data.AccountRefused(provider=account.provider, code=code, since=since.date())
+    notify(tx, agency, [Draft(said, AGENCY, account.provider, None, None, None, turn)])

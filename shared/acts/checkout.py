@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from shared.acts.notify import AGENCY, Draft, notify
 from shared.acts.receive import receive
+from shared.documents import notice_data
 from shared.domain.facts import INVOICE, Agency, InitialPayment, Subscription
 from shared.domain.planning import CANCELLED
 from shared.domain.segments import joined
@@ -125,18 +126,15 @@ def _tell_unapplied(tx: Tx, agency: Agency, unapplied: Collection[Unapplied]) ->
                 received_at=each.received_at,
             )
         )
-        said = {
-            "subscription_id": each.subscription_id,
-            "surplus_minor": each.amount_minor,
-            "currency": each.currency,
-            "reason": each.reason,
-            "reference": each.reference,
-            "without_invoice": True,
-        }
-        turn = joined(each.source, each.reference)
-        drafts.append(
-            Draft("surplus_payment", AGENCY, each.subscription_id, each.subscription_id, None, None, turn, said)
+        said = notice_data.PaymentUnapplied(
+            subscription_id=each.subscription_id,
+            surplus_minor=each.amount_minor,
+            currency=each.currency,
+            reason=each.reason,
+            reference=each.reference,
         )
+        turn = joined(each.source, each.reference)
+        drafts.append(Draft(said, AGENCY, each.subscription_id, each.subscription_id, None, None, turn))
     notify(tx, agency, drafts)
 
 

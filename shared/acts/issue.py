@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from shared.acts import numbering
-from shared.acts.notify import CLIENT, about_invoice, notify
+from shared.acts.notify import CLIENT, about_invoice, facts_of, notify
+from shared.acts.notify import Draft as Notice
 from shared.acts.receive import receive
+from shared.documents import notice_data
 from shared.domain.cycles import local_date
 from shared.domain.facts import Agency, Client, ServiceRevision
 from shared.domain.invoicing import Bill, Line, Tax
@@ -222,11 +224,16 @@ def _next_steps(
         cycles.release(tx, agency.agency_id, {row.subscription_id for row in settled})
     if asked or settled:
         clients = {draft.client.client_id: draft.client for draft in drafts}
-        open_ = [about_invoice(_as_read(draft_row), "invoice_open", CLIENT) for draft_row in asked]
+        open_ = [_about(row, notice_data.InvoiceOpen) for row in asked]
         untold = {draft.invoice_id for draft in drafts if not draft.tell}
         sent = [row for row in settled if row.invoice_id not in untold]
-        paid = [about_invoice(_as_read(draft_row), "invoice_paid", CLIENT) for draft_row in sent]
+        paid = [_about(row, notice_data.InvoicePaid) for row in sent]
         notify(tx, agency, open_ + paid, clients)
+
+
+def _about(row: NewInvoice, struct: type[notice_data.InvoiceOpen | notice_data.InvoicePaid]) -> Notice:
+    invoice = _as_read(row)
+    return about_invoice(invoice, struct(**facts_of(invoice)), CLIENT)
 
 
 def _as_read(row: NewInvoice) -> Invoice:

@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import Literal
 
 from shared.acts.event_fields import of_link
-from shared.acts.notify import AGENCY, CLIENT, about_invoice, notify
+from shared.acts.notify import AGENCY, CLIENT, about_invoice, facts_of, notify
 from shared.acts.receive import receive
+from shared.documents import notice_data
 from shared.domain.facts import Agency
 from shared.domain.keys import page_method_id, pay_link_key
 from shared.domain.pay_links import UNASKED_MAX, Standing, lateness, person_until
@@ -65,8 +66,9 @@ def offers(tx: Tx, agency: Agency, invoice: Invoice) -> Refusal | None:
 
 def tell_not_payable(tx: Tx, agency: Agency, invoice: Invoice, code: str) -> None:
     """The provider does not take this by a page: the agency is told, once for each reason, for its client writes to it."""
-    said = {"provider": agency.gateway, "code": code, "moved_minor": invoice.rest_minor}
-    notify(tx, agency, [about_invoice(invoice, "page_impossible", AGENCY, code, **said)])
+    rest = invoice.rest_minor
+    said = notice_data.PageImpossible(**facts_of(invoice), provider=agency.gateway, code=code, moved_minor=rest)
+    notify(tx, agency, [about_invoice(invoice, said, AGENCY, code)])
 
 
 def prepare(tx: Tx, agency: Agency, invoice: Invoice, *, keeps_method: bool = False) -> PayLink | Refusal:
@@ -162,11 +164,9 @@ def failed(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink) -> PayLink:
     """The client was thanked, and no money came after all: both are told, unless nothing is owed any more."""
     tx.record(event_data.LinkFailed(**of_link(agency.agency_id, link, invoice)))
     if is_owed(invoice):
-        about = {"provider": link.provider, "moved_minor": link.amount_minor}
-        drafts = [
-            about_invoice(invoice, "page_payment_failed", who, str(link.turn), **about) for who in (CLIENT, AGENCY)
-        ]
-        notify(tx, agency, drafts)
+        moved = link.amount_minor
+        said = notice_data.PagePaymentFailed(**facts_of(invoice), provider=link.provider, moved_minor=moved)
+        notify(tx, agency, [about_invoice(invoice, said, who, str(link.turn)) for who in (CLIENT, AGENCY)])
     return ended(tx, link)
 
 
@@ -202,14 +202,15 @@ def is_asked(tx: Tx, link: PayLink) -> bool:
 def ask_a_person(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, *, pending: bool) -> None:
     """Nobody but the agency can say whether its client has paid: asked once, with the day until which it is waited for."""
     since = link.doubtful_since or tx.as_of
-    said = {
-        "since": since.date().isoformat(),
-        "until": person_until(since, pending=pending).date().isoformat(),
-        "provider": link.provider,
-        "key": link.key,
-        "moved_minor": link.amount_minor,
-    }
-    notify(tx, agency, [about_invoice(invoice, "page_payment_in_doubt", AGENCY, str(link.turn), **said)])
+    said = notice_data.PagePaymentInDoubt(
+        **facts_of(invoice),
+        since=since.date(),
+        until=person_until(since, pending=pending).date(),
+        provider=link.provider,
+        key=link.key,
+        moved_minor=link.amount_minor,
+    )
+    notify(tx, agency, [about_invoice(invoice, said, AGENCY, str(link.turn))])
 
 
 def request_of(agency_id: str, link: PayLink, invoice: Invoice, back: str, customer: str | None = None) -> LinkRequest:

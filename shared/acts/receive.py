@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 
 from shared.acts import series
 from shared.acts.event_fields import of_invoice
-from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, notify
+from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, facts_of, notify
+from shared.documents import notice_data
 from shared.domain.facts import Agency
 from shared.domain.segments import joined
 from shared.domain.states import SERIES_GOES_ON
@@ -41,7 +42,7 @@ def receive(tx: Tx, agency: Agency, arrived: Sequence[Payment], unsent: Collecti
     close(tx, agency, paid, received)
     turns = reversals.paid_turns(tx, agency.agency_id, received)
     drafts += [
-        about_invoice(invoice, "invoice_paid", CLIENT, turns.get(invoice.invoice_id, ""))
+        about_invoice(invoice, notice_data.InvoicePaid(**facts_of(invoice)), CLIENT, turns.get(invoice.invoice_id, ""))
         for invoice in paid
         if invoice.invoice_id not in unsent
     ]
@@ -70,7 +71,8 @@ def _record(tx: Tx, agency: Agency, invoice: Invoice, arrived: Sequence[Payment]
         return []
     tx.record(event_data.PaymentSurplus(**of, amount_minor=surplus, currency=invoice.currency))
     turn = joined(arrived[-1].source, arrived[-1].reference)
-    return [about_invoice(invoice, "surplus_payment", AGENCY, turn, surplus_minor=surplus, status=invoice.status)]
+    said = notice_data.SurplusPayment(**facts_of(invoice), surplus_minor=surplus, status=invoice.status)
+    return [about_invoice(invoice, said, AGENCY, turn)]
 
 
 def tell_money_of_void(tx: Tx, agency: Agency, invoice: Invoice) -> None:
@@ -80,7 +82,8 @@ def tell_money_of_void(tx: Tx, agency: Agency, invoice: Invoice) -> None:
         return
     of = of_invoice(agency.agency_id, invoice)
     tx.record(event_data.PaymentSurplus(**of, amount_minor=left, currency=invoice.currency))
-    notify(tx, agency, [about_invoice(invoice, "surplus_payment", AGENCY, "void", surplus_minor=left, status="void")])
+    said = notice_data.SurplusPayment(**facts_of(invoice), surplus_minor=left, status="void")
+    notify(tx, agency, [about_invoice(invoice, said, AGENCY, "void")])
 
 
 def close(tx: Tx, agency: Agency, paid: Sequence[Invoice], received: dict[str, list[Payment]]) -> None:

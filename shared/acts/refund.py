@@ -8,7 +8,8 @@ import msgspec
 
 from shared.acts import numbering
 from shared.acts.event_fields import of_refund
-from shared.acts.notify import AGENCY, CLIENT, about_invoice, notify
+from shared.acts.notify import AGENCY, CLIENT, about_invoice, facts_of, notify
+from shared.documents import notice_data
 from shared.domain.crediting import Credit, credit, to_credit
 from shared.domain.cycles import local_date
 from shared.domain.facts import Agency
@@ -184,8 +185,10 @@ def succeed(
             by=by,
         )
     )
-    about = {"refunded_minor": done.amount_minor, "credit_note": note.number if note else None}
-    notify(tx, agency, [about_invoice(invoice, "refunded", CLIENT, str(done.turn), **about)])
+    told = notice_data.Refunded(
+        **facts_of(invoice), refunded_minor=done.amount_minor, credit_note=note.number if note else None
+    )
+    notify(tx, agency, [about_invoice(invoice, told, CLIENT, str(done.turn))])
     return done
 
 
@@ -199,8 +202,10 @@ def fail(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, code: str, *,
     failed = refund._replace(state="failed", code=code, wake_at=None, lease_until=None, settled_at=tx.as_of)
     refunds.write(tx, agency.agency_id, [failed])
     tx.record(event_data.RefundFailed(**of_refund(agency.agency_id, refund, invoice), code=code, by=by))
-    said = {"code": code, "provider": refund.source, "refunded_minor": refund.amount_minor}
-    notify(tx, agency, [about_invoice(invoice, "refund_failed", AGENCY, str(refund.turn), **said)])
+    told = notice_data.RefundFailed(
+        **facts_of(invoice), code=code, provider=refund.source, refunded_minor=refund.amount_minor
+    )
+    notify(tx, agency, [about_invoice(invoice, told, AGENCY, str(refund.turn))])
     reversals.ask_again(tx, agency.agency_id, refund.source, refund.payment_reference)
     return failed
 

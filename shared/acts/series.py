@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 
 from shared.acts.notify import AGENCY, Draft, notify
+from shared.documents import notice_data
 from shared.domain.cycles import Recurrence, due_at, local_date
 from shared.domain.facts import INVOICE, Agency
 from shared.domain.planning import CANCELLED, CYCLES_PER_PASS_MAX, Schedule
@@ -44,9 +45,9 @@ def stop(tx: Tx, agency: Agency, stopped: Mapping[str, str]) -> None:
     newly = schedules.stop(tx, agency.agency_id, sorted(stopped.items()), INVOICE)
     drafts = []
     for id_ in newly:
-        data = {"subscription_id": id_, "reason": stopped[id_]}
         tx.record(event_data.SeriesStopped(agency_id=agency.agency_id, subscription_id=id_, reason=stopped[id_]))
-        drafts.append(Draft("series_stopped", AGENCY, id_, id_, None, None, tx.as_of.date().isoformat(), data))
+        said = notice_data.SeriesStopped(subscription_id=id_, reason=stopped[id_])
+        drafts.append(Draft(said, AGENCY, id_, id_, None, None, tx.as_of.date().isoformat()))
     notify(tx, agency, drafts)
 
 

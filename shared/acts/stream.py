@@ -9,6 +9,7 @@ from msgspec.structs import asdict
 
 from shared.acts.batch import Step, work
 from shared.acts.notify import AGENCY, Draft, notify
+from shared.documents import notice_data
 from shared.domain.dunning import doubling
 from shared.domain.facts import ORDER, Agency, Stream
 from shared.domain.invoicing import Blocked
@@ -75,9 +76,15 @@ def tell_blocked(tx: Tx, agency: Agency, stream: Stream, blocked: Sequence[tuple
             )
         )
         about = f"{cycle.subscription_id}:{stream}:{cycle.starts_on.isoformat()}"
-        data = {"stream": stream, "starts_on": cycle.starts_on, "reason": why.reason, "detail": why.detail}
-        said = {**data, "ends_on": cycle.ends_on, "subscription_id": cycle.subscription_id}
-        drafts.append(Draft("cycle_blocked", AGENCY, about, cycle.subscription_id, None, None, why.reason, said))
+        said = notice_data.CycleBlocked(
+            subscription_id=cycle.subscription_id,
+            stream=stream,
+            starts_on=cycle.starts_on,
+            ends_on=cycle.ends_on,
+            reason=why.reason,
+            detail=why.detail,
+        )
+        drafts.append(Draft(said, AGENCY, about, cycle.subscription_id, None, None, why.reason))
     notify(tx, agency, drafts)
 
 

@@ -7,8 +7,9 @@ row: so an answer may come twice, late or in any order. Source: the rules of bil
 from collections.abc import Iterator, Mapping
 
 from shared.acts.event_fields import of_invoice, of_reversal
-from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, notify
+from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, facts_of, notify
 from shared.acts.receive import close
+from shared.documents import notice_data
 from shared.domain.facts import Agency
 from shared.domain.segments import joined
 from shared.domain.states import INVOICE_MOVES, check_move
@@ -109,9 +110,15 @@ def answered(tx: Tx, agency: Agency, inquiry: Inquiry, amount_minor: int, *, by:
     more = gone_twice(said, paid, refunded) - gone_twice(said_before, paid, refunded)
     if more > 0:
         invoice = invoices.load(tx, agency_id, [inquiry.invoice_id])[inquiry.invoice_id]
-        said_of_it = {"moved_minor": more, "provider": inquiry.provider, "reference": inquiry.reference}
         turn = joined(f"refunded/{more}", inquiry.reference)
-        drafts.append(about_invoice(invoice, "payment_reversed", AGENCY, turn, status="refunded", **said_of_it))
+        twice = notice_data.PaymentReversed(
+            **facts_of(invoice),
+            moved_minor=more,
+            provider=inquiry.provider,
+            reference=inquiry.reference,
+            status="refunded",
+        )
+        drafts.append(about_invoice(invoice, twice, AGENCY, turn))
     notify(tx, agency, drafts)
 
 
@@ -153,21 +160,37 @@ def _follow(tx: Tx, agency: Agency, before: Invoice, after: Invoice, row: Revers
     elif before.status in OWED and after.collected_minor >= after.total_minor:
         _paid_again(tx, agency, after._replace(status=before.status), row)
         turn = reversals.paid_turns(tx, agency.agency_id, [after.invoice_id]).get(after.invoice_id, "")
-        return [*_told(tx, after, row), about_invoice(after, "invoice_paid", CLIENT, turn)]
+        return [*_told(tx, after, row), about_invoice(after, notice_data.InvoicePaid(**facts_of(after)), CLIENT, turn)]
     return _told(tx, after, row)
 
 
 def _told(tx: Tx, after: Invoice, row: Reversal) -> list[Draft]:
     """The agency always, the client where the invoice asks him for money because of it."""
     turn = f"{row.reference}/{row.turn}"
-    said = {"moved_minor": abs(row.amount_minor), "provider": row.source, "reference": row.reference}
-    about = {**said, "status": after.status, "since": tx.as_of.date().isoformat()}
+    of, since = facts_of(after), tx.as_of.date()
     if row.amount_minor < 0:
         over = max(0, after.collected_minor - (0 if after.status == "void" else after.total_minor))
-        return [about_invoice(after, "payment_reinstated", AGENCY, turn, surplus_minor=over, **about)]
-    drafts = [about_invoice(after, "payment_reversed", AGENCY, turn, **about)]
+        back = notice_data.PaymentReinstated(
+            **of,
+            moved_minor=-row.amount_minor,
+            provider=row.source,
+            reference=row.reference,
+            status=after.status,
+            surplus_minor=over,
+            since=since,
+        )
+        return [about_invoice(after, back, AGENCY, turn)]
+    gone = notice_data.PaymentReversed(
+        **of,
+        moved_minor=row.amount_minor,
+        provider=row.source,
+        reference=row.reference,
+        status=after.status,
+        since=since,
+    )
+    drafts = [about_invoice(after, gone, AGENCY, turn)]
     if after.status in OWED and after.rest_minor > 0:
-        drafts.append(about_invoice(after, "payment_reversed", CLIENT, turn, **about))
+        drafts.append(about_invoice(after, gone, CLIENT, turn))
     return drafts
 
 

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from shared.acts.event_fields import of_charge, of_invoice
-from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, notify
+from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, facts_of, notify
+from shared.documents import notice_data
 from shared.domain.cycles import local_date
 from shared.domain.declines import FINAL, RETRYABLE
 from shared.domain.dunning import (
@@ -256,22 +257,22 @@ def _drafts(agency: Agency, outcome: _Outcome) -> list[Draft]:
     if outcome.quiet:
         return []
     turn = str(step.ladder.turn)
-    on = None if outcome.next_at is None else local_date(outcome.next_at, agency.timezone).isoformat()
-    said = {"reason": client_reason(charge, another=on is not None), "next_on": on}
-    inside = {"code": charge.code, "next_on": on}
+    on = None if outcome.next_at is None else local_date(outcome.next_at, agency.timezone)
+    reason, code, of = client_reason(charge, another=on is not None), charge.code, facts_of(invoice)
     if step.exhausted:
-        end = {"on_exhausted": agency.on_exhausted}
-        return [
-            about_invoice(invoice, "dunning_exhausted", CLIENT, turn, **said, **end),
-            about_invoice(invoice, "dunning_exhausted", AGENCY, turn, **inside, **end),
-        ]
+        end = agency.on_exhausted
+        client = notice_data.ExhaustedClient(**of, on_exhausted=end, reason=reason, next_on=on)
+        inside = notice_data.ExhaustedAgency(**of, on_exhausted=end, code=code, next_on=on)
+        return [about_invoice(invoice, client, CLIENT, turn), about_invoice(invoice, inside, AGENCY, turn)]
     if step.first_failure:
+        first = f"{turn}/first"
         return [
-            about_invoice(invoice, "payment_failed", CLIENT, f"{turn}/first", **said),
-            about_invoice(invoice, "payment_failed", AGENCY, f"{turn}/first", **inside),
+            about_invoice(invoice, notice_data.PaymentFailedClient(**of, reason=reason, next_on=on), CLIENT, first),
+            about_invoice(invoice, notice_data.PaymentFailedAgency(**of, code=code, next_on=on), AGENCY, first),
         ]
     if step.last_call and on is not None:
-        return [about_invoice(invoice, "payment_failed", CLIENT, f"{turn}/last", last=True, **said)]
+        last = notice_data.PaymentFailedClient(**of, reason=reason, next_on=on, last=True)
+        return [about_invoice(invoice, last, CLIENT, f"{turn}/last")]
     return []
 
 

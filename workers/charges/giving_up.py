@@ -5,7 +5,8 @@ from typing import Literal
 
 from shared.acts import series
 from shared.acts.event_fields import of_charge, of_invoice
-from shared.acts.notify import AGENCY, about_invoice, notify
+from shared.acts.notify import AGENCY, about_invoice, facts_of, notify
+from shared.documents import notice_data
 from shared.domain.facts import Agency
 from shared.messages import event_data
 from shared.store import charges, cycles, invoices, subscriptions
@@ -47,11 +48,11 @@ def end_once(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, state: Li
         tx.record(event_data.ChargeDeclined(**of, code=code, decline_class=decline_class, next_attempt_at=None))
     else:
         tx.record(event_data.ChargeNotSent(**of, code=code, detail=None))
-    said = {"code": code, "succeeded": False}
-    notify(tx, agency, [about_invoice(invoice, "charge_answered", AGENCY, str(charge.attempt), **said)])
+    said = notice_data.ChargeAnswered(**facts_of(invoice), code=code, succeeded=False)
+    notify(tx, agency, [about_invoice(invoice, said, AGENCY, str(charge.attempt))])
 
 
 def tell_once(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice) -> None:
     """A charge that was asked for has succeeded."""
-    said = {"code": None, "succeeded": True}
-    notify(tx, agency, [about_invoice(invoice, "charge_answered", AGENCY, str(charge.attempt), **said)])
+    said = notice_data.ChargeAnswered(**facts_of(invoice), code=None, succeeded=True)
+    notify(tx, agency, [about_invoice(invoice, said, AGENCY, str(charge.attempt))])

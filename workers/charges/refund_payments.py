@@ -8,9 +8,10 @@ import structlog
 
 from shared.acts.account_health import REFUSED_ACCOUNT, keep_accounts
 from shared.acts.event_fields import of_refund
-from shared.acts.notify import AGENCY, about_invoice, notify
+from shared.acts.notify import AGENCY, about_invoice, facts_of, notify
 from shared.acts.refund import fail, succeed
 from shared.acts.stream import net_at
+from shared.documents import notice_data
 from shared.domain.dunning import doubling
 from shared.domain.facts import Agency
 from shared.domain.reconcile import is_refund_remembered, needs_a_person, next_step_of_refund
@@ -213,13 +214,14 @@ def _wait(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, state: str) 
         tx.record(waits(**of_refund(agency.agency_id, refund, invoice)))
     if code != DOUBT and needs_a_person(since, tx.as_of, pending=state == "pending"):
         code = DOUBT
-        said = {
-            "since": since.date().isoformat(),
-            "provider": refund.source,
-            "key": refund.key,
-            "refund_turn": refund.turn,
-            "refunded_minor": refund.amount_minor,
-        }
-        notify(tx, agency, [about_invoice(invoice, "refund_in_doubt", AGENCY, str(refund.turn), **said)])
+        said = notice_data.RefundInDoubt(
+            **facts_of(invoice),
+            since=since.date(),
+            provider=refund.source,
+            key=refund.key,
+            refund_turn=refund.turn,
+            refunded_minor=refund.amount_minor,
+        )
+        notify(tx, agency, [about_invoice(invoice, said, AGENCY, str(refund.turn))])
     waiting = refund._replace(state=state, doubtful_since=since, wake_at=at, lease_until=None, code=code)
     refunds.write(tx, agency.agency_id, [waiting])

@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 
 from shared.acts.account_health import OF_THE_MOMENT, REFUSED_ACCOUNT
 from shared.acts.event_fields import of_charge
-from shared.acts.notify import AGENCY, about_invoice, notify
+from shared.acts.notify import AGENCY, about_invoice, facts_of, notify
 from shared.acts.stream import net_at
+from shared.documents import notice_data
 from shared.domain.declines import RETRYABLE
 from shared.domain.dunning import doubling
 from shared.domain.facts import Agency
@@ -88,9 +89,13 @@ def _unpayable(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, at: dat
     if charge.once:
         end_once(tx, agency, charge, invoice, "not_sent")
         return
-    said = {"code": charge.code, "provider": charge.provider}
-    notify(tx, agency, [about_invoice(invoice, "charge_impossible", AGENCY, charge.code or "", **said)])
+    _tell_impossible(tx, agency, charge, invoice)
     plan_again(tx, agency, charge if spent else charge._replace(request=None), invoice, at)
+
+
+def _tell_impossible(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice) -> None:
+    said = notice_data.ChargeImpossible(**facts_of(invoice), code=charge.code, provider=charge.provider)
+    notify(tx, agency, [about_invoice(invoice, said, AGENCY, charge.code or "")])
 
 
 def _refused(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice) -> None:
@@ -102,8 +107,7 @@ def _refused(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice) -> None:
         _replace(tx, agency, charge, tx.as_of + FIRST_LOOK * 10 ** (before + 1))
         return
     if invoice.ladder_started_at is not None:
-        said = {"code": charge.code, "provider": charge.provider}
-        notify(tx, agency, [about_invoice(invoice, "charge_impossible", AGENCY, charge.code or "", **said)])
+        _tell_impossible(tx, agency, charge, invoice)
     after_failures(tx, agency, [Failure(charge._replace(decline_class=RETRYABLE), invoice)])
 
 

@@ -7,9 +7,10 @@ import structlog
 
 from shared.acts.account_health import CLIENT_IS_PAYING, LEASE_IS_OVER, keep_accounts
 from shared.acts.event_fields import of_charge, of_invoice
-from shared.acts.notify import AGENCY, CLIENT, about_invoice, notify
+from shared.acts.notify import AGENCY, CLIENT, about_invoice, facts_of, notify
 from shared.acts.receive import receive
 from shared.acts.stream import net_at
+from shared.documents import notice_data
 from shared.domain.declines import CAPPED_TRIES_MAX, CUSTOMER, FINAL, meaning
 from shared.domain.dunning import DECLINES_WINDOW, Ladder, begin, doubling, ends_at
 from shared.domain.facts import Agency
@@ -203,9 +204,11 @@ def _require_action(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, co
                 next_attempt_at=None,
             )
         )
-    drafts = [about_invoice(invoice, "action_required", CLIENT, str(charge.attempt))]
+    of = facts_of(invoice)
+    drafts = [about_invoice(invoice, notice_data.ActionRequired(**of), CLIENT, str(charge.attempt))]
     if invoice.ladder_started_at is None:
-        drafts.append(about_invoice(invoice, "payment_failed", AGENCY, f"{ladder.turn}/first", code=code))
+        said = notice_data.PaymentFailedAgency(**of, code=code)
+        drafts.append(about_invoice(invoice, said, AGENCY, f"{ladder.turn}/first"))
     notify(tx, agency, drafts)
     cycles.release(tx, agency.agency_id, [invoice.subscription_id], ["waiting"])
 
@@ -239,8 +242,10 @@ def _wait(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, state: str, 
     if code != DOUBT and needs_a_person(since, tx.as_of, pending=state == "pending"):
         code = DOUBT
         tx.record(event_data.ChargeDoubtful(**of_charge(agency.agency_id, charge, invoice), since=since))
-        said = {"since": since.date().isoformat(), "provider": charge.provider, "key": charge.key}
-        notify(tx, agency, [about_invoice(invoice, "charge_in_doubt", AGENCY, str(charge.attempt), **said)])
+        said = notice_data.ChargeInDoubt(
+            **facts_of(invoice), since=since.date(), provider=charge.provider, key=charge.key
+        )
+        notify(tx, agency, [about_invoice(invoice, said, AGENCY, str(charge.attempt))])
     waiting = charge._replace(
         state=state, reference=reference, doubtful_since=since, planned_at=at, wake_at=at, lease_until=None, code=code
     )

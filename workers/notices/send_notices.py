@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from shared.acts.notify import AGENCY, CLIENT, Draft, notify
+from shared.documents import notice_data
 from shared.documents.mail import Mail, render
 from shared.documents.sending import Envelope, Sender, UnsentError, message_id
 from shared.domain.facts import Agency
@@ -24,7 +25,6 @@ from shared.store.transaction import Store, Tx
 
 LEASE = timedelta(minutes=2)
 SOON = timedelta(minutes=1)
-UNDELIVERED = "mail_undelivered"
 log = structlog.get_logger()
 
 
@@ -107,10 +107,14 @@ def _give_up(tx: Tx, agency_id: str, agency: Agency | None, notice: Notice, send
     log.error("notice.failed", key=notice.key, outcome=sending.outcome)
     if agency is None or notice.audience != CLIENT or sending.outcome not in ("recipient", "in_doubt"):
         return
-    about = {"recipient": notice.recipient, "subject": sending.subject or notice.occasion, "reason": sending.reason}
-    client = {"client": notice.context.get("client"), "key": notice.key}
-    of = (notice.key, notice.subscription_id, None, notice.invoice_id)
-    notify(tx, agency, [Draft(UNDELIVERED, AGENCY, *of, "", {**about, **client})])
+    told = notice_data.MailUndelivered(
+        recipient=notice.recipient,
+        subject=sending.subject or notice.occasion,
+        reason=sending.reason,
+        client=notice.context.get("client"),
+        key=notice.key,
+    )
+    notify(tx, agency, [Draft(told, AGENCY, notice.key, notice.subscription_id, None, notice.invoice_id)])
 
 
 def _sending(notice: Notice, subject: str | None, id_: str, unsent: UnsentError | None, now: datetime) -> Sending:

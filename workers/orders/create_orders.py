@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from shared.acts.notify import AGENCY, Draft, notify
 from shared.acts.stream import cut_short, cycle_ended, work_stream
+from shared.documents import notice_data
 from shared.domain.backlog import SUPERSEDED, superseded
 from shared.domain.facts import ORDER, in_force
 from shared.domain.invoicing import Period, Skip
@@ -112,6 +113,8 @@ def _ask_for_first_invoices(tx: Tx, known: Known, decided: Sequence[tuple[Cycle,
     drafts = []
     for id_ in sorted(missing):
         subscription = known.subscriptions[id_]
-        said = {"subscription_id": id_, "starts_on": subscription.starts_on, "order_id": subscription.order_id}
-        drafts.append(Draft("first_invoice_missing", AGENCY, id_, id_, subscription.client_id, None, "", said))
+        said = notice_data.FirstInvoiceMissing(
+            subscription_id=id_, starts_on=subscription.starts_on, order_id=subscription.order_id
+        )
+        drafts.append(Draft(said, AGENCY, id_, id_, subscription.client_id))
     notify(tx, known.agency, drafts)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from shared.acts.notify import AGENCY, CLIENT, about_invoice, notify
+from shared.acts.notify import AGENCY, CLIENT, about_invoice, facts_of, notify
 from shared.acts.stream import net_at
+from shared.documents import notice_data
 from shared.domain import keys
 from shared.domain.facts import ORDER
 from shared.messages import event_data
@@ -134,4 +135,5 @@ def _tell_overdue(tx: Tx, known: Known, staying: Sequence[tuple[Cycle, Stays]]) 
     if overdue:
         found = invoices.load(tx, known.agency.agency_id, overdue).values()
         audiences = (CLIENT, AGENCY)
-        notify(tx, known.agency, [about_invoice(each, "invoice_overdue", to) for each in found for to in audiences])
+        said = [(each, notice_data.InvoiceOverdue(**facts_of(each))) for each in found]
+        notify(tx, known.agency, [about_invoice(each, told, to) for each, told in said for to in audiences])

@@ -13,8 +13,9 @@ import structlog
 
 from shared.acts import taken_back
 from shared.acts.event_fields import of_invoice
-from shared.acts.notify import AGENCY, about_invoice, notify
+from shared.acts.notify import AGENCY, about_invoice, facts_of, notify
 from shared.acts.refund import found_at_provider
+from shared.documents import notice_data
 from shared.error_words import safe_words
 from shared.gateways.paypal_events import claimed
 from shared.gateways.port import BadSignatureError, Gateway, OnlineGateway, ProviderEvent, UnreadableError
@@ -245,9 +246,9 @@ def _dispute(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> Non
                 currency=event.currency,
             )
         )
-        said = {"provider": provider, "dispute": event.reference}
+        said = notice_data.PaymentDisputed(**facts_of(invoice), provider=provider, dispute=event.reference)
         agency = facts.require_agency(tx, agency_id)
-        notify(tx, agency, [about_invoice(invoice, "payment_disputed", AGENCY, event.reference, **said)])
+        notify(tx, agency, [about_invoice(invoice, said, AGENCY, event.reference)])
 
 
 def _locked_invoices(tx: Tx, provider: str, agency_id: str, payment: str | None) -> list[Invoice]:
