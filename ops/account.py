@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import click
 
 from ops.connect import open_store
+from ops.json_rows import AccountRow
 from ops.printing import agency_option, by_option, json_option, print_rows, who
 from shared.domain.pacing import DEFAULT_RATE
 from shared.domain.segments import segment
@@ -136,4 +137,4 @@ def list_command(agency: str | None, *, as_json: bool) -> None:
         {**each._asdict(), "secret_found": read(each.secret) is not None, "webhooks": webhooks_of(each)}
         for each in found
     ]
-    print_rows(rows, COLUMNS, as_json=as_json, none="no account was set up: duecycle account set")
+    print_rows(rows, COLUMNS, AccountRow, as_json=as_json, none="no account was set up: duecycle account set")

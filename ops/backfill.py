@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from ops.connect import open_store
+from ops.json_rows import BackfillRow
 from ops.printing import by_option, json_option, print_rows, who
 from ops.simulate.command import Day
 from scheduler.plan import write
@@ -69,7 +70,7 @@ def backfill_command(
     span = Span(agency, from_on, to_on, subscription, stream)
     with open_store() as store:
         rows = backfill(store, span, who(by) if apply_it else None)
-    print_rows(rows, COLUMNS, as_json=as_json, none="no cycle of that agency starts in that span")
+    print_rows(rows, COLUMNS, BackfillRow, as_json=as_json, none="no cycle of that agency starts in that span")
     count = sum(row["action"] is not None for row in rows)
     if not as_json:
         click.echo(f"{count} cycles {'were opened or planned' if apply_it else 'would be; --apply does it'}")
@@ -123,6 +124,10 @@ def _rows(tx: Tx, span: Span, until: datetime) -> list[dict[str, Any]]:
                     "stream": schedule.stream,
                     "starts_on": each.starts_on,
                     "ends_on": each.ends_on,
+                    "state": None,
+                    "reason": None,
+                    "document": None,
+                    "by_hand": None,
                     "action": PLAN,
                     "what": f"is planned, and skipped: {skipped}" if skipped else f"is planned: an {schedule.stream}",
                 }

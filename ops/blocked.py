@@ -5,7 +5,8 @@ from datetime import date
 import click
 
 from ops.connect import open_store
-from ops.printing import agency_option, by_option, json_option, limit_option, print_rows, shown, who
+from ops.json_rows import BlockedRow, EventRow
+from ops.printing import agency_option, by_option, json_option, limit_option, print_json, print_rows, shown, who
 from ops.simulate.command import Day
 from shared.domain.facts import Stream
 from shared.domain.keys import subscription_subject
@@ -46,7 +47,9 @@ def list_command(agency: str | None, stream: str | None, reason: str | None, lim
     """List blocked cycles, longest due first."""
     with open_store() as store, store.transaction() as tx:
         found = operating.unsettled(tx, Wanted(agency, None, stream, reason, "blocked"), limit + 1)
-    print_rows([row._asdict() for row in found[:limit]], COLUMNS, as_json=as_json, none="nothing is blocked")
+    print_rows(
+        [row._asdict() for row in found[:limit]], COLUMNS, BlockedRow, as_json=as_json, none="nothing is blocked"
+    )
     if len(found) > limit and not as_json:
         click.echo(f"… and more; --limit {2 * limit} shows more of them")
 
@@ -62,7 +65,8 @@ def show_command(agency: str, subscription: str, stream: str | None, *, as_json:
         found = operating.unsettled(tx, Wanted(agency, subscription, stream, None, "blocked"), ALL_OF_ONE)
         events = operating.last_events(tx, agency, subscription_subject(subscription), 10)
     if as_json:
-        print_rows([*(row._asdict() for row in found), *events], {}, as_json=True, none="")
+        print_json((row._asdict() for row in found), BlockedRow)
+        print_json(events, EventRow)
         return
     if not found:
         click.echo(f"nothing of {subscription} of {agency} is blocked")

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from ops.connect import open_store
+from ops.json_rows import NoticeRow
 from ops.printing import agency_option, by_option, json_option, limit_option, print_rows, who
 from shared.domain.keys import notice_subject
 from shared.domain.mailing import OUTCOMES, TROUBLES, last_try
@@ -46,7 +47,7 @@ def list_command(agency: str | None, state: str | None, outcome: str | None, lim
     with open_store() as store, store.transaction() as tx:
         found = notice_desk.listed(tx, Wanted(agency, state, outcome), limit)
     rows = [{**each._asdict(), "last_try_at": _last_try(each)} for each in found]
-    print_rows(rows, COLUMNS, as_json=as_json, none="no mail was refused")
+    print_rows(rows, COLUMNS, NoticeRow, as_json=as_json, none="no mail was refused")
 
 
 def _last_try(row: Listed) -> Any:

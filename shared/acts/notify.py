@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import asdict
 
-from shared.documents.notice_data import InvoiceFacts, NoticeData, Parties
+from shared.documents.notice_parts import InvoiceFacts, NoticeData, Parties
 from shared.domain.facts import Agency, Client
 from shared.domain.keys import notice_key
 from shared.store import facts, notices

@@ -8,7 +8,7 @@ import msgspec
 
 from shared.documents import mail_money
 from shared.documents import notice_data as d
-from shared.documents.notice_data import Kept, Parties
+from shared.documents.notice_parts import Kept, NoticeData, Parties
 from shared.documents.wording import Text, Told, told
 from shared.documents.wording import command as _command
 from shared.documents.wording import facts as _facts
@@ -39,9 +39,9 @@ def render(occasion: str, audience: str, kept: Kept) -> Mail:
     return Mail(" ".join(subject.split()), "\n\n".join(parts) + "\n")
 
 
-def data_of(occasion: str, audience: str, kept: Kept) -> d.NoticeData:
+def data_of(occasion: str, audience: str, kept: Kept) -> NoticeData:
     """What is kept with a notice, as the struct of its occasion and reader. Raises KeyError and ValueError as `render`."""
-    struct: type[d.NoticeData] = TEXTS[occasion, audience].struct
+    struct: type[NoticeData] = TEXTS[occasion, audience].struct
     if struct is d.SurplusPayment and kept.get("without_invoice"):
         struct = d.PaymentUnapplied
     return msgspec.convert(kept, struct)

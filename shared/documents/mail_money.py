@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from shared.documents import notice_data as d
-from shared.documents.notice_data import Parties
+from shared.documents.notice_parts import Parties
 from shared.documents.wording import (
     Text,
     Told,

@@ -4,59 +4,10 @@ The structs are kept as JSON with their notice until it is sent. Their fields ke
 release and sent by the next.
 """
 
-from collections.abc import Mapping
 from datetime import date
-from typing import Any, ClassVar, Literal, TypedDict
+from typing import ClassVar, Literal
 
-import msgspec
-
-
-class Parties(msgspec.Struct, frozen=True, kw_only=True):
-    """Who writes to whom: what every text may name. `pay_url` is where a client pays, if there is such a page."""
-
-    agency: str
-    agency_id: str = ""
-    agency_email: str = ""
-    client: str | None = None
-    online: bool = False
-    locale: str | None = None
-    pay_url: str | None = None
-
-
-class NoticeData(msgspec.Struct, frozen=True, kw_only=True):
-    """What is said beside the parties. `occasion` is what the notice is about."""
-
-    occasion: ClassVar[str]
-
-
-class InvoiceFacts(TypedDict):
-    """What every notice about an invoice says of it."""
-
-    invoice_id: str
-    number: str | None
-    issued_on: date
-    due_on: date
-    period_starts_on: date | None
-    period_ends_on: date | None
-    currency: str
-    total_minor: int
-    rest_minor: int
-    service: str | None
-
-
-class AboutInvoice(NoticeData, frozen=True, kw_only=True):
-    """About an invoice."""
-
-    invoice_id: str
-    number: str | None
-    issued_on: date
-    due_on: date
-    period_starts_on: date | None
-    period_ends_on: date | None
-    currency: str
-    total_minor: int
-    rest_minor: int
-    service: str | None
+from shared.documents.notice_parts import AboutInvoice, NoticeData
 
 
 class InvoiceOpen(AboutInvoice, frozen=True, kw_only=True):
@@ -317,7 +268,3 @@ class MailUndelivered(NoticeData, frozen=True, kw_only=True):
     reason: str | None
     client: str | None
     key: str
-
-
-Kept = Mapping[str, Any]
-"""A notice's struct and its parties, in one object, as it is kept with the notice."""

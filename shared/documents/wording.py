@@ -5,7 +5,7 @@ from datetime import timedelta
 from shlex import quote
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from shared.documents.notice_data import AboutInvoice, NoticeData, Parties
+from shared.documents.notice_parts import AboutInvoice, NoticeData, Parties
 from shared.domain.currency import exponent
 from shared.domain.money import display
 
