@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import click
 
 from ops.connect import open_store
+from ops.json_rows import AccountRow
 from ops.printing import agency_option, by_option, json_option, print_rows, who
 from shared.domain.pacing import DEFAULT_RATE
 from shared.domain.segments import segment
+from shared.messages import event_data
 from shared.secret_store import NAME, ReadSecret, reader, variable_of
 from shared.store import accounts
 from shared.store.accounts import Configured
@@ -71,9 +73,18 @@ def set_command(
             raise click.BadParameter(f"there is no agency {agency}", param_hint="--agency")
         account = Configured(agency, provider, secret, test, rate, webhook_secret, shared)
         accounts.configure(tx, account)
-        said = account._asdict() | {"by": who(by)}
-        del said["agency_id"]
-        tx.record(agency, "account.set", f"account/{provider}", said)
+        tx.record(
+            event_data.AccountSet(
+                agency_id=agency,
+                provider=provider,
+                secret_name=secret,
+                webhook_secret_name=webhook_secret,
+                rate_per_second=rate,
+                is_test=test,
+                is_shared=shared,
+                by=who(by),
+            )
+        )
         known = accounts.configured(tx)
     _tell(agency, account, known)
 
@@ -126,4 +137,4 @@ def list_command(agency: str | None, *, as_json: bool) -> None:
         {**each._asdict(), "secret_found": read(each.secret) is not None, "webhooks": webhooks_of(each)}
         for each in found
     ]
-    print_rows(rows, COLUMNS, as_json=as_json, none="no account was set up: duecycle account set")
+    print_rows(rows, COLUMNS, AccountRow, as_json=as_json, none="no account was set up: duecycle account set")

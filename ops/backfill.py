@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 import click
 
 from ops.connect import open_store
+from ops.json_rows import BackfillRow
 from ops.printing import by_option, json_option, print_rows, who
 from ops.simulate.command import Day
 from scheduler.plan import write
 from shared.domain.cycles import due_at, local_date
 from shared.domain.facts import Agency
-from shared.domain.keys import subscription_subject
 from shared.domain.planning import BEFORE_KNOWN, catch_up
+from shared.messages import event_data
 from shared.store import facts, operating, schedules, spans
 from shared.store.locks import lock_subscriptions
 from shared.store.operating import Past
@@ -69,7 +70,7 @@ def backfill_command(
     span = Span(agency, from_on, to_on, subscription, stream)
     with open_store(acts=True) as store:
         rows = backfill(store, span, who(by) if apply_it else None)
-    print_rows(rows, COLUMNS, as_json=as_json, none="no cycle of that agency starts in that span")
+    print_rows(rows, COLUMNS, BackfillRow, as_json=as_json, none="no cycle of that agency starts in that span")
     count = sum(row["action"] is not None for row in rows)
     if not as_json:
         click.echo(f"{count} cycles {'were opened or planned' if apply_it else 'would be; --apply does it'}")
@@ -123,6 +124,10 @@ def _rows(tx: Tx, span: Span, until: datetime) -> list[dict[str, Any]]:
                     "stream": schedule.stream,
                     "starts_on": each.starts_on,
                     "ends_on": each.ends_on,
+                    "state": None,
+                    "reason": None,
+                    "document": None,
+                    "by_hand": None,
                     "action": PLAN,
                     "what": f"is planned, and skipped: {skipped}" if skipped else f"is planned: an {schedule.stream}",
                 }
@@ -161,7 +166,15 @@ def _apply(tx: Tx, agency: Agency, span: Span, until: datetime, by: str | None) 
     if opened:
         operating.reopen(tx, span.agency_id, opened)
     for each in opened:
-        told = {"stream": each.stream, "starts_on": each.starts_on, "was": BEFORE_KNOWN, "by": by}
-        tx.record(span.agency_id, "cycle.reopened", subscription_subject(each.subscription_id), told)
+        tx.record(
+            event_data.CycleReopened(
+                agency_id=span.agency_id,
+                subscription_id=each.subscription_id,
+                stream=each.stream,
+                period_starts_on=each.starts_on,
+                previous_reason=BEFORE_KNOWN,
+                by=by,
+            )
+        )
     write(tx, _unplanned(tx, span), until=until)
     return rows

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from ops.connect import open_store
+from ops.json_rows import BacklogRow
 from ops.printing import agency_option, json_option, lasted, limit_option, print_rows
 from shared.domain.planning import catch_up
 from shared.store import operating, schedules
@@ -49,7 +50,7 @@ def backlog_command(agency: str | None, limit: int, *, as_json: bool) -> None:
     """
     with open_store() as store:
         rows = missing(store, agency, limit + 1)
-    print_rows(rows[:limit], COLUMNS, as_json=as_json, none="nothing is missing")
+    print_rows(rows[:limit], COLUMNS, BacklogRow, as_json=as_json, none="nothing is missing")
     if len(rows) > limit and not as_json:
         click.echo(f"… and more; --limit {2 * limit} shows more of them")
 
@@ -91,6 +92,12 @@ def _unplanned(tx: Tx, agency: str | None, limit: int) -> Iterator[dict[str, Any
                 "due_at": due_at,
                 "state": "unplanned",
                 "reason": None,
+                "detail": None,
+                "since": None,
+                "wake_at": None,
+                "tries": 0,
+                "blocking_invoice_id": None,
+                "blocking_starts_on": None,
                 "will_make": f"an {schedule.stream} for {starts_on} … {ends_on}",
                 "missing_for": lasted(seconds),
                 "missing_seconds": seconds,

@@ -1,15 +1,16 @@
 """`duecycle blocked`: cycles that an error holds up. See them, try them again, or decide that they are not to be."""
 
 from datetime import date
-from typing import Any
 
 import click
 
 from ops.connect import open_store
-from ops.printing import agency_option, by_option, json_option, limit_option, print_rows, shown, who
+from ops.json_rows import BlockedRow, EventRow
+from ops.printing import agency_option, by_option, json_option, limit_option, print_json, print_rows, shown, who
 from ops.simulate.command import Day
 from shared.domain.facts import Stream
 from shared.domain.keys import subscription_subject
+from shared.messages import event_data
 from shared.store import cycles, operating
 from shared.store.cycles import Settled
 from shared.store.locks import lock_subscriptions
@@ -46,7 +47,9 @@ def list_command(agency: str | None, stream: str | None, reason: str | None, lim
     """List blocked cycles, longest due first."""
     with open_store() as store, store.transaction() as tx:
         found = operating.unsettled(tx, Wanted(agency, None, stream, reason, "blocked"), limit + 1)
-    print_rows([row._asdict() for row in found[:limit]], COLUMNS, as_json=as_json, none="nothing is blocked")
+    print_rows(
+        [row._asdict() for row in found[:limit]], COLUMNS, BlockedRow, as_json=as_json, none="nothing is blocked"
+    )
     if len(found) > limit and not as_json:
         click.echo(f"… and more; --limit {2 * limit} shows more of them")
 
@@ -62,7 +65,8 @@ def show_command(agency: str, subscription: str, stream: str | None, *, as_json:
         found = operating.unsettled(tx, Wanted(agency, subscription, stream, None, "blocked"), ALL_OF_ONE)
         events = operating.last_events(tx, agency, subscription_subject(subscription), 10)
     if as_json:
-        print_rows([*(row._asdict() for row in found), *events], {}, as_json=True, none="")
+        print_json((row._asdict() for row in found), BlockedRow)
+        print_json(events, EventRow)
         return
     if not found:
         click.echo(f"nothing of {subscription} of {agency} is blocked")
@@ -110,8 +114,16 @@ def retry(store: Store, wanted: Wanted, by: str) -> int:
         with store.transaction() as tx:
             for row in _locked(tx, wanted._replace(agency_id=agency_id, subscription_id=subscription_id)):
                 operating.try_again(tx, row)
-                told = {"stream": row.stream, "starts_on": row.starts_on, "reason": row.reason, "by": by}
-                tx.record(agency_id, "cycle.retried", subscription_subject(subscription_id), told)
+                tx.record(
+                    event_data.CycleRetried(
+                        agency_id=agency_id,
+                        subscription_id=subscription_id,
+                        stream=row.stream,
+                        period_starts_on=row.starts_on,
+                        reason=row.reason,
+                        by=by,
+                    )
+                )
                 count += 1
     return count
 
@@ -127,14 +139,14 @@ def skip_command(agency: str, subscription: str, stream: Stream, starts_on: date
     """Decide that a blocked cycle of SUBSCRIPTION of AGENCY ends without a document. It can't be taken back."""
     which = f"the {stream} cycle of {subscription} that starts on {starts_on}"
     with open_store(acts=True) as store:
-        done = skip(store, agency, subscription, stream, starts_on, {"note": reason, "by": who(by)})
+        done = skip(store, agency, subscription, stream, starts_on, reason, who(by))
     if not done:
         raise click.UsageError(f"{which} is not blocked; see: blocked list")
     click.echo(f"{which} is skipped; later ones go on")
 
 
 def skip(
-    store: Store, agency_id: str, subscription_id: str, stream: Stream, starts_on: date, said: dict[str, Any]
+    store: Store, agency_id: str, subscription_id: str, stream: Stream, starts_on: date, why: str, by: str
 ) -> bool:
     """Skip one blocked cycle, and let go of what waited for it, in one transaction. Returns False if it is not blocked."""
     with store.transaction() as tx:
@@ -142,8 +154,17 @@ def skip(
         if not any(row.starts_on == starts_on for row in _locked(tx, wanted)):
             return False
         cycles.settle(tx, agency_id, stream, [Settled(subscription_id, starts_on, "skipped", SKIPPED)])
-        told = {"stream": stream, "starts_on": starts_on, "reason": SKIPPED, **said}
-        tx.record(agency_id, "cycle.skipped", subscription_subject(subscription_id), told)
+        tx.record(
+            event_data.CycleSkipped(
+                agency_id=agency_id,
+                subscription_id=subscription_id,
+                stream=stream,
+                period_starts_on=starts_on,
+                reason=SKIPPED,
+                detail=why,
+                by=by,
+            )
+        )
         # Later cycles stood behind it, and its order waited for it.
         cycles.wake_blocked(tx, agency_id, [subscription_id])
         cycles.release(tx, agency_id, [subscription_id])

@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from ops.connect import open_store
+from ops.json_rows import ChargeRow
 from ops.naming import invoice_options, locked_invoice
 from ops.printing import agency_option, by_option, json_option, limit_option, print_rows, who
 from shared.acts.settled_by_hand import NotInDoubtError, in_doubt, resolve
@@ -63,7 +64,7 @@ def list_command(agency: str | None, state: str | None, code: str | None, limit:
     """
     with open_store() as store, store.transaction() as tx:
         rows = charges.unended(tx, agency, state, code, limit)
-    print_rows(rows, COLUMNS, as_json=as_json, none="no attempt is open")
+    print_rows(rows, COLUMNS, ChargeRow, as_json=as_json, none="no attempt is open")
 
 
 @charge_command.command("resolve")

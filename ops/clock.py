@@ -6,6 +6,7 @@ import click
 
 from ops.connect import open_store, settings_for
 from ops.printing import by_option, who
+from shared.messages import event_data
 from shared.store import clock_jumps
 from shared.store.clock_jumps import Known
 from shared.store.transaction import machine_now
@@ -38,7 +39,7 @@ def accept_command(reason: str | None, by: str | None) -> None:
     with open_store() as store, store.transaction() as tx:
         own = machine_now()
         was_open = clock_jumps.accept(tx, who(by))
-        tx.record("", "clock.accepted", clock_jumps.SUBJECT, {"by": who(by), "reason": reason})
+        tx.record(event_data.ClockAccepted(agency_id=None, reason=reason, by=who(by)))
         now = tx.as_of
     click.echo(f"{_shown(now)} is accepted as the time" + ("" if was_open else "; no process had reported a jump"))
     if abs(own - now) > bound:

@@ -3,7 +3,8 @@
 import click
 
 from ops.connect import open_store
-from ops.printing import json_option, print_rows
+from ops.json_rows import InvariantRow, ViolationRow
+from ops.printing import json_option, print_json
 from shared.store.invariants import INVARIANTS, check
 
 
@@ -22,7 +23,8 @@ def doctor_command(limit: int, *, as_json: bool) -> None:
             {"invariant": each.name, "promise": each.promise, "holds": each.name not in broken} for each in INVARIANTS
         ]
         told = [{"invariant": each.invariant, "broken_by": dict(each.keys)} for each in found]
-        print_rows([*rows, *told], {}, as_json=True, none="")
+        print_json(rows, InvariantRow)
+        print_json(told, ViolationRow)
     else:
         for each in INVARIANTS:
             click.echo(f"{'BROKEN' if each.name in broken else 'ok    '} {each.name}: {each.promise}")

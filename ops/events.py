@@ -1,12 +1,12 @@
 """`duecycle events`: what upstream is told. Read it as upstream does, or send it once more."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 
 import click
 
 from ops.connect import open_store, settings_for
+from ops.json_rows import SentRow, json_line
 from scheduler.outgoing import in_order
 from shared.broker.errors import BrokerError
 from shared.broker.exchange import InOrder, publish_in_order
@@ -86,7 +86,7 @@ def replay_command(
         raise click.ClickException(str(error)) from None
     finally:
         publisher.close()
-    click.echo(json.dumps({"sent": sent}) if as_json else f"{sent} events sent to {queue}")
+    click.echo(json_line({"sent": sent}, SentRow) if as_json else f"{sent} events sent to {queue}")
 
 
 def _replay(store: Store, publisher: Publisher, which: History, queue: str) -> int:

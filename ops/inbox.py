@@ -3,6 +3,7 @@
 import click
 
 from ops.connect import open_store
+from ops.json_rows import MessageRow, ReplayedRow
 from ops.printing import agency_option, by_option, json_option, limit_option, print_rows, who
 from shared.store import operating
 from workers.intake.replay import replay
@@ -34,7 +35,7 @@ def list_command(state: str | None, agency: str | None, limit: int, *, as_json: 
     with open_store() as store, store.transaction() as tx:
         found = operating.messages(tx, state, agency, limit)
     rows = [row._asdict() if as_json else {**row._asdict(), **_brief(row)} for row in found]
-    print_rows(rows, COLUMNS, as_json=as_json, none="no such message")
+    print_rows(rows, COLUMNS, MessageRow, as_json=as_json, none="no such message")
 
 
 def _brief(row: operating.Kept) -> dict[str, str]:
@@ -89,4 +90,4 @@ def replay_command(
                 raise click.BadParameter(f"there is no message {number}; see: inbox list", param_hint="NUMBERS")
             rows.append({"inbox_id": number, **received._asdict()})
     columns = {"inbox_id": "no.", "id": "id", "state": "is now", "field": "field", "reason": "reason"}
-    print_rows(rows, columns, as_json=as_json, none="no message is rejected")
+    print_rows(rows, columns, ReplayedRow, as_json=as_json, none="no message is rejected")

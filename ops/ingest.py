@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from ops.connect import settings_for
+from ops.json_rows import IngestedRow, json_line
 from shared.broker.check import check_broker
 from shared.broker.errors import BrokerError
 from shared.broker.names import CHANGES_EXCHANGE
@@ -56,7 +57,7 @@ def ingest_command(file: Path, *, as_json: bool) -> None:
     except BrokerError as error:
         raise click.ClickException(str(error)) from None
     if as_json:
-        click.echo(json.dumps(count._asdict()))
+        click.echo(json_line(count._asdict(), IngestedRow))
     else:
         click.echo(f"{count.published} messages published; duecycle inbox list shows what became of them")
     if count.unreadable:

@@ -6,9 +6,11 @@ from typing import Any
 import click
 
 from ops.connect import open_store
+from ops.json_rows import NoticeRow
 from ops.printing import agency_option, by_option, json_option, limit_option, print_rows, who
 from shared.domain.keys import notice_subject
 from shared.domain.mailing import OUTCOMES, TROUBLES, last_try
+from shared.messages import event_data
 from shared.store import notice_desk
 from shared.store.locks import lock_subject
 from shared.store.notice_desk import Listed, Wanted
@@ -48,7 +50,7 @@ def list_command(agency: str | None, state: str | None, outcome: str | None, lim
     with open_store() as store, store.transaction() as tx:
         found = notice_desk.listed(tx, Wanted(agency, state, outcome), limit)
     rows = [{**each._asdict(), "last_try_at": _last_try(each)} for each in found]
-    print_rows(rows, COLUMNS, as_json=as_json, none="no mail was refused")
+    print_rows(rows, COLUMNS, NoticeRow, as_json=as_json, none="no mail was refused")
 
 
 def _last_try(row: Listed) -> Any:
@@ -83,7 +85,7 @@ def send_command(keys: tuple[str, ...], agency: str, outcome: str | None, by: st
                 lock_subject(tx, notice_subject(key))
             done = notice_desk.send_again(tx, agency, chosen)
             for key in done:
-                tx.record(agency, "notice.retried", notice_subject(key), {"key": key, "by": who(by)})
+                tx.record(event_data.NoticeRetried(agency_id=agency, notice_key=key, by=who(by)))
     _tell(agency, chosen, done, "due now", "sent or skipped already")
 
 
@@ -101,7 +103,8 @@ def skip_command(
                 lock_subject(tx, notice_subject(key))
             done = notice_desk.skip(tx, agency, chosen, reason)
             for key in done:
-                tx.record(agency, "notice.skipped", notice_subject(key), {"key": key, "reason": reason, "by": who(by)})
+                skipped = event_data.NoticeSkipped(agency_id=agency, notice_key=key, reason=reason, by=who(by))
+                tx.record(skipped)
     _tell(agency, chosen, done, "skipped", "sent or skipped already, or being sent right now")
 
 

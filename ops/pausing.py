@@ -4,6 +4,7 @@ import click
 
 from ops.connect import open_store
 from ops.printing import by_option, who
+from shared.messages import event_data
 from shared.messages.work import POOLS
 from shared.store import pauses
 from shared.store.locks import lock_subject
@@ -28,8 +29,7 @@ def pause_command(pool: str, agency: str | None, reason: str | None, by: str | N
     with open_store() as store, store.transaction() as tx:
         _begin(tx, pool, agency)
         if pauses.add(tx, pool, agency or pauses.EVERYBODY, reason):
-            said = {"pool": pool, "by": who(by), "reason": reason}
-            tx.record(agency or "", "pool.paused", f"pool/{pool}", said)
+            tx.record(event_data.PoolPaused(agency_id=agency, pool=pool, reason=reason, by=who(by)))
             click.echo(f"{pool} paused for {agency or 'all agencies'}")
         else:
             click.echo(f"{pool} is paused for {agency or 'all agencies'} already")
@@ -49,7 +49,7 @@ def _resume(store: Store, pool: str, agency: str | None, by: str) -> None:
     with store.transaction() as tx:
         _begin(tx, pool, agency)
         if pauses.remove(tx, pool, agency or pauses.EVERYBODY):
-            tx.record(agency or "", "pool.resumed", f"pool/{pool}", {"pool": pool, "by": by})
+            tx.record(event_data.PoolResumed(agency_id=agency, pool=pool, by=by))
             click.echo(f"{pool} goes on for {agency or 'all agencies'}")
         else:
             click.echo(f"{pool} is not paused for {agency or 'all agencies'}")

@@ -2,24 +2,26 @@
 
 import getpass
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 import click
-import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from ops.json_rows import JsonRow, json_line
+
 WIDE = 240
-_encode = msgspec.json.encode
 
 
-def print_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, as_json: bool, none: str) -> None:
-    """Print rows: `columns` are those of the table, by key, with their headings; JSON has every key. `none` for no rows."""
+def print_rows(
+    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], struct: type[JsonRow], *, as_json: bool, none: str
+) -> None:
+    """Print rows: `columns` are those of the table, by key, with their headings; JSON has the fields of `struct`. `none` for no
+    rows."""
     if as_json:
-        for row in rows:
-            click.echo(_encode(row))
+        print_json(rows, struct)
         return
     if not rows:
         click.echo(none)
@@ -31,6 +33,12 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *,
         table.add_row(*(shown(row.get(key)) for key in columns))
     # In a file or a pipe there is no edge to keep to.
     Console(highlight=False, width=None if sys.stdout.isatty() else WIDE).print(table)
+
+
+def print_json(rows: Iterable[Mapping[str, Any]], struct: type[JsonRow]) -> None:
+    """Print rows for programs."""
+    for row in rows:
+        click.echo(json_line(row, struct))
 
 
 def shown(value: Any) -> str:

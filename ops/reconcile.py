@@ -8,7 +8,8 @@ import click
 
 from ops.account import unsaid_sharing
 from ops.connect import open_store
-from ops.printing import agency_option, json_option, print_rows
+from ops.json_rows import DifferenceRow, UnaskedRow
+from ops.printing import agency_option, json_option, print_json, print_rows
 from shared.acts import books
 from shared.acts.books import SETTLES_WITHIN, Books, Difference
 from shared.gateways.port import OnlineGateway
@@ -85,7 +86,9 @@ def _print(left: list[Difference], unasked: list[dict[str, str]], count: int, *,
         none = f"{len(unasked)} of {count} accounts could not be asked"
         none += f"; no difference in the other {compared}" if compared else "; nothing was compared"
     rows: list[Mapping[str, Any]] = [each._asdict() for each in left]
-    print_rows([*rows, *unasked] if as_json else rows, COLUMNS, as_json=as_json, none=none)
+    print_rows(rows, COLUMNS, DifferenceRow, as_json=as_json, none=none)
+    if as_json:
+        print_json(unasked, UnaskedRow)
     if left and unasked and not as_json:
         click.echo(f"{len(unasked)} of {count} accounts could not be asked")
 

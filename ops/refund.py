@@ -1,14 +1,18 @@
 """`duecycle refund`: give money of an invoice back by the provider it came from, or record that it was given back elsewhere."""
 
+from typing import Any
+
 import click
 
 from ops.connect import open_store
+from ops.json_rows import RefundRow
 from ops.naming import invoice_options, locked_invoice
 from ops.printing import agency_option, by_option, json_option, limit_option, print_rows, who
 from shared.acts import refund, taken_back
 from shared.acts.refund import RefundRefusedError
 from shared.acts.settled_by_hand import NotInDoubtError, resolve_refund
 from shared.store import facts, invoices, operating, refunds
+from shared.store.refunds import Refund
 
 STATES = ("due", "sending", "unknown", "pending", "succeeded", "failed")
 COLUMNS = {
@@ -50,12 +54,11 @@ def request_command(
     with open_store(acts=True) as store, store.transaction() as tx:
         found = locked_invoice(tx, agency, invoice, number)
         whose = facts.require_agency(tx, agency)
-        said = {"by": who(by)}
         try:
             if outside:
-                done = refund.record(tx, whose, found, amount_minor, reason, tx.as_of, None, **said)
+                done = refund.record(tx, whose, found, amount_minor, reason, tx.as_of, None, by=who(by))
             else:
-                done = refund.request(tx, whose, found, amount_minor, reason, **said)
+                done = refund.request(tx, whose, found, amount_minor, reason, by=who(by))
         except RefundRefusedError as refused:
             raise click.UsageError(str(refused)) from None
     total = sum(each.amount_minor for each in done)
@@ -81,11 +84,17 @@ def list_command(
         if of_one:
             of = locked_invoice(tx, agency or "", invoice, number).invoice_id
             found = refunds.of_invoices(tx, agency or "", [of])
-            rows = [{"agency_id": agency, **row._asdict()} for row in found if state in (None, row.state)]
+            rows = [_row(agency or "", each) for each in found if state in (None, each.state)]
         else:
             rows = operating.refunds_listed(tx, agency, state, limit)
     none = "nothing of this invoice went back" if of_one else "no such refund" if state else "no refund is open"
-    print_rows(rows[:limit], COLUMNS, as_json=as_json, none=none)
+    print_rows(rows[:limit], COLUMNS, RefundRow, as_json=as_json, none=none)
+
+
+def _row(agency: str, refund: Refund) -> dict[str, Any]:
+    """A refund of one invoice, with the fields that a list of all has."""
+    found = {"agency_id": agency, **refund._asdict()}
+    return {name: found[name] for name in RefundRow.__struct_fields__}
 
 
 @refund_command.command("resolve")

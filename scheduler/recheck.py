@@ -9,9 +9,9 @@ from scheduler.collect_again import collect_again
 from scheduler.plan import write
 from shared.domain.cycles import Unit, due_at
 from shared.domain.facts import ORDER, ServiceRevision, SubscriptionRevision, in_force
-from shared.domain.keys import subscription_subject
 from shared.domain.planning import Schedule, change_recurrence
 from shared.error_words import safe_words
+from shared.messages import event_data
 from shared.store import cycles, facts, rechecks, schedules
 from shared.store.errors import describe, is_data_error, limit_of
 from shared.store.locks import lock_subscriptions
@@ -132,9 +132,16 @@ def _change_at(tx: Tx, agency_id: str, changed: list[Bounded], service: ServiceR
     for each in changed:
         changed_to = change_recurrence(each.schedule, *_recurs(service, each.schedule))
         rewritten.append(changed_to)
-        told = {"stream": changed_to.stream, "unit": changed_to.unit, "every": changed_to.every}
-        subject = subscription_subject(changed_to.subscription_id)
-        tx.record(agency_id, "schedule.changed", subject, {**told, "anchor_on": changed_to.anchor_on})
+        tx.record(
+            event_data.ScheduleChanged(
+                agency_id=agency_id,
+                subscription_id=changed_to.subscription_id,
+                stream=changed_to.stream,
+                unit=changed_to.unit,
+                every=changed_to.every,
+                anchor_on=changed_to.anchor_on,
+            )
+        )
     schedules.rewrite(tx, agency_id, rewritten)
     return True
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shared.broker.private import PrivateRabbitmq
     from shared.store.transaction import FixedClock, Store
     from tests.databases import Database, Databases
+    from tests.event_shapes import Watch
 
 TEMPLATE = f"duecycle_template_{os.getpid()}"
 START = datetime(2026, 6, 1, tzinfo=UTC)
@@ -42,6 +43,28 @@ def _pace(item: pytest.Item) -> int:
     if item.path.parent.name in PURE:
         return 0
     return 2 if {"postgres", "rabbitmq"} & set(getattr(item, "fixturenames", ())) else 1
+
+
+@pytest.fixture(scope="session")
+def event_watch() -> Iterator["Watch"]:
+    """Looks at every event that this process writes."""
+    from tests.event_shapes import Watch
+
+    watch = Watch()
+    with watch.watching():
+        yield watch
+
+
+@pytest.fixture(autouse=True)
+def events_have_their_shape(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a test is about: each event is as the published schema of its type says."""
+    if request.path.parent.name in PURE:
+        yield
+        return
+    watch: Watch = request.getfixturevalue("event_watch")
+    watch.take()
+    yield
+    assert watch.take() == []
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from psycopg import sql
 
 from shared.store.embedded import PostgresServer
 from shared.store.transaction import make_engine
+from tests.event_shapes import wrong_rows
 
 ROWS_MAX = 3000  # more of them leave tables that are slow to empty
 LEAVE_SECONDS = 2.0  # how long sessions that were closed may take to be gone
@@ -45,6 +46,12 @@ class Database:
         self._rows = [(table, rows) for table in self._tables if (rows := self._read(table))]
         self._sequences = self._session.execute(SEQUENCES).fetchall()
         self._shape = self._session.execute(SHAPE).fetchone()
+
+    def wrong_events(self) -> list[str]:
+        """Events that a test has left behind, by whichever process, that are not as they are published."""
+        if self._session.closed:
+            self._session = self._connect()
+        return wrong_rows(self._session)
 
     def restore(self) -> bool:
         """True if it is again as it was when it was copied; else it is to be dropped."""
@@ -123,6 +130,7 @@ class Databases:
         database = self._free.pop() if self._free else Database(self._server, name, self._template)
         try:
             yield database
+            wrong = database.wrong_events()
         finally:
             try:
                 fit = database.restore()
@@ -132,6 +140,8 @@ class Databases:
                 self._free.append(database)
             else:
                 database.drop()
+        if wrong:
+            raise AssertionError(f"events unlike their published shape: {wrong[:3]}")
 
     def __enter__(self) -> "Databases":
         return self

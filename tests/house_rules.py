@@ -140,7 +140,8 @@ FLOORS = {  # inside shared: a floor -> what it may build on, besides itself
     "contracts": ["messages", "domain"],
     "gateways": ["domain"],
     "documents": ["domain"],
-    "store": ["gateways.sandbox", "domain", "error_words"],  # the sandbox keeps its books in a table
+    # The sandbox keeps its books in a table; a transaction takes the structs of events.
+    "store": ["gateways.sandbox", "messages.event_data", "domain", "error_words"],
     "acts": ["store", "documents", "gateways", "messages", "domain", "error_words"],
     "broker": ["messages", "domain"],
     "telemetry": ["domain", "error_words"],

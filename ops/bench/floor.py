@@ -77,10 +77,15 @@ WITH due AS MATERIALIZED (
          1 + coalesce((SELECT max(e.subject_seq) FROM events AS e WHERE e.agency_id = bill.agency_id
                        AND e.subject = 'subscription/' || bill.subscription_id), 0),
          now(),
-         jsonb_build_object('invoice_id', invoice_id, 'number', invoice_prefix || lpad(sequence::text, 5, '0'),
-           'subscription_id', subscription_id, 'client_id', client_id, 'cycle_index', next_index,
-           'period_starts_on', starts_on, 'period_ends_on', ends_on, 'issued_on', issued_on, 'due_on', due_on,
-           'currency', currency, 'total_minor', net + tax, 'collection', collection, 'origin', 'automatic')
+         jsonb_build_object('agency_id', agency_id, 'invoice_id', invoice_id,
+           'number', invoice_prefix || lpad(sequence::text, 5, '0'), 'subscription_id', subscription_id,
+           'client_id', client_id, 'period_index', next_index, 'period_starts_on', starts_on, 'period_ends_on', ends_on,
+           'issued_on', issued_on, 'due_on', due_on, 'currency', currency, 'subtotal_minor', net, 'tax_minor', tax,
+           'total_minor', net + tax, 'lines', jsonb_build_array(jsonb_build_object(
+             'description', name || ', ' || starts_on || ' – ' || ends_on - 1, 'quantity', quantity,
+             'unit_price_minor', price_minor, 'net_minor', net, 'tax_name', tax_name, 'tax_rate', tax_rate)),
+           'taxes', jsonb_build_array(jsonb_build_object('tax_name', tax_name, 'tax_rate', tax_rate, 'net_minor', net,
+             'tax_minor', tax)), 'collection', collection, 'origin', 'automatic')
   FROM bill
 ), moved AS (
   UPDATE schedules AS c SET next_index = c.next_index + 1, next_at = b.ends_on::timestamp AT TIME ZONE b.timezone,

@@ -130,7 +130,7 @@ def _issue(engine: Engine, agency_id: str, subscription_id: str) -> None:
         invoice, line = _invoice(session, agency, client, service, subscription, cycle, now)
         session.add(invoice)
         session.flush()
-        session.add_all([line, _charge(invoice, now), _event(session, invoice, now)])
+        session.add_all([line, _charge(invoice, now), _event(session, invoice, line, now)])
         cycle.state, cycle.wake_at, cycle.settled_at = "done", None, now
         session.commit()
 
@@ -242,23 +242,20 @@ def _charge(invoice: Invoice, now: datetime) -> Charge:
     )
 
 
-def _event(session: Session, invoice: Invoice, now: datetime) -> Event:
+_LINE = ("description", "quantity", "unit_price_minor", "net_minor", "tax_name", "tax_rate")
+_TOLD = (
+    *("agency_id", "subscription_id", "client_id", "invoice_id", "number"),
+    *("currency", "subtotal_minor", "tax_minor", "total_minor", "collection", "origin"),
+)
+
+
+def _event(session: Session, invoice: Invoice, line: Line, now: datetime) -> Event:
     subject = keys.subscription_subject(invoice.subscription_id)
     of = tables.events.c
     last = session.scalar(
         select(func.max(of.subject_seq)).where(of.agency_id == invoice.agency_id, of.subject == subject)
     )
-    told = (
-        "invoice_id",
-        "number",
-        "subscription_id",
-        "client_id",
-        "cycle_index",
-        "currency",
-        "total_minor",
-        "collection",
-    )
-    data = {name: getattr(invoice, name) for name in (*told, "origin")}
+    data = {name: getattr(invoice, name) for name in _TOLD}
     dates = {
         "period_starts_on": invoice.cycle_starts_on,
         "period_ends_on": invoice.cycle_ends_on,
@@ -266,6 +263,10 @@ def _event(session: Session, invoice: Invoice, now: datetime) -> Event:
         "due_on": invoice.due_on,
     }
     data |= {name: on.isoformat() for name, on in dates.items()}
+    data["period_index"] = invoice.cycle_index
+    data["lines"] = [{name: getattr(line, name) for name in _LINE}]
+    amounts = {"net_minor": invoice.subtotal_minor, "tax_minor": invoice.tax_minor}
+    data["taxes"] = [{"tax_name": line.tax_name, "tax_rate": line.tax_rate, **amounts}]
     return Event(
         agency_id=invoice.agency_id,
         type="invoice.issued",

@@ -1,6 +1,7 @@
 """Events in words, one function for each type. A type without words is told by its name and its data."""
 
 from collections.abc import Callable
+from typing import Any
 
 from ops.backlog import WHY
 from ops.history.words import Data, Words, because, period, rhythm
@@ -8,8 +9,28 @@ from ops.history.words import Data, Words, because, period, rhythm
 IDS = ("invoice_id", "number", "subscription_id", "client_id", "key", "agency_id", "currency")
 
 
+# What fields were called before the shapes of events were fixed: such events stay in the database as they were written.
+_BEFORE = {
+    "starts_on": "period_starts_on",
+    "ends_on": "period_ends_on",
+    "next_at": "next_attempt_at",
+    "turn": "refund_seq",
+    "credit_note": "credit_note_number",
+    "surplus_minor": "amount_minor",
+    "from": "resumes_on",
+    "note": "detail",
+}
+
+
+def as_now(data: Data) -> dict[str, Any]:
+    """The payload of an event with today's names of its fields."""
+    if "agency_id" in data:
+        return dict(data)
+    return {_BEFORE.get(name, name): value for name, value in data.items()}
+
+
 def told(words: Words, type_: str, data: Data) -> str:
-    """An event in words."""
+    """An event in words; its fields have today's names."""
     make = TEXTS.get(type_)
     if make is not None:
         return make(words, data)
@@ -29,7 +50,7 @@ def _issued(words: Words, data: Data) -> str:
 
 
 def _declined(words: Words, data: Data) -> str:
-    after = f"; next attempt {words.day(data['next_at'])}" if data.get("next_at") else ""
+    after = f"; next attempt {words.day(data['next_attempt_at'])}" if data.get("next_attempt_at") else ""
     return f"{_attempt(words, data)} declined: {data.get('code') or 'no code'}{after}"
 
 
@@ -65,8 +86,8 @@ def _payment(words: Words, data: Data) -> str:
 def _refund(what: str) -> Callable[[Words, Data], str]:
     def text(words: Words, data: Data) -> str:
         code = f": {data['code']}" if data.get("code") else ""
-        note = f", credit note {data['credit_note']}" if data.get("credit_note") else ""
-        return f"{words.invoice(data)}: refund {data['turn']} of {words.money(data)} {what}{code}{note}{because(data)}"
+        note = f", credit note {data['credit_note_number']}" if data.get("credit_note_number") else ""
+        return f"{words.invoice(data)}: refund {data['refund_seq']} of {words.money(data)} {what}{code}{note}{because(data)}"
 
     return text
 
@@ -77,7 +98,7 @@ def _moved(what: str) -> Callable[[Words, Data], str]:
 
 def _order(_words: Words, data: Data) -> str:
     by = "" if data.get("origin") == "automatic" else ", by hand"
-    return f"order {data['order_id']} created{by} for {period(data['starts_on'], data['ends_on'])}"
+    return f"order {data['order_id']} created{by} for {period(data['period_starts_on'], data['period_ends_on'])}"
 
 
 def _cycle(what: str) -> Callable[[Words, Data], str]:
@@ -87,7 +108,7 @@ def _cycle(what: str) -> Callable[[Words, Data], str]:
         blocking = data.get("blocking_invoice_id")
         by = f" ({words.invoice({'invoice_id': blocking})})" if blocking else ""
         detail = f" ({data['detail']})" if data.get("detail") else ""
-        return f"{data['stream']} cycle from {data['starts_on']} {what}{why}{by}{detail}{because(data)}"
+        return f"{data['stream']} cycle from {data['period_starts_on']} {what}{why}{by}{detail}{because(data)}"
 
     return text
 
@@ -125,7 +146,7 @@ TEXTS: dict[str, Callable[[Words, Data], str]] = {
     "refund.failed": _refund("failed"),
     "order.created": _order,
     "order.renewed": lambda _, data: (
-        f"order {data['order_id']} goes on for {period(data['starts_on'], data['ends_on'])}"
+        f"order {data['order_id']} goes on for {period(data['period_starts_on'], data['period_ends_on'])}"
     ),
     "cycle.held": _cycle("held"),
     "cycle.blocked": _cycle("blocked"),
@@ -145,10 +166,10 @@ TEXTS: dict[str, Callable[[Words, Data], str]] = {
         f"{words.invoice(data)}: the last attempt failed; no other follows by itself"
     ),
     "series.stopped": lambda _, data: f"the invoice series stopped: {data['reason']}",
-    "series.resumed": lambda _, data: f"the invoice series goes on from {data['from']}",
+    "series.resumed": lambda _, data: f"the invoice series goes on from {data['resumes_on']}",
     "schedule.changed": _changed,
     "payment.recorded": _payment,
-    "payment.surplus": lambda words, data: f"{words.invoice(data)}: {words.money(data, 'surplus_minor')} too much",
+    "payment.surplus": lambda words, data: f"{words.invoice(data)}: {words.money(data)} too much",
     "payment.disputed": lambda words, data: f"{words.invoice(data)}: the client disputes its payment",
     "payment.reversed": _moved("was taken back"),
     "payment.reinstated": _moved("came back"),

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ops.backlog import WHY
-from ops.history.events import told
+from ops.history.events import as_now, told
 from ops.history.words import Words, amount, period, rhythm
 from shared.store.history import Known
 
@@ -40,8 +40,8 @@ def _concerns(line: Line, invoice: dict[str, Any]) -> bool:
     data, id_ = line.data, invoice["invoice_id"]
     if id_ in (data.get("invoice_id"), data.get("blocking_invoice_id")):
         return True
-    starts_on = str(invoice["cycle_starts_on"])
-    return line.what.startswith("cycle.") and (data.get("stream"), str(data.get("starts_on"))) == ("invoice", starts_on)
+    about = (data.get("stream"), str(data.get("period_starts_on") or data.get("starts_on")))
+    return line.what.startswith("cycle.") and about == ("invoice", str(invoice["cycle_starts_on"]))
 
 
 def _facts(known: Known) -> Iterator[Line]:
@@ -74,15 +74,15 @@ def _facts(known: Known) -> Iterator[Line]:
 
 def _events(known: Known, words: Words) -> Iterator[Line]:
     for row in known.events:
-        yield Line(row["at"], row["type"], told(words, row["type"], row["data"]), row["data"])
+        data = as_now(row["data"])
+        yield Line(row["at"], row["type"], told(words, row["type"], data), data)
 
 
 def _rest(known: Known, words: Words) -> Iterator[Line]:
     """Periods that planning skipped, and attempts that fell away with what they were for: rows without an event."""
     kept = {
-        (row["data"].get("stream"), row["data"].get("starts_on"))
-        for row in known.events
-        if row["type"] in ("cycle.skipped", "cycle.cancelled")
+        (data.get("stream"), data.get("period_starts_on"))
+        for data in (as_now(row["data"]) for row in known.events if row["type"] in ("cycle.skipped", "cycle.cancelled"))
     }
     for row in known.cycles:
         if row["state"] in ("skipped", "cancelled") and (row["stream"], row["starts_on"].isoformat()) not in kept:

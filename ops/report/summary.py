@@ -223,7 +223,7 @@ def _add_events(summary: Summary, folder: Path) -> None:
     waiting: set[tuple[str, str]] = set()
     for event in read_rows(folder, EVENTS, Event):
         data = event.data or {}
-        message = (str(data.get("source") or ""), str(data.get("message_id") or data.get("id") or event.subject))
+        message = (str(data.get("change_source") or ""), str(data.get("change_id") or event.subject))
         if "payment.recorded" in event.type and data.keys() >= {"received_at", "currency", "amount_minor"}:
             received_at = datetime.fromisoformat(data["received_at"]).astimezone(UTC)
             summary.money[data["currency"]].payments_by_day[received_at.date()] += data["amount_minor"]

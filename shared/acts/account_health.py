@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from shared.acts.notify import AGENCY, Draft, notify
+from shared.documents import notice_data
 from shared.domain.facts import Agency
 from shared.domain.pacing import Account, accepted, failed, refused, slowed
 from shared.domain.refusals import UNPAYABLE
 from shared.gateways.port import Found, NotFound, NotSent, NotYetKnowable, Unknown
+from shared.messages import event_data
 from shared.store import accounts
 from shared.store.transaction import Tx
 
@@ -65,7 +67,7 @@ def _after(account: Account, found: Found, now: datetime, *, asked: bool) -> Acc
 
 def _tell(tx: Tx, agency: Agency, account: Account) -> None:
     since = account.refused_since or tx.as_of
-    said = {"provider": account.provider, "code": account.refused_code, "since": since.date().isoformat()}
-    tx.record(agency.agency_id, "account.refused", f"account/{account.provider}", said)
-    turn = since.date().isoformat()
-    notify(tx, agency, [Draft(REFUSED_ACCOUNT, AGENCY, account.provider, None, None, None, turn, said)])
+    code, turn = account.refused_code, since.date().isoformat()
+    tx.record(event_data.AccountRefused(agency_id=agency.agency_id, provider=account.provider, code=code, since=since))
+    said = notice_data.AccountRefused(provider=account.provider, code=code, since=since.date())
+    notify(tx, agency, [Draft(said, AGENCY, account.provider, None, None, None, turn)])

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
-from shared.acts.notify import AGENCY, about_invoice, notify
+from shared.acts.event_fields import of_invoice
+from shared.acts.notify import AGENCY, about_invoice, facts_of, notify
 from shared.acts.receive import receive
 from shared.acts.refund import found_at_provider
+from shared.documents import notice_data
 from shared.domain.facts import Agency
-from shared.domain.keys import subscription_subject
 from shared.gateways.port import Listed
+from shared.messages import event_data
 from shared.store import charges, deployment, invoices, notices, payments, refunds
 from shared.store.invoices import Invoice
 from shared.store.locks import lock_subscriptions
@@ -214,10 +216,23 @@ def tell(tx: Tx, agency: Agency, difference: Difference) -> bool:
     lock_subscriptions(tx, [(agency.agency_id, of[about])], wait=True)
     invoice = invoices.load(tx, agency.agency_id, [about])[about]
     turn = f"{difference.what}/{difference.reference}"
-    said = {"what": difference.what, "provider": difference.provider, "reference": difference.reference}
+    said = notice_data.BooksDiffer(
+        **facts_of(invoice), what=difference.what, provider=difference.provider, reference=difference.reference
+    )
     before = notices.count(tx, agency.agency_id, about, "books_differ")
-    notify(tx, agency, [about_invoice(invoice, "books_differ", AGENCY, turn, **said)])
+    notify(tx, agency, [about_invoice(invoice, said, AGENCY, turn)])
     new = notices.count(tx, agency.agency_id, about, "books_differ") > before
     if new:
-        tx.record(agency.agency_id, "books.differ", subscription_subject(of[about]), difference._asdict())
+        tx.record(
+            event_data.BooksDiffer(
+                **of_invoice(agency.agency_id, invoice),
+                difference=difference.what,
+                provider=difference.provider,
+                reference=difference.reference,
+                recorded_minor=difference.here_minor,
+                listed_minor=difference.there_minor,
+                currency=difference.currency,
+                payment_reference=difference.payment,
+            )
+        )
     return new

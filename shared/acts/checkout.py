@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 from shared.acts.notify import AGENCY, Draft, notify
 from shared.acts.receive import receive
+from shared.documents import notice_data
 from shared.domain.facts import INVOICE, Agency, InitialPayment, Subscription
-from shared.domain.keys import subscription_subject
 from shared.domain.planning import CANCELLED
 from shared.domain.segments import joined
+from shared.messages import event_data
 from shared.store import facts, invoice_cycles, payments, schedules
 from shared.store.invoice_cycles import First
 from shared.store.payments import Payment, Unapplied
@@ -113,20 +114,27 @@ def _tell_unapplied(tx: Tx, agency: Agency, unapplied: Collection[Unapplied]) ->
     for each in unapplied:
         if (each.subscription_id, each.source, each.reference) not in new:
             continue
-        subject = subscription_subject(each.subscription_id)
-        tx.record(agency.agency_id, "payment.unapplied", subject, each._asdict())
-        said = {
-            "subscription_id": each.subscription_id,
-            "surplus_minor": each.amount_minor,
-            "currency": each.currency,
-            "reason": each.reason,
-            "reference": each.reference,
-            "without_invoice": True,
-        }
-        turn = joined(each.source, each.reference)
-        drafts.append(
-            Draft("surplus_payment", AGENCY, each.subscription_id, each.subscription_id, None, None, turn, said)
+        tx.record(
+            event_data.PaymentUnapplied(
+                agency_id=agency.agency_id,
+                subscription_id=each.subscription_id,
+                source=each.source,
+                reference=each.reference,
+                amount_minor=each.amount_minor,
+                currency=each.currency,
+                reason=each.reason,
+                received_at=each.received_at,
+            )
         )
+        said = notice_data.PaymentUnapplied(
+            subscription_id=each.subscription_id,
+            surplus_minor=each.amount_minor,
+            currency=each.currency,
+            reason=each.reason,
+            reference=each.reference,
+        )
+        turn = joined(each.source, each.reference)
+        drafts.append(Draft(said, AGENCY, each.subscription_id, each.subscription_id, None, None, turn))
     notify(tx, agency, drafts)
 
 

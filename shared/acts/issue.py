@@ -7,13 +7,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from shared.acts import numbering
-from shared.acts.notify import CLIENT, about_invoice, notify
+from shared.acts.notify import CLIENT, about_invoice, facts_of, notify
+from shared.acts.notify import Draft as Notice
 from shared.acts.receive import receive
+from shared.documents import notice_data
 from shared.domain.cycles import local_date
 from shared.domain.facts import Agency, Client, ServiceRevision
-from shared.domain.invoicing import Bill
-from shared.domain.keys import number, subscription_subject
-from shared.messages import InvoicePaid, InvoiceVoided, decode_change
+from shared.domain.invoicing import Bill, Line, Tax
+from shared.domain.keys import number
+from shared.messages import InvoicePaid, InvoiceVoided, decode_change, event_data
 from shared.store import charges, cycles, inbox, invoices, payments
 from shared.store.charges import NewCharge
 from shared.store.inbox import Waiting
@@ -75,7 +77,7 @@ def issue(tx: Tx, agency: Agency, drafts: Sequence[Draft]) -> None:
     if invoices.insert(tx, agency.agency_id, rows, lines) != len(rows):
         raise RuntimeError("an invoice of this cycle exists already: its subscription was written without its lock")
     for draft, row in zip(drafts, rows, strict=True):
-        tx.record(agency.agency_id, "invoice.issued", subscription_subject(row.subscription_id), _told(draft, row))
+        tx.record(_issued(agency.agency_id, draft, row))
     taken = [payment for draft in drafts for payment in draft.payments]
     if taken:
         payments.apply_unapplied(tx, agency.agency_id, {draft.subscription_id for draft in drafts}, taken)
@@ -162,22 +164,42 @@ def _snapshot(draft: Draft, party: bytes) -> str:
     return _encode(frozen).decode()
 
 
-def _told(draft: Draft, row: NewInvoice) -> dict[str, Any]:
-    return {
-        "invoice_id": row.invoice_id,
-        "number": row.number or row.external_number,
-        "subscription_id": row.subscription_id,
-        "client_id": row.client_id,
-        "cycle_index": row.cycle_index,
-        "period_starts_on": row.cycle_starts_on,
-        "period_ends_on": row.cycle_ends_on,
-        "issued_on": row.issued_on,
-        "due_on": row.due_on,
-        "currency": row.currency,
-        "total_minor": row.total_minor,
-        "collection": draft.collection,
-        "origin": row.origin,
-    }
+def _issued(agency_id: str, draft: Draft, row: NewInvoice) -> event_data.InvoiceIssued:
+    return event_data.InvoiceIssued(
+        agency_id=agency_id,
+        subscription_id=row.subscription_id,
+        client_id=row.client_id,
+        invoice_id=row.invoice_id,
+        number=row.number or row.external_number,
+        period_index=row.cycle_index,
+        period_starts_on=row.cycle_starts_on,
+        period_ends_on=row.cycle_ends_on,
+        issued_on=row.issued_on,
+        due_on=row.due_on,
+        currency=row.currency,
+        subtotal_minor=row.subtotal_minor,
+        tax_minor=row.tax_minor,
+        total_minor=row.total_minor,
+        lines=tuple(map(_line, draft.bill.lines)),
+        taxes=tuple(map(_tax, draft.bill.taxes)),
+        collection=row.collection,
+        origin=row.origin,
+    )
+
+
+def _line(line: Line) -> event_data.InvoiceLine:
+    return event_data.InvoiceLine(
+        description=line.description,
+        quantity=line.quantity,
+        unit_price_minor=line.unit_price_minor,
+        net_minor=line.net_minor,
+        tax_name=line.tax_name,
+        tax_rate=line.tax_rate,
+    )
+
+
+def _tax(tax: Tax) -> event_data.InvoiceTax:
+    return event_data.InvoiceTax(tax_name=tax.name, tax_rate=tax.rate, net_minor=tax.net_minor, tax_minor=tax.tax_minor)
 
 
 def _next_steps(
@@ -202,11 +224,16 @@ def _next_steps(
         cycles.release(tx, agency.agency_id, {row.subscription_id for row in settled})
     if asked or settled:
         clients = {draft.client.client_id: draft.client for draft in drafts}
-        open_ = [about_invoice(_as_read(draft_row), "invoice_open", CLIENT) for draft_row in asked]
+        open_ = [_about(row, notice_data.InvoiceOpen) for row in asked]
         untold = {draft.invoice_id for draft in drafts if not draft.tell}
         sent = [row for row in settled if row.invoice_id not in untold]
-        paid = [about_invoice(_as_read(draft_row), "invoice_paid", CLIENT) for draft_row in sent]
+        paid = [_about(row, notice_data.InvoicePaid) for row in sent]
         notify(tx, agency, open_ + paid, clients)
+
+
+def _about(row: NewInvoice, struct: type[notice_data.InvoiceOpen | notice_data.InvoicePaid]) -> Notice:
+    invoice = _as_read(row)
+    return about_invoice(invoice, struct(**facts_of(invoice)), CLIENT)
 
 
 def _as_read(row: NewInvoice) -> Invoice:

@@ -1,10 +1,12 @@
 """Tell somebody something, once: notices are written in the transaction of what they tell."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import asdict
 
+from shared.documents.notice_parts import InvoiceFacts, NoticeData, Parties
 from shared.domain.facts import Agency, Client
 from shared.domain.keys import notice_key
 from shared.store import facts, notices
@@ -17,21 +19,20 @@ _encode = msgspec.json.encode
 
 
 class Draft(NamedTuple):
-    """A notice to be: who is told, of which occasion, about what; `turn` tells repeated occasions apart."""
+    """A notice to be: what is said, who is told, about what; `turn` tells repeated occasions apart."""
 
-    occasion: str
+    said: NoticeData
     audience: str
     about: str
     subscription_id: str | None
     client_id: str | None
     invoice_id: str | None = None
     turn: str = ""
-    said: Mapping[str, Any] = {}
 
 
-def about_invoice(invoice: Invoice, occasion: str, audience: str, turn: str = "", **said: Any) -> Draft:
-    """A draft about an invoice, with what its text needs of it."""
-    context = {
+def facts_of(invoice: Invoice) -> InvoiceFacts:
+    """What every notice about an invoice says of it."""
+    return {
         "invoice_id": invoice.invoice_id,
         "number": invoice.number,
         "issued_on": invoice.issued_on,
@@ -42,18 +43,13 @@ def about_invoice(invoice: Invoice, occasion: str, audience: str, turn: str = ""
         "total_minor": invoice.total_minor,
         "rest_minor": invoice.rest_minor,
         "service": (invoice.snapshot.get("service") or {}).get("name"),
-        **said,
     }
-    return Draft(
-        occasion,
-        audience,
-        invoice.invoice_id,
-        invoice.subscription_id,
-        invoice.client_id,
-        invoice.invoice_id,
-        turn,
-        context,
-    )
+
+
+def about_invoice(invoice: Invoice, said: NoticeData, audience: str, turn: str = "") -> Draft:
+    """A draft about an invoice."""
+    id_ = invoice.invoice_id
+    return Draft(said, audience, id_, invoice.subscription_id, invoice.client_id, id_, turn)
 
 
 def notify(tx: Tx, agency: Agency, drafts: Sequence[Draft], clients: Mapping[str, Client] | None = None) -> None:
@@ -69,21 +65,22 @@ def notify(tx: Tx, agency: Agency, drafts: Sequence[Draft], clients: Mapping[str
 def _notice(agency: Agency, draft: Draft, clients: Mapping[str, Client]) -> NewNotice:
     client = clients.get(draft.client_id) if draft.client_id is not None else None
     recipient = client.email if draft.audience == CLIENT and client is not None else agency.email
-    context = {
-        "agency": agency.name,
-        "agency_id": agency.agency_id,
-        "agency_email": agency.email,
-        "client": client.name if client is not None else None,
-        "online": agency.gateway != "sandbox",
-        "locale": (client.locale if client is not None else None) or agency.locale,
-        **draft.said,
-    }
+    to = Parties(
+        agency=agency.name,
+        agency_id=agency.agency_id,
+        agency_email=agency.email,
+        client=client.name if client is not None else None,
+        online=agency.gateway != "sandbox",
+        locale=(client.locale if client is not None else None) or agency.locale,
+    )
+    kept = asdict(to) | asdict(draft.said)
+    del kept["pay_url"]  # it is made when the mail is sent
     return NewNotice(
-        notice_key(draft.occasion, draft.audience, draft.about, draft.turn),
-        draft.occasion,
+        notice_key(draft.said.occasion, draft.audience, draft.about, draft.turn),
+        draft.said.occasion,
         draft.audience,
         recipient,
         draft.subscription_id,
         draft.invoice_id,
-        _encode(context).decode(),
+        _encode(kept).decode(),
     )

@@ -7,14 +7,17 @@ never paid by both.
 from datetime import timedelta
 from typing import Literal
 
-from shared.acts.notify import AGENCY, CLIENT, about_invoice, notify
+from shared.acts.event_fields import of_link
+from shared.acts.notify import AGENCY, CLIENT, about_invoice, facts_of, notify
 from shared.acts.receive import receive
+from shared.documents import notice_data
 from shared.domain.facts import Agency
-from shared.domain.keys import page_method_id, pay_link_key, subscription_subject
+from shared.domain.keys import page_method_id, pay_link_key
 from shared.domain.pay_links import UNASKED_MAX, Standing, lateness, person_until
 from shared.domain.states import CHARGE_IN_FLIGHT, PAY_LINK_MOVES, check_move
 from shared.gateways.amounts import refusal
 from shared.gateways.port import LinkRequest, Saved
+from shared.messages import event_data
 from shared.store import charges, deployment, facts, pay_links, rechecks
 from shared.store.facts import SavedMethod
 from shared.store.invoices import Invoice
@@ -63,8 +66,9 @@ def offers(tx: Tx, agency: Agency, invoice: Invoice) -> Refusal | None:
 
 def tell_not_payable(tx: Tx, agency: Agency, invoice: Invoice, code: str) -> None:
     """The provider does not take this by a page: the agency is told, once for each reason, for its client writes to it."""
-    said = {"provider": agency.gateway, "code": code, "moved_minor": invoice.rest_minor}
-    notify(tx, agency, [about_invoice(invoice, "page_impossible", AGENCY, code, **said)])
+    rest = invoice.rest_minor
+    said = notice_data.PageImpossible(**facts_of(invoice), provider=agency.gateway, code=code, moved_minor=rest)
+    notify(tx, agency, [about_invoice(invoice, said, AGENCY, code)])
 
 
 def prepare(tx: Tx, agency: Agency, invoice: Invoice, *, keeps_method: bool = False) -> PayLink | Refusal:
@@ -114,8 +118,7 @@ def _open(tx: Tx, agency: Agency, invoice: Invoice, *, keeps_method: bool) -> Pa
         keeps_method=keeps_method,
     )
     pay_links.insert(tx, agency.agency_id, link)
-    said = {"invoice_id": link.invoice_id, "turn": turn, "provider": link.provider, "expires_at": expires_at}
-    tx.record(agency.agency_id, "link.opened", subscription_subject(invoice.subscription_id), said)
+    tx.record(event_data.LinkOpened(**of_link(agency.agency_id, link, invoice), expires_at=expires_at))
     return link
 
 
@@ -159,14 +162,11 @@ def over(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink) -> PayLink:
 
 def failed(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink) -> PayLink:
     """The client was thanked, and no money came after all: both are told, unless nothing is owed any more."""
-    said = {"invoice_id": link.invoice_id, "turn": link.turn, "provider": link.provider, "key": link.key}
-    tx.record(agency.agency_id, "link.failed", subscription_subject(link.subscription_id), said)
+    tx.record(event_data.LinkFailed(**of_link(agency.agency_id, link, invoice)))
     if is_owed(invoice):
-        about = {"provider": link.provider, "moved_minor": link.amount_minor}
-        drafts = [
-            about_invoice(invoice, "page_payment_failed", who, str(link.turn), **about) for who in (CLIENT, AGENCY)
-        ]
-        notify(tx, agency, drafts)
+        moved = link.amount_minor
+        said = notice_data.PagePaymentFailed(**facts_of(invoice), provider=link.provider, moved_minor=moved)
+        notify(tx, agency, [about_invoice(invoice, said, who, str(link.turn)) for who in (CLIENT, AGENCY)])
     return ended(tx, link)
 
 
@@ -202,14 +202,15 @@ def is_asked(tx: Tx, link: PayLink) -> bool:
 def ask_a_person(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, *, pending: bool) -> None:
     """Nobody but the agency can say whether its client has paid: asked once, with the day until which it is waited for."""
     since = link.doubtful_since or tx.as_of
-    said = {
-        "since": since.date().isoformat(),
-        "until": person_until(since, pending=pending).date().isoformat(),
-        "provider": link.provider,
-        "key": link.key,
-        "moved_minor": link.amount_minor,
-    }
-    notify(tx, agency, [about_invoice(invoice, "page_payment_in_doubt", AGENCY, str(link.turn), **said)])
+    said = notice_data.PagePaymentInDoubt(
+        **facts_of(invoice),
+        since=since.date(),
+        until=person_until(since, pending=pending).date(),
+        provider=link.provider,
+        key=link.key,
+        moved_minor=link.amount_minor,
+    )
+    notify(tx, agency, [about_invoice(invoice, said, AGENCY, str(link.turn))])
 
 
 def request_of(agency_id: str, link: PayLink, invoice: Invoice, back: str, customer: str | None = None) -> LinkRequest:

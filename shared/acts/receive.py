@@ -3,11 +3,13 @@
 from collections.abc import Collection, Sequence
 
 from shared.acts import series
-from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, notify
+from shared.acts.event_fields import of_invoice
+from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, facts_of, notify
+from shared.documents import notice_data
 from shared.domain.facts import Agency
-from shared.domain.keys import subscription_subject
 from shared.domain.segments import joined
 from shared.domain.states import SERIES_GOES_ON
+from shared.messages import event_data
 from shared.store import charges, cycles, invoices, payments, refunds, reversals
 from shared.store.invoices import Invoice
 from shared.store.payments import Payment
@@ -40,7 +42,7 @@ def receive(tx: Tx, agency: Agency, arrived: Sequence[Payment], unsent: Collecti
     close(tx, agency, paid, received)
     turns = reversals.paid_turns(tx, agency.agency_id, received)
     drafts += [
-        about_invoice(invoice, "invoice_paid", CLIENT, turns.get(invoice.invoice_id, ""))
+        about_invoice(invoice, notice_data.InvoicePaid(**facts_of(invoice)), CLIENT, turns.get(invoice.invoice_id, ""))
         for invoice in paid
         if invoice.invoice_id not in unsent
     ]
@@ -50,18 +52,27 @@ def receive(tx: Tx, agency: Agency, arrived: Sequence[Payment], unsent: Collecti
 
 def _record(tx: Tx, agency: Agency, invoice: Invoice, arrived: Sequence[Payment]) -> list[Draft]:
     """Events for what arrived; notices for what is too much."""
-    subject = subscription_subject(invoice.subscription_id)
+    of = of_invoice(agency.agency_id, invoice)
     for payment in arrived:
-        tx.record(agency.agency_id, "payment.recorded", subject, {**payment._asdict(), "number": invoice.number})
+        tx.record(
+            event_data.PaymentRecorded(
+                **of,
+                source=payment.source,
+                reference=payment.reference,
+                amount_minor=payment.amount_minor,
+                currency=payment.currency,
+                received_at=payment.received_at,
+            )
+        )
     amount = sum(payment.amount_minor for payment in arrived)
     wanted = 0 if invoice.status == "void" else max(0, invoice.total_minor - (invoice.collected_minor - amount))
     surplus = amount - wanted
     if surplus <= 0:
         return []
-    told = {"invoice_id": invoice.invoice_id, "surplus_minor": surplus, "currency": invoice.currency}
-    tx.record(agency.agency_id, "payment.surplus", subject, told)
+    tx.record(event_data.PaymentSurplus(**of, amount_minor=surplus, currency=invoice.currency))
     turn = joined(arrived[-1].source, arrived[-1].reference)
-    return [about_invoice(invoice, "surplus_payment", AGENCY, turn, surplus_minor=surplus, status=invoice.status)]
+    said = notice_data.SurplusPayment(**facts_of(invoice), surplus_minor=surplus, status=invoice.status)
+    return [about_invoice(invoice, said, AGENCY, turn)]
 
 
 def tell_money_of_void(tx: Tx, agency: Agency, invoice: Invoice) -> None:
@@ -69,9 +80,10 @@ def tell_money_of_void(tx: Tx, agency: Agency, invoice: Invoice) -> None:
     left = sum(each.left_minor for each in refunds.refundable(tx, agency.agency_id, invoice.invoice_id))
     if left == 0:
         return
-    told = {"invoice_id": invoice.invoice_id, "surplus_minor": left, "currency": invoice.currency}
-    tx.record(agency.agency_id, "payment.surplus", subscription_subject(invoice.subscription_id), told)
-    notify(tx, agency, [about_invoice(invoice, "surplus_payment", AGENCY, "void", surplus_minor=left, status="void")])
+    of = of_invoice(agency.agency_id, invoice)
+    tx.record(event_data.PaymentSurplus(**of, amount_minor=left, currency=invoice.currency))
+    said = notice_data.SurplusPayment(**facts_of(invoice), surplus_minor=left, status="void")
+    notify(tx, agency, [about_invoice(invoice, said, AGENCY, "void")])
 
 
 def close(tx: Tx, agency: Agency, paid: Sequence[Invoice], received: dict[str, list[Payment]]) -> None:
@@ -87,11 +99,11 @@ def close(tx: Tx, agency: Agency, paid: Sequence[Invoice], received: dict[str, l
     latest = series.latest_of_series(tx, agency.agency_id, given_up)
     series.resume(tx, agency, {each.subscription_id for each in latest}, None, tx.as_of)
     for invoice in paid:
-        data = {
-            "invoice_id": invoice.invoice_id,
-            "number": invoice.number,
-            "total_minor": invoice.total_minor,
-            "currency": invoice.currency,
-            "paid_at": max(payment.received_at for payment in received[invoice.invoice_id]),
-        }
-        tx.record(agency.agency_id, "invoice.paid", subscription_subject(invoice.subscription_id), data)
+        tx.record(
+            event_data.InvoicePaid(
+                **of_invoice(agency.agency_id, invoice),
+                total_minor=invoice.total_minor,
+                currency=invoice.currency,
+                paid_at=max(payment.received_at for payment in received[invoice.invoice_id]),
+            )
+        )

@@ -7,12 +7,15 @@ from typing import Any, Final
 import msgspec
 
 from shared.acts import numbering
-from shared.acts.notify import AGENCY, CLIENT, about_invoice, notify
+from shared.acts.event_fields import of_refund
+from shared.acts.notify import AGENCY, CLIENT, about_invoice, facts_of, notify
+from shared.documents import notice_data
 from shared.domain.crediting import Credit, credit, to_credit
 from shared.domain.cycles import local_date
 from shared.domain.facts import Agency
-from shared.domain.keys import credit_note_number, refund_key, subscription_subject
+from shared.domain.keys import credit_note_number, refund_key
 from shared.domain.states import REFUND_MOVES, check_move
+from shared.messages import event_data
 from shared.store import deployment, refunds, reversals
 from shared.store.invoices import Invoice
 from shared.store.refunds import NewCreditNote, Outside, Refund, Refundable
@@ -31,7 +34,7 @@ class RefundRefusedError(ValueError):
 
 
 def request(
-    tx: Tx, agency: Agency, invoice: Invoice, amount_minor: int | None, reason: str | None, **said: Any
+    tx: Tx, agency: Agency, invoice: Invoice, amount_minor: int | None, reason: str | None, *, by: str | None = None
 ) -> list[Refund]:
     """Let the charges pool give money of an invoice back (its subscription is locked), newest payment first.
 
@@ -42,9 +45,7 @@ def request(
     new = [each._replace(reason=reason, origin="requested", state="due", wake_at=tx.as_of) for each in planned]
     refunds.insert(tx, agency.agency_id, new)
     for each in new:
-        tx.record(
-            agency.agency_id, "refund.requested", subscription_subject(each.subscription_id), {**told(each), **said}
-        )
+        tx.record(event_data.RefundRequested(**of_refund(agency.agency_id, each, invoice), by=by))
     return new
 
 
@@ -56,7 +57,8 @@ def record(
     reason: str | None,
     refunded_at: datetime,
     outside: Outside | None = None,
-    **said: Any,
+    *,
+    by: str | None = None,
 ) -> list[Refund]:
     """Record money that was given back elsewhere, of whichever payments it can be of. Raises RefundRefusedError."""
     planned = _plan(tx, agency, invoice, amount_minor, None)
@@ -64,8 +66,8 @@ def record(
     refunds.insert(tx, agency.agency_id, done)
     if outside is not None:
         refunds.name_outside(tx, agency.agency_id, done, outside)
-    about = {"outside_reference": None if outside is None else outside.reference, **said}
-    return [succeed(tx, agency, invoice, each, None, **about) for each in done]
+    known_as = None if outside is None else outside.reference
+    return [succeed(tx, agency, invoice, each, None, known_as=known_as, by=by) for each in done]
 
 
 def _plan(
@@ -157,20 +159,40 @@ def found_at_provider(
     return new
 
 
-def succeed(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, reference: str | None, **said: Any) -> Refund:
-    """The money went back: the row, the credit note over what is no surplus, the event, and a word to the client."""
+def succeed(
+    tx: Tx,
+    agency: Agency,
+    invoice: Invoice,
+    refund: Refund,
+    reference: str | None,
+    *,
+    known_as: str | None = None,
+    by: str | None = None,
+) -> Refund:
+    """The money went back: the row, the credit note over what is no surplus, the event, and a word to the client.
+
+    `reference`: the provider's id of the refund; `known_as`: what upstream calls one that was made outside.
+    """
     check_move(REFUND_MOVES, "refund", refund.state, "succeeded")
     done = refund._replace(state="succeeded", reference=reference, wake_at=None, lease_until=None, settled_at=tx.as_of)
     refunds.write(tx, agency.agency_id, [done])
     note = _credit_note(tx, agency, invoice, done)
-    data = {**told(done), "reference": reference, "credit_note": note.number if note else None, **said}
-    tx.record(agency.agency_id, "invoice.refunded", subscription_subject(done.subscription_id), data)
-    about = {"refunded_minor": done.amount_minor, "credit_note": note.number if note else None}
-    notify(tx, agency, [about_invoice(invoice, "refunded", CLIENT, str(done.turn), **about)])
+    tx.record(
+        event_data.InvoiceRefunded(
+            **of_refund(agency.agency_id, done, invoice),
+            reference=reference or known_as,
+            credit_note_number=note.number if note else None,
+            by=by,
+        )
+    )
+    told = notice_data.Refunded(
+        **facts_of(invoice), refunded_minor=done.amount_minor, credit_note=note.number if note else None
+    )
+    notify(tx, agency, [about_invoice(invoice, told, CLIENT, str(done.turn))])
     return done
 
 
-def fail(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, code: str, **about: Any) -> Refund:
+def fail(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, code: str, *, by: str | None = None) -> Refund:
     """Nothing went back, or it came back: the agency is told, and what is left of the payment can be given back anew.
 
     A credit note stands, for the money is still owed; it is not written again. What a dispute has taken of the payment
@@ -179,26 +201,13 @@ def fail(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, code: str, **
     check_move(REFUND_MOVES, "refund", refund.state, "failed")
     failed = refund._replace(state="failed", code=code, wake_at=None, lease_until=None, settled_at=tx.as_of)
     refunds.write(tx, agency.agency_id, [failed])
-    data = {**told(refund), "code": code, **about}
-    tx.record(agency.agency_id, "refund.failed", subscription_subject(refund.subscription_id), data)
-    said = {"code": code, "provider": refund.source, "refunded_minor": refund.amount_minor}
-    notify(tx, agency, [about_invoice(invoice, "refund_failed", AGENCY, str(refund.turn), **said)])
+    tx.record(event_data.RefundFailed(**of_refund(agency.agency_id, refund, invoice), code=code, by=by))
+    told = notice_data.RefundFailed(
+        **facts_of(invoice), code=code, provider=refund.source, refunded_minor=refund.amount_minor
+    )
+    notify(tx, agency, [about_invoice(invoice, told, AGENCY, str(refund.turn))])
     reversals.ask_again(tx, agency.agency_id, refund.source, refund.payment_reference)
     return failed
-
-
-def told(refund: Refund) -> dict[str, Any]:
-    """What events say of a refund."""
-    return {
-        "invoice_id": refund.invoice_id,
-        "turn": refund.turn,
-        "amount_minor": refund.amount_minor,
-        "currency": refund.currency,
-        "source": refund.source,
-        "payment_reference": refund.payment_reference,
-        "reason": refund.reason,
-        "origin": refund.origin,
-    }
 
 
 def _credit_note(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund) -> NewCreditNote | None:

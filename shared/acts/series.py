@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 
 from shared.acts.notify import AGENCY, Draft, notify
+from shared.documents import notice_data
 from shared.domain.cycles import Recurrence, due_at, local_date
 from shared.domain.facts import INVOICE, Agency
-from shared.domain.keys import subscription_subject
 from shared.domain.planning import CANCELLED, CYCLES_PER_PASS_MAX, Schedule
+from shared.messages import event_data
 from shared.store import cycles, invoices, schedules, spans
 from shared.store.invoices import Invoice
 from shared.store.spans import Span
@@ -44,9 +45,9 @@ def stop(tx: Tx, agency: Agency, stopped: Mapping[str, str]) -> None:
     newly = schedules.stop(tx, agency.agency_id, sorted(stopped.items()), INVOICE)
     drafts = []
     for id_ in newly:
-        data = {"subscription_id": id_, "reason": stopped[id_]}
-        tx.record(agency.agency_id, "series.stopped", subscription_subject(id_), data)
-        drafts.append(Draft("series_stopped", AGENCY, id_, id_, None, None, tx.as_of.date().isoformat(), data))
+        tx.record(event_data.SeriesStopped(agency_id=agency.agency_id, subscription_id=id_, reason=stopped[id_]))
+        said = notice_data.SeriesStopped(subscription_id=id_, reason=stopped[id_])
+        drafts.append(Draft(said, AGENCY, id_, id_, None, None, tx.as_of.date().isoformat()))
     notify(tx, agency, drafts)
 
 
@@ -78,13 +79,24 @@ def resume(tx: Tx, agency: Agency, ids: Collection[str], from_on: date | None, a
                 resumed_index=index,
             )
         )
-        data = {"subscription_id": schedule.subscription_id, "from": starts_on, "was": schedule.stopped_reason}
-        tx.record(agency.agency_id, "series.resumed", subscription_subject(schedule.subscription_id), data)
+        record_resumed(tx, agency.agency_id, schedule, starts_on)
     spans.insert(tx, missed)
     schedules.rewrite(tx, agency.agency_id, resumed)
     done = {schedule.subscription_id for schedule in resumed}
     cycles.release(tx, agency.agency_id, done)
     return done
+
+
+def record_resumed(tx: Tx, agency_id: str, stopped: Schedule, resumes_on: date) -> None:
+    """Leave the event of a stopped series that goes on."""
+    tx.record(
+        event_data.SeriesResumed(
+            agency_id=agency_id,
+            subscription_id=stopped.subscription_id,
+            resumes_on=resumes_on,
+            previous_reason=stopped.stopped_reason,
+        )
+    )
 
 
 def _first_index(agency: Agency, schedule: Schedule, from_on: date | None, at: datetime) -> int:

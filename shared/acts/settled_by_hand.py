@@ -4,12 +4,13 @@ import re
 from collections.abc import Collection
 
 from shared.acts import pay_link
+from shared.acts.event_fields import of_invoice
 from shared.acts.receive import receive
 from shared.acts.refund import fail, succeed
 from shared.domain.facts import Agency
-from shared.domain.keys import subscription_subject
 from shared.domain.reconcile import needs_a_person
 from shared.domain.states import CHARGE_MOVES, check_move
+from shared.messages import event_data
 from shared.store import charges, inbox, pay_links, refunds
 from shared.store.charges import Charge, NewCharge
 from shared.store.invoices import Invoice
@@ -52,14 +53,15 @@ def resolve(tx: Tx, agency: Agency, invoice: Invoice, reference: str | None, *, 
         raise NotInDoubtError(
             "the provider has accepted this attempt, so it can't be sent again; wait for its final answer"
         )
-    said = {
-        "invoice_id": found.invoice_id,
-        "attempt": found.attempt if isinstance(found, Charge) else None,
-        "key": found.key,
-        "reference": reference,
-        "by": by,
-    }
-    tx.record(agency.agency_id, "charge.resolved", subscription_subject(found.subscription_id), said)
+    tx.record(
+        event_data.ChargeResolved(
+            **of_invoice(agency.agency_id, invoice),
+            attempt=found.attempt if isinstance(found, Charge) else None,
+            key=found.key,
+            reference=reference,
+            by=by,
+        )
+    )
     if isinstance(found, Charge):
         _resolve_charge(tx, agency, found, reference)
     elif reference is None:

@@ -5,13 +5,15 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 import structlog
+from msgspec.structs import asdict
 
 from shared.acts.batch import Step, work
 from shared.acts.notify import AGENCY, Draft, notify
+from shared.documents import notice_data
 from shared.domain.dunning import doubling
 from shared.domain.facts import ORDER, Agency, Stream
 from shared.domain.invoicing import Blocked
-from shared.domain.keys import subscription_subject
+from shared.messages import event_data
 from shared.store import cycles, facts, tries
 from shared.store.cycles import Cycle, Settled, Stuck
 from shared.store.locks import lock_subscriptions
@@ -62,12 +64,49 @@ def tell_blocked(tx: Tx, agency: Agency, stream: Stream, blocked: Sequence[tuple
     for cycle, why in blocked:
         if cycle.state == "blocked" and cycle.reason == why.reason:
             continue
-        data = {"stream": stream, "starts_on": cycle.starts_on, "reason": why.reason, "detail": why.detail}
-        tx.record(agency.agency_id, "cycle.blocked", subscription_subject(cycle.subscription_id), data)
+        tx.record(
+            event_data.CycleBlocked(
+                agency_id=agency.agency_id,
+                subscription_id=cycle.subscription_id,
+                stream=stream,
+                period_starts_on=cycle.starts_on,
+                period_ends_on=cycle.ends_on,
+                reason=why.reason,
+                detail=why.detail,
+            )
+        )
         about = f"{cycle.subscription_id}:{stream}:{cycle.starts_on.isoformat()}"
-        said = {**data, "ends_on": cycle.ends_on, "subscription_id": cycle.subscription_id}
-        drafts.append(Draft("cycle_blocked", AGENCY, about, cycle.subscription_id, None, None, why.reason, said))
+        said = notice_data.CycleBlocked(
+            subscription_id=cycle.subscription_id,
+            stream=stream,
+            starts_on=cycle.starts_on,
+            ends_on=cycle.ends_on,
+            reason=why.reason,
+            detail=why.detail,
+        )
+        drafts.append(Draft(said, AGENCY, about, cycle.subscription_id, None, None, why.reason))
     notify(tx, agency, drafts)
+
+
+def cycle_ended(agency_id: str, stream: Stream, ended: Settled) -> event_data.CycleSkipped | event_data.CycleCancelled:
+    """The event of a cycle that a rule ended without a document."""
+    if ended.state == "cancelled":
+        return event_data.CycleCancelled(
+            agency_id=agency_id,
+            subscription_id=ended.subscription_id,
+            stream=stream,
+            period_starts_on=ended.starts_on,
+            reason=ended.reason,
+        )
+    return event_data.CycleSkipped(
+        agency_id=agency_id,
+        subscription_id=ended.subscription_id,
+        stream=stream,
+        period_starts_on=ended.starts_on,
+        reason=ended.reason,
+        detail=None,
+        by=None,
+    )
 
 
 def cut_short(read: Sequence[Cycle]) -> dict[str, date]:
@@ -156,9 +195,15 @@ def _settle_repeated(
 ) -> None:
     """A document was refused because its cycle has one: that is success, and an alarm that a lock was forgotten."""
     for cycle in repeated:
-        data = {"stream": stream, "starts_on": cycle.starts_on, "document": made[cycle.starts_on]}
-        log.error("duplicate.refused", agency_id=agency_id, subscription_id=cycle.subscription_id, **data)
-        tx.record(agency_id, "cycle.repeated", subscription_subject(cycle.subscription_id), data)
+        repeat = event_data.CycleRepeated(
+            agency_id=agency_id,
+            subscription_id=cycle.subscription_id,
+            stream=stream,
+            period_starts_on=cycle.starts_on,
+            document_id=made[cycle.starts_on],
+        )
+        log.error("duplicate.refused", **asdict(repeat))
+        tx.record(repeat)
     orders = made if stream == ORDER else {}
     settled = [Settled(c.subscription_id, c.starts_on, "done", None, orders.get(c.starts_on)) for c in repeated]
     cycles.settle(tx, agency_id, stream, settled)

@@ -6,13 +6,15 @@ row: so an answer may come twice, late or in any order. Source: the rules of bil
 
 from collections.abc import Iterator, Mapping
 
-from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, notify
+from shared.acts.event_fields import of_invoice, of_reversal
+from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, facts_of, notify
 from shared.acts.receive import close
+from shared.documents import notice_data
 from shared.domain.facts import Agency
-from shared.domain.keys import subscription_subject
 from shared.domain.segments import joined
 from shared.domain.states import INVOICE_MOVES, check_move
 from shared.domain.taken_back import gone_twice, shares, total_taken
+from shared.messages import event_data
 from shared.store import cycles, invoices, payments, reversals
 from shared.store.invoices import Invoice
 from shared.store.locks import lock_subscriptions
@@ -82,12 +84,12 @@ def locked(tx: Tx, agency_id: str, inquiry: Inquiry) -> Inquiry | None:
     return reversals.inquiry(tx, agency_id, inquiry.provider, inquiry.reference)
 
 
-def answered(tx: Tx, agency: Agency, inquiry: Inquiry, amount_minor: int, **about: str) -> None:
+def answered(tx: Tx, agency: Agency, inquiry: Inquiry, amount_minor: int, *, by: str | None = None) -> None:
     """The provider says that `amount_minor` of the payment is gone by this, at this moment (see `locked`).
 
     0: nothing, or nothing any more. What has changed is recorded, each invoice is open again or paid again, and both sides are
-    told once; what a refund had given back already is gone twice, which the agency is told. `about`: what the events say beside
-    it.
+    told once; what a refund had given back already is gone twice, which the agency is told. `by`: the person
+    who says so, if one does.
     """
     agency_id = agency.agency_id
     said_before = reversals.answers_about(tx, agency_id, inquiry.provider, inquiry.payment_reference)
@@ -103,14 +105,20 @@ def answered(tx: Tx, agency: Agency, inquiry: Inquiry, amount_minor: int, **abou
     after = invoices.load(tx, agency_id, moved)
     drafts: list[Draft] = []
     for row in rows:
-        drafts += _follow(tx, agency, before[row.invoice_id], after[row.invoice_id], row, about)
+        drafts += _follow(tx, agency, before[row.invoice_id], after[row.invoice_id], row, by)
     paid, refunded = sum(each.amount_minor for each in left), sum(each.refunded_minor for each in left)
     more = gone_twice(said, paid, refunded) - gone_twice(said_before, paid, refunded)
     if more > 0:
         invoice = invoices.load(tx, agency_id, [inquiry.invoice_id])[inquiry.invoice_id]
-        said_of_it = {"moved_minor": more, "provider": inquiry.provider, "reference": inquiry.reference}
         turn = joined(f"refunded/{more}", inquiry.reference)
-        drafts.append(about_invoice(invoice, "payment_reversed", AGENCY, turn, status="refunded", **said_of_it))
+        twice = notice_data.PaymentReversed(
+            **facts_of(invoice),
+            moved_minor=more,
+            provider=inquiry.provider,
+            reference=inquiry.reference,
+            status="refunded",
+        )
+        drafts.append(about_invoice(invoice, twice, AGENCY, turn))
     notify(tx, agency, drafts)
 
 
@@ -142,35 +150,47 @@ def _same(row: Reversal, inquiry: Inquiry, invoice_id: str) -> bool:
     return of == (inquiry.provider, inquiry.reference, invoice_id)
 
 
-def _follow(
-    tx: Tx, agency: Agency, before: Invoice, after: Invoice, row: Reversal, about: Mapping[str, str]
-) -> list[Draft]:
+def _follow(tx: Tx, agency: Agency, before: Invoice, after: Invoice, row: Reversal, by: str | None) -> list[Draft]:
     """What an invoice becomes by one row: open and failing, paid again, or only told."""
-    subject = subscription_subject(after.subscription_id)
-    type_ = "payment.reversed" if row.amount_minor > 0 else "payment.reinstated"
-    said = {**row._asdict(), "amount_minor": abs(row.amount_minor), "number": after.number, **about}
-    tx.record(agency.agency_id, type_, subject, said)
+    moved = event_data.PaymentReversed if row.amount_minor > 0 else event_data.PaymentReinstated
+    tx.record(moved(**of_reversal(agency.agency_id, row, after), by=by))
     if before.status == "paid" and after.collected_minor < after.total_minor:
         _reopen(tx, agency, after)
         after = after._replace(status="open")
     elif before.status in OWED and after.collected_minor >= after.total_minor:
         _paid_again(tx, agency, after._replace(status=before.status), row)
         turn = reversals.paid_turns(tx, agency.agency_id, [after.invoice_id]).get(after.invoice_id, "")
-        return [*_told(tx, after, row), about_invoice(after, "invoice_paid", CLIENT, turn)]
+        return [*_told(tx, after, row), about_invoice(after, notice_data.InvoicePaid(**facts_of(after)), CLIENT, turn)]
     return _told(tx, after, row)
 
 
 def _told(tx: Tx, after: Invoice, row: Reversal) -> list[Draft]:
     """The agency always, the client where the invoice asks him for money because of it."""
     turn = f"{row.reference}/{row.turn}"
-    said = {"moved_minor": abs(row.amount_minor), "provider": row.source, "reference": row.reference}
-    about = {**said, "status": after.status, "since": tx.as_of.date().isoformat()}
+    of, since = facts_of(after), tx.as_of.date()
     if row.amount_minor < 0:
         over = max(0, after.collected_minor - (0 if after.status == "void" else after.total_minor))
-        return [about_invoice(after, "payment_reinstated", AGENCY, turn, surplus_minor=over, **about)]
-    drafts = [about_invoice(after, "payment_reversed", AGENCY, turn, **about)]
+        back = notice_data.PaymentReinstated(
+            **of,
+            moved_minor=-row.amount_minor,
+            provider=row.source,
+            reference=row.reference,
+            status=after.status,
+            surplus_minor=over,
+            since=since,
+        )
+        return [about_invoice(after, back, AGENCY, turn)]
+    gone = notice_data.PaymentReversed(
+        **of,
+        moved_minor=row.amount_minor,
+        provider=row.source,
+        reference=row.reference,
+        status=after.status,
+        since=since,
+    )
+    drafts = [about_invoice(after, gone, AGENCY, turn)]
     if after.status in OWED and after.rest_minor > 0:
-        drafts.append(about_invoice(after, "payment_reversed", CLIENT, turn, **about))
+        drafts.append(about_invoice(after, gone, CLIENT, turn))
     return drafts
 
 
@@ -178,8 +198,16 @@ def _reopen(tx: Tx, agency: Agency, invoice: Invoice) -> None:
     """Paid → open and failing: its orders are held, and nothing is collected until somebody gives a reason to."""
     check_move(INVOICE_MOVES, "invoice", "paid", "open")
     invoices.reopen(tx, agency.agency_id, invoice.invoice_id, CODE)
-    data = {"invoice_id": invoice.invoice_id, "number": invoice.number, "code": CODE, "next_at": None}
-    tx.record(agency.agency_id, "invoice.failing", subscription_subject(invoice.subscription_id), data)
+    tx.record(
+        event_data.InvoiceFailing(
+            **of_invoice(agency.agency_id, invoice),
+            outstanding_minor=invoice.rest_minor,
+            currency=invoice.currency,
+            attempt=None,
+            code=CODE,
+            next_attempt_at=None,
+        )
+    )
     cycles.release(tx, agency.agency_id, [invoice.subscription_id], ["waiting"])
 
 

@@ -1,6 +1,7 @@
 """The messages of one publishing call: what was sent, what the broker said of each, and what is still on its way."""
 
 from collections.abc import Sequence
+from itertools import islice
 from threading import Event
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +20,7 @@ class Batch:
         self._said: list[Verdict | None] = [None] * len(messages)
         self._came_back: set[int] = set()
         self._places: dict[int, int] = {}  # of unconfirmed messages, by delivery tag, oldest first
+        self._ids: dict[str, list[int]] = {}
         self._next = 0
         self._left = len(messages)
         self.failure: str | None = None
@@ -31,13 +33,19 @@ class Batch:
         self._next += 1
         return self._next - 1, self._messages[self._next - 1]
 
-    def sent(self, place: int, tag: int) -> None:
-        """A message went out under a delivery tag."""
+    def sent(self, place: int, tag: int, message_id: str) -> None:
+        """A message went out under a delivery tag. Only of one that is given twice is an id told twice."""
         self._places[tag] = place
+        self._ids.setdefault(message_id, []).append(place)
 
-    def returned(self, place: int) -> None:
-        """No queue took it; its confirm, which comes after this, says only that the broker has dealt with it."""
-        self._came_back.add(place)
+    def returned(self, message_id: str) -> None:
+        """No queue took it; its confirm, which comes after this, says only that the broker has dealt with it.
+
+        One of an earlier call is none of ours.
+        """
+        waiting = self._places.values()
+        places = (each for each in self._ids.get(message_id, ()) if each in waiting and each not in self._came_back)
+        self._came_back.update(islice(places, 1))
 
     def answered(self, tag: int, said: Verdict, *, multiple: bool) -> None:
         """The broker spoke of one tag, or of all up to it."""

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from threading import Event, Lock, Thread
 from typing import Literal, NamedTuple
+from uuid import uuid4
 
 import pika
 import structlog
@@ -237,20 +238,16 @@ class Publisher:
         while (following := batch.following()) is not None:
             place, message = following
             self._tag += 1
-            batch.sent(place, self._tag)
-            properties = pika.BasicProperties(
-                content_type=message.content_type,
-                delivery_mode=2,
-                message_id=message.message_id,
-                correlation_id=str(place),  # finds the message again when it is returned
-            )
+            id_ = message.message_id or uuid4().hex  # finds the message again when it is returned
+            batch.sent(place, self._tag, id_)
+            properties = pika.BasicProperties(content_type=message.content_type, delivery_mode=2, message_id=id_)
             channel.basic_publish(
                 message.exchange, message.routing_key, message.body, properties, mandatory=message.mandatory
             )
 
     def _returned(self, _channel: object, _method: object, properties: pika.BasicProperties, _body: bytes) -> None:
-        if self._batch is not None and properties.correlation_id is not None:
-            self._batch.returned(int(properties.correlation_id))
+        if self._batch is not None and properties.message_id is not None:
+            self._batch.returned(properties.message_id)
 
     def _answered(self, frame: "pika.frame.Method") -> None:
         answer: Literal["confirmed", "refused"] = (

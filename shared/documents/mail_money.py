@@ -1,44 +1,58 @@
 """The texts about money beside an attempt to collect: paid on a page, given back, taken back, disputed, or not as expected."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from shared.documents.wording import Context, Text, command, facts, first_upper, invoice, money, pay_link, provider
+from shared.documents import notice_data as d
+from shared.documents.notice_parts import Parties
+from shared.documents.wording import (
+    Text,
+    Told,
+    command,
+    facts,
+    first_upper,
+    invoice,
+    money,
+    pay_link,
+    provider,
+    told,
+    total,
+)
 
 
-def _refunded(context: Context) -> Text:
-    said = f"we have given back {money(context, 'refunded_minor')} of {invoice(context)}."
-    note = f"The credit note has the number {context['credit_note']}." if context.get("credit_note") else ""
-    return f"Refunded: {invoice(context)} from {context['agency']}", [first_upper(said), note, facts(context)]
+def _refunded(said: d.Refunded, to: Parties) -> Text:
+    text = f"we have given back {money(said, said.refunded_minor)} of {invoice(said)}."
+    note = f"The credit note has the number {said.credit_note}." if said.credit_note else ""
+    return f"Refunded: {invoice(said)} from {to.agency}", [first_upper(text), note, facts(said)]
 
 
-def _refund_failed(context: Context) -> Text:
-    said = (
-        f"{money(context, 'refunded_minor')} of {invoice(context)} could not be given back to {context['client']}:"
-        f" {provider(context)} refused ({context['code']})."
+def _refund_failed(said: d.RefundFailed, to: Parties) -> Text:
+    text = (
+        f"{money(said, said.refunded_minor)} of {invoice(said)} could not be given back to {to.client}:"
+        f" {provider(said.provider)} refused ({said.code})."
     )
-    if context["code"] == "returned":
-        said = (
-            f"{money(context, 'refunded_minor')} of {invoice(context)} came back: the bank of {context['client']} did not"
+    if said.code == "returned":
+        text = (
+            f"{money(said, said.refunded_minor)} of {invoice(said)} came back: the bank of {to.client} did not"
             " take it. It is still owed to your client."
         )
     after = "Ask for the refund again, or give the money back another way and record that as refunded outside."
-    return f"Refund failed: {invoice(context)}", [first_upper(said), after, facts(context)]
+    return f"Refund failed: {invoice(said)}", [first_upper(text), after, facts(said)]
 
 
-def _refund_in_doubt(context: Context) -> Text:
-    said = (
-        f"since {context['since']} it is not known whether {money(context, 'refunded_minor')} of {invoice(context)}"
-        f" went back: {provider(context)} has given no final answer."
+def _refund_in_doubt(said: d.RefundInDoubt, to: Parties) -> Text:
+    text = (
+        f"since {said.since} it is not known whether {money(said, said.refunded_minor)} of {invoice(said)}"
+        f" went back: {provider(said.provider)} has given no final answer."
     )
     ask = (
-        f"Please look in your account for a refund with the reference {context['key']}. If there is one, tell us that the"
+        f"Please look in your account for a refund with the reference {said.key}. If there is one, tell us that the"
         " invoice was refunded, with this reference or without one: it is then recorded as this refund."
     )
     none = (
         "If there is none, ask your Duecycle operator to run this, then request the refund again; it is not resent meanwhile:"
-        f"\n\n  {command(context, 'refund resolve')} --turn {context['refund_turn']} --not-refunded"
+        f"\n\n  {command(to, said, 'refund resolve')} --turn {said.refund_turn} --not-refunded"
     )
-    return f"Please check the refund: {invoice(context)}", [first_upper(said), ask, none, facts(context)]
+    return f"Please check the refund: {invoice(said)}", [first_upper(text), ask, none, facts(said)]
 
 
 DIFFERENT = {
@@ -51,10 +65,10 @@ DIFFERENT = {
 }
 
 
-def _books_differ(context: Context) -> Text:
-    said = f"about {invoice(context)}: {DIFFERENT[context['what']].format(provider=provider(context))}."
-    ask = f"Please look in your account there. It has the reference {context['reference']}."
-    return f"Please check: {invoice(context)}", [first_upper(said), ask, _ADVICE[context["what"]], facts(context)]
+def _books_differ(said: d.BooksDiffer, _to: Parties) -> Text:
+    text = f"about {invoice(said)}: {DIFFERENT[said.what].format(provider=provider(said.provider))}."
+    ask = f"Please look in your account there. It has the reference {said.reference}."
+    return f"Please check: {invoice(said)}", [first_upper(text), ask, _ADVICE[said.what], facts(said)]
 
 
 _ADVICE = {
@@ -67,15 +81,13 @@ _ADVICE = {
 }
 
 
-def _disputed(context: Context) -> Text:
-    said = (
-        f"{context['client']} disputes the payment of {invoice(context)} at {provider(context)} ({context['dispute']})."
-    )
+def _disputed(said: d.PaymentDisputed, to: Parties) -> Text:
+    text = f"{to.client} disputes the payment of {invoice(said)} at {provider(said.provider)} ({said.dispute})."
     after = (
         "Please answer the dispute in your account there. The invoice stays paid here; if you lose the dispute, it is open"
         " again, and you are notified."
     )
-    return f"Payment disputed: {invoice(context)}", [first_upper(said), after, facts(context)]
+    return f"Payment disputed: {invoice(said)}", [first_upper(text), after, facts(said)]
 
 
 _WHY_NO_INVOICE = {
@@ -87,37 +99,37 @@ _WHY_NO_INVOICE = {
 }
 
 
-def _unapplied(context: Context) -> Text:
-    why = _WHY_NO_INVOICE.get(context["reason"], context["reason"])
-    said = (
-        f"{money(context, 'surplus_minor')} were paid at the checkout of subscription {context['subscription_id']}"
-        f" (reference {context['reference']}), but no invoice asks for them: {why}."
+def _unapplied(said: d.PaymentUnapplied, _to: Parties) -> Text:
+    why = _WHY_NO_INVOICE.get(said.reason, said.reason)
+    text = (
+        f"{money(said, said.surplus_minor)} were paid at the checkout of subscription {said.subscription_id}"
+        f" (reference {said.reference}), but no invoice asks for them: {why}."
     )
     ask = "Give the money back to your client where it was taken."
-    return f"Payment without an invoice: {context['subscription_id']}", [first_upper(said), ask]
+    return f"Payment without an invoice: {said.subscription_id}", [first_upper(text), ask]
 
 
-def _overdue_client(context: Context) -> Text:
-    said = f"{invoice(context)} for {money(context)} was due on {context['due_on']} and is not paid."
+def _overdue_client(said: d.InvoiceOverdue, to: Parties) -> Text:
+    text = f"{invoice(said)} for {total(said)} was due on {said.due_on} and is not paid."
     after = "New orders are on hold until it is paid."
-    subject = f"Overdue: {invoice(context)} from {context['agency']}"
-    return subject, [first_upper(said), after, pay_link(context), facts(context)]
+    subject = f"Overdue: {invoice(said)} from {to.agency}"
+    return subject, [first_upper(text), after, pay_link(to), facts(said)]
 
 
-def _overdue_agency(context: Context) -> Text:
-    said = (
-        f"{invoice(context)} for {money(context)} was due on {context['due_on']} and {context['client']} has not paid it."
+def _overdue_agency(said: d.InvoiceOverdue, to: Parties) -> Text:
+    text = (
+        f"{invoice(said)} for {total(said)} was due on {said.due_on} and {to.client} has not paid it."
         " New orders of this subscription are held until it is paid or voided."
     )
-    return f"Overdue: {context['client']}, {invoice(context)}", [first_upper(said), facts(context)]
+    return f"Overdue: {to.client}, {invoice(said)}", [first_upper(text), facts(said)]
 
 
-def _surplus(context: Context) -> Text:
-    if context.get("without_invoice"):
-        return _unapplied(context)
-    said = f"{money(context, 'surplus_minor')} more than {invoice(context)} asks for was received from {context['client']}."
+def _surplus(said: d.SurplusPayment | d.PaymentUnapplied, to: Parties) -> Text:
+    if isinstance(said, d.PaymentUnapplied):
+        return _unapplied(said, to)
+    text = f"{money(said, said.surplus_minor)} more than {invoice(said)} asks for was received from {to.client}."
     after = "To give it back, ask for a refund of this amount, or give it back yourself and record that as refunded outside."
-    return f"Surplus payment: {invoice(context)}", [first_upper(said), after, facts(context)]
+    return f"Surplus payment: {invoice(said)}", [first_upper(text), after, facts(said)]
 
 
 _NOT_ONLINE = {
@@ -128,55 +140,53 @@ _NOT_ONLINE = {
 }
 
 
-def _page_impossible(context: Context) -> Text:
-    why = _NOT_ONLINE.get(context["code"], context["code"])
-    said = f"{invoice(context)} can't be paid on our page by {provider(context)}: {why}."
+def _page_impossible(said: d.PageImpossible, _to: Parties) -> Text:
+    why = _NOT_ONLINE.get(said.code, said.code)
+    text = f"{invoice(said)} can't be paid on our page by {provider(said.provider)}: {why}."
     after = (
-        f"Your client is asked to write to you. Tell them how else to pay {money(context, 'moved_minor')}, and mark the invoice"
+        f"Your client is asked to write to you. Tell them how else to pay {money(said, said.moved_minor)}, and mark the invoice"
         " as paid once they have."
     )
-    return f"Can't be paid online: {invoice(context)}", [first_upper(said), after, facts(context)]
+    return f"Can't be paid online: {invoice(said)}", [first_upper(text), after, facts(said)]
 
 
-def _page_failed_client(context: Context) -> Text:
-    said = f"your payment of {money(context, 'moved_minor')} for {invoice(context)} did not go through after all."
-    link = f"Please pay again, by another method if you like: {context['pay_url']}" if context.get("pay_url") else ""
-    ask = link or f"Please write to us to arrange payment: {context['agency_email']}"
-    return f"Not paid: {invoice(context)}", [first_upper(said), ask, facts(context)]
+def _page_failed_client(said: d.PagePaymentFailed, to: Parties) -> Text:
+    text = f"your payment of {money(said, said.moved_minor)} for {invoice(said)} did not go through after all."
+    link = f"Please pay again, by another method if you like: {to.pay_url}" if to.pay_url else ""
+    ask = link or f"Please write to us to arrange payment: {to.agency_email}"
+    return f"Not paid: {invoice(said)}", [first_upper(text), ask, facts(said)]
 
 
-def _page_failed_agency(context: Context) -> Text:
-    said = (
-        f"{context['client']} paid {money(context, 'moved_minor')} for {invoice(context)} by {provider(context)}, and the"
+def _page_failed_agency(said: d.PagePaymentFailed, to: Parties) -> Text:
+    text = (
+        f"{to.client} paid {money(said, said.moved_minor)} for {invoice(said)} by {provider(said.provider)}, and the"
         " payment did not go through after all."
     )
     after = "Your client was notified, and can pay again. No action is needed."
-    return f"Payment did not go through: {invoice(context)}", [first_upper(said), after, facts(context)]
+    return f"Payment did not go through: {invoice(said)}", [first_upper(text), after, facts(said)]
 
 
-def _page_in_doubt(context: Context) -> Text:
-    said = (
-        f"since {context['since']} it is not known whether {context['client']} has paid {money(context, 'moved_minor')} for"
-        f" {invoice(context)} by {provider(context)}."
+def _page_in_doubt(said: d.PagePaymentInDoubt, to: Parties) -> Text:
+    text = (
+        f"since {said.since} it is not known whether {to.client} has paid {money(said, said.moved_minor)} for"
+        f" {invoice(said)} by {provider(said.provider)}."
     )
     ask = (
-        f"Please look in your account there for a payment with the reference {context['key']}. If there is one, tell us that"
+        f"Please look in your account there for a payment with the reference {said.key}. If there is one, tell us that"
         " the invoice is paid, with this reference or without one: it is then recorded as this payment."
     )
-    none = (
-        f"If there is none, no action is needed: from {context['until']} on the invoice can be charged and paid again."
-    )
-    return f"Please check: {invoice(context)}", [first_upper(said), ask, none, facts(context)]
+    none = f"If there is none, no action is needed: from {said.until} on the invoice can be charged and paid again."
+    return f"Please check: {invoice(said)}", [first_upper(text), ask, none, facts(said)]
 
 
-def _reversed_client(context: Context) -> Text:
-    said = (
-        f"your payment of {money(context, 'moved_minor')} for {invoice(context)} was reversed, so the invoice is due again."
+def _reversed_client(said: d.PaymentReversed, to: Parties) -> Text:
+    text = (
+        f"your payment of {money(said, said.moved_minor)} for {invoice(said)} was reversed, so the invoice is due again."
         " We will not charge it automatically."
     )
     ask = "Please pay it, or give us another payment method."
-    link = f"You can pay it here: {context['pay_url']}" if context.get("pay_url") else ""
-    return f"Payment reversed: {invoice(context)}", [first_upper(said), ask, link, facts(context)]
+    link = f"You can pay it here: {to.pay_url}" if to.pay_url else ""
+    return f"Payment reversed: {invoice(said)}", [first_upper(text), ask, link, facts(said)]
 
 
 _THEN = {
@@ -190,55 +200,55 @@ _THEN = {
 }
 
 
-def _reversed_agency(context: Context) -> Text:
-    said = (
-        f"{money(context, 'moved_minor')} that {context['client']} had paid for {invoice(context)} was reversed"
-        f" ({context['reference']})."
+def _reversed_agency(said: d.PaymentReversed, to: Parties) -> Text:
+    text = (
+        f"{money(said, said.moved_minor)} that {to.client} had paid for {invoice(said)} was reversed"
+        f" ({said.reference})."
     )
-    return f"Payment reversed: {invoice(context)}", [first_upper(said), _THEN[context["status"]], facts(context)]
+    return f"Payment reversed: {invoice(said)}", [first_upper(text), _THEN[said.status], facts(said)]
 
 
-def _reinstated(context: Context) -> Text:
-    said = (
-        f"{money(context, 'moved_minor')} of the payment for {invoice(context)} that had been reversed was reinstated"
-        f" ({context['reference']})."
+def _reinstated(said: d.PaymentReinstated, _to: Parties) -> Text:
+    text = (
+        f"{money(said, said.moved_minor)} of the payment for {invoice(said)} that had been reversed was reinstated"
+        f" ({said.reference})."
     )
     after = "This amount counts as paid again. No action is needed."
-    if context["surplus_minor"]:
-        over = f"With it {money(context, 'surplus_minor')} more than the invoice asks for has come in."
+    if said.surplus_minor:
+        over = f"With it {money(said, said.surplus_minor)} more than the invoice asks for has come in."
         after = f"{over} To give that back, ask for a refund of it."
-    return f"Payment reinstated: {invoice(context)}", [first_upper(said), after, facts(context)]
+    return f"Payment reinstated: {invoice(said)}", [first_upper(text), after, facts(said)]
 
 
-def _reversal_in_doubt(context: Context) -> Text:
-    said = (
-        f"{provider(context)} reported on {context['since']} that money paid for {invoice(context)} may be reversed"
-        f" ({context['reference']}), and has given no final answer."
+def _reversal_in_doubt(said: d.ReversalInDoubt, to: Parties) -> Text:
+    text = (
+        f"{provider(said.provider)} reported on {said.since} that money paid for {invoice(said)} may be reversed"
+        f" ({said.reference}), and has given no final answer."
     )
     ask = (
-        f"Please look in your account there for the payment {context['payment_reference']}. If it was reversed, ask your"
-        f" Duecycle operator to record it; we go on asking until {context['until']}:"
-        f"\n\n  {command(context, 'refund taken-back')} --payment {context['payment_reference']} --amount-minor AMOUNT"
+        f"Please look in your account there for the payment {said.payment_reference}. If it was reversed, ask your"
+        f" Duecycle operator to record it; we go on asking until {said.until}:"
+        f"\n\n  {command(to, said, 'refund taken-back')} --payment {said.payment_reference} --amount-minor AMOUNT"
     )
     none = "If it has not been reversed, no action is needed."
-    return f"Please check: {invoice(context)}", [first_upper(said), ask, none, facts(context)]
+    return f"Please check: {invoice(said)}", [first_upper(text), ask, none, facts(said)]
 
 
-TEXTS: Mapping[tuple[str, str], Callable[[Context], Text]] = {
-    ("refunded", "client"): _refunded,
-    ("refund_failed", "agency"): _refund_failed,
-    ("refund_in_doubt", "agency"): _refund_in_doubt,
-    ("books_differ", "agency"): _books_differ,
-    ("payment_disputed", "agency"): _disputed,
-    ("surplus_payment", "agency"): _surplus,
-    ("invoice_overdue", "client"): _overdue_client,
-    ("invoice_overdue", "agency"): _overdue_agency,
-    ("page_impossible", "agency"): _page_impossible,
-    ("page_payment_failed", "client"): _page_failed_client,
-    ("page_payment_failed", "agency"): _page_failed_agency,
-    ("page_payment_in_doubt", "agency"): _page_in_doubt,
-    ("payment_reversed", "client"): _reversed_client,
-    ("payment_reversed", "agency"): _reversed_agency,
-    ("payment_reinstated", "agency"): _reinstated,
-    ("reversal_in_doubt", "agency"): _reversal_in_doubt,
+TEXTS: Mapping[tuple[str, str], Told] = {
+    ("refunded", "client"): told(d.Refunded, _refunded),
+    ("refund_failed", "agency"): told(d.RefundFailed, _refund_failed),
+    ("refund_in_doubt", "agency"): told(d.RefundInDoubt, _refund_in_doubt),
+    ("books_differ", "agency"): told(d.BooksDiffer, _books_differ),
+    ("payment_disputed", "agency"): told(d.PaymentDisputed, _disputed),
+    ("surplus_payment", "agency"): told(d.SurplusPayment, _surplus),
+    ("invoice_overdue", "client"): told(d.InvoiceOverdue, _overdue_client),
+    ("invoice_overdue", "agency"): told(d.InvoiceOverdue, _overdue_agency),
+    ("page_impossible", "agency"): told(d.PageImpossible, _page_impossible),
+    ("page_payment_failed", "client"): told(d.PagePaymentFailed, _page_failed_client),
+    ("page_payment_failed", "agency"): told(d.PagePaymentFailed, _page_failed_agency),
+    ("page_payment_in_doubt", "agency"): told(d.PagePaymentInDoubt, _page_in_doubt),
+    ("payment_reversed", "client"): told(d.PaymentReversed, _reversed_client),
+    ("payment_reversed", "agency"): told(d.PaymentReversed, _reversed_agency),
+    ("payment_reinstated", "agency"): told(d.PaymentReinstated, _reinstated),
+    ("reversal_in_doubt", "agency"): told(d.ReversalInDoubt, _reversal_in_doubt),
 }

@@ -1,69 +1,90 @@
 """What the texts of mails are made of: amounts, what an invoice is called, its facts, and commands to type."""
 
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Callable
+from datetime import timedelta
 from shlex import quote
-from typing import Any
+from typing import Any, NamedTuple, Protocol, TypeVar
 
+from shared.documents.notice_parts import AboutInvoice, NoticeData, Parties
 from shared.domain.currency import exponent
 from shared.domain.money import display
 
-Context = Mapping[str, Any]
 Text = tuple[str, list[str]]
+_Data = TypeVar("_Data", bound=NoticeData)
 
 
-def money(context: Context, name: str = "total_minor") -> str:
-    """An amount of the context, to be read."""
-    return display(context[name], context["currency"], exponent(context["currency"]))
+class Told(NamedTuple):
+    """What a notice is made of, and its text."""
+
+    struct: type[NoticeData]
+    text: Callable[[Any, Parties], Text]
 
 
-def invoice(context: Context) -> str:
+def told(struct: type[_Data], text: Callable[[_Data, Parties], Text]) -> Told:
+    """A struct with the text that is made of it."""
+    return Told(struct, text)
+
+
+class Priced(Protocol):
+    """What has amounts in a currency."""
+
+    @property
+    def currency(self) -> str: ...
+
+
+def money(said: Priced, amount_minor: int) -> str:
+    """An amount in its currency, to be read."""
+    return display(amount_minor, said.currency, exponent(said.currency))
+
+
+def total(said: AboutInvoice) -> str:
+    """The total of an invoice, to be read."""
+    return money(said, said.total_minor)
+
+
+def invoice(said: AboutInvoice) -> str:
     """`invoice NL-00001`, or what an invoice without a number is called."""
-    return f"invoice {context['number']}" if context.get("number") else "your invoice"
+    return f"invoice {said.number}" if said.number else "your invoice"
 
 
-def facts(context: Context) -> str:
+def facts(said: AboutInvoice) -> str:
     """The block of facts about an invoice, aligned."""
     rows = [
-        ("Invoice", context.get("number")),
-        ("For", context.get("service")),
-        ("Period", period(context)),
-        ("Issued on", context.get("issued_on")),
-        ("Due on", context.get("due_on")),
-        ("Total", money(context)),
+        ("Invoice", said.number),
+        ("For", said.service),
+        ("Period", period(said)),
+        ("Issued on", said.issued_on),
+        ("Due on", said.due_on),
+        ("Total", total(said)),
     ]
-    if context.get("rest_minor") not in (None, 0, context["total_minor"]):
-        rows.append(("Still open", money(context, "rest_minor")))
+    if said.rest_minor not in (0, said.total_minor):
+        rows.append(("Still open", money(said, said.rest_minor)))
     return "\n".join(f"  {name + ':':<12}{value}" for name, value in rows if value)
 
 
 _PROVIDERS = {"stripe": "Stripe", "paypal": "PayPal"}
 
 
-def provider(context: Context) -> str:
+def provider(name: str | None) -> str:
     """A provider as it writes its name."""
-    name: str = context["provider"]
-    return _PROVIDERS.get(name, name)
+    return _PROVIDERS.get(name or "", name or "the provider")
 
 
-def pay_link(context: Context) -> str:
+def pay_link(to: Parties) -> str:
     """Where the client can pay it, if there is such a page."""
-    return f"You can pay it here: {context['pay_url']}" if context.get("pay_url") else ""
+    return f"You can pay it here: {to.pay_url}" if to.pay_url else ""
 
 
-def period(context: Context) -> str | None:
+def period(said: AboutInvoice) -> str | None:
     """The first and the last day of what the invoice is for."""
-    starts, ends = context.get("period_starts_on"), context.get("period_ends_on")
-    if not starts or not ends:
+    if said.period_starts_on is None or said.period_ends_on is None:
         return None
-    last = date.fromordinal(date.fromisoformat(ends).toordinal() - 1)
-    return f"{starts} to {last.isoformat()}"
+    return f"{said.period_starts_on} to {said.period_ends_on - timedelta(days=1)}"
 
 
-def command(context: Context, name: str) -> str:
+def command(to: Parties, said: AboutInvoice, name: str) -> str:
     """An operator's command about the invoice, as it is typed."""
-    of = (quote(str(context.get(each) or "")) for each in ("agency_id", "invoice_id"))
-    return "duecycle {} --agency {} --invoice {}".format(name, *of)
+    return f"duecycle {name} --agency {quote(to.agency_id)} --invoice {quote(said.invoice_id)}"
 
 
 def first_upper(text: str) -> str:

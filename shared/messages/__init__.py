@@ -19,7 +19,7 @@ from shared.messages.changes import (
     SubscriptionUpserted,
 )
 from shared.messages.decoding import Change, Envelope, decode_change
-from shared.messages.events import EVENT_TYPES
+from shared.messages.event_data import EVENT_TYPES, EventData
 from shared.messages.parts import Address, Cycle, Dunning, InitialPayment, MisfitError, Tax, content_digest
 from shared.messages.reading import MESSAGE_BYTES_MAX
 from shared.messages.rejection import Rejected
@@ -39,6 +39,7 @@ __all__ = [
     "Due",
     "Dunning",
     "Envelope",
+    "EventData",
     "InitialPayment",
     "InvoiceIssued",
     "InvoicePaid",

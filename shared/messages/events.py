@@ -1,4 +1,4 @@
-"""What Duecycle tells the world: the names of its events, sent as CloudEvents of type `duecycle.<name>.v1`."""
+"""The envelope of events: CloudEvents of type `duecycle.<name>.v1`. Their payloads are :mod:`shared.messages.event_data`."""
 
 from datetime import datetime
 from hashlib import sha256
@@ -11,71 +11,6 @@ from shared.domain.segments import segment
 CONTENT_TYPE: Final = "application/cloudevents+json"
 _MESSAGE_ID_MAX: Final = 255  # bytes of a short string of AMQP 0-9-1
 _encode = msgspec.json.encode
-
-EVENT_TYPES: tuple[str, ...] = (
-    "change.applied",
-    "change.repeated",
-    "change.stale",
-    "change.rejected",
-    "change.waiting",
-    "invoice.issued",
-    "invoice.paid",
-    "invoice.failing",
-    "invoice.voided",
-    "invoice.uncollectible",
-    "invoice.refunded",
-    "refund.requested",
-    "refund.pending",
-    "refund.unknown",
-    "refund.failed",
-    "refund.answered_late",
-    "refund.unrecorded",
-    "order.created",
-    "order.renewed",
-    "cycle.held",
-    "cycle.blocked",
-    "cycle.skipped",
-    "cycle.cancelled",
-    "cycle.released_late",
-    "cycle.repeated",
-    "charge.succeeded",
-    "charge.declined",
-    "charge.action_required",
-    "charge.pending",
-    "charge.unknown",
-    "charge.not_sent",
-    "charge.answered_late",
-    "charge.doubtful",
-    "charge.resolved",
-    "charge.unrecorded",
-    "books.differ",
-    "dunning.exhausted",
-    "series.stopped",
-    "series.resumed",
-    "schedule.changed",
-    "payment.recorded",
-    "payment.surplus",
-    "payment.unapplied",
-    "payment.disputed",
-    "payment.reversed",
-    "payment.reinstated",
-    "link.opened",
-    "link.failed",
-    "link.unrecorded",
-    "inquiry.unrecorded",
-    "subscription.ended",
-    "change.replayed",
-    "cycle.retried",
-    "cycle.reopened",
-    "pool.paused",
-    "pool.resumed",
-    "clock.accepted",
-    "account.set",
-    "account.refused",
-    "notice.failed",
-    "notice.retried",
-    "notice.skipped",
-)
 
 
 def event_type(name: str) -> str:

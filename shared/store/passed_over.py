@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from shared.domain.facts import Stream
 from shared.domain.planning import BEFORE_CUT_OVER, BEFORE_KNOWN
 from shared.domain.states import CYCLE_UNSETTLED
 from shared.store import bulk
@@ -30,7 +31,7 @@ def first_document_before(
 
 def skip_before(
     tx: Tx, agency_id: str, subscription_id: str, bill_from: date, *, cut_over: bool
-) -> list[tuple[str, date]]:
+) -> list[tuple[Stream, date]]:
     """Skip the unsettled cycles of a locked subscription that a date passes over. Returns them as (stream, starts_on)."""
     rows = tx.rows(
         f"""

@@ -12,6 +12,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
 
+from shared.messages.event_data import EVENT_TYPES, EventData
+
 R = TypeVar("R")
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 
@@ -21,7 +23,7 @@ class Event(NamedTuple):
 
     type: str
     subject: str
-    data: Mapping[str, Any]
+    data: EventData
 
 
 class Tx:
@@ -70,9 +72,15 @@ class Tx:
             self.events = {agency_id: self.events[agency_id][:count] for agency_id, count in kept.items()}
             raise
 
-    def record(self, agency_id: str, type_: str, subject: str, data: Mapping[str, Any]) -> None:
-        """Leave an event behind; it is written, numbered within its subject, when the transaction ends."""
-        self.events.setdefault(agency_id, []).append(Event(type_, subject, data))
+    def record(self, data: EventData) -> None:
+        """Leave an event behind; it is written, numbered within its subject, when the transaction ends.
+
+        Raises TypeError for anything but the struct of a published type.
+        """
+        name = getattr(data, "event_type", None)
+        if name is None or EVENT_TYPES.get(name) is not type(data):
+            raise TypeError(f"{type(data).__name__} is no type of event; see shared/messages/event_data")
+        self.events.setdefault(data.whose, []).append(Event(name, data.subject(), data))
 
     def _execute(self, sql: str, params: Mapping[str, Any], kind: RowFactory[R]) -> psycopg.Cursor[R]:
         session: psycopg.Connection[Any] = self.connection.connection.driver_connection  # type: ignore[assignment]

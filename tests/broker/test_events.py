@@ -21,12 +21,13 @@ from shared.broker.names import CHANGES_EXCHANGE, CHANGES_QUEUE, EVENTS_EXCHANGE
 from shared.broker.private import PrivateRabbitmq
 from shared.broker.publisher import Publisher
 from shared.store.transaction import FixedClock, Store
+from tests.event_shapes import leave
 
 
 def record(store: Store, type_: str, *subjects: str) -> None:
     with store.transaction() as tx:
         for subject in subjects:
-            tx.record("a", type_, subject, {})
+            leave(tx, type_, subject)
 
 
 def arrived(connection: pika.BlockingConnection, queue: str = EVENTS_QUEUE) -> list[tuple[str, int]]:
@@ -84,6 +85,23 @@ def test_a_full_queue_stops_nobody_and_floods_nobody(
         pass
     with store.transaction() as tx:
         assert tx.scalar("SELECT count(*) FROM events WHERE published_at IS NULL") == 0
+
+
+def test_a_consumer_sees_the_event_and_no_number_of_ours(
+    store: Store, publisher: Publisher, connection: pika.BlockingConnection
+) -> None:
+    """`message_id` is the event's id; where a message stands among those we send together is nobody's business."""
+    record(store, "order.created", "subscription/s")
+    relay(store, RabbitExchange(publisher))
+    method, properties, body = connection.channel().basic_get(EVENTS_QUEUE, auto_ack=True)
+    properties.headers = None  # the broker's own, how often it delivered this
+    said = {name: value for name, value in vars(properties).items() if value is not None}
+    assert said == {
+        "content_type": "application/cloudevents+json",
+        "delivery_mode": 2,
+        "message_id": json.loads(body)["id"],
+    }
+    assert method.routing_key == json.loads(body)["type"]
 
 
 def test_an_event_without_a_queue_is_not_published_and_the_queue_is_made_anew(

@@ -160,7 +160,7 @@ def test_a_message_that_changes_nothing_is_never_called_applied(
     assert set(changed(rows, contents(diary.store))) <= {"inbox", "events"}
     if received.state == "rejected":
         assert received.reason
-        (said,) = [each for each in diary.events("change.rejected") if each.data["id"] == "m-nothing"]
+        (said,) = [each for each in diary.events("change.rejected") if each.data["change_id"] == "m-nothing"]
         assert said.data["field"] == answer[1]
 
 

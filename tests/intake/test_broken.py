@@ -8,6 +8,7 @@ from sqlalchemy.exc import OperationalError
 
 from shared.messages import ClientUpserted, SubscriptionUpserted
 from shared.store.transaction import Tx
+from tests.event_shapes import event
 from tests.journeys.diary import Diary
 from workers.intake import kinds
 
@@ -24,7 +25,7 @@ def data_error(tx: Tx, _change: Any, _data: Any) -> None:
 
 
 def after_writing(tx: Tx, _change: Any, data: Any) -> None:
-    tx.record(data.agency_id, "invoice.paid", "never", {})
+    tx.record(event("invoice.paid", agency_id=data.agency_id, subscription_id="never"))
     tx.run("INSERT INTO heartbeats VALUES ('half done', :at)", at=tx.as_of)
     tx.run("SELECT 'x'::int")
 
@@ -47,9 +48,9 @@ def test_what_breaks_is_kept_as_rejected_and_undone(
     assert received.reason.startswith("could not be applied (")
     assert diary.say("client.upserted").state == "applied"
     assert diary.ask("SELECT state, length(raw) > 100 FROM inbox WHERE id = 'bad'") == [("rejected", True)]
-    assert [each.data["id"] for each in diary.events("change.rejected")] == ["bad"]
+    assert [each.data["change_id"] for each in diary.events("change.rejected")] == ["bad"]
     assert diary.ask("SELECT count(*) FROM heartbeats WHERE name = 'half done'") == [(0,)]
-    assert diary.ask("SELECT count(*) FROM events WHERE subject = 'never'") == [(0,)]
+    assert diary.ask("SELECT count(*) FROM events WHERE subject = 'subscription/never'") == [(0,)]
 
 
 def test_a_waiting_message_that_breaks_does_not_take_along_what_it_waited_for(
@@ -70,7 +71,7 @@ def test_a_waiting_message_that_breaks_does_not_take_along_what_it_waited_for(
         ("w1", "rejected"),
         ("w2", "applied"),
     ]
-    assert diary.ask("SELECT count(*) FROM events WHERE subject = 'never'") == [(0,)]
+    assert diary.ask("SELECT count(*) FROM events WHERE subject = 'subscription/never'") == [(0,)]
 
 
 def test_an_error_of_the_moment_rejects_nothing(diary: Diary, monkeypatch: pytest.MonkeyPatch) -> None:

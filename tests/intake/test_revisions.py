@@ -72,9 +72,9 @@ def test_a_higher_revision_is_applied(
     begun(diary)
     assert diary.say(name, revision=5, id="m-5", **change).state == "applied"
     assert diary.ask(sql) == rows
-    answers = [each for each in diary.events("change.applied") if each.data["id"] == "m-5"]
+    answers = [each for each in diary.events("change.applied") if each.data["change_id"] == "m-5"]
     assert told(answers, "subject") == ["message//portal/m-5"]
-    assert answers[0].data["type"] == f"duecycle.{name}.v1"
+    assert answers[0].data["change_type"] == f"duecycle.{name}.v1"
 
 
 @pytest.mark.parametrize(("name", "change", "_other", "sql", "rows"), FACTS, ids=NAMES)
@@ -92,8 +92,8 @@ def test_a_lower_revision_is_stale(
     )
     assert set(changed(before, contents(diary.store))) == {"inbox", "events"} | kept
     assert diary.ask(sql) == rows
-    assert [each.data["id"] for each in diary.events("change.stale")] == ["m-late"]
-    assert "m-late" not in [each.data["id"] for each in diary.events("change.applied")]
+    assert [each.data["change_id"] for each in diary.events("change.stale")] == ["m-late"]
+    assert "m-late" not in [each.data["change_id"] for each in diary.events("change.applied")]
 
 
 @pytest.mark.parametrize(("name", "change", "other", "sql", "rows"), UPSERTS, ids=[each[0] for each in UPSERTS])
@@ -111,7 +111,7 @@ def test_one_revision_with_two_contents_is_a_conflict(
     assert set(changed(before, contents(diary.store))) == {"inbox", "events"}
     assert diary.ask(sql) == rows
     (answer,) = diary.events("change.rejected")
-    assert (answer.data["id"], answer.data["field"]) == ("m-other", "data.revision")
+    assert (answer.data["change_id"], answer.data["field"]) == ("m-other", "data.revision")
 
 
 @pytest.mark.parametrize(("name", "change", "_other", "_sql", "_rows"), FACTS, ids=NAMES)
@@ -124,7 +124,7 @@ def test_the_same_state_told_by_another_message_changes_nothing(
     before = contents(diary.store)
     assert diary.say(name, revision=5, id="m-again", **change).state == "repeated"
     assert set(changed(before, contents(diary.store))) == {"inbox", "events"}
-    assert [each.data["id"] for each in diary.events("change.repeated")] == ["m-again"]
+    assert [each.data["change_id"] for each in diary.events("change.repeated")] == ["m-again"]
 
 
 MESSAGES: list[tuple[str, dict[str, Any]]] = [

@@ -55,7 +55,7 @@ def test_messages_that_waited_are_applied_in_the_order_they_came(diary: Diary) -
     diary.say("invoice.paid", id="two", invoice_id="by-hand-1", amount_minor=10000, reference="r-2")
     diary.say("invoice.issued", issued_on="2026-05-20")
     assert told(diary.invoices(), "status collected_minor") == [("void", 11900)]
-    assert [each.data["surplus_minor"] for each in diary.events("payment.surplus")] == [1900, 10000]
+    assert [each.data["amount_minor"] for each in diary.events("payment.surplus")] == [1900, 10000]
 
 
 @pytest.mark.parametrize(
@@ -119,10 +119,10 @@ def test_upstream_is_told_once_after_five_minutes(diary: Diary, clock: FixedCloc
     diary.go("2026-05-21")
     (answer,) = diary.events("change.waiting")
     assert f"{answer.at:%H:%M}" == "08:05"
-    assert (answer.data["id"], answer.data["reason"]) == ("early", "waits for agency/ag")
+    assert (answer.data["change_id"], answer.data["reason"]) == ("early", "waits for agency/ag")
     diary.say("agency.upserted")
     assert diary.ask("SELECT state FROM inbox WHERE id = 'early'") == [("applied",)]
-    assert [each.data["id"] for each in diary.events("change.applied")][-1] == "early"
+    assert [each.data["change_id"] for each in diary.events("change.applied")][-1] == "early"
 
 
 def test_a_message_that_goes_on_to_wait_for_something_else_is_told_of_too(diary: Diary) -> None:

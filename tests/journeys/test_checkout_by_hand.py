@@ -37,7 +37,7 @@ def test_a_first_invoice_over_nothing_makes_the_checkouts_money_a_surplus(diary:
     _order(diary)
     diary.say("invoice.issued", "2026-06-03", issued_on="2026-06-03", status=status, total_minor=0, currency="EUR")
     assert told(diary.invoices(), "status collected_minor") == [("paid", 11900)]
-    assert [each.data["surplus_minor"] for each in diary.events("payment.surplus")] == [11900]
+    assert [each.data["amount_minor"] for each in diary.events("payment.surplus")] == [11900]
     diary.check()
 
 

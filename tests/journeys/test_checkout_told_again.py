@@ -33,7 +33,7 @@ def test_a_second_payment_beside_a_recorded_one_is_recorded_too(diary: Diary, re
     second = checkout("pi_b", amount_minor=5000)
     assert diary.say("subscription.upserted", "2026-06-02", revision=revision, initial_payment=second).state == state
     assert diary.ask(PAYMENTS) == [("pi_a", 11900), ("pi_b", 5000)]
-    assert [each.data["surplus_minor"] for each in diary.events("payment.surplus")] == [5000]
+    assert [each.data["amount_minor"] for each in diary.events("payment.surplus")] == [5000]
     diary.check()
 
 

@@ -87,7 +87,7 @@ def test_the_clients_own_payment_counts_at_once_though_a_charge_is_in_flight(dia
     diary.go("2026-06-05")
     assert statuses(diary) == [("2026-06-01", "paid", 23800)]
     assert mails(diary, "surplus_payment") == [("2026-06-04", "surplus_payment", "agency")]
-    assert [each.data["surplus_minor"] for each in diary.events("payment.surplus")] == [11900]
+    assert [each.data["amount_minor"] for each in diary.events("payment.surplus")] == [11900]
     assert len(mails(diary, "invoice_paid")) == 1
 
 

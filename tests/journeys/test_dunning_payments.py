@@ -74,7 +74,7 @@ def test_more_than_the_total_is_surplus_and_told_once(diary: Diary) -> None:
     for _ in range(2):
         diary.say("invoice.paid", "2026-06-03", invoice_id=INVOICE, reference="bank-1", amount_minor=12000)
     assert statuses(diary) == [("2026-06-01", "paid", 12000)]
-    assert [each.data["surplus_minor"] for each in diary.events("payment.surplus")] == [100]
+    assert [each.data["amount_minor"] for each in diary.events("payment.surplus")] == [100]
     assert mails(diary, "surplus_payment") == [("2026-06-03", "surplus_payment", "agency")]
     (file,) = diary.mails.glob("2026-06-03*office@agency*.eml")
     assert "1.00 EUR more than invoice 00001 asks for" in file.read_text().replace("=\n", "")
@@ -87,7 +87,7 @@ def test_money_for_a_void_invoice_is_surplus(diary: Diary) -> None:
     assert diary.say("invoice.paid", "2026-06-03", invoice_id=INVOICE).field == "data.amount_minor"
     diary.say("invoice.paid", "2026-06-04", invoice_id=INVOICE, amount_minor=11900)
     assert statuses(diary) == [("2026-06-01", "void", 11900)]
-    assert [each.data["surplus_minor"] for each in diary.events("payment.surplus")] == [11900]
+    assert [each.data["amount_minor"] for each in diary.events("payment.surplus")] == [11900]
     assert mails(diary, "surplus_payment") == [("2026-06-04", "surplus_payment", "agency")]
     assert orders(diary) == []
 

@@ -94,4 +94,4 @@ def test_payments_in_parts_pay_an_invoice_when_they_reach_its_total(diary: Diary
         ("invoice_paid", "client"),
         ("surplus_payment", "agency"),
     ]
-    assert [row.data["surplus_minor"] for row in diary.events("payment.surplus")] == [100]
+    assert [row.data["amount_minor"] for row in diary.events("payment.surplus")] == [100]

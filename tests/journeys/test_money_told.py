@@ -73,7 +73,7 @@ def test_a_part_that_was_paid_before_a_void_is_told_as_surplus(diary: Diary) -> 
     diary.go("2026-06-01")
     diary.say("invoice.paid", "2026-06-02", invoice_id=JUNE, amount_minor=4000)
     diary.say("invoice.voided", "2026-06-03", invoice_id=JUNE)
-    assert [each.data["surplus_minor"] for each in diary.events("payment.surplus")] == [4000]
+    assert [each.data["amount_minor"] for each in diary.events("payment.surplus")] == [4000]
     assert told(diary.notices("surplus_payment"), "audience invoice_number") == [("agency", "00001")]
 
 

@@ -22,8 +22,8 @@ def test_all_of_a_paid_invoice_goes_back_with_a_credit_note(diary: Diary) -> Non
     assert statuses(diary) == [("2026-06-01", "paid", 11900), ("2026-07-01", "paid", 11900)]
     assert mails(diary, "refunded") == [("2026-06-10", "refunded", "client")]
     (event,) = diary.events("invoice.refunded")
-    assert (event.data["amount_minor"], event.data["credit_note"]) == (11900, "NL-CN-00001")
-    assert [each.data["turn"] for each in diary.events("refund.requested")] == [1]
+    assert (event.data["amount_minor"], event.data["credit_note_number"]) == (11900, "NL-CN-00001")
+    assert [each.data["refund_seq"] for each in diary.events("refund.requested")] == [1]
 
 
 def test_parts_go_back_until_nothing_is_left(diary: Diary) -> None:
@@ -72,7 +72,7 @@ def test_money_from_outside_goes_back_outside(diary: Diary) -> None:
     )
     assert diary.ask(ROWS) == [(1, 5950, "succeeded", "outside", "upstream:/portal", "half")]
     assert diary.ask(NOTES) == [(1, "CN-00001", "2026-06-04", 5000, 950, 5950)]
-    assert [each.data["outside_reference"] for each in diary.events("invoice.refunded")] == ["bank-2"]
+    assert [each.data["reference"] for each in diary.events("invoice.refunded")] == ["bank-2"]
 
 
 def test_a_surplus_goes_back_without_a_credit_note(diary: Diary) -> None:

@@ -126,7 +126,7 @@ def test_an_uncollectible_invoice_that_gets_paid_resumes_the_series_by_itself(di
         "skipped",
         "series_stopped",
     )
-    assert [row.data["was"] for row in diary.events("series.resumed")] == ["previous_invoice_uncollectible"]
+    assert [row.data["previous_reason"] for row in diary.events("series.resumed")] == ["previous_invoice_uncollectible"]
 
 
 def test_an_uncollectible_invoice_that_is_voided_frees_its_order_as_skipped(diary: Diary) -> None:

@@ -5,16 +5,27 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine
 
 from ops.cli import commands
+from ops.json_rows import COMMANDS, JsonRow
 from shared.store.transaction import FixedClock, Store
 from tests.forced import unguarded
 from tests.journeys.diary import Diary
 
 INVOICE = "inv:sub:2026-06-01"
+
+
+def fits(row: dict[str, Any], kind: type[JsonRow]) -> bool:
+    """Whether a printed row is of a kind."""
+    try:
+        msgspec.convert(row, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 class Desk:
@@ -29,7 +40,12 @@ class Desk:
         return done
 
     def rows(self, line: str) -> list[dict[str, Any]]:
-        return [json.loads(each) for each in self.run(f"{line} --json").output.splitlines()]
+        """What a command prints for programs; each row is one of the documented kinds."""
+        rows = [json.loads(each) for each in self.run(f"{line} --json").output.splitlines()]
+        kinds = next((kinds for command, kinds in COMMANDS.items() if line.startswith(command)), ())
+        for row in rows if kinds else ():
+            assert any(fits(row, kind) for kind in kinds), row
+        return rows
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         with self.diary.store.transaction() as tx:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ops.history.command import told
-from ops.history.events import TEXTS
-from shared.messages.events import EVENT_TYPES
+from ops.history.events import TEXTS, as_now
+from shared.messages import EVENT_TYPES
 from shared.store import history
 from shared.store.history import Named
 from shared.store.transaction import FixedClock, Store
@@ -189,6 +189,15 @@ def test_of_many_lines_the_newest_are_shown(diary: Diary) -> None:
 
 def test_words_are_there_for_events_that_exist() -> None:
     assert set(TEXTS) <= set(EVENT_TYPES)
+
+
+def test_an_event_of_before_reads_as_one_of_now() -> None:
+    """Recorded events keep the shape they had before shapes were fixed; they are read by today's names."""
+    before = {"stream": "order", "starts_on": "2026-06-01", "reason": "paused", "note": "agreed"}
+    words = as_now(before)
+    assert words == {"stream": "order", "period_starts_on": "2026-06-01", "reason": "paused", "detail": "agreed"}
+    now = {"agency_id": "a", "turn": "kept as it is"}
+    assert as_now(now) == now
 
 
 def test_every_event_of_a_long_story_has_words(diary: Diary) -> None:

@@ -36,7 +36,7 @@ def test_an_account_is_set_up_by_the_name_of_its_secret(desk: Desk) -> None:
         False,
     )
     (event,) = desk.events("account.set")
-    assert (event["by"], event["secret"]) == ("me", "stripe-acme")
+    assert (event["by"], event["secret_name"]) == ("me", "stripe-acme")
     found = CliRunner().invoke(
         commands,
         ["account", "list", "--json"],

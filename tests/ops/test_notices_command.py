@@ -70,7 +70,10 @@ def test_a_mail_is_skipped_with_its_reason(refused: Desk) -> None:
         refused.diary.ask("SELECT state, reason, wake_at FROM notices WHERE key IN ('n-1', 'n-2')")
         == [("skipped", "phoned", None)] * 2
     )
-    assert [(event["key"], event["by"]) for event in refused.events("notice.skipped")] == [("n-1", "me"), ("n-2", "me")]
+    assert [(event["notice_key"], event["by"]) for event in refused.events("notice.skipped")] == [
+        ("n-1", "me"),
+        ("n-2", "me"),
+    ]
     assert refused.rows("notices list") == []
     assert "0 of 1" in refused.run("notices send --agency ag n-1").output
     assert violations(refused.diary.store) == []

@@ -64,7 +64,7 @@ def test_a_skipped_invoice_takes_its_order_with_it(desk: Desk) -> None:
     line = "blocked skip ag audit --stream invoice --starts-on 2026-06-01 --reason agreed --by ops"
     desk.run(line)
 
-    assert desk.events("cycle.skipped")[-1]["note"] == "agreed"
+    assert desk.events("cycle.skipped")[-1]["detail"] == "agreed"
     desk.settle()
     found = desk.ask(
         "SELECT stream, state, reason FROM cycles WHERE subscription_id = 'audit' AND starts_on = '2026-06-01' ORDER BY 1"
@@ -91,7 +91,8 @@ def test_rejected_messages_are_listed_and_replayed(desk: Desk) -> None:
     assert desk.rows("inbox replay --rejected --by ops")[0]["state"] == "applied"
 
     assert desk.ask("SELECT count(*) FROM clients WHERE client_id = 'late'") == [(1,)]
-    assert desk.events("change.replayed") == [{"by": "ops", "was": "rejected"}]
+    (replayed,) = desk.events("change.replayed")
+    assert (replayed["by"], replayed["previous_state"]) == ("ops", "rejected")
     assert desk.rows(f"inbox replay {number}")[0]["state"] == "applied"
     assert desk.ask("SELECT max(revision) FROM clients WHERE client_id = 'late'") == [(1,)]
     with desk.diary.store.transaction() as tx:  # as if the program had unlearned it: what counts stays as it is

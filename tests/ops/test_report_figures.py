@@ -44,7 +44,11 @@ def test_without_payment_events_money_counts_on_the_day_the_invoice_was_paid_and
 
 def test_a_message_that_still_waits_is_counted_until_it_is_applied(tmp_path: Path) -> None:
     def answer(kind: str, message_id: str) -> Row:
-        return {"type": f"duecycle.change.{kind}.v1", "subject": "s", "data": {"source": "/p", "id": message_id}}
+        return {
+            "type": f"duecycle.change.{kind}.v1",
+            "subject": "s",
+            "data": {"change_source": "/p", "change_id": message_id},
+        }
 
     told = [answer("waiting", "m-1"), answer("waiting", "m-2"), answer("applied", "m-1")]
     text = report(tmp_path, {"events": told})

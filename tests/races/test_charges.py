@@ -135,7 +135,7 @@ def test_a_payment_recorded_while_a_charge_is_in_flight(stage: Stage) -> None:
     stage.diary.world.settle()
     assert stage.ask(STATUS) == [("paid",)]
     assert stage.ask(MONEY) == [("sandbox", 11900), ("upstream:/race", 11900)]
-    assert stage.ask("SELECT data ->> 'surplus_minor' FROM events WHERE type = 'payment.surplus'") == [("11900",)]
+    assert stage.ask("SELECT data ->> 'amount_minor' FROM events WHERE type = 'payment.surplus'") == [("11900",)]
     assert stage.ask("SELECT audience FROM notices WHERE occasion = 'surplus_payment'") == [("agency",)]
     stage.diary.check()
 

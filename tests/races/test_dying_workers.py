@@ -19,7 +19,7 @@ from workers.invoices.issue_invoices import issue_invoices
 INVOICE = "inv:sub:2026-06-01"
 CHARGES = "SELECT attempt, state, fence FROM charges ORDER BY attempt"
 BOOKS = "SELECT outcome, amount_minor FROM sandbox_ledger"
-LATE = "SELECT data ->> 'fence', data -> 'answer' ->> 'outcome' FROM events WHERE type = 'charge.answered_late'"
+LATE = "SELECT data ->> 'attempt', data -> 'answer' ->> 'outcome' FROM events WHERE type = 'charge.answered_late'"
 
 
 class Killed(BaseException):
@@ -104,7 +104,7 @@ def test_a_late_answer_with_an_old_fence_is_kept_and_changes_nothing(stage: Stag
 
     called.go()
     stage.end(slow)
-    assert stage.ask(LATE) == [("1", "Declined")]
+    assert stage.ask(LATE) == [("1", "declined")]
     assert [stage.ask(sql) for sql in (settled, invoice, notices)] == before
     stage.diary.check()
 
@@ -122,7 +122,7 @@ def test_an_answer_that_comes_while_another_worker_asks(stage: Stage) -> None:
     assert stage.ask(CHARGES) == [(1, "sending", 2)]
     called.go()
     stage.end(slow)
-    assert (stage.ask(CHARGES), stage.ask(LATE)) == ([(1, "sending", 2)], [("1", "Succeeded")])
+    assert (stage.ask(CHARGES), stage.ask(LATE)) == ([(1, "sending", 2)], [("1", "succeeded")])
     asked.go()
     stage.end(asking)
     assert stage.ask(CHARGES) == [(1, "succeeded", 2)]

@@ -6,6 +6,7 @@ from scheduler.relay import Told, relay
 from shared.store import events
 from shared.store.events import Unpublished
 from shared.store.transaction import Store, Tx
+from tests.event_shapes import leave
 from tests.races.sessions import Stage
 
 
@@ -23,7 +24,7 @@ class Exchange:
 def _record(subject: str) -> Callable[[Store], None]:
     def work(store: Store) -> None:
         with store.transaction() as tx:
-            tx.record("ag", "order.created", subject, {})
+            leave(tx, "order.created", subject)
 
     return work
 

@@ -15,6 +15,7 @@ from shared.messages import Due
 from shared.messages.work import Load, Pool
 from shared.store.listening import Listener
 from shared.store.transaction import FixedClock, Store
+from tests.event_shapes import event
 from tests.scheduler.rows import due_cycles, schedule
 from tests.scheduler.test_dispatch import Belfry
 
@@ -80,7 +81,7 @@ def test_a_commit_that_leaves_events_behind_wakes_whoever_listens(store: Store, 
     assert listener.wait(0) is False
 
     with store.transaction() as tx:
-        tx.record("a", "order.created", "s/1", {})
+        tx.record(event("order.created"))
 
     assert listener.wait(20) is True
     assert listener.wait(0) is False

@@ -68,9 +68,9 @@ def test_an_answer_that_can_not_be_recorded_keeps_no_other_from_being_so(shop: S
         shop.hook("charge.dispute.closed", about)
     shop.wait(minutes=1)
     (((state, code),),) = [
-        shop.diary.ask("SELECT state, left(code, 21) FROM payment_inquiries WHERE reference = 'dp_1'")
+        shop.diary.ask("SELECT state, left(code, 22) FROM payment_inquiries WHERE reference = 'dp_1'")
     ]
-    assert (state, code) == ("asking", "unrecorded: TakenBack")
+    assert (state, code) == ("asking", "unrecorded: taken_back")
     assert shop.diary.ask("SELECT sum(amount_minor) FROM payment_reversals") == [(4000,)]
     assert len(shop.diary.events("inquiry.unrecorded")) == 1
 

@@ -7,9 +7,10 @@ from typing import Final, NamedTuple, cast
 import structlog
 
 from shared.acts import taken_back
-from shared.acts.notify import AGENCY, about_invoice, notify
+from shared.acts.notify import AGENCY, about_invoice, facts_of, notify
 from shared.acts.refund import fail
 from shared.acts.taken_back import BY_HAND
+from shared.documents import notice_data
 from shared.domain.dunning import doubling
 from shared.domain.facts import Agency
 from shared.domain.reconcile import needs_a_person
@@ -149,15 +150,16 @@ def _later(tx: Tx, agency: Agency, inquiry: Inquiry) -> None:
     over = tx.as_of >= last_at
     if needs_a_person(since, tx.as_of):
         invoice = invoices.load(tx, agency.agency_id, [inquiry.invoice_id])[inquiry.invoice_id]
-        said = {
-            "since": since.date().isoformat(),
-            "until": last_at.date().isoformat(),
-            "provider": inquiry.provider,
-            "reference": inquiry.reference,
-            "payment_reference": inquiry.payment_reference,
-        }
+        said = notice_data.ReversalInDoubt(
+            **facts_of(invoice),
+            since=since.date(),
+            until=last_at.date(),
+            provider=inquiry.provider,
+            reference=inquiry.reference,
+            payment_reference=inquiry.payment_reference,
+        )
         turn = f"{inquiry.reference}/{since.isoformat()}"
-        notify(tx, agency, [about_invoice(invoice, "reversal_in_doubt", AGENCY, turn, **said)])
+        notify(tx, agency, [about_invoice(invoice, said, AGENCY, turn)])
     at = min(doubling(since, tx.as_of, FIRST_LOOK, LATEST_LOOK), max(last_at, tx.as_of))
     waiting = inquiry._replace(code=IN_DOUBT if needs_a_person(since, tx.as_of) else None, wake_at=at)
     ended = inquiry._replace(state="unanswered", code=IN_DOUBT, wake_at=None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Literal
 
 import msgspec
 
@@ -70,7 +71,7 @@ def _write(tx: Tx, known: Known, decisions: Sequence[tuple[Charge, Decided]]) ->
     return [call for _, call in calls]
 
 
-def _once_ends(charge: Charge) -> str:
+def _once_ends(charge: Charge) -> Literal["declined", "not_sent"]:
     return "not_sent" if charge.state == "due" else "declined"
 
 

@@ -4,7 +4,9 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, notify
+from shared.acts.event_fields import of_charge, of_invoice
+from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, facts_of, notify
+from shared.documents import notice_data
 from shared.domain.cycles import local_date
 from shared.domain.declines import FINAL, RETRYABLE
 from shared.domain.dunning import (
@@ -21,7 +23,7 @@ from shared.domain.dunning import (
     newer_than_used,
 )
 from shared.domain.facts import Agency
-from shared.domain.keys import subscription_subject
+from shared.messages import event_data
 from shared.store import charges, collecting, cycles, facts, invoices, rechecks
 from shared.store.charges import Charge, NewCharge
 from shared.store.collecting import Declines
@@ -216,15 +218,34 @@ def _failing(tx: Tx, outcome: _Outcome) -> Failing:
 
 def _record(tx: Tx, agency_id: str, outcome: _Outcome) -> None:
     charge, invoice, step = outcome.failure.charge, outcome.failure.invoice, outcome.step
-    subject = subscription_subject(invoice.subscription_id)
-    about = {"invoice_id": invoice.invoice_id, "number": invoice.number, "attempt": charge.attempt, "code": charge.code}
+    of = of_invoice(agency_id, invoice)
+    rest, currency = invoice.rest_minor, invoice.currency
     if _called(outcome.failure):
-        data = {**about, "class": charge.decline_class, "key": charge.key, "next_at": outcome.next_at}
-        tx.record(agency_id, "charge.declined", subject, data)
+        tx.record(
+            event_data.ChargeDeclined(
+                **of_charge(agency_id, charge, invoice),
+                code=charge.code,
+                decline_class=charge.decline_class,
+                next_attempt_at=outcome.next_at,
+            )
+        )
     if invoice.failing_since is None:
-        tx.record(agency_id, "invoice.failing", subject, {**about, "next_at": outcome.next_at})
+        tx.record(
+            event_data.InvoiceFailing(
+                **of,
+                outstanding_minor=rest,
+                currency=currency,
+                attempt=charge.attempt,
+                code=charge.code,
+                next_attempt_at=outcome.next_at,
+            )
+        )
     if step.exhausted and invoice.exhausted_at is None:
-        tx.record(agency_id, "dunning.exhausted", subject, about)
+        tx.record(
+            event_data.DunningExhausted(
+                **of, outstanding_minor=rest, currency=currency, attempt=charge.attempt, code=charge.code
+            )
+        )
 
 
 def _drafts(agency: Agency, outcome: _Outcome) -> list[Draft]:
@@ -236,22 +257,22 @@ def _drafts(agency: Agency, outcome: _Outcome) -> list[Draft]:
     if outcome.quiet:
         return []
     turn = str(step.ladder.turn)
-    on = None if outcome.next_at is None else local_date(outcome.next_at, agency.timezone).isoformat()
-    said = {"reason": client_reason(charge, another=on is not None), "next_on": on}
-    inside = {"code": charge.code, "next_on": on}
+    on = None if outcome.next_at is None else local_date(outcome.next_at, agency.timezone)
+    reason, code, of = client_reason(charge, another=on is not None), charge.code, facts_of(invoice)
     if step.exhausted:
-        end = {"on_exhausted": agency.on_exhausted}
-        return [
-            about_invoice(invoice, "dunning_exhausted", CLIENT, turn, **said, **end),
-            about_invoice(invoice, "dunning_exhausted", AGENCY, turn, **inside, **end),
-        ]
+        end = agency.on_exhausted
+        client = notice_data.ExhaustedClient(**of, on_exhausted=end, reason=reason, next_on=on)
+        inside = notice_data.ExhaustedAgency(**of, on_exhausted=end, code=code, next_on=on)
+        return [about_invoice(invoice, client, CLIENT, turn), about_invoice(invoice, inside, AGENCY, turn)]
     if step.first_failure:
+        first = f"{turn}/first"
         return [
-            about_invoice(invoice, "payment_failed", CLIENT, f"{turn}/first", **said),
-            about_invoice(invoice, "payment_failed", AGENCY, f"{turn}/first", **inside),
+            about_invoice(invoice, notice_data.PaymentFailedClient(**of, reason=reason, next_on=on), CLIENT, first),
+            about_invoice(invoice, notice_data.PaymentFailedAgency(**of, code=code, next_on=on), AGENCY, first),
         ]
     if step.last_call and on is not None:
-        return [about_invoice(invoice, "payment_failed", CLIENT, f"{turn}/last", last=True, **said)]
+        last = notice_data.PaymentFailedClient(**of, reason=reason, next_on=on, last=True)
+        return [about_invoice(invoice, last, CLIENT, f"{turn}/last")]
     return []
 
 

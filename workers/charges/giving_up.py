@@ -1,11 +1,14 @@
 """The end of collecting: of a ladder, or of a charge that somebody asked for."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from shared.acts import series
-from shared.acts.notify import AGENCY, about_invoice, notify
+from shared.acts.event_fields import of_charge, of_invoice
+from shared.acts.notify import AGENCY, about_invoice, facts_of, notify
+from shared.documents import notice_data
 from shared.domain.facts import Agency
-from shared.domain.keys import subscription_subject
+from shared.messages import event_data
 from shared.store import charges, cycles, invoices, subscriptions
 from shared.store.charges import Charge
 from shared.store.invoices import Invoice
@@ -24,33 +27,32 @@ def give_up(tx: Tx, agency: Agency, exhausted: Sequence[Invoice]) -> None:
         series.stop_after(tx, agency, exhausted, "uncollectible")
         cycles.release(tx, agency_id, {invoice.subscription_id for invoice in exhausted})
         for invoice in exhausted:
-            data = {"invoice_id": invoice.invoice_id, "number": invoice.number, "rest_minor": invoice.rest_minor}
-            tx.record(agency_id, "invoice.uncollectible", subscription_subject(invoice.subscription_id), data)
+            of = of_invoice(agency_id, invoice)
+            rest = invoice.rest_minor
+            tx.record(event_data.InvoiceUncollectible(**of, outstanding_minor=rest, currency=invoice.currency))
         return
     for id_ in subscriptions.end(tx, agency_id, {i.subscription_id for i in exhausted}, "dunning_exhausted"):
-        tx.record(agency_id, "subscription.ended", subscription_subject(id_), {"reason": "dunning_exhausted"})
+        ended = event_data.SubscriptionEnded(agency_id=agency_id, subscription_id=id_, reason="dunning_exhausted")
+        tx.record(ended)
 
 
-def end_once(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, state: str) -> None:
+def end_once(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, state: Literal["declined", "not_sent"]) -> None:
     """A charge that was asked for has failed: that is all of it, and the agency hears how it ended."""
     agency_id, code = agency.agency_id, charge.code
     ended = charge._replace(state=state, wake_at=None, lease_until=None, settled_at=tx.as_of)
     charges.write(tx, agency_id, [ended])
     cycles.release(tx, agency_id, [charge.subscription_id], ["waiting"])
-    data = {
-        "invoice_id": charge.invoice_id,
-        "number": invoice.number,
-        "attempt": charge.attempt,
-        "key": charge.key,
-        "code": code,
-    }
-    subject = subscription_subject(charge.subscription_id)
-    tx.record(agency_id, f"charge.{state}", subject, {**data, "class": charge.decline_class, "next_at": None})
-    said = {"code": code, "succeeded": False}
-    notify(tx, agency, [about_invoice(invoice, "charge_answered", AGENCY, str(charge.attempt), **said)])
+    of = of_charge(agency_id, charge, invoice)
+    if state == "declined":
+        decline_class = charge.decline_class
+        tx.record(event_data.ChargeDeclined(**of, code=code, decline_class=decline_class, next_attempt_at=None))
+    else:
+        tx.record(event_data.ChargeNotSent(**of, code=code, detail=None))
+    said = notice_data.ChargeAnswered(**facts_of(invoice), code=code, succeeded=False)
+    notify(tx, agency, [about_invoice(invoice, said, AGENCY, str(charge.attempt))])
 
 
 def tell_once(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice) -> None:
     """A charge that was asked for has succeeded."""
-    said = {"code": None, "succeeded": True}
-    notify(tx, agency, [about_invoice(invoice, "charge_answered", AGENCY, str(charge.attempt), **said)])
+    said = notice_data.ChargeAnswered(**facts_of(invoice), code=None, succeeded=True)
+    notify(tx, agency, [about_invoice(invoice, said, AGENCY, str(charge.attempt))])

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.acts.account_health import OF_THE_MOMENT
+from shared.acts.event_fields import OfCharge, of_invoice
 from shared.domain.refusals import UNPAYABLE
 from shared.gateways.port import (
     ActionRequired,
@@ -19,6 +20,9 @@ from shared.gateways.port import (
     TakenBack,
     Unknown,
 )
+from shared.messages import event_data
+from shared.store.invoices import Invoice
+from workers.charges.decide import Call
 
 OUTCOMES: Mapping[type, str] = {
     Succeeded: "succeeded",
@@ -31,6 +35,9 @@ OUTCOMES: Mapping[type, str] = {
     NotYetKnowable: "not_yet_knowable",
 }
 
+ANSWERS: Mapping[type, str] = {**OUTCOMES, Expired: "expired", Gone: "gone", TakenBack: "taken_back"}
+"""What pages and questions about money taken back are answered, too."""
+
 
 def answer_name(found: Found) -> str:
     """The answer as the tables of states know it. An amount that is not taken is never asked for again under this key, and what
@@ -40,9 +47,28 @@ def answer_name(found: Found) -> str:
     return OUTCOMES[type(found)]
 
 
-def said(found: Found | Expired | Gone | TakenBack) -> dict[str, Any]:
-    """An answer as an event or a code tells it; what a database can't hold is spelled out."""
-    return {"outcome": type(found).__name__, **{name: printable(value) for name, value in found._asdict().items()}}
+def provider_answer(found: Found | Expired | Gone | TakenBack) -> event_data.ProviderAnswer:
+    """An answer as an event tells it; what a database can't hold is spelled out."""
+    return event_data.ProviderAnswer(
+        outcome=ANSWERS[type(found)],
+        reference=printable(getattr(found, "reference", None)),
+        code=printable(getattr(found, "code", None)),
+        detail=printable(getattr(found, "detail", None) or None),
+        amount_minor=found.amount_minor if isinstance(found, TakenBack) else None,
+        currency=printable(found.currency) if isinstance(found, TakenBack) else None,
+    )
+
+
+def of_call(agency_id: str, call: Call, invoice: Invoice) -> OfCharge:
+    """What an event says of the attempt that a call was made for, as it was asked for."""
+    return {
+        **of_invoice(agency_id, invoice),
+        "attempt": call.attempt,
+        "key": call.request.key,
+        "provider": call.provider,
+        "amount_minor": call.request.amount_minor,
+        "currency": call.request.currency,
+    }
 
 
 def printable(value: Any) -> Any:

@@ -7,12 +7,13 @@ from typing import NamedTuple
 import structlog
 
 from shared.acts.account_health import REFUSED_ACCOUNT, keep_accounts
-from shared.acts.notify import AGENCY, about_invoice, notify
-from shared.acts.refund import fail, succeed, told
+from shared.acts.event_fields import of_refund
+from shared.acts.notify import AGENCY, about_invoice, facts_of, notify
+from shared.acts.refund import fail, succeed
 from shared.acts.stream import net_at
+from shared.documents import notice_data
 from shared.domain.dunning import doubling
 from shared.domain.facts import Agency
-from shared.domain.keys import subscription_subject
 from shared.domain.reconcile import is_refund_remembered, needs_a_person, next_step_of_refund
 from shared.domain.states import REFUND_ANSWERS, REFUND_MOVES, check_move
 from shared.gateways.port import (
@@ -28,12 +29,13 @@ from shared.gateways.port import (
     Succeeded,
     Unknown,
 )
+from shared.messages import event_data
 from shared.store import facts, invoices, refunds
 from shared.store.invoices import Invoice
 from shared.store.locks import lock_subscriptions
 from shared.store.refunds import Refund
 from shared.store.transaction import Store, Tx
-from workers.charges.outcomes import answer_name, said
+from workers.charges.outcomes import answer_name, provider_answer
 from workers.charges.unrecorded import UNRECORDED
 from workers.directory import GatewaysOf
 
@@ -168,8 +170,9 @@ def settle_refund(store: Store, agency_id: str, call: RefundCall, found: Found) 
 def _keep_evidence(tx: Tx, agency_id: str, refund: Refund, found: Found) -> None:
     """Another worker has claimed it since, and asks for itself; or it has ended."""
     log.warning("refund.answered_late", invoice_id=refund.invoice_id, turn=refund.turn)
-    about = {"invoice_id": refund.invoice_id, "turn": refund.turn, "fence": refund.fence, "answer": said(found)}
-    tx.record(agency_id, "refund.answered_late", subscription_subject(refund.subscription_id), about)
+    invoice = invoices.load(tx, agency_id, [refund.invoice_id])[refund.invoice_id]
+    of = of_refund(agency_id, refund, invoice)
+    tx.record(event_data.RefundAnsweredLate(**of, answer=provider_answer(found)))
 
 
 def _follow(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, found: Found, after: str) -> None:
@@ -205,19 +208,20 @@ def _wait(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, state: str) 
     since = (refund.doubtful_since if state == refund.state else None) or tx.as_of
     at = min(doubling(since, tx.as_of, FIRST_LOOK, LATEST_LOOK), net_at(tx.as_of))
     code = refund.code
-    subject = subscription_subject(refund.subscription_id)
     if state != refund.state:
         check_move(REFUND_MOVES, "refund", refund.state, state)
-        tx.record(agency.agency_id, f"refund.{state}", subject, told(refund))
+        waits = event_data.RefundPending if state == "pending" else event_data.RefundUnknown
+        tx.record(waits(**of_refund(agency.agency_id, refund, invoice)))
     if code != DOUBT and needs_a_person(since, tx.as_of, pending=state == "pending"):
         code = DOUBT
-        said = {
-            "since": since.date().isoformat(),
-            "provider": refund.source,
-            "key": refund.key,
-            "refund_turn": refund.turn,
-            "refunded_minor": refund.amount_minor,
-        }
-        notify(tx, agency, [about_invoice(invoice, "refund_in_doubt", AGENCY, str(refund.turn), **said)])
+        said = notice_data.RefundInDoubt(
+            **facts_of(invoice),
+            since=since.date(),
+            provider=refund.source,
+            key=refund.key,
+            refund_turn=refund.turn,
+            refunded_minor=refund.amount_minor,
+        )
+        notify(tx, agency, [about_invoice(invoice, said, AGENCY, str(refund.turn))])
     waiting = refund._replace(state=state, doubtful_since=since, wake_at=at, lease_until=None, code=code)
     refunds.write(tx, agency.agency_id, [waiting])

@@ -1,17 +1,18 @@
 """An attempt that was declined or did not get through: whether it goes out again, another one does, or this was all."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from shared.acts.account_health import OF_THE_MOMENT, REFUSED_ACCOUNT
-from shared.acts.notify import AGENCY, about_invoice, notify
+from shared.acts.event_fields import of_charge
+from shared.acts.notify import AGENCY, about_invoice, facts_of, notify
 from shared.acts.stream import net_at
+from shared.documents import notice_data
 from shared.domain.declines import RETRYABLE
 from shared.domain.dunning import doubling
 from shared.domain.facts import Agency
-from shared.domain.keys import subscription_subject
 from shared.domain.refusals import REFUSED_TRIES_MAX, UNPAYABLE
 from shared.gateways.port import NotSent
+from shared.messages import event_data
 from shared.store import charges, collecting
 from shared.store.charges import Charge
 from shared.store.invoices import Invoice
@@ -28,19 +29,6 @@ def write(tx: Tx, agency: Agency, *written: Charge) -> None:
     charges.write(tx, agency.agency_id, written)
 
 
-def record(tx: Tx, agency: Agency, charge: Charge, type_: str, **said: Any) -> None:
-    """Leave an event about an attempt."""
-    data = {
-        "invoice_id": charge.invoice_id,
-        "attempt": charge.attempt,
-        "key": charge.key,
-        "amount_minor": charge.amount_minor,
-        "currency": charge.currency,
-        **said,
-    }
-    tx.record(agency.agency_id, type_, subscription_subject(charge.subscription_id), data)
-
-
 def collects(invoice: Invoice, charge: Charge) -> bool:
     """False once it was paid (or given up) some other way while the attempt was in flight."""
     owed = invoice.status == "open" or (charge.once and invoice.status == "uncollectible")
@@ -51,7 +39,9 @@ def decline(tx: Tx, agency: Agency, declined: Charge, invoice: Invoice) -> None:
     """The attempt was declined, with its code and class set: dunning; the end of one that was asked for; or nothing."""
     if not collects(invoice, declined):
         # Nothing is left to collect: the answer is recorded, and nobody has to do anything about it.
-        record(tx, agency, declined, "charge.declined", code=declined.code)
+        of = of_charge(agency.agency_id, declined, invoice)
+        end = {"code": declined.code, "decline_class": declined.decline_class}
+        tx.record(event_data.ChargeDeclined(**of, **end, next_attempt_at=None))
         write(tx, agency, _ended(tx, declined, "declined"))
     elif declined.once:
         end_once(tx, agency, declined, invoice, "declined")
@@ -70,7 +60,8 @@ def unsent(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, found: NotS
     code = found.code
     since = charge.doubtful_since or tx.as_of
     if charge.doubtful_since is None:
-        record(tx, agency, charge, "charge.not_sent", detail=found.detail, code=code)
+        of = of_charge(agency.agency_id, charge, invoice)
+        tx.record(event_data.ChargeNotSent(**of, code=code, detail=found.detail))
     at = min(doubling(since, tx.as_of, FIRST_LOOK, LATEST_LOOK), net_at(tx.as_of))
     refused = charge._replace(code=code, doubtful_since=since)
     spent = seen or found.key_spent
@@ -98,9 +89,13 @@ def _unpayable(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, at: dat
     if charge.once:
         end_once(tx, agency, charge, invoice, "not_sent")
         return
-    said = {"code": charge.code, "provider": charge.provider}
-    notify(tx, agency, [about_invoice(invoice, "charge_impossible", AGENCY, charge.code or "", **said)])
+    _tell_impossible(tx, agency, charge, invoice)
     plan_again(tx, agency, charge if spent else charge._replace(request=None), invoice, at)
+
+
+def _tell_impossible(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice) -> None:
+    said = notice_data.ChargeImpossible(**facts_of(invoice), code=charge.code, provider=charge.provider)
+    notify(tx, agency, [about_invoice(invoice, said, AGENCY, charge.code or "")])
 
 
 def _refused(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice) -> None:
@@ -112,8 +107,7 @@ def _refused(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice) -> None:
         _replace(tx, agency, charge, tx.as_of + FIRST_LOOK * 10 ** (before + 1))
         return
     if invoice.ladder_started_at is not None:
-        said = {"code": charge.code, "provider": charge.provider}
-        notify(tx, agency, [about_invoice(invoice, "charge_impossible", AGENCY, charge.code or "", **said)])
+        _tell_impossible(tx, agency, charge, invoice)
     after_failures(tx, agency, [Failure(charge._replace(decline_class=RETRYABLE), invoice)])
 
 

@@ -6,13 +6,14 @@ from typing import NamedTuple
 import structlog
 
 from shared.acts.account_health import CLIENT_IS_PAYING, LEASE_IS_OVER, keep_accounts
-from shared.acts.notify import AGENCY, CLIENT, about_invoice, notify
+from shared.acts.event_fields import of_charge, of_invoice
+from shared.acts.notify import AGENCY, CLIENT, about_invoice, facts_of, notify
 from shared.acts.receive import receive
 from shared.acts.stream import net_at
+from shared.documents import notice_data
 from shared.domain.declines import CAPPED_TRIES_MAX, CUSTOMER, FINAL, meaning
 from shared.domain.dunning import DECLINES_WINDOW, Ladder, begin, doubling, ends_at
 from shared.domain.facts import Agency
-from shared.domain.keys import subscription_subject
 from shared.domain.reconcile import needs_a_person
 from shared.domain.states import CHARGE_MOVES, charge_after, check_move
 from shared.gateways.port import (
@@ -25,6 +26,7 @@ from shared.gateways.port import (
     Succeeded,
     Unknown,
 )
+from shared.messages import event_data
 from shared.store import charges, collecting, cycles, facts, inbox, invoices, pay_links, rechecks
 from shared.store.charges import Charge
 from shared.store.invoices import Failing, Invoice
@@ -36,8 +38,8 @@ from shared.telemetry import metrics
 from workers.charges.decide import CHARGE, LOOKUP, Call
 from workers.charges.dunning import look_at_others
 from workers.charges.giving_up import tell_once
-from workers.charges.outcomes import answer_name, said
-from workers.charges.refusing import FIRST_LOOK, LATEST_LOOK, collects, decline, plan_again, record, unsent, write
+from workers.charges.outcomes import answer_name, of_call, provider_answer
+from workers.charges.refusing import FIRST_LOOK, LATEST_LOOK, collects, decline, plan_again, unsent, write
 from workers.charges.unrecorded import UNRECORDED
 
 IN_DOUBT = ("unknown", "pending")
@@ -62,7 +64,7 @@ def settle(store: Store, agency_id: str, answer: Answer) -> None:
         invoice = invoices.load(tx, agency_id, [call.invoice_id])[call.invoice_id]
         _end_links(tx, agency_id, [answer])
         if found is None or found.fence != call.fence:
-            _keep_evidence(tx, agency_id, answer, found)
+            _keep_evidence(tx, agency_id, answer, found, invoice)
         else:
             _settle(tx, agency, found, invoice, answer)
         keep_accounts(tx, agency, [(call.provider, answer.found)], asked=call.kind == LOOKUP)
@@ -85,12 +87,12 @@ def _end_links(tx: Tx, agency_id: str, answers: Sequence[Answer]) -> None:
     pay_links.write(tx, agency_id, written)
 
 
-def _keep_evidence(tx: Tx, agency_id: str, answer: Answer, charge: Charge | None) -> None:
+def _keep_evidence(tx: Tx, agency_id: str, answer: Answer, charge: Charge | None, invoice: Invoice) -> None:
     """Nothing moves by it; but what may have moved money is asked about."""
     call = answer.call
     log.warning("charge.answered_late", invoice_id=call.invoice_id, attempt=call.attempt, fence=call.fence)
-    data = {"invoice_id": call.invoice_id, "attempt": call.attempt, "fence": call.fence, "answer": said(answer.found)}
-    tx.record(agency_id, "charge.answered_late", subscription_subject(call.subscription_id), data)
+    of = of_call(agency_id, call, invoice)
+    tx.record(event_data.ChargeAnsweredLate(**of, answer=provider_answer(answer.found)))
     if charge is None or charge.request is None:
         return
     moved = isinstance(answer.found, Succeeded) and charge.state in ("declined", "not_sent")
@@ -110,7 +112,7 @@ def _settle(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, answer: An
         found = NotYetKnowable()
     after = charge_after(charge.state, answer_name(found), wanted=collects(invoice, charge), once=charge.once)
     if after is None:
-        _keep_evidence(tx, agency.agency_id, answer, charge)
+        _keep_evidence(tx, agency.agency_id, answer, charge, invoice)
         return
     if after == charge.state and after not in IN_DOUBT:
         _disprove(tx, agency, charge, found)
@@ -153,7 +155,7 @@ def _succeed(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, reference
         state="succeeded", reference=reference, code=None, wake_at=None, lease_until=None, settled_at=tx.as_of
     )
     write(tx, agency, done)
-    record(tx, agency, charge, "charge.succeeded", reference=reference)
+    tx.record(event_data.ChargeSucceeded(**of_charge(agency.agency_id, charge, invoice), reference=reference))
     amount = charge.amount_minor or 0
     provider = charge.provider or ""
     receive(tx, agency, [Payment(provider, reference, invoice.invoice_id, amount, charge.currency, tx.as_of)])
@@ -188,14 +190,25 @@ def _require_action(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, co
         state="action_required", code=code, decline_class=CUSTOMER, planned_at=end, wake_at=end, lease_until=None
     )
     write(tx, agency, waiting)
-    record(tx, agency, charge, "charge.action_required", code=code)
+    tx.record(event_data.ChargeActionRequired(**of_charge(agency.agency_id, charge, invoice), code=code))
     failing = Failing(invoice.invoice_id, ladder.failing_since, code, ladder.started_at, ladder.turn, None)
     invoices.mark_failing(tx, agency.agency_id, [failing])
     if invoice.failing_since is None:
-        record(tx, agency, charge, "invoice.failing", code=code)
-    drafts = [about_invoice(invoice, "action_required", CLIENT, str(charge.attempt))]
+        tx.record(
+            event_data.InvoiceFailing(
+                **of_invoice(agency.agency_id, invoice),
+                outstanding_minor=invoice.rest_minor,
+                currency=invoice.currency,
+                attempt=charge.attempt,
+                code=code,
+                next_attempt_at=None,
+            )
+        )
+    of = facts_of(invoice)
+    drafts = [about_invoice(invoice, notice_data.ActionRequired(**of), CLIENT, str(charge.attempt))]
     if invoice.ladder_started_at is None:
-        drafts.append(about_invoice(invoice, "payment_failed", AGENCY, f"{ladder.turn}/first", code=code))
+        said = notice_data.PaymentFailedAgency(**of, code=code)
+        drafts.append(about_invoice(invoice, said, AGENCY, f"{ladder.turn}/first"))
     notify(tx, agency, drafts)
     cycles.release(tx, agency.agency_id, [invoice.subscription_id], ["waiting"])
 
@@ -220,16 +233,19 @@ def _wait(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, state: str, 
     since = still or tx.as_of
     at = min(doubling(since, tx.as_of, FIRST_LOOK, LATEST_LOOK), net_at(tx.as_of))
     if state != charge.state:
-        record(tx, agency, charge, f"charge.{state}")
+        waits = event_data.ChargePending if state == "pending" else event_data.ChargeUnknown
+        tx.record(waits(**of_charge(agency.agency_id, charge, invoice)))
     if state == "pending" != charge.state:
         # An order that waits for the first answer goes out: a debit that is on its way is no failure.
         cycles.release(tx, agency.agency_id, [charge.subscription_id], ["waiting"])
     code = charge.code
     if code != DOUBT and needs_a_person(since, tx.as_of, pending=state == "pending"):
         code = DOUBT
-        record(tx, agency, charge, "charge.doubtful", since=since)
-        said = {"since": since.date().isoformat(), "provider": charge.provider, "key": charge.key}
-        notify(tx, agency, [about_invoice(invoice, "charge_in_doubt", AGENCY, str(charge.attempt), **said)])
+        tx.record(event_data.ChargeDoubtful(**of_charge(agency.agency_id, charge, invoice), since=since))
+        said = notice_data.ChargeInDoubt(
+            **facts_of(invoice), since=since.date(), provider=charge.provider, key=charge.key
+        )
+        notify(tx, agency, [about_invoice(invoice, said, AGENCY, str(charge.attempt))])
     waiting = charge._replace(
         state=state, reference=reference, doubtful_since=since, planned_at=at, wake_at=at, lease_until=None, code=code
     )

@@ -8,18 +8,20 @@ from collections.abc import Callable
 
 import structlog
 
-from shared.domain.keys import subscription_subject
+from shared.acts.event_fields import of_charge, of_invoice, of_link, of_refund
 from shared.error_words import safe_words
 from shared.gateways.port import Expired, Found, Gone, Pending, Succeeded, TakenBack
-from shared.store import charges, pay_links, refunds, reversals
+from shared.messages import event_data
+from shared.store import charges, invoices, pay_links, refunds, reversals
 from shared.store.errors import describe, is_data_error
+from shared.store.invoices import Invoice
 from shared.store.locks import lock_subscriptions
 from shared.store.pay_links import PayLink
 from shared.store.refunds import Refund
 from shared.store.reversals import Inquiry
 from shared.store.transaction import Store, Tx
 from workers.charges.decide import Call
-from workers.charges.outcomes import printable, said
+from workers.charges.outcomes import ANSWERS, printable, provider_answer
 from workers.charges.park import PARKED_FOR
 
 UNRECORDED = "unrecorded"
@@ -51,11 +53,11 @@ def record_or_park(write: Callable[[], None], park: Park) -> Exception | None:
 def _evidence(found: Found | Expired | Gone | TakenBack, what: str) -> str:
     """What the row itself keeps: the outcome, the provider's id of the money, and what went wrong."""
     reference = printable(getattr(found, "reference", "")) or "-"
-    return f"{UNRECORDED}: {type(found).__name__} {reference} {printable(what)}"[:200]
+    return f"{UNRECORDED}: {ANSWERS[type(found)]} {reference} {printable(what)}"[:200]
 
 
-def _record(tx: Tx, agency_id: str, subscription_id: str, type_: str, about: dict[str, object]) -> None:
-    tx.record(agency_id, type_, subscription_subject(subscription_id), about)
+def _invoice(tx: Tx, agency_id: str, invoice_id: str) -> Invoice:
+    return invoices.load(tx, agency_id, [invoice_id])[invoice_id]
 
 
 def _told(found: Found | Expired | Gone) -> str | None:
@@ -83,9 +85,8 @@ def park_charge(store: Store, agency_id: str, call: Call, found: Found, what: st
         )
         charges.write(tx, agency_id, [parked])
         if charge.code != code:
-            about = {"invoice_id": call.invoice_id, "attempt": call.attempt, "key": charge.key}
-            answer = {"answer": said(found), "error": printable(what)}
-            _record(tx, agency_id, call.subscription_id, "charge.unrecorded", {**about, **answer})
+            of = of_charge(agency_id, charge, _invoice(tx, agency_id, call.invoice_id))
+            tx.record(event_data.ChargeUnrecorded(**of, answer=provider_answer(found), error=printable(what)))
 
 
 def park_refund(store: Store, agency_id: str, claimed: Refund, found: Found, what: str) -> None:
@@ -107,9 +108,8 @@ def park_refund(store: Store, agency_id: str, claimed: Refund, found: Found, wha
         )
         refunds.write(tx, agency_id, [parked])
         if refund.code != code:
-            about = {"invoice_id": refund.invoice_id, "turn": refund.turn, "key": refund.key}
-            answer = {"answer": said(found), "error": printable(what)}
-            _record(tx, agency_id, refund.subscription_id, "refund.unrecorded", {**about, **answer})
+            of = of_refund(agency_id, refund, _invoice(tx, agency_id, refund.invoice_id))
+            tx.record(event_data.RefundUnrecorded(**of, answer=provider_answer(found), error=printable(what)))
 
 
 def park_link(store: Store, agency_id: str, claimed: PayLink, found: Found | Expired | Gone, what: str) -> None:
@@ -125,9 +125,8 @@ def park_link(store: Store, agency_id: str, claimed: PayLink, found: Found | Exp
             tx, agency_id, [link._replace(state="paying", unrecorded=evidence, wake_at=tx.as_of + PARKED_FOR)]
         )
         if link.unrecorded != evidence:
-            about = {"invoice_id": link.invoice_id, "turn": link.turn, "key": link.key}
-            answer = {"answer": said(found), "error": printable(what)}
-            _record(tx, agency_id, link.subscription_id, "link.unrecorded", {**about, **answer})
+            of = of_link(agency_id, link, _invoice(tx, agency_id, link.invoice_id))
+            tx.record(event_data.LinkUnrecorded(**of, answer=provider_answer(found), error=printable(what)))
 
 
 def park_question(store: Store, agency_id: str, asked: Inquiry, found: TakenBack | Found, what: str) -> None:
@@ -140,6 +139,13 @@ def park_question(store: Store, agency_id: str, asked: Inquiry, found: TakenBack
         code = _evidence(found, what)
         reversals.write(tx, agency_id, [inquiry._replace(code=code, wake_at=tx.as_of + PARKED_FOR)])
         if inquiry.code != code:
-            about = {"invoice_id": inquiry.invoice_id, "reference": inquiry.reference, "kind": inquiry.kind}
-            answer = {"answer": said(found), "error": printable(what)}
-            _record(tx, agency_id, inquiry.subscription_id, "inquiry.unrecorded", {**about, **answer})
+            tx.record(
+                event_data.InquiryUnrecorded(
+                    **of_invoice(agency_id, _invoice(tx, agency_id, inquiry.invoice_id)),
+                    provider=inquiry.provider,
+                    reference=inquiry.reference,
+                    kind=inquiry.kind,
+                    answer=provider_answer(found),
+                    error=printable(what),
+                )
+            )

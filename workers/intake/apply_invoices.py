@@ -1,15 +1,24 @@
 """What upstream says about one invoice: paid, voided, refunded, or to be charged now."""
 
 from shared.acts import refund, series
+from shared.acts.event_fields import of_invoice
 from shared.acts.receive import receive, tell_money_of_void
 from shared.acts.refund import RefundRefusedError
 from shared.acts.settled_by_hand import told_paid, told_refunded
 from shared.domain.dunning import DECLINES_MAX, DECLINES_WINDOW, choose
 from shared.domain.facts import Agency
-from shared.domain.keys import payment_source, subscription_subject
+from shared.domain.keys import payment_source
 from shared.domain.segments import joined
 from shared.domain.states import CHARGE_IN_FLIGHT, INVOICE_MOVES, check_move
-from shared.messages import Change, ChargeRequested, InvoicePaid, InvoiceRefunded, InvoiceVoided, RefundRequested
+from shared.messages import (
+    Change,
+    ChargeRequested,
+    InvoicePaid,
+    InvoiceRefunded,
+    InvoiceVoided,
+    RefundRequested,
+    event_data,
+)
 from shared.store import charges, collecting, cycles, facts, invoices, payments, refunds
 from shared.store.charges import Charge, NewCharge
 from shared.store.invoices import Invoice
@@ -99,8 +108,8 @@ def _void(tx: Tx, agency: Agency, invoice: Invoice, reason: str | None) -> None:
     charges.end_open(tx, agency.agency_id, [invoice.invoice_id], "invoice_void")
     series.stop_after(tx, agency, [invoice], "void")
     cycles.release(tx, agency.agency_id, [invoice.subscription_id])
-    data = {"invoice_id": invoice.invoice_id, "number": invoice.number, "reason": reason}
-    tx.record(agency.agency_id, "invoice.voided", subscription_subject(invoice.subscription_id), data)
+    of, total = of_invoice(agency.agency_id, invoice), invoice.total_minor
+    tx.record(event_data.InvoiceVoided(**of, total_minor=total, currency=invoice.currency, reason=reason))
     tell_money_of_void(tx, agency, invoice)
 
 

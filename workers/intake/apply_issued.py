@@ -9,7 +9,7 @@ from shared.acts.issue import Draft, issue
 from shared.domain.cycles import Recurrence, due_at, local_date
 from shared.domain.facts import INVOICE, Agency, ServiceRevision, Subscription, SubscriptionRevision, in_force
 from shared.domain.invoicing import Bill, Line, Tax, describe, make_bill, priced
-from shared.domain.keys import OUR_FORMS, is_our_form, payment_source, subscription_subject
+from shared.domain.keys import OUR_FORMS, is_our_form, payment_source
 from shared.domain.money import split_tax
 from shared.domain.planning import CANCELLED, Schedule
 from shared.domain.segments import joined
@@ -175,8 +175,7 @@ def _anchor(tx: Tx, known: _Known, data: InvoiceIssued) -> tuple[int, date, date
     )
     schedules.rewrite(tx, data.agency_id, [anchored])
     if stopped:
-        told = {"subscription_id": data.subscription_id, "from": data.issued_on, "was": schedule.stopped_reason}
-        tx.record(data.agency_id, "series.resumed", subscription_subject(data.subscription_id), told)
+        series.record_resumed(tx, data.agency_id, schedule, data.issued_on)
         cycles.release(tx, data.agency_id, [data.subscription_id])
     return index, data.issued_on, ends_on
 

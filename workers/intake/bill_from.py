@@ -4,9 +4,8 @@ from datetime import date
 
 from shared.domain.cycles import local_date
 from shared.domain.facts import Agency, Subscription
-from shared.domain.keys import subscription_subject
 from shared.domain.planning import BEFORE_CUT_OVER, BEFORE_KNOWN
-from shared.messages import SubscriptionUpserted
+from shared.messages import SubscriptionUpserted, event_data
 from shared.store import cycles, passed_over, spans, tables, upserts
 from shared.store.transaction import Tx
 from workers.intake.verdicts import Refused
@@ -62,8 +61,17 @@ def apply(tx: Tx, agency: Agency, stored: Subscription, data: SubscriptionUpsert
     reason = BEFORE_CUT_OVER if cut_over else BEFORE_KNOWN
     skipped = passed_over.skip_before(tx, agency_id, id_, since, cut_over=cut_over)
     for stream, starts_on in skipped:
-        told = {"stream": stream, "starts_on": starts_on, "reason": reason}
-        tx.record(agency_id, "cycle.skipped", subscription_subject(id_), told)
+        tx.record(
+            event_data.CycleSkipped(
+                agency_id=agency_id,
+                subscription_id=id_,
+                stream=stream,
+                period_starts_on=starts_on,
+                reason=reason,
+                detail=None,
+                by=None,
+            )
+        )
     if skipped:
         cycles.release(tx, agency_id, [id_])
         cycles.wake_blocked(tx, agency_id, [id_])

@@ -2,14 +2,13 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import structlog
 
 from shared.acts.halving import halved
-from shared.domain.segments import message_subject
 from shared.error_words import safe_words
-from shared.messages import MESSAGE_BYTES_MAX, Change, Rejected, decode_change
+from shared.messages import MESSAGE_BYTES_MAX, Change, Rejected, decode_change, event_data
 from shared.store import inbox
 from shared.store.errors import is_data_error, limit_of
 from shared.store.inbox import TELL_WAITING_AFTER, Arrived, Earlier, Settled, Waiting
@@ -118,8 +117,13 @@ def _says_the_same(raw: bytes, read: Change | Rejected) -> bool:
 
 
 def _tell_rejected(tx: Tx, kept: Arrived, field: str, reason: str) -> None:
-    data = {"source": kept.source, "id": kept.id, "type": kept.type, "field": field, "reason": reason}
-    tx.record(kept.agency_id, "change.rejected", message_subject(kept.source, kept.id), data)
+    of: _Of = {
+        "agency_id": kept.agency_id or None,
+        "change_source": kept.source,
+        "change_id": kept.id,
+        "change_type": kept.type,
+    }
+    tx.record(event_data.ChangeRejected(**of, field=field, reason=reason))
 
 
 def arrived(raw: bytes, read: Change | Rejected) -> Arrived:
@@ -164,19 +168,20 @@ def _apply(
     match verdict:
         case Applied(arrivals):
             work.settle(agency_id, inbox_id, Settled("applied"))
-            _answer(tx, change, "applied")
+            tx.record(event_data.ChangeApplied(**_of(change)))
             if work.awaited(agency_id, arrivals):
                 work.flush()
                 _apply_awaiting(work, agency_id, arrivals)
             return Received(agency_id, change.source, change.id, "applied")
         case Repeated() | Stale():
-            state = "stale" if isinstance(verdict, Stale) else "repeated"
+            late = isinstance(verdict, Stale)
+            state, answer = ("stale", event_data.ChangeStale) if late else ("repeated", event_data.ChangeRepeated)
             work.settle(agency_id, inbox_id, Settled(state))
-            _answer(tx, change, state)
+            tx.record(answer(**_of(change)))
             return Received(agency_id, change.source, change.id, state)
         case Refused(field, reason):
             work.settle(agency_id, inbox_id, Settled("rejected", field, reason))
-            _answer(tx, change, "rejected", field=field, reason=reason)
+            tx.record(event_data.ChangeRejected(**_of(change), field=field, reason=reason))
             return Received(agency_id, change.source, change.id, "rejected", field, reason)
         case Waits(waits_for):
             wake_at = tx.as_of + TELL_WAITING_AFTER if tell_later else None
@@ -211,7 +216,7 @@ def _apply_waiting(work: UnitOfWork, waiting: Waiting) -> tuple[Change, Received
         log.exception("change.failed", source=change.source, id=change.id, type=change.type)
         reason = _broken(error)
         work.settle(change.data.agency_id, waiting.inbox_id, Settled("rejected", "", reason))
-        _answer(work.tx, change, "rejected", field="", reason=reason)
+        work.tx.record(event_data.ChangeRejected(**_of(change), field="", reason=reason))
         return change, Received(change.data.agency_id, change.source, change.id, "rejected", "", reason)
 
 
@@ -241,7 +246,8 @@ def replay_waiting(store: Store, agency_id: str, ids: Sequence[str]) -> None:
             lock_agency(tx, agency_id)
             for waiting in inbox.waiting_rows(tx, agency_id, [inbox_id]):
                 inbox.settle_all(tx, {inbox_id: Settled("rejected", "", _broken(error))})
-                _answer(tx, decode_change(waiting.raw), "rejected", field="", reason=_broken(error))
+                of = _of(decode_change(waiting.raw))
+                tx.record(event_data.ChangeRejected(**of, field="", reason=_broken(error)))
 
     halved("waiting changes", sorted(map(int, ids)), attempt, refuse, in_order=True)
 
@@ -252,11 +258,23 @@ def _look_again(work: UnitOfWork, waiting: Waiting) -> None:
         return
     if work.tx.as_of >= waiting.received_at + TELL_WAITING_AFTER:
         inbox.told_waiting(work.tx, waiting.inbox_id)
-        _answer(work.tx, change, "waiting", reason=received.reason)
+        work.tx.record(event_data.ChangeWaiting(**_of(change), reason=received.reason))
     else:
         inbox.wake_at(work.tx, waiting.inbox_id, waiting.received_at + TELL_WAITING_AFTER)
 
 
-def _answer(tx: Tx, change: Change, what: str, **said: str) -> None:
-    data = {"source": change.source, "id": change.id, "type": change.type, **said}
-    tx.record(change.data.agency_id, f"change.{what}", message_subject(change.source, change.id), data)
+class _Of(TypedDict):
+    agency_id: str | None
+    change_source: str
+    change_id: str
+    change_type: str
+
+
+def _of(change: Change) -> _Of:
+    """Which message an event answers."""
+    return {
+        "agency_id": change.data.agency_id,
+        "change_source": change.source,
+        "change_id": change.id,
+        "change_type": change.type,
+    }

@@ -1,7 +1,6 @@
 """An operator lets a kept message be applied again: after a mended program, or when what it lacked has arrived."""
 
-from shared.domain.segments import message_subject
-from shared.messages import Change, Rejected, decode_change
+from shared.messages import Change, Rejected, decode_change, event_data
 from shared.store import inbox, operating
 from shared.store.inbox import Arrived, Settled
 from shared.store.locks import lock_agency
@@ -32,7 +31,16 @@ def replay(store: Store, inbox_id: int, by: str) -> Received | None:
         if kept.state == "rejected" and any(e.state != "rejected" for each in earlier.values() for e in each):
             return Received(kept.agency_id, kept.source, kept.id, "rejected", "id", REUSED)
         operating.arrived_again(tx, inbox_id, agency_id, read.type, read.time)
-        tx.record(agency_id, "change.replayed", message_subject(read.source, read.id), {"by": by, "was": kept.state})
+        tx.record(
+            event_data.ChangeReplayed(
+                agency_id=agency_id,
+                change_source=read.source,
+                change_id=read.id,
+                change_type=read.type,
+                previous_state=kept.state,
+                by=by,
+            )
+        )
         return apply_stored(tx, read, inbox_id, kept.waits_for)
 
 

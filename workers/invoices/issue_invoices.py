@@ -6,7 +6,7 @@ from typing import NamedTuple
 from shared.acts.checkout import settle_initial_payments, taken_at_checkout
 from shared.acts.issue import Draft, issue
 from shared.acts.series import SERIES_STOPPED, stop
-from shared.acts.stream import block, cut_short, tell_blocked, work_stream
+from shared.acts.stream import block, cut_short, cycle_ended, tell_blocked, work_stream
 from shared.domain import keys
 from shared.domain.facts import INVOICE, Agency, Client, ServiceRevision, Subscription, SubscriptionRevision
 from shared.domain.invoicing import Blocked, Cancel, Issue, Skip, decide
@@ -151,8 +151,7 @@ def _write(tx: Tx, agency: Agency, decided: _Decided) -> None:
     tell_blocked(tx, agency, INVOICE, [each for each in decided.blocked if each[1] is not EARLIER_BLOCKED])
     ended = [each for each in decided.settled if each.state != "done"]
     for each in ended:
-        data = {"stream": INVOICE, "starts_on": each.starts_on, "reason": each.reason}
-        tx.record(agency_id, f"cycle.{each.state}", keys.subscription_subject(each.subscription_id), data)
+        tx.record(cycle_ended(agency_id, INVOICE, each))
     # A cycle that ended without an invoice, or that none will be made of for now, resolves what waited for it.
     newly_blocked = {cycle.subscription_id for cycle, _ in decided.blocked if cycle.state != "blocked"}
     cycles.release(tx, agency_id, {each.subscription_id for each in ended} | newly_blocked)

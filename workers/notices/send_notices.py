@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 import structlog
 
 from shared.acts.notify import AGENCY, CLIENT, Draft, notify
+from shared.documents import notice_data
 from shared.documents.mail import Mail, render
 from shared.documents.sending import Envelope, Sender, UnsentError, message_id
 from shared.domain.facts import Agency
 from shared.domain.keys import notice_subject
 from shared.domain.mailing import PATIENCE, Tried, next_try
 from shared.error_words import safe_words
+from shared.messages import event_data
 from shared.store import facts, notices
 from shared.store.errors import limit_of
 from shared.store.locks import lock_subject
@@ -25,7 +27,6 @@ from shared.store.transaction import Store, Tx
 
 LEASE = timedelta(minutes=2)
 SOON = timedelta(minutes=1)
-UNDELIVERED = "mail_undelivered"
 log = structlog.get_logger()
 
 
@@ -104,16 +105,29 @@ def _send(runtime: Runtime, agency_id: str, notice: Notice, agency: Agency | Non
 
 def _give_up(tx: Tx, agency_id: str, agency: Agency | None, notice: Notice, sending: Sending) -> None:
     """Upstream, the log and the alert hear of it; the agency too, if its client's address is to blame or nobody knows."""
-    said = {name: getattr(notice, name) for name in ("key", "occasion", "audience", "invoice_id")}
-    told = {**said, "outcome": sending.outcome, "reason": sending.reason}
-    tx.record(agency_id, "notice.failed", notice_subject(notice.key), told)
+    tx.record(
+        event_data.NoticeFailed(
+            agency_id=agency_id,
+            notice_key=notice.key,
+            occasion=notice.occasion,
+            audience=notice.audience,
+            subscription_id=notice.subscription_id,
+            invoice_id=notice.invoice_id,
+            outcome=sending.outcome,
+            reason=sending.reason,
+        )
+    )
     log.error("notice.failed", key=notice.key, outcome=sending.outcome)
     if agency is None or notice.audience != CLIENT or sending.outcome not in ("recipient", "in_doubt"):
         return
-    about = {"recipient": notice.recipient, "subject": sending.subject or notice.occasion, "reason": sending.reason}
-    client = {"client": notice.context.get("client"), "key": notice.key}
-    of = (notice.key, notice.subscription_id, None, notice.invoice_id)
-    notify(tx, agency, [Draft(UNDELIVERED, AGENCY, *of, "", {**about, **client})])
+    told = notice_data.MailUndelivered(
+        recipient=notice.recipient,
+        subject=sending.subject or notice.occasion,
+        reason=sending.reason,
+        client=notice.context.get("client"),
+        key=notice.key,
+    )
+    notify(tx, agency, [Draft(told, AGENCY, notice.key, notice.subscription_id, None, notice.invoice_id)])
 
 
 def _sending(notice: Notice, subject: str | None, id_: str, unsent: UnsentError | None, now: datetime) -> Sending:

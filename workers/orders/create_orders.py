@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from shared.acts.notify import AGENCY, Draft, notify
-from shared.acts.stream import cut_short, work_stream
+from shared.acts.stream import cut_short, cycle_ended, work_stream
+from shared.documents import notice_data
 from shared.domain.backlog import SUPERSEDED, superseded
 from shared.domain.facts import ORDER, in_force
 from shared.domain.invoicing import Period, Skip
-from shared.domain.keys import subscription_subject
+from shared.messages import event_data
 from shared.store import cycles, orders
 from shared.store.cycles import Cycle, Settled
 from shared.store.locks import lock_subscriptions
@@ -72,8 +73,7 @@ def _write(tx: Tx, known: Known, decided: Sequence[tuple[Cycle, Decision]]) -> N
     ]
     cycles.settle(tx, agency_id, ORDER, [*created, *ended])
     for each in ended:
-        data = {"stream": ORDER, "starts_on": each.starts_on, "reason": each.reason}
-        tx.record(agency_id, f"cycle.{each.state}", subscription_subject(each.subscription_id), data)
+        tx.record(cycle_ended(agency_id, ORDER, each))
     stay(tx, known, [(cycle, each) for cycle, each in decided if isinstance(each, Stays)])
     _count_late_releases(tx, known, decided)
     _ask_for_first_invoices(tx, known, decided)
@@ -87,8 +87,15 @@ def _count_late_releases(tx: Tx, known: Known, decided: Sequence[tuple[Cycle, De
         at = known.subscriptions[cycle.subscription_id].judged_at(cycle.due_at)
         revision = in_force(known.revisions[cycle.subscription_id], at)
         if isinstance(decision, Create) or (isinstance(decision, Skip) and revision.status == "active"):
-            data = {"stream": ORDER, "starts_on": cycle.starts_on, "was": cycle.state}
-            tx.record(known.agency.agency_id, RELEASED_LATE, subscription_subject(cycle.subscription_id), data)
+            tx.record(
+                event_data.CycleReleasedLate(
+                    agency_id=known.agency.agency_id,
+                    subscription_id=cycle.subscription_id,
+                    stream=ORDER,
+                    period_starts_on=cycle.starts_on,
+                    previous_state=cycle.state,
+                )
+            )
 
 
 def _ask_for_first_invoices(tx: Tx, known: Known, decided: Sequence[tuple[Cycle, Decision]]) -> None:
@@ -106,6 +113,8 @@ def _ask_for_first_invoices(tx: Tx, known: Known, decided: Sequence[tuple[Cycle,
     drafts = []
     for id_ in sorted(missing):
         subscription = known.subscriptions[id_]
-        said = {"subscription_id": id_, "starts_on": subscription.starts_on, "order_id": subscription.order_id}
-        drafts.append(Draft("first_invoice_missing", AGENCY, id_, id_, subscription.client_id, None, "", said))
+        said = notice_data.FirstInvoiceMissing(
+            subscription_id=id_, starts_on=subscription.starts_on, order_id=subscription.order_id
+        )
+        drafts.append(Draft(said, AGENCY, id_, id_, subscription.client_id))
     notify(tx, known.agency, drafts)

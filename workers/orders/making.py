@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from shared.acts.notify import AGENCY, CLIENT, about_invoice, notify
+from shared.acts.notify import AGENCY, CLIENT, about_invoice, facts_of, notify
 from shared.acts.stream import net_at
+from shared.documents import notice_data
 from shared.domain import keys
 from shared.domain.facts import ORDER
+from shared.messages import event_data
 from shared.store import cycles, invoices, orders
 from shared.store.cycles import Cycle, Settled, Stuck
 from shared.store.orders import NewOrder, Renewal
@@ -31,11 +33,10 @@ def make(tx: Tx, known: Known, wanted: Sequence[tuple[Cycle, Create]]) -> list[S
             order = _order(tx, known, cycle, create)
             made.append(order)
             known.latest_orders[id_] = latest = order.order_id
-            tx.record(agency_id, "order.created", keys.subscription_subject(id_), _told(order))
+            tx.record(_created(agency_id, order))
         elif renewal == "update_order":
             renewals.append(Renewal(latest, cycle.starts_on, cycle.ends_on, tx.as_of))
-            data = {"order_id": latest, "starts_on": cycle.starts_on, "ends_on": cycle.ends_on}
-            tx.record(agency_id, "order.renewed", keys.subscription_subject(id_), data)
+            tx.record(_renewed(agency_id, latest, cycle, create))
         settled.append(Settled(id_, cycle.starts_on, "done", None, latest))
     if orders.insert(tx, agency_id, made) != len(made):
         raise RuntimeError("an order of this cycle exists already: its subscription was written without its lock")
@@ -60,17 +61,31 @@ def _order(tx: Tx, known: Known, cycle: Cycle, create: Create) -> NewOrder:
     )
 
 
-def _told(order: NewOrder) -> dict[str, object]:
-    return {
-        "order_id": order.order_id,
-        "subscription_id": order.subscription_id,
-        "client_id": order.client_id,
-        "service_id": order.service_id,
-        "quantity": order.quantity,
-        "starts_on": order.cycle_starts_on,
-        "ends_on": order.cycle_ends_on,
-        "origin": order.origin,
-    }
+def _created(agency_id: str, order: NewOrder) -> event_data.OrderCreated:
+    return event_data.OrderCreated(
+        agency_id=agency_id,
+        subscription_id=order.subscription_id,
+        client_id=order.client_id,
+        order_id=order.order_id,
+        service_id=order.service_id,
+        quantity=order.quantity,
+        period_starts_on=order.cycle_starts_on,
+        period_ends_on=order.cycle_ends_on,
+        origin=order.origin,
+    )
+
+
+def _renewed(agency_id: str, order_id: str, cycle: Cycle, create: Create) -> event_data.OrderRenewed:
+    return event_data.OrderRenewed(
+        agency_id=agency_id,
+        subscription_id=cycle.subscription_id,
+        client_id=create.revision.client_id,
+        order_id=order_id,
+        service_id=create.service.service_id,
+        quantity=create.revision.quantity,
+        period_starts_on=cycle.starts_on,
+        period_ends_on=cycle.ends_on,
+    )
 
 
 def stay(tx: Tx, known: Known, staying: Sequence[tuple[Cycle, Stays]]) -> None:
@@ -96,14 +111,17 @@ def stay(tx: Tx, known: Known, staying: Sequence[tuple[Cycle, Stays]]) -> None:
             )
         )
         if (cycle.reason, cycle.blocking_invoice_id) != (stays.reason, stays.blocking_invoice_id) and held:
-            data = {
-                "stream": ORDER,
-                "starts_on": cycle.starts_on,
-                "reason": stays.reason,
-                "blocking_starts_on": stays.blocking_starts_on,
-                "blocking_invoice_id": stays.blocking_invoice_id,
-            }
-            tx.record(known.agency.agency_id, "cycle.held", keys.subscription_subject(cycle.subscription_id), data)
+            tx.record(
+                event_data.CycleHeld(
+                    agency_id=known.agency.agency_id,
+                    subscription_id=cycle.subscription_id,
+                    stream=ORDER,
+                    period_starts_on=cycle.starts_on,
+                    reason=stays.reason,
+                    blocking_period_starts_on=stays.blocking_starts_on,
+                    blocking_invoice_id=stays.blocking_invoice_id,
+                )
+            )
     cycles.stick(tx, known.agency.agency_id, ORDER, stuck)
     _tell_overdue(tx, known, staying)
 
@@ -117,4 +135,5 @@ def _tell_overdue(tx: Tx, known: Known, staying: Sequence[tuple[Cycle, Stays]]) 
     if overdue:
         found = invoices.load(tx, known.agency.agency_id, overdue).values()
         audiences = (CLIENT, AGENCY)
-        notify(tx, known.agency, [about_invoice(each, "invoice_overdue", to) for each in found for to in audiences])
+        said = [(each, notice_data.InvoiceOverdue(**facts_of(each))) for each in found]
+        notify(tx, known.agency, [about_invoice(each, told, to) for each, told in said for to in audiences])

@@ -12,12 +12,14 @@ from typing import Final, Literal, NamedTuple, cast
 import structlog
 
 from shared.acts import taken_back
-from shared.acts.notify import AGENCY, about_invoice, notify
+from shared.acts.event_fields import of_invoice
+from shared.acts.notify import AGENCY, about_invoice, facts_of, notify
 from shared.acts.refund import found_at_provider
-from shared.domain.keys import subscription_subject
+from shared.documents import notice_data
 from shared.error_words import safe_words
 from shared.gateways.paypal_events import claimed
 from shared.gateways.port import BadSignatureError, Gateway, OnlineGateway, ProviderEvent, UnreadableError
+from shared.messages import event_data
 from shared.secret_store import ReadSecret
 from shared.store import accounts, charges, facts, inbox, invoices, pay_links, payments, refunds, reversals, unproven
 from shared.store.charges import Charge
@@ -235,17 +237,18 @@ def _dispute(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> Non
     if not asked or not event.type.lower().endswith("dispute.created"):
         return
     for invoice in _locked_invoices(tx, provider, agency_id, asked[0][1])[:1]:
-        data = {
-            "invoice_id": invoice.invoice_id,
-            "provider": provider,
-            "dispute": event.reference,
-            "amount_minor": event.amount_minor,
-            "currency": event.currency,
-        }
-        tx.record(agency_id, "payment.disputed", subscription_subject(invoice.subscription_id), data)
-        said = {"provider": provider, "dispute": event.reference}
+        tx.record(
+            event_data.PaymentDisputed(
+                **of_invoice(agency_id, invoice),
+                provider=provider,
+                reference=event.reference,
+                amount_minor=event.amount_minor,
+                currency=event.currency,
+            )
+        )
+        said = notice_data.PaymentDisputed(**facts_of(invoice), provider=provider, dispute=event.reference)
         agency = facts.require_agency(tx, agency_id)
-        notify(tx, agency, [about_invoice(invoice, "payment_disputed", AGENCY, event.reference, **said)])
+        notify(tx, agency, [about_invoice(invoice, said, AGENCY, event.reference)])
 
 
 def _locked_invoices(tx: Tx, provider: str, agency_id: str, payment: str | None) -> list[Invoice]:

@@ -1,0 +1,287 @@
+"""What commands print with `--json`: one struct for each kind of row, and the page docs/operating/json.md made from them.
+
+A row is checked against its struct before it is printed. `python -m ops.json_rows` writes the page.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import msgspec
+
+PAGE = Path(__file__).parents[1] / "docs" / "operating" / "json.md"
+
+
+class JsonRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A row of a command's answer for programs. No field has a default: each is in every row, null where nothing is known."""
+
+
+class AccountRow(JsonRow, frozen=True, kw_only=True):
+    """A gateway account: the names of its secrets, never the secrets."""
+
+    agency_id: str
+    provider: str
+    secret: str
+    test: bool
+    rate_per_second: int | None
+    webhook_secret: str | None
+    shared: bool
+    secret_found: bool
+    webhooks: str
+
+
+class BackfillRow(JsonRow, frozen=True, kw_only=True):
+    """A cycle of the span: what is done about it (`action`, null for nothing), in words."""
+
+    agency_id: str
+    subscription_id: str
+    stream: str
+    starts_on: date
+    ends_on: date
+    state: str | None
+    reason: str | None
+    document: str | None
+    by_hand: str | None
+    action: str | None
+    what: str
+
+
+class BlockedRow(JsonRow, frozen=True, kw_only=True):
+    """A cycle that is blocked, with why and since when."""
+
+    agency_id: str
+    subscription_id: str
+    stream: str
+    starts_on: date
+    ends_on: date
+    due_at: datetime
+    state: str
+    reason: str | None
+    detail: str | None
+    since: datetime | None
+    wake_at: datetime | None
+    tries: int
+    blocking_invoice_id: str | None
+    blocking_starts_on: date | None
+
+
+class BacklogRow(BlockedRow, frozen=True, kw_only=True):
+    """A document that is missing; `state` is `unplanned` for a cycle that has no row yet."""
+
+    will_make: str
+    missing_for: str
+    missing_seconds: int
+    why: str
+
+
+class EventRow(JsonRow, frozen=True, kw_only=True):
+    """An event, as docs/events.md has it."""
+
+    at: datetime
+    type: str
+    data: dict[str, Any]
+
+
+class ChargeRow(JsonRow, frozen=True, kw_only=True):
+    """An attempt that has not ended."""
+
+    agency_id: str
+    invoice_id: str
+    attempt: int
+    state: str
+    code: str | None
+    provider: str | None
+    key: str | None
+    amount_minor: int | None
+    currency: str
+    reference: str | None
+    since: datetime
+    sent_at: datetime | None
+    wake_at: datetime | None
+
+
+class InvariantRow(JsonRow, frozen=True, kw_only=True):
+    """A promise about the ledger, and whether it holds."""
+
+    invariant: str
+    promise: str
+    holds: bool
+
+
+class ViolationRow(JsonRow, frozen=True, kw_only=True):
+    """What breaks a promise: the keys of the row."""
+
+    invariant: str
+    broken_by: dict[str, Any]
+
+
+class MessageRow(JsonRow, frozen=True, kw_only=True):
+    """A message from upstream as the inbox holds it."""
+
+    inbox_id: int
+    source: str
+    id: str
+    agency_id: str
+    type: str
+    received_at: datetime
+    state: str
+    field: str | None
+    reason: str | None
+    waits_for: str | None
+
+
+class ReplayedRow(JsonRow, frozen=True, kw_only=True):
+    """What became of a message that was read again."""
+
+    inbox_id: int
+    agency_id: str
+    source: str
+    id: str
+    state: str
+    field: str
+    reason: str
+
+
+class NoticeRow(JsonRow, frozen=True, kw_only=True):
+    """A mail, and what became of it."""
+
+    agency_id: str
+    key: str
+    occasion: str
+    audience: str
+    recipient: str
+    invoice_id: str | None
+    state: str
+    outcome: str | None
+    created_at: datetime
+    tries: int
+    tried_at: datetime | None
+    refused_since: datetime | None
+    doubts: int
+    wake_at: datetime | None
+    sent_at: datetime | None
+    reason: str | None
+    last_try_at: datetime | None
+
+
+class RefundRow(JsonRow, frozen=True, kw_only=True):
+    """A refund, and how far it has come."""
+
+    agency_id: str
+    invoice_id: str
+    turn: int
+    state: str
+    amount_minor: int
+    currency: str
+    source: str
+    origin: str
+    code: str | None
+    reason: str | None
+    key: str
+    reference: str | None
+    requested_at: datetime
+    settled_at: datetime | None
+    wake_at: datetime | None
+
+
+class DifferenceRow(JsonRow, frozen=True, kw_only=True):
+    """A difference between our books and a provider's list."""
+
+    agency_id: str
+    provider: str
+    what: str
+    reference: str
+    invoice_id: str | None
+    here_minor: int | None
+    there_minor: int | None
+    currency: str
+    payment: str | None
+
+
+class UnaskedRow(JsonRow, frozen=True, kw_only=True):
+    """An account that could not be compared, and why."""
+
+    agency_id: str
+    provider: str
+    what: str
+    why: str
+
+
+class CycleRow(JsonRow, frozen=True, kw_only=True):
+    """A cycle of a recurrence."""
+
+    index: int
+    starts_on: date
+    ends_on: date
+    due_at: datetime
+
+
+class SentRow(JsonRow, frozen=True, kw_only=True):
+    """How many events were sent."""
+
+    sent: int
+
+
+class IngestedRow(JsonRow, frozen=True, kw_only=True):
+    """How many lines were published, and how many were not."""
+
+    published: int
+    unreadable: int
+
+
+COMMANDS: Mapping[str, tuple[type[JsonRow], ...]] = {
+    "account list": (AccountRow,),
+    "backfill": (BackfillRow,),
+    "backlog": (BacklogRow,),
+    "blocked list": (BlockedRow,),
+    "blocked show": (BlockedRow, EventRow),
+    "charge list": (ChargeRow,),
+    "cycles": (CycleRow,),
+    "doctor": (InvariantRow, ViolationRow),
+    "events replay": (SentRow,),
+    "inbox list": (MessageRow,),
+    "inbox replay": (ReplayedRow,),
+    "ingest": (IngestedRow,),
+    "notices list": (NoticeRow,),
+    "reconcile": (DifferenceRow, UnaskedRow),
+    "refund list": (RefundRow,),
+}
+
+
+def json_line(row: Mapping[str, Any], struct: type[JsonRow]) -> str:
+    """The row as a line of JSON. Raises msgspec.ValidationError if it is no such row."""
+    return msgspec.json.encode(msgspec.convert(row, struct)).decode()
+
+
+_ABOUT = """\
+One JSON object a line. Every field of a kind of row is in each row of it, `null` where there is nothing to say (marked `?`).
+Dates are `YYYY-MM-DD`, instants RFC 3339 in UTC, amounts integers in minor units. Fields may be added. `status --json` is one
+object with what the table shows; `subscription show` and `invoice show` are on the page of [histories](history.md)."""
+
+
+def page() -> str:
+    """The text of docs/operating/json.md."""
+    lines = [
+        "# What `--json` prints",
+        "",
+        "Written from `ops/json_rows.py` by `python -m ops.json_rows`; edit that file, not this one.",
+        "",
+        _ABOUT,
+    ]
+    for command, structs in COMMANDS.items():
+        lines += ["", f"## `duecycle {command} --json`"]
+        lines += [each for struct in structs for each in _kind(struct)]
+    return "\n".join(lines) + "\n"
+
+
+def _kind(struct: type[JsonRow]) -> Iterator[str]:
+    hints = get_type_hints(struct)
+    yield ""
+    yield " ".join((struct.__doc__ or "").split())
+    yield ""
+    yield ", ".join(f"`{name}`{'?' if type(None) in getattr(hints[name], '__args__', ()) else ''}" for name in hints)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8", newline="\n")

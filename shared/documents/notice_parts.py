@@ -1,0 +1,59 @@
+"""What all notices share: who writes to whom, and what is said of an invoice."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, ClassVar, TypedDict
+
+import msgspec
+
+
+class Parties(msgspec.Struct, frozen=True, kw_only=True):
+    """Who writes to whom: what every text may name. `pay_url` is where a client pays, if there is such a page."""
+
+    agency: str
+    agency_id: str = ""
+    agency_email: str = ""
+    client: str | None = None
+    online: bool = False
+    locale: str | None = None
+    pay_url: str | None = None
+
+
+class NoticeData(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said beside the parties. `occasion` is what the notice is about."""
+
+    occasion: ClassVar[str]
+
+
+class InvoiceFacts(TypedDict):
+    """What every notice about an invoice says of it."""
+
+    invoice_id: str
+    number: str | None
+    issued_on: date
+    due_on: date
+    period_starts_on: date | None
+    period_ends_on: date | None
+    currency: str
+    total_minor: int
+    rest_minor: int
+    service: str | None
+
+
+class AboutInvoice(NoticeData, frozen=True, kw_only=True):
+    """About an invoice."""
+
+    invoice_id: str
+    number: str | None
+    issued_on: date
+    due_on: date
+    period_starts_on: date | None
+    period_ends_on: date | None
+    currency: str
+    total_minor: int
+    rest_minor: int
+    service: str | None
+
+
+Kept = Mapping[str, Any]
+"""A notice's struct and its parties, in one object, as it is kept with the notice."""
