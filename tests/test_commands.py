@@ -115,6 +115,7 @@ NOT_RUN = {
     r"make bench ARGS=--million": "takes minutes",
     r"make (drill-\w+|test-next|test-localstripe|cluster)": "takes minutes; the same parts are run by tests/faults",
     r"dramatiq .*|duecycle worker charges --processes 4": "a master with four processes; its parts are in tests/telemetry",
+    r"duecycle [a-z ]+ --json": "names what is printed; tests/ops/test_json_rows.py runs them",
     r"rabbitmqctl .*": "RabbitMQ's own command, about its state",
     r"duecycle .*\b(POOL|REASON|NAME)\b.*": "a placeholder stands in it",
     r"duecycle (charge resolve|account set|refund resolve|refund request|simulate|events replay)": "only names a command",
