@@ -18,6 +18,7 @@ from shared.broker.check import explain
 from shared.broker.errors import BrokerError
 from shared.broker.names import CHANGES_QUEUE, UNROUTED_QUEUE
 from shared.broker.topology import declare
+from shared.messages.binary_mode import structured
 
 BATCH = 200
 # A batch ends with the message that reaches this. Nothing is read from the connection while a batch is applied, so what is
@@ -30,7 +31,7 @@ log = structlog.get_logger()
 
 
 class Delivery(NamedTuple):
-    """A message as it came, and the tag by which it is acknowledged."""
+    """A message in structured mode, and the tag by which it is acknowledged."""
 
     tag: int
     body: bytes
@@ -103,10 +104,10 @@ class ChangesConsumer:
         taken: list[Delivery] = []
         with answered_within(self._connection):
             while len(taken) < self._batch and _size(taken) < BATCH_BYTES:
-                method, _properties, body = self._channel.basic_get(UNROUTED_QUEUE)
+                method, properties, body = self._channel.basic_get(UNROUTED_QUEUE)
                 if method is None:
                     break
-                taken.append(Delivery(method.delivery_tag, body))
+                taken.append(_delivery(method, properties, body))
             if not taken:
                 deliveries = self._channel.consume(CHANGES_QUEUE, inactivity_timeout=GATHER_SECONDS)
                 # Asking for the first delivery is what subscribes.
@@ -121,13 +122,17 @@ class ChangesConsumer:
             found = next(self._deliveries, None)
             if found is None:  # the queue was deleted, or its leader moved
                 raise BrokerError(f"the broker ended the consumption of {CHANGES_QUEUE}")
-            method, _properties, body = found
+            method, properties, body = found
             if method is not None:
-                taken.append(Delivery(method.delivery_tag, body))
+                taken.append(_delivery(method, properties, body))
                 size += len(body)
             elif taken or monotonic() > until:
                 break
         return taken
+
+
+def _delivery(method: Any, properties: Any, body: bytes) -> Delivery:
+    return Delivery(method.delivery_tag, structured(body, properties.headers, properties.content_type))
 
 
 def _size(taken: Sequence[Delivery]) -> int:

@@ -27,6 +27,10 @@ class Alongside(dramatiq.Middleware):
         """Run `loop(stop)` in a thread of its own; it returns soon after `stop` is set."""
         self._loops.append((name, loop))
 
+    def stopping(self) -> bool:
+        """Whether the worker was told to end."""
+        return self._stop.is_set()
+
     def alive(self) -> bool:
         """Whether every loop still runs, and every thread of the worker."""
         worker = self._worker

@@ -51,7 +51,7 @@ def read_message(raw: bytes) -> dict[str, Any]:
     message = _parse(text)
     if not isinstance(message, dict):
         raise Rejected(
-            "", f"got {describe(message)}; expected one JSON object, a CloudEvent; send one change a message"
+            "", f"got {describe(message)}; expected one JSON object, a CloudEvent; send one change a message, no batch"
         )
     if any(suspect in raw for suspect in _SUSPECTS):
         _screen(message)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from shared.store.transaction import Tx
 
 KEPT_MAX = 1000  # of one agency and provider at a time: whoever forges webhooks fills no disk
+UNREADABLE_WAIT = timedelta(hours=6)  # between two tries of what is proven and can't be applied
 LEASE = timedelta(minutes=2)  # longer than asking takes; whoever took a row and is gone leaves it to others
 
 
@@ -33,7 +34,7 @@ def keep(
     of = {
         "agency_id": agency_id,
         "provider": provider,
-        "digest": hashlib.sha256(told.encode() + b"\n" + raw).digest(),
+        "digest": _digest(raw, headers),
     }
     new = tx.run(
         """
@@ -58,6 +59,29 @@ def keep(
             **of,
         )
     )
+
+
+def set_aside(tx: Tx, agency_id: str, provider: str, raw: bytes, headers: Mapping[str, str], reason: str) -> bool:
+    """Keep a webhook that is proven and can't be read or applied, to be tried again. False: there are too many."""
+    if not keep(tx, agency_id, provider, raw, headers):
+        return False
+    tx.run(
+        """
+        UPDATE unproven_webhooks SET ask_at = :ask_at, reason = :reason
+        WHERE agency_id = :agency_id AND provider = :provider AND digest = :digest AND reason IS NULL
+        """,
+        agency_id=agency_id,
+        provider=provider,
+        digest=_digest(raw, headers),
+        reason=reason,
+        ask_at=tx.as_of + UNREADABLE_WAIT,
+    )
+    return True
+
+
+def _digest(raw: bytes, headers: Mapping[str, str]) -> bytes:
+    """The same delivery has the same one."""
+    return hashlib.sha256(json.dumps(dict(headers), sort_keys=True).encode() + b"\n" + raw).digest()
 
 
 def take(tx: Tx, most: int, each: int, busy: Mapping[tuple[str, str], int] | None = None) -> list[Unproven]:

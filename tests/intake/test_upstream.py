@@ -67,6 +67,29 @@ def names(store: Store) -> list[tuple[str, str, str]]:
         return [tuple(row) for row in tx.rows("SELECT agency_id, client_id, name FROM clients ORDER BY 1, 2")]
 
 
+@pytest.mark.parametrize("prefix", ["cloudEvents:", "cloudEvents_"])
+def test_binary_mode_is_understood(url: str, store: Store, prefix: str) -> None:
+    """The attributes in headers, the data in the body; data that can't be read keep the id and the source."""
+    whole = json.loads(agency())
+    data = json.dumps(whole.pop("data")).encode()
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        for id_, body in (("good", data), ("bad", b"not json"), ("batch", b"[]")):
+            headers = {prefix + name: value for name, value in {**whole, "id": id_}.items()}
+            properties = pika.BasicProperties(content_type="application/json", headers=headers)
+            connection.channel().basic_publish(CHANGES_EXCHANGE, "any", body, properties)
+    consumer, stop = ChangesConsumer([url], "test"), threading.Event()
+    taken: list[Delivery] = []
+    while len(taken) < 3:
+        taken += consumer.take(stop)
+    consumer.close()
+    receive_batch(store, [each.body for each in taken])
+
+    with store.transaction() as tx:
+        rows = tx.rows("SELECT id, source, state, field FROM inbox ORDER BY id")
+    rejected = [("bad", "/portal", "rejected", "data"), ("batch", "/portal", "rejected", "data")]
+    assert [tuple(row) for row in rows] == [*rejected, ("good", "/portal", "applied", None)]
+
+
 def test_one_message_that_breaks_the_transaction_stops_no_other(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The batch is taken apart: the broken one is kept as rejected, the others are applied."""
     from workers.intake import apply_facts, kinds

@@ -95,6 +95,19 @@ def office(store: Store, clock: FixedClock, diary: Diary) -> Iterator[Office]:
     assert violations(store) == []
 
 
+def test_a_process_that_is_to_end_begins_no_further_mail(office: Office) -> None:
+    """What was sent is recorded; the rest is sent by whoever comes next, once."""
+    office.write("a", "b", "c")
+    office.runtime = office.runtime._replace(stopping=lambda: bool(office.post.sent))
+    office.send()
+    assert [office.row(name, "state")[0] for name in "abc"] == ["sent", "due", "due"]
+    office.runtime = office.runtime._replace(stopping=lambda: False)
+    office.clock.at += timedelta(minutes=5)
+    office.send()
+    assert [office.row(name, "state, tries") for name in "abc"] == [("sent", 1)] * 3
+    assert len(office.post.sent) == 3
+
+
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_what_became_of_a_try_is_recorded_with_its_words(office: Office, trouble: Trouble) -> None:
     office.write("a")

@@ -156,17 +156,25 @@ def unreadable_events(shop: Shop) -> Iterator[bytes]:
     yield b"[" * 100_000
 
 
-def test_a_signed_webhook_that_cannot_be_read_is_refused_not_put_off(shop: Shop) -> None:
-    """A 503 would have it sent again for days."""
+def test_a_signed_webhook_that_cannot_be_read_is_kept_and_tried_again(shop: Shop) -> None:
+    """It has no effect, and is counted apart from forgery; a 503 or 400 would have it sent again for days."""
     shop.open("")
     assert isinstance(shop.provider, StripeLike)
-    for raw in unreadable_events(shop):
+    events = list(unreadable_events(shop))
+    for raw in events:
         answer = shop.post(raw, shop.provider.signed(raw, shop.clock.at.timestamp()))
-        assert (answer.status_code, answer.json()) == (400, {"outcome": "unreadable"}), raw[:200]
+        assert (answer.status_code, answer.json()) == (200, {"outcome": "kept"}), raw[:200]
+    assert shop.told == [("stripe", "unreadable")] * len(events)
+    kept = "SELECT count(*) FROM unproven_webhooks WHERE reason LIKE 'unreadable: %' AND ask_at = :at"
+    assert shop.diary.ask(kept, at=shop.clock.at + timedelta(hours=6)) == [(len(events),)]
     assert shop.diary.ask("SELECT count(*) FROM inbox WHERE source LIKE '/webhooks/%'") == [(0,)]
+    shop.clock.at += timedelta(hours=6)
+    prove_due(shop.doors.events, lambda *outcome: shop.told.append(outcome))
+    assert shop.told == [("stripe", "unreadable")] * 2 * len(events)
+    assert shop.diary.ask(kept, at=shop.clock.at + timedelta(hours=6)) == [(len(events),)]
 
 
-def test_a_signed_webhook_that_breaks_what_applies_it_is_refused_too(
+def test_a_signed_webhook_that_breaks_what_applies_it_is_applied_once_that_is_mended(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def breaks(*_: Any) -> None:
@@ -175,7 +183,12 @@ def test_a_signed_webhook_that_breaks_what_applies_it_is_refused_too(
     shop.open("")
     monkeypatch.setattr("workers.webhooks.receive_event.apply", breaks)
     answer = shop.hook("payment_intent.succeeded", {"object": "payment_intent", "id": "pi_1", "metadata": {}})
-    assert (answer.status_code, answer.json()) == (400, {"outcome": "unreadable"})
+    assert (answer.status_code, answer.json()) == (200, {"outcome": "kept"})
+    monkeypatch.undo()
+    shop.clock.at += timedelta(hours=6)
+    prove_due(shop.doors.events, lambda *outcome: shop.told.append(outcome))
+    assert shop.told == [("stripe", "unreadable"), ("stripe", "applied")]
+    assert shop.diary.ask("SELECT count(*) FROM unproven_webhooks") == [(0,)]
 
 
 def test_a_silent_paypal_and_forged_webhooks_hold_nobody_else_up(shop: Shop) -> None:

@@ -18,7 +18,10 @@ def prepare(process: WorkerProcess) -> None:
     def count(outcome: str) -> None:
         metrics.MAILS.labels(outcome).inc()
 
-    declare(process.broker, Runtime(process.store, sender, settings.lease, count, pay_url=pay_url))
+    runtime = Runtime(
+        process.store, sender, settings.lease, count, pay_url=pay_url, stopping=process.alongside.stopping
+    )
+    declare(process.broker, runtime)
 
 
 def boot() -> None:

@@ -42,6 +42,8 @@ class Runtime(NamedTuple):
     monotonic: Callable[[], float] = monotonic
     # The address where a client pays an invoice; None: mails have no such address.
     pay_url: Callable[[str, str], str] | None = None
+    # Whether the process was told to end: then no further mail begins.
+    stopping: Callable[[], bool] = lambda: False
 
 
 def send_notices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again: bool = False) -> None:
@@ -55,7 +57,7 @@ def send_notices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again:
     until = runtime.monotonic() + runtime.lease.total_seconds() / 4
     claimed, agency = _claim(runtime, agency_id, ids)
     for position, notice in enumerate(claimed):
-        if runtime.monotonic() > until:
+        if runtime.monotonic() > until or runtime.stopping():
             _leave(runtime, agency_id, claimed[position:], "its turn did not come in time", SOON)
             return
         unsent = _send(runtime, agency_id, notice, agency)

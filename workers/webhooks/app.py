@@ -34,7 +34,7 @@ ANSWERS: Mapping[str, tuple[int, str]] = {
     "kept": (200, "kept"),
     "bad_signature": REFUSED,
     "unconfigured": REFUSED,
-    "unreadable": (400, "unreadable"),
+    "unreadable": (200, "kept"),
     "too_large": (413, "too_large"),
     "incomplete": (408, "incomplete"),
     "full": (503, "busy"),

@@ -14,19 +14,18 @@ import structlog
 
 from shared.error_words import safe_words
 from shared.gateways.paypal_events import PAST_MAX
-from shared.gateways.port import BadSignatureError, OnlineGateway, ProviderEvent
+from shared.gateways.port import BadSignatureError, OnlineGateway, ProviderEvent, UnreadableError
 from shared.store import unproven
 from shared.store.errors import is_data_error
 from shared.store.unproven import Unproven
 from workers.webhooks import receive_event
-from workers.webhooks.receive_event import Runtime
+from workers.webhooks.receive_event import UNREADABLE, Runtime
 
 THREADS = 6
 OF_AN_AGENCY = 2
 PAUSE_SECONDS = 1.0  # another process may have kept one, and one may be due again
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(minutes=15)
-UNREADABLE = "unreadable: "  # proven, and could not be applied
-UNREADABLE_WAIT, UNREADABLE_MAX = timedelta(hours=6), timedelta(days=30)
+UNREADABLE_MAX = timedelta(days=30)
 Outcome = Literal["applied", "repeated", "bad_signature", "unreadable", "unproven", "given_up"]
 log = structlog.get_logger()
 
@@ -120,6 +119,8 @@ def _asked(runtime: Runtime, row: Unproven) -> ProviderEvent | str | None:
         return gateway if isinstance(gateway, str) else "the webhook's secret is missing"
     try:
         return cast("OnlineGateway", gateway).parse_webhook(row.raw, row.headers, secret, row.received_at)
+    except UnreadableError as unread:
+        return UNREADABLE + str(unread)
     except BadSignatureError as refused:
         log.warning("webhook.refused", provider=row.provider, agency_id=row.agency_id, reason=str(refused))
         return None
@@ -139,6 +140,6 @@ def _later(runtime: Runtime, row: Unproven, reason: str) -> Outcome:
             unproven.drop(tx, row)
             return "given_up"
         wait = min(FIRST_WAIT * 2 ** min(row.tries - 1, 10), LONGEST_WAIT)
-        unproven.again(tx, row, tx.as_of + (UNREADABLE_WAIT if unreadable else wait), reason)
+        unproven.again(tx, row, tx.as_of + (unproven.UNREADABLE_WAIT if unreadable else wait), reason)
     log.warning("webhook.unreadable" if unreadable else "webhook.unproven", **of)
     return "unreadable" if unreadable else "unproven"

@@ -36,6 +36,7 @@ Claim = Callable[[bytes, Mapping[str, str], datetime], dict[str, str]]
 # Whose webhooks can't be proven without asking the provider: what they say of their sender is read, and they are kept until
 # it was asked. `prove_events` does that.
 ASKED_LATER: Final[Mapping[str, Claim]] = {"paypal": claimed}
+UNREADABLE: Final = "unreadable: "  # proven, and could not be read or applied: tried again, the cause may be mended
 log = structlog.get_logger()
 
 
@@ -49,19 +50,31 @@ class Runtime(NamedTuple):
 
 def receive_webhook(runtime: Runtime, provider: str, agency_id: str, raw: bytes, headers: Mapping[str, str]) -> Outcome:
     """Keep one webhook, proven and applied or to be proven; returns only after the commit. Raises what the database raises,
-    but not for what would go wrong each time."""
+    but not for what would go wrong each time: what is signed and can't be read or applied is kept and tried again later."""
     try:
         if provider in ASKED_LATER:
             return _keep_unproven(runtime, provider, agency_id, raw, headers)
         return _prove(runtime, provider, agency_id, raw, headers)
+    except UnreadableError as unread:
+        reason = str(unread)
     except BadSignatureError as refused:
-        log.warning("webhook.refused", provider=provider, agency_id=agency_id, reason=str(refused))
-        return "unreadable" if isinstance(refused, UnreadableError) else "bad_signature"
+        return _refused(provider, agency_id, str(refused))
     except Exception as error:
         if not is_data_error(error):
             raise
-        log.error("webhook.unreadable", provider=provider, agency_id=agency_id, reason=safe_words(error))
-        return "unreadable"
+        reason = safe_words(error)
+    if provider in ASKED_LATER:
+        return _refused(provider, agency_id, reason)
+    with runtime.store.transaction() as tx:
+        proof = {name: value for name, value in headers.items() if name.endswith("-signature")}
+        kept = unproven.set_aside(tx, agency_id, provider, raw, proof, UNREADABLE + reason)
+    log.error("webhook.unreadable", provider=provider, agency_id=agency_id, reason=reason, kept=kept)
+    return "unreadable" if kept else "full"
+
+
+def _refused(provider: str, agency_id: str, reason: str) -> Literal["bad_signature"]:
+    log.warning("webhook.refused", provider=provider, agency_id=agency_id, reason=reason)
+    return "bad_signature"
 
 
 def _prove(runtime: Runtime, provider: str, agency_id: str, raw: bytes, headers: Mapping[str, str]) -> Outcome:
