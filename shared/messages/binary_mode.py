@@ -5,6 +5,7 @@ the data's.
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -25,14 +26,23 @@ def structured(body: bytes, headers: Mapping[str, Any] | None, content_type: str
     return msgspec.json.encode({**attributes, "data": _data(body)})
 
 
-def _attributes(headers: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _attributes(headers: Mapping[str, Any]) -> dict[str, str]:
+    found = {}
     for header, value in headers.items():
         prefix = next((each for each in _PREFIXES if header.startswith(each)), None)
-        if prefix is not None and isinstance(value, str | bytes):
-            found[header.removeprefix(prefix)] = value if isinstance(value, str) else value.decode("utf-8", "replace")
+        if prefix is not None:
+            found[header.removeprefix(prefix)] = _text(value)
     found.pop("data", None)
     return found
+
+
+def _text(value: Any) -> str:
+    """An attribute as CloudEvents writes it; AMQP may carry a time as a timestamp, which is in UTC."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
+    return str(value)
 
 
 def _data(body: bytes) -> msgspec.Raw | str:

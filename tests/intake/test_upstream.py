@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import pika
@@ -74,7 +75,8 @@ def test_binary_mode_is_understood(url: str, store: Store, prefix: str) -> None:
     data = json.dumps(whole.pop("data")).encode()
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:
         for id_, body in (("good", data), ("bad", b"not json"), ("batch", b"[]")):
-            headers = {prefix + name: value for name, value in {**whole, "id": id_}.items()}
+            at = datetime.fromisoformat(whole["time"])  # as an AMQP timestamp
+            headers = {prefix + name: value for name, value in {**whole, "id": id_, "time": at}.items()}
             properties = pika.BasicProperties(content_type="application/json", headers=headers)
             connection.channel().basic_publish(CHANGES_EXCHANGE, "any", body, properties)
     consumer, stop = ChangesConsumer([url], "test"), threading.Event()
