@@ -22,7 +22,8 @@ from shared.domain.mailing import Trouble
 
 CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 20.0
-MAIL_SECONDS = 60.0  # for one mail with everything; most of it may be waited after the final dot (RFC 5321, 4.5.3.2.6)
+MAIL_SECONDS = 60.0  # for one mail up to its final dot
+DOT_SECONDS = 600.0  # for the answer to it (RFC 5321, 4.5.3.2.6)
 KEEP_SECONDS = 60.0  # servers end idle connections after five minutes (RFC 5321, 4.5.3.2.7); many do so much earlier
 REST_SECONDS = 60.0  # after a refusal of our account nothing is tried: more wrong logins would only lock it
 PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}
@@ -69,10 +70,19 @@ def account_of(url: str) -> Account:
 
 
 class SmtpSender:
-    """Sends over a connection of the calling thread; safe to share between threads. One mail takes `seconds` at most."""
+    """Sends over a connection of the calling thread; safe to share between threads.
 
-    def __init__(self, account: Account, seconds: float = MAIL_SECONDS, clock: Callable[[], float] = monotonic) -> None:
-        self._account, self._seconds, self._monotonic = account, seconds, clock
+    One mail takes `seconds` at most, and after its final dot `dot_seconds` more.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        seconds: float = MAIL_SECONDS,
+        dot_seconds: float = DOT_SECONDS,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._account, self._seconds, self._dot_seconds, self._monotonic = account, seconds, dot_seconds, clock
         self._own = local()
         self._refused: tuple[float, str] | None = None  # until when nothing is tried, and why
 
@@ -114,7 +124,7 @@ class SmtpSender:
             self._patience(session, until)
             session.send(_DOT.sub(b"..", message) + b".\r\n")
         with _or("in_doubt"):
-            self._patience(session, until, longest=self._seconds)
+            self._patience(session, self._monotonic() + self._dot_seconds, longest=self._dot_seconds)
             code, words = session.getreply()
         if not 200 <= code < 600:
             raise UnsentError("in_doubt", _SAYS["in_doubt"].format("its answer was none"))

@@ -94,6 +94,22 @@ def claim(tx: Tx, agency_id: str, keys: Sequence[str], lease: timedelta) -> list
     return sorted((Notice._make(row) for row in rows), key=_turn)
 
 
+def hold(tx: Tx, agency_id: str, key: str, until: datetime) -> bool:
+    """Lengthen the lease of a claimed notice. False: the lease was over, or the notice is settled."""
+    return bool(
+        tx.run(
+            """
+            UPDATE notices SET lease_until = :until, wake_at = :until
+            WHERE agency_id = :agency_id AND key = :key AND state = 'due' AND lease_until > :as_of
+            """,
+            agency_id=agency_id,
+            key=key,
+            until=until,
+            as_of=tx.as_of,
+        )
+    )
+
+
 def _turn(notice: Notice) -> tuple[bool, datetime, str]:
     return (notice.tried_at is not None, notice.tried_at or notice.created_at, notice.key)
 

@@ -1,7 +1,7 @@
 """The process of the notices pool."""
 
 from shared.documents.delivery import sender_of
-from shared.documents.smtp import MAIL_SECONDS
+from shared.documents.smtp import DOT_SECONDS, MAIL_SECONDS, SmtpSender
 from shared.pay_urls import PayUrls
 from shared.telemetry import metrics
 from workers.boot import WorkerProcess, begin
@@ -12,14 +12,22 @@ from workers.notices.send_notices import Runtime
 def prepare(process: WorkerProcess) -> None:
     """Wire the pool on its process, with the mail server that the settings name."""
     settings = process.settings
-    sender = sender_of(settings.mail_url, min(settings.lease.total_seconds() / 2, MAIL_SECONDS))
+    seconds = min(settings.lease.total_seconds() / 2, MAIL_SECONDS)
+    sender = sender_of(settings.mail_url, seconds)
+    longest = seconds + DOT_SECONDS if isinstance(sender, SmtpSender) else 0.0
     pay_url = PayUrls(settings.public_url, settings.link_secret).of if settings.public_url else None
 
     def count(outcome: str) -> None:
         metrics.MAILS.labels(outcome).inc()
 
     runtime = Runtime(
-        process.store, sender, settings.lease, count, pay_url=pay_url, stopping=process.alongside.stopping
+        process.store,
+        sender,
+        settings.lease,
+        count,
+        pay_url=pay_url,
+        mail_seconds=longest,
+        stopping=process.alongside.stopping,
     )
     declare(process.broker, runtime)
 

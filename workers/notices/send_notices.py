@@ -27,6 +27,7 @@ from shared.store.transaction import Store, Tx
 
 LEASE = timedelta(minutes=2)
 SOON = timedelta(minutes=1)
+MARGIN = timedelta(minutes=1)  # for recording it
 log = structlog.get_logger()
 
 
@@ -42,6 +43,8 @@ class Runtime(NamedTuple):
     monotonic: Callable[[], float] = monotonic
     # The address where a client pays an invoice; None: mails have no such address.
     pay_url: Callable[[str, str], str] | None = None
+    # How long one mail may take; beyond half of the lease it gets a lease of its own before it goes out.
+    mail_seconds: float = 0.0
     # Whether the process was told to end: then no further mail begins.
     stopping: Callable[[], bool] = lambda: False
 
@@ -54,17 +57,27 @@ def send_notices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again:
     would outlast the lease.
     """
     del again
-    until = runtime.monotonic() + runtime.lease.total_seconds() / 4
+    began = runtime.monotonic()
     claimed, agency = _claim(runtime, agency_id, ids)
     for position, notice in enumerate(claimed):
-        if runtime.monotonic() > until or runtime.stopping():
-            _leave(runtime, agency_id, claimed[position:], "its turn did not come in time", SOON)
+        if runtime.monotonic() > began + runtime.lease.total_seconds() / 4 or runtime.stopping():
+            _leave(runtime, agency_id, claimed[position:], "its turn did not come in time", SOON, began)
             return
+        if not _hold(runtime, agency_id, notice):
+            continue
         unsent = _send(runtime, agency_id, notice, agency)
         wait = PATIENCE[unsent.trouble].others if unsent is not None and not unsent.alone else None
         if unsent is not None and wait is not None:
-            _leave(runtime, agency_id, claimed[position + unsent.tried :], f"not tried: {unsent}", wait)
+            _leave(runtime, agency_id, claimed[position + unsent.tried :], f"not tried: {unsent}", wait, began)
             return
+
+
+def _hold(runtime: Runtime, agency_id: str, notice: Notice) -> bool:
+    """Keep others from this mail for as long as it may take. False: somebody else has it."""
+    if runtime.mail_seconds * 2 <= runtime.lease.total_seconds():
+        return True
+    with runtime.store.transaction() as tx:
+        return notices.hold(tx, agency_id, notice.key, tx.as_of + timedelta(seconds=runtime.mail_seconds) + MARGIN)
 
 
 def _claim(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> tuple[list[Notice], Agency | None]:
@@ -168,9 +181,14 @@ def _context(runtime: Runtime, agency_id: str, notice: Notice) -> Mapping[str, A
     return {**context, "pay_url": runtime.pay_url(agency_id, notice.invoice_id)}
 
 
-def _leave(runtime: Runtime, agency_id: str, left: Sequence[Notice], reason: str, wait: timedelta) -> None:
-    """Those whose turn did not come: later again. Nothing was tried, so nothing counts against them."""
-    if not left:
+def _leave(
+    runtime: Runtime, agency_id: str, left: Sequence[Notice], reason: str, wait: timedelta, began: float
+) -> None:
+    """Those whose turn did not come: later again. Nothing was tried, so nothing counts against them.
+
+    Once the lease is over they may be another worker's, and are left alone.
+    """
+    if not left or runtime.monotonic() > began + runtime.lease.total_seconds() / 2:
         return
     with runtime.store.transaction() as tx:
         at = tx.as_of + wait
