@@ -6,6 +6,7 @@ from threading import Event
 import structlog
 
 from shared.broker.backoff import Backoff
+from shared.broker.errors import BrokerError
 from shared.error_words import safe_words
 from shared.store.errors import is_connection_error
 
@@ -24,8 +25,9 @@ def loop(
 
     `wait(seconds)` returns early when there is work. `on_step` hears if a step went well.
 
-    A step that fails is tried again after waits that grow: every row is still there, and due. An outage of the database or
-    the broker is told when it begins and when it ends, not each second; anything else with its traceback.
+    A step that fails is tried again after waits that grow: every row is still there, and due. Without a broker it is tried each
+    second, which costs nothing, for the connection has waits of its own. An outage of the database or the broker is told
+    when it begins and when it ends, not each second; anything else with its traceback.
     """
     backoff = Backoff()
     outage: str | None = None
@@ -42,7 +44,10 @@ def loop(
         except Exception as error:  # noqa: BLE001 - whatever a step met, the next one may not
             on_step(False)
             outage = _tell(name, error, outage)
-            backoff.wait(stop)
+            if isinstance(error, BrokerError):
+                stop.wait(STEP_SECONDS)
+            else:
+                backoff.wait(stop)
 
 
 def _tell(name: str, error: Exception, outage: str | None) -> str:

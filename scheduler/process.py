@@ -77,23 +77,27 @@ def run(settings: Settings, stop: Event) -> None:
         process.close()
         return
     publisher = Publisher(settings.broker_urls, process.name, "scheduler")
+    # A consumer's queue that never confirms ends the connection it is published on: not the one that work goes out by.
+    events = Publisher(settings.broker_urls, f"{process.name} events", "scheduler")
     listener = Listener(settings.database_url)
     publisher.start()
+    events.start()
     try:
-        _loops(process, publisher, listener, stop)
+        _loops(process, publisher, events, listener, stop)
     finally:
         log.info("process.ended")
         listener.close()
+        events.close()
         publisher.close()
         process.close()
 
 
-def _loops(process: Process, publisher: Publisher, listener: Listener, stop: Event) -> None:
+def _loops(process: Process, publisher: Publisher, events: Publisher, listener: Listener, stop: Event) -> None:
     store = process.store
     scheduler = Scheduler(
         store, CountingBell(publisher), lambda: publisher.load(CHANGES_QUEUE)[0], process.settings.lease, stop
     )
-    exchange = RabbitExchange(publisher, metrics.EVENTS_UNROUTED.inc)
+    exchange = RabbitExchange(events, metrics.EVENTS_UNROUTED.inc)
     exporter = Exporter(store.unwatched())  # figures are counted whatever the clock says
     Truth(DESCRIBED, exporter.samples).register()
     pulse = Pulse("tick", "relay", silent=SILENT_TIMEOUTS * process.settings.statement_timeout.total_seconds())

@@ -23,17 +23,19 @@ from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer, _RabbitmqMessage
 from dramatiq.errors import ConnectionClosed
 from dramatiq.logging import get_logger
-from pika.exceptions import AMQPChannelError, AMQPConnectionError, ConnectionWrongStateError
+from pika.exceptions import AMQPChannelError, AMQPConnectionError, AMQPError, ConnectionWrongStateError
 
 from shared.broker.address import parameters
 from shared.broker.answering import answered_within
 from shared.broker.backoff import Backoff
+from shared.broker.check import explain
 from shared.broker.names import queue_of
 from shared.broker.topology import PREFETCH, declare
 from shared.broker.wire import UnreadError, read
 from shared.messages.work import Pool
 
 IDLE_SECONDS = 20.0
+LONGEST_SECONDS = 3.0  # between two tries to connect; dramatiq's 3 s come on top
 ANSWER_SECONDS = 3.0
 log = structlog.get_logger()
 
@@ -52,9 +54,11 @@ class PoolBroker(RabbitmqBroker):
     ) -> None:
         super().__init__(confirm_delivery=True, url=list(urls), middleware=list(middleware))
         self.parameters = parameters(urls, name)
+        self.urls = tuple(urls)
         self.pool = pool
         self.on_dropped = on_dropped
-        self._backoff = Backoff()
+        self._backoff = Backoff(longest=LONGEST_SECONDS)
+        self._outage: str | None = None
         self._consumer: PoolConsumer | None = None
 
     def held(self) -> int:
@@ -78,14 +82,20 @@ class PoolBroker(RabbitmqBroker):
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         """A consumer, with the prefetch of its pool whatever is asked. Raises ConnectionClosed, after a wait that grows.
 
-        dramatiq's own pause of 3 s before the next try comes on top.
+        dramatiq's own pause of 3 s before the next try comes on top. An outage is told when it begins and when it ends.
         """
         del prefetch
         try:
             consumer = self.consumer_class(self, queue_name, PREFETCH[self.pool], timeout)
-        except ConnectionClosed:
+        except ConnectionClosed as error:
+            if self._outage is None:
+                self._outage = explain(error.__context__ or error, self.urls[0])
+                log.warning("pool.disconnected", pool=self.pool, reason=self._outage)
             time.sleep(self._backoff.next())
             raise
+        if self._outage is not None:
+            log.warning("pool.recovered", pool=self.pool, after=self._outage)
+            self._outage = None
         self._backoff.reset()
         self._consumer = consumer
         return consumer
@@ -97,6 +107,12 @@ class PoolBroker(RabbitmqBroker):
     def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
         """Refuses: only the scheduler publishes. Raises RuntimeError."""
         raise RuntimeError(f"a pool publishes nothing, but was told to send {message.actor_name} (delay {delay})")
+
+
+class PoolMessage(_RabbitmqMessage):
+    """A message, and the consumer on whose connection it came."""
+
+    consumer: "PoolConsumer | None" = None
 
 
 class PoolConsumer(_RabbitmqConsumer):
@@ -140,12 +156,14 @@ class PoolConsumer(_RabbitmqConsumer):
         if method is None:
             return None
         try:
-            message = _RabbitmqMessage(method.redelivered, method.delivery_tag, read(body, self.broker.pool))
+            work = read(body, self.broker.pool)
+            message = PoolMessage(method.redelivered, method.delivery_tag, work)  # type: ignore[no-untyped-call]
         except UnreadError as unread:
             log.error("message.dropped", pool=self.broker.pool, why=unread.why, reason=str(unread))
             self.broker.on_dropped(unread.why)
             self._nack(method.delivery_tag)
             return None
+        message.consumer = self
         self.known_tags.add(method.delivery_tag)
         return message
 
@@ -153,14 +171,22 @@ class PoolConsumer(_RabbitmqConsumer):
         """None if the broker answers about this queue within a moment, else why not. For any other thread."""
         answer: Future[None] = Future()
 
-        def ask() -> None:
-            answer.set_result(self.channel.queue_declare(self.queue_name, passive=True) and None)
+        def ask() -> None:  # on the consumer's thread, which must not wait for ever
+            try:
+                with answered_within(self.connection):
+                    self.channel.queue_declare(self.queue_name, passive=True)
+            except Exception as error:
+                answer.set_exception(error)
+                raise
+            answer.set_result(None)
 
         try:
             self.connection.add_callback_threadsafe(ask)
             return answer.result(ANSWER_SECONDS)
         except ConnectionWrongStateError:
             return "the connection is gone; another one is on its way"
+        except AMQPError as error:
+            return f"the broker refuses {self.queue_name}: {explain(error, self.broker.urls[0])}"
         except FutureTimeout:
             return f"no answer within {ANSWER_SECONDS:g} s"
 
@@ -174,9 +200,15 @@ class PoolConsumer(_RabbitmqConsumer):
             self.iterator = chain([next(deliveries)], deliveries)
         self._busy_at = time.monotonic()
 
+    def ack(self, message: MessageProxy) -> None:
+        """Acknowledge a message of this connection. One of an earlier one comes again: its tag may be another's by now."""
+        if getattr(message, "consumer", None) is self:
+            with contextlib.suppress(ConnectionClosed):
+                super().ack(message)  # type: ignore[no-untyped-call]
+
     def nack(self, message: MessageProxy) -> None:
         """What dramatiq would reject is acknowledged: its rows ring again."""
-        self.ack(message)  # type: ignore[no-untyped-call]
+        self.ack(message)
 
     def _nack(self, tag: int) -> None:
         self.connection.add_callback_threadsafe(partial(self.channel.basic_ack, tag))

@@ -25,6 +25,7 @@ from shared.broker.topology import Role
 
 WINDOW = 500  # messages without a confirm; more gain little and cost memory
 CONNECTING_SECONDS = 10.0
+LONGEST_SECONDS = 5.0  # between two tries to connect
 ANSWER_SECONDS = 5.0
 log = structlog.get_logger()
 
@@ -86,6 +87,8 @@ class Publisher:
             self._await_ready()
             batch = Batch(messages, self._window)
             self._batch = batch
+            if not self._ready.is_set():  # lost just before: nobody has heard of this batch
+                batch.fail(self._reason)
             silent = False
             try:
                 self._threadsafe(self._pump)
@@ -152,7 +155,7 @@ class Publisher:
     # Everything below runs in the publisher's own thread.
 
     def _run(self) -> None:
-        backoff = Backoff()
+        backoff = Backoff(longest=LONGEST_SECONDS)
         while not self._stop.is_set():
             self._settled.clear()
             url = self._urls[self._turn % len(self._urls)]

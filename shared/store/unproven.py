@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from shared.store.transaction import Tx
 
-KEPT_MAX = 1000  # of one agency and provider at a time: whoever forges webhooks fills no disk
+# Of one agency and provider at a time, those that can't be read apart from the others: whoever forges webhooks fills no disk.
+KEPT_MAX = 1000
+_UNBOUNDED = 2**31 - 1
 UNREADABLE_WAIT = timedelta(hours=6)  # between two tries of what is proven and can't be applied
 LEASE = timedelta(minutes=2)  # longer than asking takes; whoever took a row and is gone leaves it to others
 
@@ -41,7 +43,7 @@ def keep(
         INSERT INTO unproven_webhooks (agency_id, provider, digest, raw, headers, received_at, ask_at)
         SELECT :agency_id, :provider, :digest, :raw, CAST(:headers AS jsonb), :as_of, :as_of
         WHERE (SELECT count(*) FROM unproven_webhooks
-               WHERE agency_id = :agency_id AND provider = :provider) < :most
+               WHERE agency_id = :agency_id AND provider = :provider AND (reason LIKE 'unreadable: %') IS NOT TRUE) < :most
         ON CONFLICT DO NOTHING
         """,
         **of,
@@ -61,22 +63,33 @@ def keep(
     )
 
 
-def set_aside(tx: Tx, agency_id: str, provider: str, raw: bytes, headers: Mapping[str, str], reason: str) -> bool:
-    """Keep a webhook that is proven and can't be read or applied, to be tried again. False: there are too many."""
-    if not keep(tx, agency_id, provider, raw, headers):
-        return False
+def set_aside(tx: Tx, agency_id: str, provider: str, raw: bytes, headers: Mapping[str, str], reason: str) -> int:
+    """Keep a webhook that is proven and can't be read or applied, to be tried again.
+
+    Of those that are kept for that reason the oldest make way; returns how many did.
+    """
+    keep(tx, agency_id, provider, raw, headers, most=_UNBOUNDED)
+    of = {"agency_id": agency_id, "provider": provider}
     tx.run(
         """
         UPDATE unproven_webhooks SET ask_at = :ask_at, reason = :reason
         WHERE agency_id = :agency_id AND provider = :provider AND digest = :digest AND reason IS NULL
         """,
-        agency_id=agency_id,
-        provider=provider,
+        **of,
         digest=_digest(raw, headers),
         reason=reason,
         ask_at=tx.as_of + UNREADABLE_WAIT,
     )
-    return True
+    return tx.run(
+        """
+        DELETE FROM unproven_webhooks WHERE unproven_id IN (
+            SELECT unproven_id FROM unproven_webhooks
+            WHERE agency_id = :agency_id AND provider = :provider AND reason LIKE 'unreadable: %'
+            ORDER BY unproven_id DESC OFFSET :most)
+        """,
+        **of,
+        most=KEPT_MAX,
+    )
 
 
 def _digest(raw: bytes, headers: Mapping[str, str]) -> bytes:
@@ -85,7 +98,8 @@ def _digest(raw: bytes, headers: Mapping[str, str]) -> bytes:
 
 
 def take(tx: Tx, most: int, each: int, busy: Mapping[tuple[str, str], int] | None = None) -> list[Unproven]:
-    """Rows to ask about now, longest due first, `each` of one agency and provider less what is `busy` there already; leased."""
+    """Rows to ask about now, leased: the longest due of each agency and provider, then their next ones, so that many of one
+    hold up none of another; `each` of one at most, less what is `busy` there already."""
     taken = list((busy or {}).items())
     rows = tx.rows(
         """
@@ -97,7 +111,7 @@ def take(tx: Tx, most: int, each: int, busy: Mapping[tuple[str, str], int] | Non
                 LEFT JOIN unnest(CAST(:agencies AS text[]), CAST(:providers AS text[]), CAST(:numbers AS integer[]))
                           AS b(agency_id, provider, busy) USING (agency_id, provider)
                 WHERE u.ask_at <= :as_of
-            ) AS d WHERE d.place <= :each ORDER BY d.ask_at, d.unproven_id LIMIT :most
+            ) AS d WHERE d.place <= :each ORDER BY d.place, d.ask_at, d.unproven_id LIMIT :most
         ), mine AS (
             SELECT u.unproven_id FROM unproven_webhooks AS u JOIN due USING (unproven_id)
             WHERE u.ask_at <= :as_of FOR NO KEY UPDATE OF u SKIP LOCKED

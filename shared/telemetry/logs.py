@@ -57,6 +57,7 @@ def configure(process: str, level: str = "info", stream: TextIO | None = None) -
     )
     handler = logging.StreamHandler(output)
     handler.setFormatter(renderer)
+    handler.addFilter(_is_news)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -64,6 +65,11 @@ def configure(process: str, level: str = "info", stream: TextIO | None = None) -
         logging.getLogger(name).setLevel(least)
     sys.excepthook = _uncaught
     threading.excepthook = lambda told: _uncaught(told.exc_type, told.exc_value, told.exc_traceback)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """False for what dramatiq says at each try to connect: a pool says once that it is disconnected, and that it is back."""
+    return not (record.name.startswith("dramatiq") and "connection error" in record.getMessage())
 
 
 def _uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:

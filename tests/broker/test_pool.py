@@ -1,6 +1,5 @@
 """A pool's broker: every message is acknowledged, whatever became of it; its queue and connection come back by themselves."""
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,17 +9,20 @@ from pathlib import Path
 import dramatiq
 import pika
 import pytest
+from dramatiq.errors import ConnectionClosed
+from structlog.testing import capture_logs
 
 from ops.cluster.waiting import until
-from shared.broker.names import actor_of, message_of, queue_of
-from shared.broker.pool import PoolBroker
+from shared.broker.address import parameters
+from shared.broker.names import actor_of, queue_of
+from shared.broker.pool import LONGEST_SECONDS, PoolBroker, PoolConsumer, PoolMessage
 from shared.broker.private import PrivateRabbitmq
 from shared.broker.running import Alongside, Running
 from shared.broker.stalling import Stalling
 from shared.broker.topology import PREFETCH
 from shared.broker.watching import Watching
-from shared.broker.wire import UnreadError, read
-from shared.messages import Due
+from shared.broker.wire import read
+from tests.broker.sent import ring, with_changes
 
 QUEUE = queue_of("orders")
 LEASE = timedelta(minutes=2)
@@ -63,10 +65,6 @@ def send(url: str, *bodies: bytes) -> None:
         channel.confirm_delivery()
         for body in bodies:
             channel.basic_publish("", QUEUE, body, mandatory=True)
-
-
-def ring(agency_id: str, *ids: str) -> bytes:
-    return message_of(Due("orders", agency_id, list(ids))).encode()
 
 
 def waits(url: str) -> int:
@@ -123,59 +121,6 @@ def test_what_cant_be_read_is_counted_and_acknowledged(pool: Pool, broker_url: s
     pool.broker.close()
     until(lambda: not consumed(broker_url))
     assert waits(broker_url) == 0
-
-
-def with_changes(**changes: object) -> bytes:
-    """A message as we send it, with some of its fields changed."""
-    return json.dumps(json.loads(ring("a", "s1")) | changes).encode()
-
-
-KWARGS = {"agency_id": "a", "ids": ["s1"], "again": False}
-# Every name by which dramatiq 2.2 reads something from a message: its worker, its composition, and each middleware it ships.
-OPTIONS = (
-    *("eta", "delay", "broker_priority", "throws", "retries", "max_retries", "min_backoff", "max_backoff"),
-    *("requeue_timestamp", "traceback", "on_retry_exhausted", "max_age", "time_limit", "notify_shutdown"),
-    *("on_success", "on_failure", "pipe_target", "pipe_ignore", "group_completion_uuid", "group_completion_callbacks"),
-    *("store_results", "result_ttl", "redelivered", "no_such_option"),
-)
-
-
-@pytest.mark.parametrize(
-    ("what", "why"),
-    [
-        *((with_changes(options={option: 9_999_999_999_999}), "unexpected") for option in OPTIONS),
-        (with_changes(queue_name="duecycle.charges.v1"), "unexpected"),
-        (with_changes(args=["a"]), "unexpected"),
-        (with_changes(kwargs={**KWARGS, "amount_minor": 1}), "unexpected"),
-        (with_changes(kwargs={**KWARGS, "ids": []}), "unexpected"),
-        (with_changes(kwargs={**KWARGS, "ids": ["s"] * 501}), "unexpected"),
-        (with_changes(kwargs={**KWARGS, "ids": [1]}), "unexpected"),
-        (with_changes(kwargs={"agency_id": "a"}), "unexpected"),
-        (with_changes(priority=0), "unexpected"),
-        (with_changes(message_id="x" * 65), "unexpected"),
-        (with_changes(actor_name="charges.work"), "unknown_actor"),
-        (b"[]", "undecodable"),
-        (b"[" * 100_000, "undecodable"),
-        (ring("a", "x" * 1_048_576), "unexpected"),
-    ],
-    ids=lambda value: str(value)[:60],
-)
-def test_a_message_says_what_we_send_and_nothing_else(what: bytes, why: str) -> None:
-    with pytest.raises(UnreadError) as refused:
-        read(what, "orders")
-    assert refused.value.why == why
-
-
-def test_what_we_send_is_read_as_it_was_meant() -> None:
-    due = Due("orders", "a", ["s"] * 500, again=True)
-
-    found = read(message_of(due).encode(), "orders")
-
-    assert (found.kwargs, found.args, found.options) == (
-        {"agency_id": "a", "ids": due.ids, "again": True},
-        (),
-        {},
-    )
 
 
 def test_messages_that_dramatiq_would_put_off_for_ever_hold_nobody_up(pool: Pool, broker_url: str) -> None:
@@ -254,9 +199,35 @@ def test_a_process_holds_no_more_than_its_prefetch(pool: Pool, broker_url: str, 
 def test_a_pool_publishes_nothing_and_consumes_no_other_queue(pool: Pool) -> None:
     """Only the scheduler publishes; retries and delays would need a publisher here."""
     with pytest.raises(RuntimeError, match="publishes nothing"):
-        pool.broker.enqueue(message_of(Due("orders", "a", ["s1"])))
+        pool.broker.enqueue(read(ring("a", "s1"), "orders"))
     with pytest.raises(ValueError, match="alone"):
         pool.broker.declare_queue("default")
+
+
+def test_an_outage_is_told_when_it_begins_and_when_it_ends(broker_url: str) -> None:
+    """Not at each try; and every try is within a few seconds of the one before."""
+    broker = PoolBroker(["amqp://127.0.0.1:1"], "orders", name="test")
+    with capture_logs() as lines:
+        for _ in range(2):
+            with pytest.raises(ConnectionClosed):
+                broker.consume(QUEUE)
+        broker.parameters = parameters([broker_url], "test")
+        broker.consume(QUEUE).close()
+    assert [line["event"] for line in lines] == ["pool.disconnected", "pool.recovered"]
+    assert "nobody listens at amqp://127.0.0.1:1" in lines[0]["reason"]
+    assert LONGEST_SECONDS <= 3
+
+
+def test_a_message_of_an_earlier_connection_acknowledges_no_message_of_this_one(pool: Pool, broker_url: str) -> None:
+    """Tags begin at 1 again: that of an old message may be a new one's."""
+    old, new = (PoolConsumer(pool.broker, QUEUE, 1, 1000) for _ in range(2))
+    message = PoolMessage(False, 1, read(ring("a", "s1"), "orders"))
+    message.consumer = old
+    new.known_tags.add(1)
+    new.ack(message)
+    assert new.known_tags == {1}
+    old.close()
+    new.close()
 
 
 def test_a_broker_that_dies_and_comes_back_is_consumed_again(open_folder: Path) -> None:

@@ -45,10 +45,10 @@ def test_a_broker_killed_under_load_loses_nothing(
         load.begin(250)
         before = pids(load)
         load.reach(50)
-        paid = load.done()[0]
         node.kill()
         time.sleep(away)
         node.start()
+        paid = load.done()[0]
         until(lambda: load.done()[0] > paid or load.done()[0] == load.subscriptions)
 
         load.finish()

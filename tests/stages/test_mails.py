@@ -274,10 +274,7 @@ def test_mails_whose_turn_did_not_come_in_time_are_left_for_later(office: Office
     office.write("a", "b")
     office.post.does["a@x.example"] = lambda: seconds.__setitem__(0, 31.0)
     send_notices(runtime, "ag", ["n-a", "n-b"])
-    assert office.row("b", "state, outcome, tries, wake_at") == (
-        *("due", None, 0),
-        office.clock.at + timedelta(minutes=1),
-    )
+    assert office.row("b", "state, outcome, tries, wake_at") == ("due", None, 0, office.clock.at)
 
 
 def test_a_claim_that_takes_too_long_is_made_of_a_part(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

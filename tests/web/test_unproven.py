@@ -107,7 +107,9 @@ def test_an_agency_gets_no_more_than_its_share_of_those_who_ask(shop: Shop) -> N
             unproven.keep(tx, "ag", "paypal", b"%d" % number, {})
         unproven.keep(tx, "other", "paypal", b"1", {})
     with shop.diary.store.transaction() as tx:
-        assert [row.agency_id for row in unproven.take(tx, 6, 2)] == ["ag", "ag", "other"]
+        assert [row.agency_id for row in unproven.take(tx, 2, 2)] == ["ag", "other"]  # not the two oldest of one
+    with shop.diary.store.transaction() as tx:
+        assert [row.agency_id for row in unproven.take(tx, 6, 2)] == ["ag", "ag"]
     with shop.diary.store.transaction() as tx:
         assert unproven.take(tx, 6, 2, {("ag", "paypal"): 2}) == []
         assert len(unproven.take(tx, 6, 2, {("ag", "paypal"): 1})) == 1
@@ -172,6 +174,18 @@ def test_a_signed_webhook_that_cannot_be_read_is_kept_and_tried_again(shop: Shop
     prove_due(shop.doors.events, lambda *outcome: shop.told.append(outcome))
     assert shop.told == [("stripe", "unreadable")] * 2 * len(events)
     assert shop.diary.ask(kept, at=shop.clock.at + timedelta(hours=6)) == [(len(events),)]
+
+
+def test_what_cannot_be_read_takes_no_room_from_what_can(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many the oldest make way; nothing is put off with a 503."""
+    monkeypatch.setattr(unproven, "KEPT_MAX", 3)
+    shop.open("")
+    assert isinstance(shop.provider, StripeLike)
+    for raw in list(unreadable_events(shop))[:5]:
+        assert shop.post(raw, shop.provider.signed(raw, shop.clock.at.timestamp())).status_code == 200
+    assert shop.diary.ask("SELECT count(*) FROM unproven_webhooks") == [(3,)]
+    with shop.diary.store.transaction() as tx:
+        assert unproven.keep(tx, "ag", "stripe", b"another", {})
 
 
 def test_a_signed_webhook_that_breaks_what_applies_it_is_applied_once_that_is_mended(

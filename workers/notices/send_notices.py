@@ -61,7 +61,8 @@ def send_notices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again:
     claimed, agency = _claim(runtime, agency_id, ids)
     for position, notice in enumerate(claimed):
         if runtime.monotonic() > began + runtime.lease.total_seconds() / 4 or runtime.stopping():
-            _leave(runtime, agency_id, claimed[position:], "its turn did not come in time", SOON, began)
+            log.info("notices.left", agency_id=agency_id, mails=len(claimed) - position)
+            _leave(runtime, agency_id, claimed[position:], "its turn did not come in time", timedelta(0), began)
             return
         if not _hold(runtime, agency_id, notice):
             continue

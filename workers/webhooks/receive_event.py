@@ -67,9 +67,9 @@ def receive_webhook(runtime: Runtime, provider: str, agency_id: str, raw: bytes,
         return _refused(provider, agency_id, reason)
     with runtime.store.transaction() as tx:
         proof = {name: value for name, value in headers.items() if name.endswith("-signature")}
-        kept = unproven.set_aside(tx, agency_id, provider, raw, proof, UNREADABLE + reason)
-    log.error("webhook.unreadable", provider=provider, agency_id=agency_id, reason=reason, kept=kept)
-    return "unreadable" if kept else "full"
+        given_up = unproven.set_aside(tx, agency_id, provider, raw, proof, UNREADABLE + reason)
+    log.error("webhook.unreadable", provider=provider, agency_id=agency_id, reason=reason, given_up=given_up)
+    return "unreadable"
 
 
 def _refused(provider: str, agency_id: str, reason: str) -> Literal["bad_signature"]:
