@@ -36,6 +36,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("packages_stay_home", "ops/drills/peers.py"): "plays a stranger who declares a queue of his own",
     ("packages_stay_home", "ops/drills/probes.py"): "plays a reader of events with a client of his own",
     ("time_is_a_parameter", "ops/drills/probes.py"): "plays a provider that signs with its own clock",
+    ("packages_stay_home", "ops/servers/postgres.py"): "writes the URL of a database as the store reads it",
     ("one_publisher", "workers/notices/send_notices.py"): "hands a mail to the mail sender; no work message",
 }
 
@@ -63,6 +64,8 @@ PLANTED: list[tuple[Rule, str, str]] = [
     (packages_stay_home, "shared/gateways/stripe.py", "import paypalrestsdk"),
     (packages_stay_home, "scheduler/dispatch.py", "from pika import BlockingConnection"),
     (packages_stay_home, "workers/orders/script.py", "import dramatiq"),
+    (packages_stay_home, "shared/store/embedded.py", "import subprocess"),
+    (imports_point_one_way, "shared/store/migrate.py", "from ops.servers.postgres import PostgresServer"),
     (packages_stay_home, "workers/orders/script.py", "from sqlalchemy import text"),
     (time_is_a_parameter, "shared/domain/cycles.py", "from datetime import datetime\ndatetime.now()"),
     (time_is_a_parameter, "shared/domain/cycles.py", "import datetime as dt\ndt.datetime.utcnow()"),
@@ -101,6 +104,7 @@ INNOCENT: list[tuple[Rule, str, str]] = [
     (floors_of_shared, "shared/acts/issue.py", "from shared.store import charges\nfrom shared.domain import keys"),
     (packages_stay_home, "workers/orders/actor.py", "import dramatiq"),
     (packages_stay_home, "shared/broker.py", "import dramatiq, pika"),
+    (packages_stay_home, "ops/servers/postgres.py", "import subprocess"),
     (packages_stay_home, "shared/gateways/stripe.py", "import stripe"),
     (packages_stay_home, "shared/store/tables/base.py", "import sqlalchemy"),
     (time_is_a_parameter, "shared/store/transaction.py", "from datetime import datetime\ndatetime.now()"),
