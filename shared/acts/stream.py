@@ -14,7 +14,7 @@ from shared.domain.invoicing import Blocked
 from shared.domain.keys import subscription_subject
 from shared.store import cycles, facts, tries
 from shared.store.cycles import Cycle, Settled, Stuck
-from shared.store.locks import lock_subscriptions
+from shared.store.locks import lock_of_agency
 from shared.store.transaction import Store, Tx
 
 SAFETY_NET = timedelta(hours=6)
@@ -112,7 +112,7 @@ def _without_deadly(store: Store, agency_id: str, ids: Sequence[str], stream: St
         if not found:
             return ids
         alone = len(ids) == 1
-        free = {pair[1] for pair in lock_subscriptions(tx, [(agency_id, each[0]) for each in found], wait=False)}
+        free = lock_of_agency(tx, agency_id, [each.subscription_id for each in found], wait=False)
         until = [
             (each.subscription_id, retry_at(each.blocked_at, tx.as_of) if alone else each.wake_at) for each in found
         ]
@@ -133,7 +133,7 @@ def _count(store: Store, agency_id: str, ids: Sequence[str], stream: Stream) -> 
 
 def _park(tx: Tx, agency_id: str, subscription_id: str, stream: Stream, reason: str, detail: str) -> None:
     """Block the first unsettled cycle of a subscription's stream; the later ones stay behind it."""
-    lock_subscriptions(tx, [(agency_id, subscription_id)], wait=True)
+    lock_of_agency(tx, agency_id, [subscription_id], wait=True)
     unsettled = cycles.unsettled(tx, agency_id, [subscription_id], stream)
     if not unsettled:
         return

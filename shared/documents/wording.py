@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.domain.currency import exponent
 from shared.domain.money import display
+from shared.gateways import providers
 
 Context = Mapping[str, Any]
 Text = tuple[str, list[str]]
@@ -37,13 +38,9 @@ def facts(context: Context) -> str:
     return "\n".join(f"  {name + ':':<12}{value}" for name, value in rows if value)
 
 
-_PROVIDERS = {"stripe": "Stripe", "paypal": "PayPal"}
-
-
 def provider(context: Context) -> str:
     """A provider as it writes its name."""
-    name: str = context["provider"]
-    return _PROVIDERS.get(name, name)
+    return providers.provider_of(context["provider"]).title
 
 
 def pay_link(context: Context) -> str:
