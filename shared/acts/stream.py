@@ -12,6 +12,7 @@ from shared.domain.dunning import doubling
 from shared.domain.facts import ORDER, Agency, Stream
 from shared.domain.invoicing import Blocked
 from shared.domain.keys import subscription_subject
+from shared.domain.planning import CYCLES_PER_PASS_MAX
 from shared.store import cycles, facts, tries
 from shared.store.cycles import Cycle, Settled, Stuck
 from shared.store.locks import lock_of_agency
@@ -19,7 +20,6 @@ from shared.store.transaction import Store, Tx
 
 SAFETY_NET = timedelta(hours=6)
 FIRST_RETRY = timedelta(minutes=1)
-ALONE_AFTER_TRIES = 3
 TRIES_MAX = 5
 KILLS_ITS_WORKER = "kills_its_worker"
 DATA_ERROR = "data_error"
@@ -74,7 +74,7 @@ def cut_short(read: Sequence[Cycle]) -> dict[str, date]:
     """The subscriptions of which a pass read as many cycles as it may, and the start of the last one it read."""
     counts = Counter(cycle.subscription_id for cycle in read)
     last = {cycle.subscription_id: cycle.starts_on for cycle in read}
-    return {id_: last[id_] for id_, count in counts.items() if count >= cycles.CYCLES_PER_PASS_MAX}
+    return {id_: last[id_] for id_, count in counts.items() if count >= CYCLES_PER_PASS_MAX}
 
 
 def work_stream(store: Store, agency_id: str, ids: Sequence[str], stream: Stream, step: Step, *, again: bool) -> None:

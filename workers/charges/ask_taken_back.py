@@ -30,10 +30,9 @@ from shared.store.refunds import Refund
 from shared.store.reversals import Inquiry
 from shared.store.transaction import Store, Tx
 from workers.charges.refund_payments import refund_request
+from workers.charges.refusing import FIRST_LOOK, LATEST_LOOK
 from workers.directory import GatewaysOf
 
-FIRST_LOOK = timedelta(minutes=1)
-LATEST_LOOK = timedelta(hours=6)
 ASKED_FOR: Final = timedelta(days=30)
 RETURNED: Final = "returned"
 IN_DOUBT: Final = "needs_a_person"

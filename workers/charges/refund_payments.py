@@ -35,12 +35,11 @@ from shared.store.locks import lock_of_agency
 from shared.store.refunds import Refund
 from shared.store.transaction import Store, Tx
 from workers.charges.outcomes import answer_name, said
+from workers.charges.refusing import FIRST_LOOK, LATEST_LOOK
 from workers.charges.unrecorded import UNRECORDED
 from workers.directory import GatewaysOf
 
 DOUBT = "needs_a_person"
-FIRST_LOOK = timedelta(minutes=1)
-LATEST_LOOK = timedelta(hours=6)
 GATEWAY_MISSING = timedelta(hours=1)
 log = structlog.get_logger()
 
