@@ -88,7 +88,7 @@ contracts: setup ## the published schemas say what the code accepts
 check: ## everything CI checks: test, lint, types, contracts
 	@.ci/run
 
-lock: ## pin the dependencies of pyproject.toml in requirements.lock (ARGS=--upgrade for the newest)
+lock: ## pin the dependencies of pyproject.toml in requirements*.lock (ARGS=--upgrade for the newest)
 	@deploy/setup.sh venv
 	@deploy/lock.sh $(ARGS)
 

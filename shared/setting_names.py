@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Final
 
+from shared.gateways.providers import ONLINE
+
 PREFIX: Final = "DUECYCLE_"
 # Each of these may also be given as a file: <name>_FILE.
 SETTINGS: Final = (
@@ -15,7 +17,7 @@ SETTINGS: Final = (
 # Read where they are needed: secrets by name, stand-ins of providers, programs of servers, and what only
 # compose, the tests and the scripts of deploy/ read.
 OTHERS: Final = (
-    *("SECRET_FOLDER", "STRIPE_API", "PAYPAL_API", "DEBUG", "PG_BIN", "RABBITMQ_BIN"),
+    *("SECRET_FOLDER", *(each.api_setting for each in ONLINE.values()), "DEBUG", "PG_BIN", "RABBITMQ_BIN"),
     *("VERSION", "SECRETS", "TEST_DATABASE_URL", "CONTRACTS", "LOCALSTRIPE", "RUNS", "NEXT", "NEXT_INSIDE"),
 )
 _SECRET: Final = re.compile(r"SECRET_[A-Z0-9][A-Z0-9_]*")

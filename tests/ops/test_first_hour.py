@@ -15,7 +15,7 @@ import trustme
 from click.testing import CliRunner
 
 from ops.cli import commands
-from shared.broker.private import PrivateRabbitmq, free_ports
+from ops.servers.rabbitmq import PrivateRabbitmq, free_ports
 from shared.setting_names import unknown_names
 from shared.store.errors import unreachable
 from tests.broker.words import reachable
