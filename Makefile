@@ -12,7 +12,7 @@ export DUECYCLE_CONTRACTS ?= $(abspath ../shared/contracts)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo test test-localstripe test-node test-next cluster scale env bench drill-quorum drill-failover drill-giant lint format types contracts check lock clean
+.PHONY: help setup servers demo test test-localstripe test-node test-next cluster scale env bench drill-quorum drill-failover drill-giant drill-hostile lint format types contracts check lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ drill-failover: servers ## PostgreSQL's primary is lost under load and a synchro
 
 drill-giant: servers ## a small agency beside one with 100,000 due cycles
 	@$(PYTHON_BIN) -m ops.drills giant
+
+drill-hostile: servers ## slow and hostile peers, one kind after the other, and what everybody else notices
+	@$(PYTHON_BIN) -m ops.drills hostile
 
 lint: setup ## style, by ruff; changes nothing
 	@$(PYTHON_BIN) -m ruff check .

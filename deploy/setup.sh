@@ -56,11 +56,12 @@ make_venv() {
     "$python" -m venv --clear .venv
 }
 
-# RabbitMQ and Prometheus' promtool are no Python packages. Nothing of them is started by the installation.
+# RabbitMQ, Prometheus' promtool and PgBouncer are no Python packages. Nothing of them is started by the installation.
 install_servers() {
     local missing=""
     [ -n "${DUECYCLE_RABBITMQ_BIN:-}" ] || [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing="rabbitmq-server"
     command -v promtool >/dev/null || missing="$missing prometheus"
+    [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null || missing="$missing pgbouncer"
     [ -z "$missing" ] && return
     local held=/usr/sbin/policy-rc.d made=""
     if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null && [ ! -e "$held" ]; then

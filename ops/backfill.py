@@ -67,7 +67,7 @@ def backfill_command(
     if from_on >= to_on:
         raise click.BadParameter(f"{to_on} is not later than {from_on}", param_hint="--to")
     span = Span(agency, from_on, to_on, subscription, stream)
-    with open_store() as store:
+    with open_store(acts=True) as store:
         rows = backfill(store, span, who(by) if apply_it else None)
     print_rows(rows, COLUMNS, as_json=as_json, none="no cycle of that agency starts in that span")
     count = sum(row["action"] is not None for row in rows)

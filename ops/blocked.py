@@ -96,7 +96,7 @@ def retry_command(
         raise click.UsageError("say which ones: --agency ID, --reason REASON, or --all")
     if subscription and not agency:
         raise click.UsageError("--subscription needs --agency")
-    with open_store() as store:
+    with open_store(acts=True) as store:
         count = retry(store, Wanted(agency, subscription, stream, reason, "blocked"), who(by))
     click.echo(f"{count} blocked cycles are tried now" if count else "nothing of that is blocked")
 
@@ -126,7 +126,7 @@ def retry(store: Store, wanted: Wanted, by: str) -> int:
 def skip_command(agency: str, subscription: str, stream: Stream, starts_on: date, reason: str, by: str | None) -> None:
     """Decide that a blocked cycle of SUBSCRIPTION of AGENCY ends without a document. It can't be taken back."""
     which = f"the {stream} cycle of {subscription} that starts on {starts_on}"
-    with open_store() as store:
+    with open_store(acts=True) as store:
         done = skip(store, agency, subscription, stream, starts_on, {"note": reason, "by": who(by)})
     if not done:
         raise click.UsageError(f"{which} is not blocked; see: blocked list")

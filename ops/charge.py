@@ -90,7 +90,7 @@ def resolve_command(
     """
     if (paid is None) == (not not_charged):
         raise click.UsageError("say what you found: --paid REFERENCE or --not-charged")
-    with open_store() as store:
+    with open_store(acts=True) as store:
         if not_charged and not no_lookup:
             paid = _look_again(store, agency, invoice, number)
         with store.transaction() as tx:

@@ -33,6 +33,7 @@ COMMANDS = {
     "reconcile": "ops.reconcile:reconcile_command",
     "pause": "ops.pausing:pause_command",
     "resume": "ops.pausing:resume_command",
+    "clock": "ops.clock:clock_command",
     "doctor": "ops.doctor:doctor_command",
 }
 

@@ -7,8 +7,9 @@ import click
 
 from shared.settings import Settings, SettingsError, load
 from shared.store import migrate
+from shared.store.clock_watch import ClockStoppedError, ClockWatch
 from shared.store.errors import is_connection_error, unreachable
-from shared.store.transaction import Store, make_engine
+from shared.store.transaction import Store, machine_now, make_engine
 
 
 def settings_for(*needs: str) -> Settings:
@@ -20,10 +21,11 @@ def settings_for(*needs: str) -> Settings:
 
 
 @contextmanager
-def open_store(settings: Settings | None = None) -> Iterator[Store]:
+def open_store(settings: Settings | None = None, *, acts: bool = False) -> Iterator[Store]:
     """The store that DUECYCLE_DATABASE_URL names, with the schema this code was written for.
 
-    Raises click.ClickException (exit code 1): the database can't be reached, or its schema is another one.
+    `acts`: for a command that decides something by the time, so that the database's clock must be right. Raises
+    click.ClickException (exit code 1): the database can't be reached, its schema is another one, or its clock can't be trusted.
     """
     found = settings or settings_for("DATABASE_URL")
     engine = make_engine(found.database_url, statement_timeout_ms=30_000)
@@ -36,6 +38,9 @@ def open_store(settings: Settings | None = None) -> Iterator[Store]:
             raise click.ClickException(f"the database can't be reached: {unreachable(error)}") from None
         if wrong:
             raise click.ClickException(wrong)
-        yield Store(engine)
+        watch = ClockWatch("a command", machine_now, found.clock_jump) if acts else None
+        yield Store(engine, watch=watch)
+    except ClockStoppedError as stopped:
+        raise click.ClickException(str(stopped)) from None
     finally:
         engine.dispose()

@@ -77,7 +77,7 @@ def replay_command(
     """
     if bool(numbers) == rejected:
         raise click.UsageError("give message numbers, or --rejected")
-    with open_store() as store:
+    with open_store(acts=True) as store:
         chosen = list(numbers)
         if rejected:
             with store.transaction() as tx:

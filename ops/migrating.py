@@ -1,13 +1,15 @@
-"""`duecycle migrate`: bring the database to the schema of this program."""
+"""`duecycle migrate`: bring the database to the schema of this program, while others work on it."""
 
 import time
+from pathlib import Path
 
 import click
 from alembic.util import CommandError
 
 from ops.connect import settings_for
-from shared.store import migrate
+from shared.store import migrate, roles
 from shared.store.errors import is_connection_error, unreachable
+from shared.store.grants import KINDS
 
 
 @click.command("migrate")
@@ -15,27 +17,57 @@ from shared.store.errors import is_connection_error, unreachable
     "--wait", type=click.IntRange(0, 3600), default=60, show_default=True, help="Seconds to wait for the server."
 )
 @click.option(
-    "--app-role",
-    help="Let this role read and write rows, with the password in DUECYCLE_APP_PASSWORD(_FILE); made if missing.",
+    "--lock-wait",
+    type=click.IntRange(0, 86_400),
+    default=600,
+    show_default=True,
+    help="Seconds to try again while others hold a table.",
 )
-def migrate_command(wait: int, app_role: str | None) -> None:
-    """Apply the migrations that the database lacks. Running it again changes nothing; two at once wait for each other."""
-    settings = settings_for("DATABASE_URL")
-    url = settings.database_url
-    if app_role and not settings.app_password:
-        raise click.UsageError("--app-role needs its password in DUECYCLE_APP_PASSWORD or DUECYCLE_APP_PASSWORD_FILE")
-    _migrate(url, wait)
-    if app_role:
-        migrate.admit(url, app_role, settings.app_password)
-        click.echo(f"{app_role} may read and write rows")
+@click.option("--roles", "with_roles", is_flag=True, help="Make the processes' roles too, each with what it needs.")
+@click.option(
+    "--passwords",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="With --roles: a folder with a file database_<kind> for each role's password.",
+)
+def migrate_command(wait: int, lock_wait: int, *, with_roles: bool, passwords: Path | None) -> None:
+    """Apply the migrations that the database lacks, while the processes work.
+
+    Running it again changes nothing; two at once wait for each other. A change that has to wait for others gives way within
+    two seconds, says who holds the table, and is tried again.
+    """
+    url = settings_for("DATABASE_URL").database_url
+    given = _passwords(passwords) if passwords else {}
+    if passwords and not with_roles:
+        raise click.UsageError("--passwords are for --roles; add it")
+    _migrate(url, wait, lock_wait)
+    if with_roles:
+        try:
+            roles.apply(url, given)
+        except roles.MayNotError as error:
+            raise click.ClickException(str(error)) from None
+        click.echo(f"the roles of {len(KINDS)} kinds of processes may do what they need")
 
 
-def _migrate(url: str, wait: int) -> None:
+def _passwords(folder: Path) -> dict[str, str]:
+    """By kind. Raises click.UsageError that names the files that are missing or empty."""
+    found = {kind: _text(folder / f"database_{kind}") for kind in KINDS}
+    if lacking := [f"database_{kind}" for kind, password in found.items() if not password]:
+        raise click.UsageError(f"--passwords {folder} has no {', '.join(lacking)}; make env writes them")
+    return found
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8").strip() if path.is_file() else ""
+
+
+def _migrate(url: str, wait: int, lock_wait: int) -> None:
     until = time.monotonic() + wait
     while True:
         try:
             before = migrate.current_revision(url)
             break
+        except migrate.PooledError as error:
+            raise click.ClickException(str(error)) from None
         except Exception as error:
             if not is_connection_error(error):
                 raise
@@ -49,7 +81,7 @@ def _migrate(url: str, wait: int) -> None:
         click.echo(f"the schema is {wanted} already")
         return
     try:
-        migrate.upgrade(url)
-    except CommandError as error:
+        migrate.upgrade(url, lock_wait, lambda words: click.echo(words, err=True))
+    except (CommandError, migrate.HeldUpError) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"the schema went from {before or 'nothing'} to {wanted}")

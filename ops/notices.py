@@ -76,7 +76,7 @@ def send_command(keys: tuple[str, ...], agency: str, outcome: str | None, by: st
 
     The same mail keeps its Message-ID: whoever has it already sees that it is the same.
     """
-    with open_store() as store:
+    with open_store(acts=True) as store:
         chosen = _chosen(store, keys, agency, outcome, failed=failed)
         with store.transaction() as tx:
             for key in chosen:
@@ -94,7 +94,7 @@ def skip_command(
     keys: tuple[str, ...], agency: str, outcome: str | None, by: str | None, reason: str, *, failed: bool
 ) -> None:
     """Decide that the mails KEYS of an agency are not sent: tell their readers some other way, or not at all."""
-    with open_store() as store:
+    with open_store(acts=True) as store:
         chosen = _chosen(store, keys, agency, outcome, failed=failed)
         with store.transaction() as tx:
             for key in chosen:

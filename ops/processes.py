@@ -80,7 +80,6 @@ def _work(pool: Pool, threads: int | None, processes: int) -> None:
         except Stopped:
             return
         running = Running(process.broker, settings.threads)
-        process.alive = lambda: running.alive() and process.alongside.alive()
         while not stop.wait(1):
             pass
         log.info("process.stopping", pool=pool)

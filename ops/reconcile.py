@@ -49,7 +49,7 @@ def reconcile_command(agency: str | None, days: int, *, apply_: bool, as_json: b
     """
     left: list[Difference] = []
     unasked: list[dict[str, str]] = []
-    with open_store() as store:
+    with open_store(acts=True) as store:
         directory = Directory(reader(), {})
         with store.transaction() as tx:
             known = accounts.configured(tx)

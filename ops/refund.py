@@ -47,7 +47,7 @@ def request_command(
     outside: bool,
 ) -> None:
     """Give money of a paid or void invoice back. The charges pool does it; `refund list` shows how it goes."""
-    with open_store() as store, store.transaction() as tx:
+    with open_store(acts=True) as store, store.transaction() as tx:
         found = locked_invoice(tx, agency, invoice, number)
         whose = facts.require_agency(tx, agency)
         said = {"by": who(by)}
@@ -109,7 +109,7 @@ def resolve_command(
     """Say what became of a refund in doubt, after a look at the provider's own pages by its key."""
     if (refunded is None) == (not not_refunded):
         raise click.UsageError("say what you found: --refunded REFERENCE or --not-refunded")
-    with open_store() as store, store.transaction() as tx:
+    with open_store(acts=True) as store, store.transaction() as tx:
         found = locked_invoice(tx, agency, invoice, number)
         try:
             resolve_refund(tx, facts.require_agency(tx, agency), found, turn, refunded, by=who(by))
@@ -129,7 +129,7 @@ def taken_back_command(
     agency: str, invoice: str | None, number: str | None, payment: str, amount_minor: int, by: str | None
 ) -> None:
     """Record that money of a payment was taken back (a dispute lost, a debit returned) where no provider can be asked."""
-    with open_store() as store, store.transaction() as tx:
+    with open_store(acts=True) as store, store.transaction() as tx:
         found = locked_invoice(tx, agency, invoice, number)
         whose = facts.require_agency(tx, agency)
         if not taken_back.said_by_hand(tx, whose, found, payment, amount_minor, by=who(by)):

@@ -5,19 +5,30 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
+import structlog
+
 from shared.domain.pacing import allowance, spent
+from shared.error_words import safe_words
 from shared.messages import Due
-from shared.messages.work import Load, Pool
+from shared.messages.work import IDS_MAX, Load, Pool
 from shared.store import accounts, pauses, waking
+from shared.store.errors import limit_of
 from shared.store.transaction import Store, Tx
 from shared.store.waking import Cut, Woken
 
+log = structlog.get_logger()
 LEASE = timedelta(minutes=2)
 IN_FLIGHT_MAX = 64
 REFILL_BELOW = 16  # a pool that has enough to do is left alone: rows that gather meanwhile make fuller messages
 FAIR_SHARE = 4  # a quarter of a pool for one agency while others wait
 ALONE_AFTER_TRIES = 3
-BATCHES: Mapping[Pool, int] = {"intake": 50, "invoices": 500, "charges": 20, "orders": 500, "notices": 50}
+BATCHES: Mapping[Pool, int] = {
+    "intake": 50,
+    "invoices": IDS_MAX,
+    "charges": 20,
+    "orders": IDS_MAX,
+    "notices": 50,
+}
 
 
 class Bell(Protocol):
@@ -50,16 +61,17 @@ def dispatch(
     """One pass over pools that have something due. Returns how many messages it rang.
 
     Raises OSError when the broker can't be asked or did not take a message; every row of that message is due again. One pool's
-    broken queue does not keep the others from being rung; after a second failure it is the broker's.
+    broken queue, or rows that can't be taken within the limits, do not keep the others from being rung; after a second
+    failure it is the broker's, or the database's.
     """
     rung = 0
-    broken: OSError | None = None
+    broken: Exception | None = None
     for pool in BATCHES:
         if pool in pools:
             try:
                 rung += dispatch_pool(store, bell, pool, frozen=frozen, lease=lease)
-            except OSError as error:
-                if broken is not None:
+            except Exception as error:
+                if broken is not None or not (isinstance(error, OSError) or limit_of(error)):
                     raise
                 broken = error
     if broken is not None:
@@ -84,7 +96,7 @@ def dispatch_pool(store: Store, bell: Bell, pool: Pool, *, frozen: Sequence[str]
     fair = True
     while room > 0:
         full = [agency_id for agency_id, count in served.items() if count >= share] if fair else []
-        taken = _take(store, pool, min(room, share), Valve([*frozen, *full, *spent_now], lease))
+        taken = _take_within_limits(store, pool, min(room, share), Valve([*frozen, *full, *spent_now], lease))
         _ring(store, bell, pool, taken)
         for message in taken.messages:
             served[message.agency_id] = served.get(message.agency_id, 0) + 1
@@ -110,6 +122,18 @@ class Taken(NamedTuple):
     until: datetime
     more: bool
     spent: frozenset[str] = frozenset()
+
+
+def _take_within_limits(store: Store, pool: Pool, room: int, valve: Valve) -> Taken:
+    """Take as many as the database can move at a time: a taking that hits a limit is tried with half the room, down to one."""
+    while True:
+        try:
+            return _take(store, pool, room, valve)
+        except Exception as error:
+            if limit_of(error) is None or room <= 1:
+                raise
+            log.warning("batch.halved", what=f"messages for {pool}", rows=room, error=safe_words(error))
+            room //= 2
 
 
 def _take(store: Store, pool: Pool, room: int, valve: Valve) -> Taken:

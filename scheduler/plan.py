@@ -1,22 +1,22 @@
 """Schedules → cycles: every boundary that has come, each as a row, before anybody works on it."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
 
 from shared.acts.checkout import settle_initial_payments
+from shared.acts.halving import halved
 from shared.domain.facts import INVOICE
 from shared.domain.planning import Planned, Rhythm, Schedule, catch_up
 from shared.store import cycles, facts, schedules, spans
-from shared.store.errors import describe, is_data_error
+from shared.store.errors import describe, is_data_error, limit_of
 from shared.store.locks import Pair, lock_subscriptions
 from shared.store.spans import Span
 from shared.store.transaction import Store, Tx
 
 SCHEDULES_PER_PASS = 1000
-BAD_MAX = 3  # and not one good: likely a bug, not data
 log = structlog.get_logger()
 
 
@@ -32,7 +32,7 @@ def plan(store: Store, *, batch: int = SCHEDULES_PER_PASS, frozen: Sequence[str]
 def plan_pass(store: Store, *, batch: int = SCHEDULES_PER_PASS, frozen: Sequence[str] = ()) -> Counter[str]:
     """`plan`, with how many schedules of each agency it moved.
 
-    A subscription that can't be planned, by its data or a bug, is set aside for a while: the others of the pass go on.
+    A subscription that can't be planned, by its data, a bug or a limit, is set aside for a while: the others of the pass go on.
     """
     chosen: list[Pair] = []
     try:
@@ -40,7 +40,7 @@ def plan_pass(store: Store, *, batch: int = SCHEDULES_PER_PASS, frozen: Sequence
             chosen = schedules.due(tx, batch, frozen)
             return _plan(tx, chosen)
     except Exception as error:
-        if not chosen or not is_data_error(error):
+        if not chosen or not (is_data_error(error) or limit_of(error)):
             raise
     return _plan_in_parts(store, list(dict.fromkeys(chosen)), lambda tx: schedules.due(tx, batch, frozen))
 
@@ -53,25 +53,16 @@ def _plan(tx: Tx, chosen: Sequence[Pair]) -> Counter[str]:
 
 
 def _plan_in_parts(store: Store, chosen: list[Pair], due: Callable[[Tx], Sequence[Pair]]) -> Counter[str]:
-    """Split subscriptions down to those that can't be planned. Raises what went wrong after three of them and no good one."""
+    """Split subscriptions down to those that can't be planned; a pass that hits a limit, until its parts stay below it."""
     moved: Counter[str] = Counter()
-    bad = 0
-    parts = deque([chosen])
-    while parts:
-        part = parts.popleft()
-        try:
-            with store.transaction() as tx:
-                moved += _plan(tx, sorted(set(due(tx)) & set(part)))
-        except Exception as error:
-            if not is_data_error(error):
-                raise
-            if len(part) > 1:
-                parts += [part[: len(part) // 2], part[len(part) // 2 :]]
-                continue
-            _set_aside(store, part[0], error)
-            bad += 1
-            if bad >= BAD_MAX and not moved and parts:
-                raise
+
+    def attempt(part: Sequence[Pair]) -> int:
+        with store.transaction() as tx:
+            planned = _plan(tx, sorted(set(due(tx)) & set(part)))
+        moved.update(planned)
+        return planned.total()
+
+    halved("schedules", chosen, attempt, lambda pair, error: _set_aside(store, pair, error))
     return moved
 
 

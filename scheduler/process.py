@@ -23,7 +23,7 @@ from shared.telemetry import metrics
 from shared.telemetry.truth import Truth
 
 CONNECTIONS = 5  # tick, relay, figures, probes, and one to spare
-SILENT_SECONDS = 120.0  # a tick that takes longer than this hangs
+SILENT_TIMEOUTS = 30  # a tick that takes longer than so many statements may hangs; halving takes a dozen
 log = structlog.get_logger()
 
 
@@ -40,7 +40,8 @@ class CountingBell(RabbitBell):
 class Pulse:
     """When each loop last came round: what /healthz goes by."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, silent: float) -> None:
+        self._silent = silent
         self._beats = dict.fromkeys(names, monotonic())
 
     def beat(self, name: str) -> Callable[[bool], None]:
@@ -55,7 +56,7 @@ class Pulse:
 
     def alive(self) -> bool:
         """Whether every loop came round lately."""
-        return all(monotonic() - beat < SILENT_SECONDS for beat in self._beats.values())
+        return all(monotonic() - beat < self._silent for beat in self._beats.values())
 
 
 def unanswered(publisher: Publisher) -> str | None:
@@ -93,9 +94,9 @@ def _loops(process: Process, publisher: Publisher, listener: Listener, stop: Eve
         store, CountingBell(publisher), lambda: publisher.load(CHANGES_QUEUE)[0], process.settings.lease, stop
     )
     exchange = RabbitExchange(publisher, metrics.EVENTS_UNROUTED.inc)
-    exporter = Exporter(store)
+    exporter = Exporter(store.unwatched())  # figures are counted whatever the clock says
     Truth(DESCRIBED, exporter.samples).register()
-    pulse = Pulse("tick", "relay")
+    pulse = Pulse("tick", "relay", silent=SILENT_TIMEOUTS * process.settings.statement_timeout.total_seconds())
     process.alive = pulse.alive
     process.connected = lambda: unanswered(publisher)
 

@@ -11,8 +11,9 @@ from shared.domain.cycles import Unit, due_at
 from shared.domain.facts import ORDER, ServiceRevision, SubscriptionRevision, in_force
 from shared.domain.keys import subscription_subject
 from shared.domain.planning import Schedule, change_recurrence
+from shared.error_words import safe_words
 from shared.store import cycles, facts, rechecks, schedules
-from shared.store.errors import describe, is_data_error
+from shared.store.errors import describe, is_data_error, limit_of
 from shared.store.locks import lock_subscriptions
 from shared.store.rechecks import Recheck
 from shared.store.schedules import Bounded
@@ -25,7 +26,8 @@ log = structlog.get_logger()
 def recheck(store: Store, *, batch: int = SUBSCRIPTIONS_PER_PASS, frozen: Sequence[str] = ()) -> int:
     """Work off one batch of the oldest recheck. Returns 1, or 0 when there is none to do.
 
-    One that fails by its data, or by a bug, is set aside for a while: the others go on.
+    One that fails by its data, or by a bug, is set aside for a while: the others go on. A batch that hits a limit is tried
+    with half as many subscriptions, down to one.
     """
     found: Recheck | None = None
     try:
@@ -34,8 +36,11 @@ def recheck(store: Store, *, batch: int = SUBSCRIPTIONS_PER_PASS, frozen: Sequen
             if found is not None:
                 _work_off(tx, found, batch)
     except Exception as error:
-        if found is None or not is_data_error(error):
+        if found is None or not (is_data_error(error) or limit_of(error)):
             raise
+        if limit_of(error) and batch > 1:
+            log.warning("batch.halved", what=f"recheck of {found.agency_id}", rows=batch, error=safe_words(error))
+            return recheck(store, batch=batch // 2, frozen=frozen)
         words = {"agency_id": found.agency_id, "kind": found.kind, "ref": found.ref}
         log.exception("recheck.set_aside", **words, error=describe(error))
         with store.transaction() as tx:

@@ -11,7 +11,9 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
+from shared.error_words import safe_words
 from shared.store import events, refused_events
+from shared.store.errors import limit_of
 from shared.store.events import Unpublished
 from shared.store.locks import try_lock_role
 from shared.store.transaction import Store
@@ -53,10 +55,22 @@ def relay(store: Store, exchange: Exchange, *, batch: int = EVENTS_PER_PASS) -> 
 
 
 def relay_pass(store: Store, exchange: Exchange, *, batch: int = EVENTS_PER_PASS) -> Passed:
-    """Publish what is unpublished, oldest first, and try what was refused again.
+    """Publish what is unpublished, oldest first, and try what was refused again; with half as much at a time while that is too
+    much for the database, down to one.
 
     An event that was published but not marked goes out again: consumers see that by `subject_seq`.
     """
+    while True:
+        try:
+            return _pass(store, exchange, batch)
+        except Exception as error:
+            if limit_of(error) is None or batch <= 1:
+                raise
+            log.warning("batch.halved", what="events", rows=batch, error=safe_words(error))
+            batch //= 2
+
+
+def _pass(store: Store, exchange: Exchange, batch: int) -> Passed:
     with store.transaction() as tx:
         if not try_lock_role(tx, "relay"):
             return Passed()

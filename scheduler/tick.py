@@ -12,7 +12,7 @@ from scheduler.dispatch import LEASE, Bell, dispatch
 from scheduler.plan import SCHEDULES_PER_PASS, plan_pass
 from scheduler.recheck import recheck
 from shared.store import heartbeats, waking
-from shared.store.errors import is_data_error
+from shared.store.errors import is_data_error, limit_of
 from shared.store.transaction import Store
 
 HEARTBEAT = "scheduler"
@@ -57,7 +57,7 @@ class Scheduler(NamedTuple):
             try:
                 planned = self._passes(_Planning(self.store, frozen))
             except Exception as error:
-                if not is_data_error(error):
+                if not (is_data_error(error) or limit_of(error)):
                     raise
                 broken = error  # what is due already is rung all the same
         done = rechecked.done + planned.done

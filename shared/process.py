@@ -13,10 +13,11 @@ from shared.broker.check import check_broker
 from shared.broker.errors import BrokerError
 from shared.broker.topology import Role
 from shared.settings import Settings
-from shared.store import migrate
+from shared.store import migrate, roles
+from shared.store.clock_watch import ClockStoppedError, ClockWatch
 from shared.store.errors import is_connection_error, unreachable
-from shared.store.transaction import Store, make_engine
-from shared.telemetry import http
+from shared.store.transaction import Store, machine_now, make_engine
+from shared.telemetry import http, metrics
 
 log = structlog.get_logger()
 
@@ -47,13 +48,14 @@ class Process:
                 pool_size=connections,
                 statement_timeout_ms=milliseconds,
                 application_name=self.name[:63],
-            )
+            ),
+            watch=ClockWatch(self.name, machine_now, settings.clock_jump, on_change=metrics.CLOCK_STOPPED.set),
         )
         self.alive: Callable[[], bool] = lambda: True
         self.connected: Callable[[], str | None] = lambda: "no connection yet"
         self.takes_more: Callable[[], str | None] = lambda: None
         self.paused: Callable[[], str | None] = lambda: None
-        checks: dict[str, Callable[[], str | None]] = {"database": self._database}
+        checks: dict[str, Callable[[], str | None]] = {"database": self._database, "clock": self._clock}
         if role == "webhooks":
             checks["listener"] = lambda: self.takes_more()
         else:
@@ -61,12 +63,19 @@ class Process:
         self._server = http.serve(settings.http, checks, alive=lambda: self.alive(), paused=lambda: self.paused())
 
     def wait_for_surroundings(self, stop: Event | None) -> None:
-        """Return once the schema is right and the broker has what this process needs.
+        """Return once the schema is right, the database's role may do what this process does, its clock can be trusted, and
+        the broker has what this process needs.
 
         Until then it says what is wrong and looks again, with growing waits, and raises Stopped when `stop` is set. Without
         a `stop` it looks once and raises RuntimeError: whoever started the process starts it again.
         """
-        for what, wrong in (("database", self._database), ("broker", self._broker)):
+        surroundings = (
+            ("database", self._database),
+            ("database", self._rights),
+            ("clock", self._clock),
+            ("broker", self._broker),
+        )
+        for what, wrong in surroundings:
             backoff = Backoff()
             while (words := wrong()) is not None:
                 log.error(f"{what}.awaited", reason=words)
@@ -82,12 +91,29 @@ class Process:
         self.store.engine.dispose()
 
     def _database(self) -> str | None:
+        return self._ask(lambda: migrate.mismatch(self.store.engine))
+
+    def _rights(self) -> str | None:
+        return self._ask(lambda: roles.missing(self.store.engine, self.role))
+
+    def _ask(self, question: Callable[[], str | None]) -> str | None:
         try:
-            return migrate.mismatch(self.store.engine)
+            return question()
         except Exception as error:
             if not is_connection_error(error):
                 raise
             return f"can't be reached: {unreachable(error)}"
+
+    def _clock(self) -> str | None:
+        try:
+            with self.store.transaction():
+                return None
+        except ClockStoppedError as stopped:
+            return str(stopped)
+        except Exception as error:
+            if not is_connection_error(error):
+                raise
+            return None  # the database's own check says so
 
     def _broker(self) -> str | None:
         if self.role == "webhooks":

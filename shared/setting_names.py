@@ -9,8 +9,8 @@ PREFIX: Final = "DUECYCLE_"
 # Each of these may also be given as a file: <name>_FILE.
 SETTINGS: Final = (
     *("DATABASE_URL", "DATABASE_PASSWORD", "BROKER_URL", "BROKER_PASSWORD", "MAIL_URL", "MAIL_PASSWORD"),
-    *("APP_PASSWORD", "PUBLIC_URL", "LINK_SECRET", "WEBHOOKS", "PROXIES", "HTTP", "THREADS"),
-    *("LEASE_SECONDS", "STATEMENT_TIMEOUT_SECONDS", "STOP_SECONDS", "LOG_LEVEL"),
+    *("PUBLIC_URL", "LINK_SECRET", "WEBHOOKS", "PROXIES", "HTTP", "THREADS"),
+    *("LEASE_SECONDS", "STATEMENT_TIMEOUT_SECONDS", "STOP_SECONDS", "CLOCK_JUMP_SECONDS", "LOG_LEVEL"),
 )
 # Read where they are needed: secrets by name, stand-ins of providers, programs of servers, and what only
 # compose, the tests and the scripts of deploy/ read.

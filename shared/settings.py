@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
-from shared.setting_names import PREFIX, unknown_names
+from shared.setting_names import PREFIX, SETTINGS, unknown_names
 
 _ANY_PORT: tuple[str, int] | None = ("127.0.0.1", 0)
 T = TypeVar("T")
@@ -31,13 +31,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     (None: nowhere; port 0: any free one). `webhooks`: where
     the providers' webhooks and the pages to pay by are served; clients reach those under `public_url`, whose addresses
     `link_secret` signs; `proxies` in front of them speak for many. `mail_url`: see `shared/documents/delivery.py`. `lease`:
-    how long rung work may take before it is rung again; whatever a worker waits for is at most half of it.
+    how long rung work may take before it is rung again; whatever a worker waits for is at most half of it. `clock_jump`: how
+    far the database's clock may stray from our own counting before nothing is done by it.
     """
 
     database_url: str = ""
     broker_urls: tuple[str, ...] = ()
     mail_url: str = ""
-    app_password: str = ""
     public_url: str = ""
     link_secret: str = ""
     webhooks: tuple[str, int] = ("127.0.0.1", 8080)
@@ -47,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lease: timedelta = timedelta(minutes=2)
     statement_timeout: timedelta = timedelta(seconds=10)
     stop_within: timedelta = timedelta(seconds=20)
+    clock_jump: timedelta = timedelta(minutes=2)
     log_level: str = "info"
 
     def __repr__(self) -> str:
@@ -61,7 +62,6 @@ def load(environ: Mapping[str, str] = os.environ, needs: tuple[str, ...] = ("DAT
         database_url=reader.read("DATABASE_URL", "", _database),
         broker_urls=reader.read("BROKER_URL", (), _broker),
         mail_url=reader.read("MAIL_URL", "", _mail),
-        app_password=reader.text("APP_PASSWORD"),
         public_url=reader.read("PUBLIC_URL", "", _public),
         link_secret=reader.read("LINK_SECRET", "", _long),
         webhooks=reader.read("WEBHOOKS", ("127.0.0.1", 8080), _address),
@@ -71,6 +71,7 @@ def load(environ: Mapping[str, str] = os.environ, needs: tuple[str, ...] = ("DAT
         lease=reader.read("LEASE_SECONDS", timedelta(minutes=2), _seconds(4, 3600)),
         statement_timeout=reader.read("STATEMENT_TIMEOUT_SECONDS", timedelta(seconds=10), _seconds(1, 1800)),
         stop_within=reader.read("STOP_SECONDS", timedelta(seconds=20), _seconds(1, 600)),
+        clock_jump=reader.read("CLOCK_JUMP_SECONDS", timedelta(minutes=2), _seconds(10, 3600)),
         log_level=reader.read("LOG_LEVEL", "info", _level),
     )
     if bool(found.public_url) != bool(found.link_secret):
@@ -120,6 +121,8 @@ class _Reader:
 
     def text(self, name: str) -> str:
         """The variable, or what stands in the file that `<name>_FILE` names; "" if there is neither."""
+        if name not in SETTINGS:  # whoever sets it would be told that there is no such setting
+            raise LookupError(f"{name} is read, but not listed in shared/setting_names.py")
         value = self._environ.get(PREFIX + name, "").strip()
         file = self._environ.get(f"{PREFIX}{name}_FILE", "").strip()
         if value or not file:

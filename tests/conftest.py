@@ -62,11 +62,13 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
 @pytest.fixture(scope="session")
 def template(postgres: PostgresServer) -> Iterator[str]:
     """The name of a migrated, empty database; the tests' databases are copies of it."""
-    from shared.store import deployment, migrate
+    from shared.store import deployment, migrate, roles
     from shared.store.transaction import Store, make_engine
 
     url = postgres.create_database(TEMPLATE)
     migrate.upgrade(url)
+    if isinstance(postgres, EmbeddedPostgres):
+        roles.apply(url)
     made = make_engine(url)
     with Store(made).transaction() as tx:
         deployment.fix(tx, "test")
@@ -113,10 +115,10 @@ def clock() -> "FixedClock":
 
 @pytest.fixture
 def store(engine: Engine, clock: "FixedClock") -> "Store":
-    """The store on the test's database, with the test's `clock`."""
-    from shared.store.transaction import Store
+    """The store on the test's database, with the test's `clock`. What a process does runs under its role."""
+    from tests.roles import RoleStore
 
-    return Store(engine, clock)
+    return RoleStore(engine, clock)
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,9 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("one_commit", "ops/bench/naive.py"): "the naive writer that the engine is measured against commits as peers do",
     ("packages_stay_home", "ops/bench/naive.py"): "the naive writer is written with the ORM on purpose",
     ("one_publisher", "shared/documents/smtp.py"): "bytes of a mail to the mail server's socket",
+    ("packages_stay_home", "ops/drills/peers.py"): "plays a stranger who declares a queue of his own",
+    ("packages_stay_home", "ops/drills/probes.py"): "plays a reader of events with a client of his own",
+    ("time_is_a_parameter", "ops/drills/probes.py"): "plays a provider that signs with its own clock",
     ("one_publisher", "workers/notices/send_notices.py"): "hands a mail to the mail sender; no work message",
 }
 

@@ -9,6 +9,8 @@ import structlog
 
 from shared.broker.pool import PoolBroker, make_global
 from shared.broker.running import Alongside
+from shared.broker.stalling import Stalling
+from shared.broker.topology import PREFETCH
 from shared.broker.watching import Watching
 from shared.messages.work import Pool
 from shared.process import Process, Stopped
@@ -27,12 +29,13 @@ class WorkerProcess(Process):
         super().__init__(pool, settings, connections=settings.threads + 2)
         self.pool = pool
         self.alongside = Alongside(settings.stop_within)
-        self.alive = self.alongside.alive
+        self.stalling = Stalling(lambda: self.broker.held(), PREFETCH[pool], settings.lease)
+        self.alive = lambda: self.alongside.alive() and self.stalling.moves()
         self.broker = PoolBroker(
             settings.broker_urls,
             pool,
             name=self.name,
-            middleware=[Watching(pool, metrics.message_done), self.alongside],
+            middleware=[Watching(pool, metrics.message_done), self.stalling, self.alongside],
             on_dropped=partial(metrics.message_dropped, pool),
         )
         self.connected = self.broker.unanswered

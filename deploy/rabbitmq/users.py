@@ -14,12 +14,16 @@ from pathlib import Path
 VHOST = "duecycle"
 POOLS = ("orders", "invoices", "charges", "notices", "intake")
 EVENTS, CHANGES, UNROUTED = r"duecycle\.events", r"duecycle\.changes", r"duecycle\.changes\.unrouted"
+WORK = r"duecycle\.work"
 KEPT = {"x-queue-type": "quorum", "x-delivery-limit": -1}  # a message is never dropped
+# The database's roles: one for each kind of process, as shared/store/grants.py names them.
+ROLES = tuple(f"database_{kind}" for kind in ("scheduler", *POOLS, "webhooks", "ops", "monitoring"))
 # What has to be there before anybody publishes, as shared/broker/topology.py describes it.
 EXCHANGES = {
     "duecycle.changes.unrouted": ("fanout", {}),
     "duecycle.changes": ("topic", {"alternate-exchange": "duecycle.changes.unrouted"}),
     "duecycle.events": ("topic", {}),
+    "duecycle.work": ("direct", {}),
 }
 QUEUES = {
     "duecycle.unrouted.v1": KEPT,
@@ -47,9 +51,9 @@ def only(*patterns: str) -> str:
 PERMISSIONS = {
     # Binding a queue to an exchange writes to the queue and reads the exchange; so does naming an alternate exchange.
     "scheduler": (
-        only(EVENTS, queue("events"), *map(queue, POOLS)),
-        only(r"amq\.default", EVENTS, queue("events")),
-        only(EVENTS),
+        only(EVENTS, WORK, queue("events"), *map(queue, POOLS)),
+        only(EVENTS, WORK, queue("events"), *map(queue, POOLS)),
+        only(EVENTS, WORK),
     ),
     **{pool: (only(queue(pool)), only(), only(queue(pool))) for pool in POOLS},
     "intake": (
@@ -58,6 +62,8 @@ PERMISSIONS = {
         only(CHANGES, UNROUTED, queue("intake"), queue("changes"), queue("unrouted")),
     ),
     "upstream": (only(), only(CHANGES), only()),
+    # An operator sends old events to one queue alone, whichever it is: by the default exchange.
+    "ops": (only(), only(r"amq\.default"), only()),
     "consumer": (only(), only(), only(queue("events"))),
     "monitoring": (only(), only(), only()),
 }
@@ -110,7 +116,7 @@ def main(folder: Path) -> None:
     (folder / "gateways").mkdir(mode=0o755, exist_ok=True)  # the accounts' secrets, put there by whoever has them
     passwords = {role: secrets.token_urlsafe(24) for role in PERMISSIONS}
     files = {f"broker_{role}": password for role, password in passwords.items()}
-    files |= {name: secrets.token_urlsafe(32) for name in ("database_owner", "database_app", "links")}
+    files |= {name: secrets.token_urlsafe(32) for name in ("database_owner", *ROLES, "links")}
     files |= {"mail": "", "rabbitmq_definitions.json": json.dumps(definitions(passwords), indent=2)}
     for name, text in files.items():
         path = folder / name

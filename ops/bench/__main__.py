@@ -8,7 +8,7 @@ import click
 import structlog
 from rich.console import Console
 
-from ops.bench.measure import Sizes, measure
+from ops.bench.measure import PARTS, Sizes, measure
 from ops.bench.show import show
 
 AT_LEAST = 1
@@ -24,6 +24,9 @@ AT_LEAST = 1
 )
 @click.option("--rung", type=click.IntRange(min=0), default=Sizes().rung, show_default=True, help="Idle and leased.")
 @click.option("--million", is_flag=True, help="Also 1,000,000 due cycles, for the memory; takes minutes more.")
+@click.option(
+    "--only", "parts", multiple=True, type=click.Choice(PARTS), help="One part of it, as JSON; may be repeated."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def main(
     cycles: int,
@@ -32,6 +35,7 @@ def main(
     sample_seconds: float,
     schedules: int,
     rung: int,
+    parts: tuple[str, ...],
     *,
     million: bool,
     as_json: bool,
@@ -45,8 +49,8 @@ def main(
     sizes = Sizes(cycles, naive_cycles, samples, sample_seconds, few, schedules, rung, million)
     console = Console(stderr=True)
     with console.status("starting PostgreSQL") as status:
-        found = measure(sizes, lambda what: status.update(what))
-    if as_json:
+        found = measure(sizes, lambda what: status.update(what), parts or PARTS)
+    if as_json or parts:
         click.echo(json.dumps(found, indent=2))
     else:
         show(found, Console())

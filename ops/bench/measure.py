@@ -3,7 +3,7 @@
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from shared.store import migrate
 from shared.store.embedded import EmbeddedPostgres
 
 MILLION = 1_000_000
+PARTS = ("ways", "giant_agency", "broker", "charges", "latency_seconds", "idle_tick")
 
 
 class Sizes(NamedTuple):
@@ -45,15 +46,15 @@ class Way(NamedTuple):
 Progress = Callable[[str], None]
 
 
-def measure(sizes: Sizes, progress: Progress) -> dict[str, Any]:
-    """Run everything once and return the figures. Raises RuntimeError if the ways did not write the same."""
+def measure(sizes: Sizes, progress: Progress, parts: Collection[str] = PARTS) -> dict[str, Any]:
+    """Run the parts once and return the figures. Raises RuntimeError if the ways did not write the same."""
     with tempfile.TemporaryDirectory(prefix="duecycle-bench-") as folder:
         Path(folder).chmod(0o755)  # the server's own account must reach its data
         with (
             EmbeddedPostgres(Path(folder) / "postgres", durable=True) as server,
             PrivateRabbitmq(Path(folder) / "rabbitmq") as rabbitmq,
         ):
-            return _Measuring(server, rabbitmq, Path(folder), sizes, progress).go()
+            return _Measuring(server, rabbitmq, Path(folder), sizes, progress).go(parts)
 
 
 class _Measuring:
@@ -64,20 +65,19 @@ class _Measuring:
         self._folder, self._sizes, self._progress = folder, sizes, progress
         self._template = "bench_migrated"
 
-    def go(self) -> dict[str, Any]:
+    def go(self, parts: Collection[str]) -> dict[str, Any]:
         with seed.connect(self._server.url()) as session:
             # A checkpoint in the middle would fall into one part by chance.
             session.execute("ALTER SYSTEM SET max_wal_size = '4GB'")
             session.execute("ALTER SYSTEM SET checkpoint_timeout = '30min'")
             session.execute("SELECT pg_reload_conf()")
         migrate.upgrade(self._server.create_database(self._template))
-        found = self._ways()
-        found["giant_agency"] = self._giant()
-        found["broker"] = self._broker()
-        found["charges"] = self._charges()
-        found["latency_seconds"] = self._latency()
-        found["idle_tick"] = self._idle()
-        if self._sizes.million:
+        found = self._ways() if "ways" in parts else {}
+        others = (self._giant, self._broker, self._charges, self._latency, self._idle)
+        for part, run in zip(PARTS[1:], others, strict=True):
+            if part in parts:
+                found[part] = run()
+        if self._sizes.million and "ways" in parts:
             found["memory_mb"] = self._memory(found.pop("_memory"))
         found.pop("_memory", None)
         return {"environment": self._environment(), **found}

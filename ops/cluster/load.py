@@ -30,6 +30,7 @@ class Load:
         *,
         words: Mapping[str, Sequence[str]] | None = None,
         environ: Mapping[str, str] | None = None,
+        own: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.subscriptions = 0
         self.mails = folder / "mails"
@@ -41,7 +42,7 @@ class Load:
             **(environ or {}),
         }
         self.database_url, self._broker_url = database_url, broker_url
-        self.members = Members({**os.environ, **given}, folder / "logs", words)
+        self.members = Members({**os.environ, **given}, folder / "logs", words, own)
         self.store = Store(make_engine(database_url, ping=True))
 
     def begin(

@@ -8,8 +8,9 @@ from typing import Self
 from ops.cluster.members import Members
 from shared.broker.private import PrivateRabbitmq
 from shared.messages.work import POOLS
-from shared.store import migrate
+from shared.store import migrate, roles
 from shared.store.embedded import EmbeddedPostgres
+from shared.store.grants import KINDS, role_of
 
 ONE_OF_EACH: Mapping[str, int] = {"scheduler": 1, **{str(pool): 1 for pool in POOLS}}
 MONITORING = "monitoring"  # a user, and its password
@@ -70,7 +71,9 @@ class LocalCluster:
             self.rabbitmq.start()
             add_monitoring(self.rabbitmq)
             migrate.upgrade(self.database_url)
-            self.members = Members({**os.environ, **self.environ}, self.folder / "logs", self._words)
+            roles.apply(self.database_url)
+            own = {kind: {"DUECYCLE_DATABASE_URL": self.postgres.url(user=role_of(kind))} for kind in KINDS}
+            self.members = Members({**os.environ, **self.environ}, self.folder / "logs", self._words, own)
             for kind, count in sizes.items():
                 self.members.scale(kind, count)
         except BaseException:

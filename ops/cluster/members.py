@@ -10,7 +10,7 @@ from pathlib import Path
 from shared.broker.private import free_ports
 from shared.messages.work import POOLS
 
-KINDS = ("scheduler", *POOLS)
+KINDS = ("scheduler", *POOLS, "webhooks")
 RESTART_SECONDS = 1.0  # a process that dies at once must not be started in a tight loop
 STOP_SECONDS = 30
 WATCHDOG = 'read -r _; kill -TERM "$1" 2>/dev/null'
@@ -58,12 +58,20 @@ class Member:
 
 
 class Members:
-    """The processes of a cluster. `environ` is theirs: the addresses of the database, the broker and the mail server."""
+    """The processes of a cluster. `environ` is theirs: the addresses of the database, the broker and the mail server.
+
+    `own`: what those of one kind have beside it.
+    """
 
     def __init__(
-        self, environ: Mapping[str, str], logs: Path, words: Mapping[str, Sequence[str]] | None = None
+        self,
+        environ: Mapping[str, str],
+        logs: Path,
+        words: Mapping[str, Sequence[str]] | None = None,
+        own: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self._environ = dict(environ)
+        self._own = dict(own or {})
         self._logs = logs
         self._words = dict(words or {})
         self._wanted: dict[str, int] = {}
@@ -124,7 +132,8 @@ class Members:
 
     def _start(self, kind: str) -> Member:
         self._numbers[kind] += 1
-        return Member(kind, self._numbers[kind], self._environ, self._logs, self._words.get(kind) or words_of(kind))
+        environ = {**self._environ, **self._own.get(kind, {})}
+        return Member(kind, self._numbers[kind], environ, self._logs, self._words.get(kind) or words_of(kind))
 
 
 def words_of(kind: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""`make drill-quorum`, `make drill-failover`, `make drill-giant`: one drill, in a folder that is thrown away."""
+"""`make drill-quorum`, `drill-failover`, `drill-giant`, `drill-hostile`: one drill, in a folder that is thrown away."""
 
 import tempfile
 from collections.abc import Callable, Mapping
@@ -8,10 +8,16 @@ import click
 
 from ops.drills.failover import failover
 from ops.drills.giant import giant
+from ops.drills.hostile import hostile
 from ops.drills.quorum import quorum
 from ops.drills.report import Report
 
-DRILLS: Mapping[str, Callable[[Path, Report], None]] = {"quorum": quorum, "failover": failover, "giant": giant}
+DRILLS: Mapping[str, Callable[[Path, Report], None]] = {
+    "quorum": quorum,
+    "failover": failover,
+    "giant": giant,
+    "hostile": hostile,
+}
 
 
 @click.command()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from shared.broker.names import message_of, queue_of
+from shared.broker.names import WORK_EXCHANGE, message_of, queue_of
 from shared.broker.publisher import Outgoing, Publisher
 from shared.broker.topology import PREFETCH
 from shared.messages.work import Due, Load, Pool
@@ -26,4 +26,4 @@ class RabbitBell:
 
 def _outgoing(due: Due) -> Outgoing:
     message = message_of(due)
-    return Outgoing("", message.queue_name, message.encode(), message_id=message.message_id)
+    return Outgoing(WORK_EXCHANGE, message.queue_name, message.encode(), message_id=message.message_id)

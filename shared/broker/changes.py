@@ -20,6 +20,9 @@ from shared.broker.names import CHANGES_QUEUE, UNROUTED_QUEUE
 from shared.broker.topology import declare
 
 BATCH = 200
+# A batch ends with the message that reaches this. Nothing is read from the connection while a batch is applied, so what is
+# prefetched beyond it stays with the kernel and the broker, and this bounds our memory, whatever lies in the queue.
+BATCH_BYTES = 4 << 20
 GATHER_SECONDS = 0.05  # after the first message, how long to wait for more
 IDLE_SECONDS = 0.5
 SILENT_SECONDS = 30.0  # without a message: subscribe anew
@@ -88,7 +91,7 @@ class ChangesConsumer:
         with answered_within(connection):
             declare(connection, "intake")
             self._channel = connection.channel()
-            self._channel.basic_qos(prefetch_count=2 * self._batch)
+            self._channel.basic_qos(prefetch_count=self._batch)
         self._backoff.reset()
         self._busy_at = monotonic()
 
@@ -99,7 +102,7 @@ class ChangesConsumer:
         """
         taken: list[Delivery] = []
         with answered_within(self._connection):
-            while len(taken) < self._batch:
+            while len(taken) < self._batch and _size(taken) < BATCH_BYTES:
                 method, _properties, body = self._channel.basic_get(UNROUTED_QUEUE)
                 if method is None:
                     break
@@ -113,13 +116,19 @@ class ChangesConsumer:
     def _gather(self, stop: Event) -> list[Delivery]:
         taken: list[Delivery] = []
         until = monotonic() + IDLE_SECONDS
-        while len(taken) < self._batch and not stop.is_set():
+        size = 0
+        while len(taken) < self._batch and size < BATCH_BYTES and not stop.is_set():
             found = next(self._deliveries, None)
             if found is None:  # the queue was deleted, or its leader moved
                 raise BrokerError(f"the broker ended the consumption of {CHANGES_QUEUE}")
             method, _properties, body = found
             if method is not None:
                 taken.append(Delivery(method.delivery_tag, body))
+                size += len(body)
             elif taken or monotonic() > until:
                 break
         return taken
+
+
+def _size(taken: Sequence[Delivery]) -> int:
+    return sum(len(each.body) for each in taken)

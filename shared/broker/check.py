@@ -22,7 +22,7 @@ from pika.exceptions import (
 from shared.broker.address import BLOCKED_SECONDS, parameters, shown
 from shared.broker.answering import answered_within
 from shared.broker.errors import BrokerError
-from shared.broker.names import CHANGES_QUEUE, queue_of
+from shared.broker.names import CHANGES_QUEUE, WORK_EXCHANGE, queue_of
 from shared.broker.topology import Role, declare
 from shared.messages.work import POOLS
 
@@ -129,7 +129,7 @@ def _try_publishing(connection: pika.BlockingConnection, url: str) -> None:
     channel = connection.channel()
     channel.confirm_delivery()
     try:
-        channel.basic_publish("", NOWHERE, b"", mandatory=True)
+        channel.basic_publish(WORK_EXCHANGE, NOWHERE, b"", mandatory=True)
     except UnroutableError:
         # A broker with an alarm takes the first message and then says that it takes no more.
         connection.process_data_events(ALARM_SECONDS)
@@ -141,7 +141,7 @@ def _try_publishing(connection: pika.BlockingConnection, url: str) -> None:
     except ChannelClosedByBroker as refused:
         raise BrokerError(
             f"{shown(url)}: this user may not publish ({refused.reply_text}); grant the scheduler's user the write permission"
-            " on '^(amq\\.default|duecycle\\.events(\\.v[0-9]+)?)$'"
+            " that deploy/rabbitmq/users.py gives it"
         ) from None
     raise BrokerError(
         f"{shown(url)} took a message for a queue that does not exist: confirms or 'mandatory' do not work there"

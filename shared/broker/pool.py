@@ -1,7 +1,8 @@
 """The dramatiq broker of one worker pool: a quorum queue, a prefetch of its own, no retries, no delays, no dead letters.
 
 The row behind a message is the truth: whatever becomes of the message, the row rings again until the work is done. So a
-message is acknowledged when its actor ends, also when it raised, and one that can't be read is counted and acknowledged.
+message is acknowledged when its actor ends, also when it raised, and one that is not of our making (see `wire.py`) is counted,
+logged and acknowledged.
 dramatiq has no public way to choose a queue's type, so this class overrides what declares and consumes; the version of
 dramatiq is pinned, and tests hold what is relied upon.
 """
@@ -19,7 +20,7 @@ import dramatiq
 import pika
 import structlog
 from dramatiq.broker import Consumer, MessageProxy
-from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer
+from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer, _RabbitmqMessage
 from dramatiq.errors import ConnectionClosed
 from dramatiq.logging import get_logger
 from pika.exceptions import AMQPChannelError, AMQPConnectionError, ConnectionWrongStateError
@@ -29,6 +30,7 @@ from shared.broker.answering import answered_within
 from shared.broker.backoff import Backoff
 from shared.broker.names import queue_of
 from shared.broker.topology import PREFETCH, declare
+from shared.broker.wire import UnreadError, read
 from shared.messages.work import Pool
 
 IDLE_SECONDS = 20.0
@@ -37,7 +39,7 @@ log = structlog.get_logger()
 
 
 class PoolBroker(RabbitmqBroker):
-    """Consumes the queue of `pool`. `on_dropped` hears why a message was acknowledged unread: undecodable, unknown_actor."""
+    """Consumes the queue of `pool`. `on_dropped` hears why a message was acknowledged unread: see `wire.Why`."""
 
     def __init__(
         self,
@@ -54,6 +56,10 @@ class PoolBroker(RabbitmqBroker):
         self.on_dropped = on_dropped
         self._backoff = Backoff()
         self._consumer: PoolConsumer | None = None
+
+    def held(self) -> int:
+        """How many messages this process holds unacknowledged."""
+        return 0 if self._consumer is None else len(self._consumer.known_tags)
 
     @property
     def consumer_class(self) -> type["PoolConsumer"]:
@@ -112,20 +118,35 @@ class PoolConsumer(_RabbitmqConsumer):
             raise ConnectionClosed(error) from None
 
     def __next__(self) -> MessageProxy | None:
-        """The next message, None after a moment without one.
+        """The next message that is ours, None after a moment without one.
 
         Idle for a while, it subscribes anew: RabbitMQ 3.10 was seen to forget a consumer, without a word, when its queue was
         deleted and made again at once.
         """
         try:
-            message: MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
+            message = self._receive()
             if message is not None or self.known_tags:
                 self._busy_at = time.monotonic()
             elif time.monotonic() - self._busy_at > IDLE_SECONDS:
                 self.channel.close()
                 self._subscribe()
-        except (AMQPConnectionError, AMQPChannelError, OSError) as error:
+        except (AMQPConnectionError, AMQPChannelError, AssertionError, OSError) as error:
             raise ConnectionClosed(error) from None
+        return message
+
+    def _receive(self) -> MessageProxy | None:
+        """In place of dramatiq's own reading. Of the delivery itself nothing counts but its tag: no header, no property."""
+        method, _properties, body = next(self.iterator)
+        if method is None:
+            return None
+        try:
+            message = _RabbitmqMessage(method.redelivered, method.delivery_tag, read(body, self.broker.pool))
+        except UnreadError as unread:
+            log.error("message.dropped", pool=self.broker.pool, why=unread.why, reason=str(unread))
+            self.broker.on_dropped(unread.why)
+            self._nack(method.delivery_tag)
+            return None
+        self.known_tags.add(method.delivery_tag)
         return message
 
     def unanswered(self) -> str | None:
@@ -154,15 +175,10 @@ class PoolConsumer(_RabbitmqConsumer):
         self._busy_at = time.monotonic()
 
     def nack(self, message: MessageProxy) -> None:
-        """What dramatiq would reject is counted and acknowledged: it names an actor that this program does not have."""
-        log.error("message.dropped", pool=self.broker.pool, why="unknown_actor", actor=message.actor_name)
-        self.broker.on_dropped("unknown_actor")
+        """What dramatiq would reject is acknowledged: its rows ring again."""
         self.ack(message)  # type: ignore[no-untyped-call]
 
     def _nack(self, tag: int) -> None:
-        """What can't be decoded is counted and acknowledged."""
-        log.error("message.dropped", pool=self.broker.pool, why="undecodable")
-        self.broker.on_dropped("undecodable")
         self.connection.add_callback_threadsafe(partial(self.channel.basic_ack, tag))
 
 

@@ -251,6 +251,7 @@ class PrivateRabbitmq:
             "default_pass": PASSWORD,
             "vm_memory_high_watermark.absolute": "400MB",
             "disk_free_limit.absolute": "50MB",
+            "max_message_size": "4194304",
             **self._settings,
         }
         self._write("rabbitmq.conf", "".join(f"{name} = {value}\n" for name, value in lines.items()))

@@ -21,17 +21,21 @@ class Alongside(dramatiq.Middleware):
         self._loops: list[tuple[str, Callable[[Event], None]]] = []
         self._threads: list[Thread] = []
         self._stop = Event()
+        self._worker: dramatiq.Worker | None = None
 
     def add(self, name: str, loop: Callable[[Event], None]) -> None:
         """Run `loop(stop)` in a thread of its own; it returns soon after `stop` is set."""
         self._loops.append((name, loop))
 
     def alive(self) -> bool:
-        """Whether every loop still runs."""
-        return all(thread.is_alive() for thread in self._threads)
+        """Whether every loop still runs, and every thread of the worker."""
+        worker = self._worker
+        of_worker = [] if worker is None else [*worker.workers, *worker.consumers.values()]
+        return all(thread.is_alive() for thread in (*self._threads, *of_worker))
 
-    def after_worker_boot(self, _broker: dramatiq.Broker, _worker: dramatiq.Worker) -> None:
+    def after_worker_boot(self, _broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         """Begin."""
+        self._worker = worker
         self._threads = [Thread(target=loop, args=(self._stop,), name=name, daemon=True) for name, loop in self._loops]
         for thread in self._threads:
             thread.start()
@@ -51,10 +55,6 @@ class Running:
     def __init__(self, broker: PoolBroker, threads: int) -> None:
         self._worker = dramatiq.Worker(broker, worker_threads=threads, worker_timeout=IDLE_MILLISECONDS)
         self._worker.start()
-
-    def alive(self) -> bool:
-        """Whether every thread still runs."""
-        return all(thread.is_alive() for thread in (*self._worker.workers, *self._worker.consumers.values()))
 
     def stop(self, within: timedelta) -> bool:
         """Take nothing new, and wait for what is under way. Returns whether it ended in time.

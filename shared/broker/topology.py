@@ -21,6 +21,7 @@ from shared.broker.names import (
     EVENTS_QUEUE,
     UNROUTED_EXCHANGE,
     UNROUTED_QUEUE,
+    WORK_EXCHANGE,
     queue_of,
 )
 from shared.messages.work import POOLS, Pool
@@ -36,6 +37,7 @@ EXCHANGES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {  # durable; ty
     UNROUTED_EXCHANGE: ("fanout", {}),
     CHANGES_EXCHANGE: ("topic", {"alternate-exchange": UNROUTED_EXCHANGE}),
     EVENTS_EXCHANGE: ("topic", {}),
+    WORK_EXCHANGE: ("direct", {}),
 }
 KEPT: Final = (CHANGES_QUEUE, UNROUTED_QUEUE, EVENTS_QUEUE)  # never drop a message
 EVENTS_BYTES_MAX: Final = 1 << 30  # about a million events; then the queue refuses, and the others wait in the database
@@ -53,8 +55,10 @@ class Parts(NamedTuple):
 def parts_of(role: Role) -> Parts:
     """The part of the topology that a role uses."""
     if role == "scheduler":
-        queues = (*(queue_of(pool) for pool in POOLS), EVENTS_QUEUE)
-        return Parts((EVENTS_EXCHANGE,), queues, ((EVENTS_QUEUE, EVENTS_EXCHANGE, "#"),))
+        pools = tuple(queue_of(pool) for pool in POOLS)
+        # Not the default exchange: who may publish there reaches every queue, upstream's too.
+        bindings = ((EVENTS_QUEUE, EVENTS_EXCHANGE, "#"), *((queue, WORK_EXCHANGE, queue) for queue in pools))
+        return Parts((EVENTS_EXCHANGE, WORK_EXCHANGE), (*pools, EVENTS_QUEUE), bindings)
     if role == "upstream":
         return Parts((UNROUTED_EXCHANGE, CHANGES_EXCHANGE))
     if role == "intake":

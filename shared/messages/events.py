@@ -69,6 +69,7 @@ EVENT_TYPES: tuple[str, ...] = (
     "cycle.reopened",
     "pool.paused",
     "pool.resumed",
+    "clock.accepted",
     "account.set",
     "account.refused",
     "notice.failed",

@@ -1,11 +1,12 @@
 """What the scheduler tells the pools."""
 
-from typing import Literal, NamedTuple, get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 import msgspec
 
 Pool = Literal["orders", "invoices", "charges", "notices", "intake"]
 POOLS: tuple[Pool, ...] = get_args(Pool)
+IDS_MAX: Final = 500  # in one message, of any pool
 
 
 class Due(msgspec.Struct, frozen=True):

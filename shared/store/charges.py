@@ -115,6 +115,24 @@ def work_beside(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> set[str
     return {row[0] for row in rows}
 
 
+def put_back(tx: Tx, agency_id: str, invoice_ids: Collection[str], until: datetime) -> int:
+    """Let attempts that were rung and not begun wake at `until`, as if they had not been. Returns how many.
+
+    What may be on its way elsewhere is left to its lease.
+    """
+    return tx.run(
+        """
+        UPDATE charges SET wake_at = :until, rings = greatest(0, rings - 1)
+        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND state = 'due'
+          AND planned_at <= :as_of AND wake_at > :as_of
+        """,
+        agency_id=agency_id,
+        ids=list(invoice_ids),
+        until=until,
+        as_of=tx.as_of,
+    )
+
+
 def latest_of(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> dict[str, Charge]:
     """The latest attempt of each invoice that has one."""
     found = _read(tx, agency_id, invoice_ids, "ORDER BY invoice_id, attempt")
@@ -154,7 +172,7 @@ def unended(tx: Tx, agency_id: str | None, state: str | None, code: str | None, 
 
     One whose time has not come has the state `planned` here.
     """
-    rows = tx.rows(
+    return tx.mappings(
         f"""
         SELECT agency_id, invoice_id, attempt, {_SHOWN} AS state, code, provider, key, amount_minor, currency, reference,
                coalesce(doubtful_since, planned_at) AS since, sent_at, wake_at
@@ -169,7 +187,6 @@ def unended(tx: Tx, agency_id: str | None, state: str | None, code: str | None, 
         limit=limit,
         as_of=tx.as_of,
     )
-    return [dict(row._mapping) for row in rows]
 
 
 def end_open(tx: Tx, agency_id: str, invoice_ids: Collection[str], code: str) -> None:

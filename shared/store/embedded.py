@@ -24,6 +24,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
+from shared.store.grants import KINDS, role_of
 from shared.store.pg_programs import (
     PORT,
     EmbeddedPostgresError,
@@ -66,9 +67,9 @@ class PostgresServer:
     def __init__(self, url: str) -> None:
         self._url = make_url(url).set(drivername="postgresql+psycopg")
 
-    def url(self, database: str = "postgres") -> str:
-        """The SQLAlchemy URL of a database on this server; the database need not exist."""
-        return self._url.set(database=database).render_as_string(hide_password=False)
+    def url(self, database: str = "postgres", user: str | None = None) -> str:
+        """The SQLAlchemy URL of a database on this server; the database, and the user, need not exist."""
+        return self._url.set(database=database, username=user).render_as_string(hide_password=False)
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Create a database, as a copy of `template` if given (nobody may be connected to it), and return its URL.
@@ -122,11 +123,11 @@ class EmbeddedPostgres(PostgresServer):
         self._sockets: Path | None = None
         self._started_by = 0
 
-    def url(self, database: str = "postgres") -> str:
+    def url(self, database: str = "postgres", user: str | None = None) -> str:
         """The SQLAlchemy URL of a database on this server. Raises EmbeddedPostgresError if it is not running."""
         if self._process is None:
             raise EmbeddedPostgresError(f"the PostgreSQL in {self.folder} is not running", "call start() first")
-        return super().url(database)
+        return super().url(database, user)
 
     def start(self) -> Self:
         """Create the data if there is none, start the server and return when it accepts connections.
@@ -214,7 +215,8 @@ class EmbeddedPostgres(PostgresServer):
             "local all all peer map=starter\nlocal replication all peer map=standby\n"
         )
         (self._data / "pg_ident.conf").write_text(
-            f'starter "{starter}" {SUPERUSER}\nstandby "{starter}" {SUPERUSER}\nstandby "{server}" {SUPERUSER}\n'
+            "".join(f'starter "{starter}" {role}\n' for role in (SUPERUSER, *map(role_of, KINDS)))
+            + f'standby "{starter}" {SUPERUSER}\nstandby "{server}" {SUPERUSER}\n'
         )
         settings = SETTINGS | ({} if self._durable else THROW_AWAY) | self._settings
         command = [*postgres, "-D", str(self._data), "-k", str(sockets), "-p", str(PORT)]

@@ -1,13 +1,16 @@
 """Which database errors speak of the data (bisect to the bad row) and which of the moment (leave every row due)."""
 
 import re
+from typing import Literal
 
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoSessionFreeError
 
 from shared.error_words import safe_words
+from shared.store.pooler import ADVICE
 
 _DATA_CLASSES = ("22", "23")
+_MAY_NOT = "this database role may not do that; connect as the role made for it, or run: duecycle migrate --roles"
 # Connection exceptions, the server going down or starting up, and a wrong user, password (28) or database (3D).
 _CONNECTION_CLASSES = ("08", "57P", "28", "3D")
 
@@ -35,13 +38,34 @@ def is_data_error(error: BaseException) -> bool:
     return isinstance(error, Exception) and not isinstance(error, OSError | MemoryError | NoSessionFreeError)
 
 
+# Out of memory, a configured limit, a limit of the program (too long, too deep, too many parameters), and a message that is
+# longer than the protocol has room for.
+_SIZE = ("53200", "53400", "54", "08P01")
+_TIME = ("25P03", "25P04")  # a transaction that idled, or lasted, for too long
+
+
+def limit_of(error: BaseException) -> Literal["size", "time"] | None:
+    """Which limit a statement or its result has hit, None if it was none: fewer rows at a time may stay below it."""
+    if isinstance(error, MemoryError):
+        return "size"
+    if not isinstance(error, DBAPIError):
+        return None
+    sqlstate = getattr(error.orig, "sqlstate", None) or ""
+    if sqlstate.startswith(_SIZE):
+        return "size"
+    # An operator's cancelling has the same state as the statement's timeout, in other words.
+    timed_out = sqlstate == "57014" and "statement timeout" in str(error.orig)
+    return "time" if timed_out or sqlstate in _TIME else None
+
+
 def describe(error: BaseException) -> str:
     """One line for a row and for an operator: the kind and first line, of a database's errors never a value.
 
     For the log there is `safe_words`.
     """
     if isinstance(error, DBAPIError):
-        return safe_words(error)
+        lacking = getattr(error.orig, "sqlstate", None) == "42501"
+        return safe_words(error) + (f"; {_MAY_NOT}" if lacking else "")
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0] if text else ''}"[:300]
 
@@ -83,6 +107,7 @@ _CAUSES = (
     ("timeout", "it does not answer; is the host reachable, and PostgreSQL up?"),
     ("timed out", "it does not answer; is the host reachable, and PostgreSQL up?"),
     ("starting up", "it is starting; this is tried again"),
+    ("unsupported startup parameter", f"a pooler such as PgBouncer answers there; {ADVICE}"),
 )
 
 

@@ -4,8 +4,6 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row
-
 from shared.domain.dunning import Method
 from shared.domain.facts import (
     Agency,
@@ -77,7 +75,7 @@ def subscriptions(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str, Sub
     return {row[0]: _subscription(row) for row in rows}
 
 
-def _subscription(row: Row[*tuple[Any, ...]]) -> Subscription:
+def _subscription(row: tuple[Any, ...]) -> Subscription:
     found = Subscription._make(row)
     if found.initial_payment is None:
         return found

@@ -92,7 +92,7 @@ def _ids(rows: Rows, column: str) -> list[str]:
 
 
 def _rows(tx: Tx, sql: str, **params: Any) -> Rows:
-    return [dict(row._mapping) for row in tx.rows(sql, **params)]
+    return tx.mappings(sql, **params)
 
 
 _WHOSE = "agency_id = :agency_id AND subscription_id = :subscription_id"

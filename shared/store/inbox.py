@@ -51,6 +51,24 @@ class Waiting(NamedTuple):
     waits_for: str
 
 
+class Room(NamedTuple):
+    """So many messages, and bytes of them, may still be applied in a transaction."""
+
+    messages: int
+    size: int
+
+    def less(self, messages: int, size: int) -> "Room":
+        """What is left."""
+        return Room(self.messages - messages, self.size - size)
+
+    def is_used_up(self) -> bool:
+        return self.messages <= 0 or self.size <= 0
+
+
+# Of messages that waited: however many did, and whatever waited for those, a transaction stays small.
+ROOM = Room(500, 4 << 20)
+# Of what came earlier under an identity, only what may be the same message in other bytes is read whole.
+EARLIER_REJECTED = 3
 _WAITING = "inbox_id, source, id, raw, received_at, told_waiting_at, waits_for"
 
 
@@ -82,22 +100,28 @@ def store_all(tx: Tx, arrived: Sequence[Arrived]) -> list[int | None]:
 def earlier(tx: Tx, arrived: Sequence[Arrived]) -> dict[Identity, list[Earlier]]:
     """What was kept before under the identities of these messages, oldest first; nearly always nothing.
 
+    Of those that were rejected the latest three. One so much longer that it can't say the same comes without its bytes.
     Reliable while the caller holds the locks of their agencies.
     """
     rows = tx.rows(
         " UNION ALL ".join(
             f"""
-            SELECT i.inbox_id, i.agency_id, i.source, i.id, i.state, i.raw, i.field, i.reason FROM inbox AS i
-            JOIN (SELECT DISTINCT * FROM unnest(CAST(:agencies AS text[]), CAST(:sources AS text[]), CAST(:ids AS text[]))
-                  AS v(agency_id, source, id)) AS k
-              ON k.agency_id = i.agency_id AND k.source = i.source AND k.id = i.id
-            WHERE i.state {which} 'rejected'
+            SELECT i.inbox_id, k.agency_id, k.source, k.id, i.state,
+                   CASE WHEN octet_length(i.raw) <= k.most THEN i.raw ELSE '' END, i.field, i.reason
+            FROM (SELECT v.agency_id, v.source, v.id, 4 * max(v.size) + 4096 AS most
+                  FROM unnest(CAST(:agencies AS text[]), CAST(:sources AS text[]), CAST(:ids AS text[]),
+                              CAST(:sizes AS integer[])) AS v(agency_id, source, id, size) GROUP BY 1, 2, 3) AS k
+            CROSS JOIN LATERAL (
+                SELECT * FROM inbox AS i
+                WHERE i.agency_id = k.agency_id AND i.source = k.source AND i.id = k.id AND i.state {which} 'rejected'
+                ORDER BY i.inbox_id DESC LIMIT {EARLIER_REJECTED}) AS i
             """  # noqa: S608
             for which in ("<>", "=")  # an index each
         ),
         agencies=[each.agency_id for each in arrived],
         sources=[each.source for each in arrived],
         ids=[each.id for each in arrived],
+        sizes=[len(each.raw) for each in arrived],
     )
     found: dict[Identity, list[Earlier]] = {}
     for row in sorted(rows):
@@ -156,15 +180,21 @@ def settle_all(tx: Tx, settled: Mapping[int, Settled]) -> None:
     require_all(written, len(settled), "messages")
 
 
-def waiting_for(tx: Tx, agency_id: str, keys: Collection[str]) -> list[Waiting]:
-    """The messages of an agency that wait for one of these, in the order they came."""
+def waiting_for(tx: Tx, agency_id: str, keys: Collection[str], room: Room = ROOM) -> list[Waiting]:
+    """The messages of an agency that wait for one of these, in the order they came: the first that find room, and one more."""
     rows = tx.rows(
         f"""
-        SELECT {_WAITING} FROM inbox
-        WHERE agency_id = :agency_id AND state = 'waiting' AND waits_for = ANY(CAST(:keys AS text[])) ORDER BY inbox_id
+        SELECT {_WAITING} FROM (
+            SELECT {_WAITING}, sum(octet_length(raw)) OVER (ORDER BY inbox_id) - octet_length(raw) AS before
+            FROM (SELECT {_WAITING} FROM inbox
+                  WHERE agency_id = :agency_id AND state = 'waiting' AND waits_for = ANY(CAST(:keys AS text[]))
+                  ORDER BY inbox_id LIMIT greatest(:messages, 0)) AS first) AS sized
+        WHERE before < :size ORDER BY inbox_id
         """,  # noqa: S608
         agency_id=agency_id,
         keys=list(keys),
+        messages=room.messages,
+        size=room.size,
     )
     return [Waiting._make(row) for row in rows]
 

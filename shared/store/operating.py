@@ -157,7 +157,7 @@ def last_events(tx: Tx, agency_id: str, subject: str, limit: int) -> list[dict[s
 
 def refunds_listed(tx: Tx, agency_id: str | None, state: str | None, limit: int) -> list[dict[str, Any]]:
     """Refunds that have not ended, or those in one state, longest first."""
-    rows = tx.rows(
+    return tx.mappings(
         """
         SELECT agency_id, invoice_id, turn, state, amount_minor, currency, source, origin, code, reason, key, reference,
                requested_at, settled_at, wake_at
@@ -170,7 +170,6 @@ def refunds_listed(tx: Tx, agency_id: str | None, state: str | None, limit: int)
         state=state,
         limit=limit,
     )
-    return [dict(row._mapping) for row in rows]
 
 
 def agency_known(tx: Tx, agency_id: str) -> bool:

@@ -1,17 +1,19 @@
 """The store and its transactions: where they begin, which moment they are judged at, and the only commit there is."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
 
 from shared.store import arrays, events
+from shared.store.clock_watch import ClockStoppedError, ClockWatch
 from shared.store.listening import PATIENCE
 from shared.store.tx import Event, Tx
 
-__all__ = ["Clock", "Event", "FixedClock", "Store", "Tx", "make_engine"]
+__all__ = ["Clock", "Event", "FixedClock", "Store", "Tx", "machine_now", "make_engine"]
 
 
 class Clock(Protocol):
@@ -30,28 +32,51 @@ class FixedClock:
         return self.at
 
 
-class Store:
-    """PostgreSQL behind one engine. Without a clock, `as_of` is the database's clock, read once per transaction."""
+def machine_now() -> datetime:
+    """This machine's own clock: only ever compared with the database's."""
+    return datetime.now(UTC)
 
-    def __init__(self, engine: Engine, clock: Clock | None = None) -> None:
+
+class Store:
+    """PostgreSQL behind one engine. Without a clock, `as_of` is the database's clock, read once per transaction.
+
+    With a `watch`, nothing is done at a moment that it does not trust.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock | None = None, watch: ClockWatch | None = None) -> None:
         self.engine = engine
         self.clock = clock
+        self.watch = watch
+
+    def unwatched(self) -> "Store":
+        """The same for whoever decides nothing by the time: figures, and the command that accepts the clock."""
+        return Store(self.engine, self.clock)
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
         """Everything inside commits together, or not at all. A commit that leaves events behind wakes the scheduler.
 
-        Raises whatever the block or the database raises; nothing of the block is then kept.
+        Raises whatever the block or the database raises; nothing of the block is then kept. Raises ClockStoppedError, before
+        the block, while the clock can't be trusted.
         """
-        with self.engine.begin() as connection:
-            tx = Tx(connection, self._as_of(connection))
-            yield tx
-            for agency_id, recorded in tx.events.items():
-                events.write(tx, agency_id, recorded)
-            if tx.events:
-                tx.run("SELECT pg_notify('duecycle', '')")
+        try:
+            with self.engine.begin() as connection:
+                tx = Tx(connection, self._as_of(connection))
+                yield tx
+                for agency_id, recorded in tx.events.items():
+                    events.write(tx, agency_id, recorded)
+                if tx.events:
+                    tx.run("SELECT pg_notify('duecycle', '')")
+        except ClockStoppedError as stopped:
+            if self.watch is not None and stopped.jump is not None:
+                # Should this fail, the next transaction tries it again.
+                with suppress(DBAPIError), self.engine.begin() as connection:
+                    self.watch.keep(connection, stopped.jump)
+            raise
 
     def _as_of(self, connection: Connection) -> datetime:
+        if self.watch is not None:
+            return self.watch.look(connection, None if self.clock is None else self.clock.now)
         if self.clock is not None:
             return self.clock.now()
         now: datetime = connection.execute(text("SELECT transaction_timestamp()")).scalar_one()

@@ -24,10 +24,12 @@ class UnitOfWork:
 
     The caller holds the lock of every agency it asks about, so nobody else writes these facts meanwhile, and ends with
     `flush`. Whatever has statements of its own calls `flush` before them, and `forget` after those that write facts.
+    `room`: how much that was kept before may still be applied with what arrives.
     """
 
     def __init__(self, tx: Tx) -> None:
         self.tx = tx
+        self.room = inbox.ROOM
         self.forget()
         self._empty()
 

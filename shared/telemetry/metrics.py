@@ -19,12 +19,17 @@ MESSAGES = Counter(
 )
 DROPPED = Counter(
     "duecycle_dropped_messages_total",
-    "Messages that were acknowledged unread: undecodable, or for an unknown_actor.",
+    "Messages that were acknowledged unread: undecodable, for an unknown_actor, or unexpected (they say more than we send).",
     ["pool", "why"],
 )
 RUNG = Counter("duecycle_messages_rung_total", "Messages that the scheduler has sent to a pool.", ["pool"])
 TICKS = Counter(
     "duecycle_ticks_total", "Looks of the scheduler at what is due, by outcome: done or failed.", ["outcome"]
+)
+CLOCK_STOPPED = Gauge(
+    "duecycle_clock_stopped",
+    "1 while this process does nothing because the database's clock can't be trusted, else 0.",
+    multiprocess_mode="max",
 )
 EVENTS_PUBLISHED = Counter("duecycle_events_published_total", "Events that the exchange has confirmed.")
 EVENTS_REFUSED = Counter(
@@ -50,6 +55,10 @@ CHARGE_OUTCOMES = Counter(
     "duecycle_charge_outcomes_total",
     "Answers of payment providers, by provider and outcome.",
     ["provider", "outcome"],
+)
+CHARGES_PUT_BACK = Counter(
+    "duecycle_charge_messages_put_back_total",
+    "Messages of charges left for five seconds because their agency's slow calls held half of the process.",
 )
 UNLISTED_DECLINES = Counter(
     "duecycle_unlisted_declines_total",

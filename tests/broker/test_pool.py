@@ -1,5 +1,7 @@
 """A pool's broker: every message is acknowledged, whatever became of it; its queue and connection come back by themselves."""
 
+import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -13,12 +15,15 @@ from ops.cluster.waiting import until
 from shared.broker.names import actor_of, message_of, queue_of
 from shared.broker.pool import PoolBroker
 from shared.broker.private import PrivateRabbitmq
-from shared.broker.running import Running
+from shared.broker.running import Alongside, Running
+from shared.broker.stalling import Stalling
 from shared.broker.topology import PREFETCH
 from shared.broker.watching import Watching
+from shared.broker.wire import UnreadError, read
 from shared.messages import Due
 
 QUEUE = queue_of("orders")
+LEASE = timedelta(minutes=2)
 
 
 class Pool:
@@ -30,7 +35,11 @@ class Pool:
         self.ended: list[tuple[str, str, int]] = []
         self.act: Callable[[str], None] = lambda _agency: None
         watching = Watching("orders", lambda pool, outcome, _seconds, rows: self.ended.append((pool, outcome, rows)))
-        self.broker = PoolBroker([url], "orders", name="test", middleware=[watching], on_dropped=self.dropped.append)
+        self.now = 0.0
+        self.stalling = Stalling(lambda: self.broker.held(), PREFETCH["orders"], LEASE, lambda: self.now)
+        self.alongside = Alongside(timedelta(seconds=5))
+        middleware = [watching, self.stalling, self.alongside]
+        self.broker = PoolBroker([url], "orders", name="test", middleware=middleware, on_dropped=self.dropped.append)
 
         @dramatiq.actor(broker=self.broker, actor_name=actor_of("orders"), queue_name=QUEUE)
         def work(agency_id: str, ids: list[str], again: bool = False) -> None:
@@ -116,6 +125,110 @@ def test_what_cant_be_read_is_counted_and_acknowledged(pool: Pool, broker_url: s
     assert waits(broker_url) == 0
 
 
+def with_changes(**changes: object) -> bytes:
+    """A message as we send it, with some of its fields changed."""
+    return json.dumps(json.loads(ring("a", "s1")) | changes).encode()
+
+
+KWARGS = {"agency_id": "a", "ids": ["s1"], "again": False}
+# Every name by which dramatiq 2.2 reads something from a message: its worker, its composition, and each middleware it ships.
+OPTIONS = (
+    *("eta", "delay", "broker_priority", "throws", "retries", "max_retries", "min_backoff", "max_backoff"),
+    *("requeue_timestamp", "traceback", "on_retry_exhausted", "max_age", "time_limit", "notify_shutdown"),
+    *("on_success", "on_failure", "pipe_target", "pipe_ignore", "group_completion_uuid", "group_completion_callbacks"),
+    *("store_results", "result_ttl", "redelivered", "no_such_option"),
+)
+
+
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        *((with_changes(options={option: 9_999_999_999_999}), "unexpected") for option in OPTIONS),
+        (with_changes(queue_name="duecycle.charges.v1"), "unexpected"),
+        (with_changes(args=["a"]), "unexpected"),
+        (with_changes(kwargs={**KWARGS, "amount_minor": 1}), "unexpected"),
+        (with_changes(kwargs={**KWARGS, "ids": []}), "unexpected"),
+        (with_changes(kwargs={**KWARGS, "ids": ["s"] * 501}), "unexpected"),
+        (with_changes(kwargs={**KWARGS, "ids": [1]}), "unexpected"),
+        (with_changes(kwargs={"agency_id": "a"}), "unexpected"),
+        (with_changes(priority=0), "unexpected"),
+        (with_changes(message_id="x" * 65), "unexpected"),
+        (with_changes(actor_name="charges.work"), "unknown_actor"),
+        (b"[]", "undecodable"),
+        (b"[" * 100_000, "undecodable"),
+        (ring("a", "x" * 1_048_576), "unexpected"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_message_says_what_we_send_and_nothing_else(what: bytes, why: str) -> None:
+    with pytest.raises(UnreadError) as refused:
+        read(what, "orders")
+    assert refused.value.why == why
+
+
+def test_what_we_send_is_read_as_it_was_meant() -> None:
+    due = Due("orders", "a", ["s"] * 500, again=True)
+
+    found = read(message_of(due).encode(), "orders")
+
+    assert (found.kwargs, found.args, found.options) == (
+        {"agency_id": "a", "ids": due.ids, "again": True},
+        (),
+        {},
+    )
+
+
+def test_messages_that_dramatiq_would_put_off_for_ever_hold_nobody_up(pool: Pool, broker_url: str) -> None:
+    """As many as a process may hold, then one of ours: it is worked off, and the others are gone."""
+    until(lambda: consumed(broker_url))
+    send(broker_url, *[with_changes(options={"eta": 9_999_999_999_999})] * PREFETCH["orders"], ring("b", "s1"))
+
+    until(lambda: pool.got == ["b"])
+    assert pool.dropped == ["unexpected"] * PREFETCH["orders"]
+    until(lambda: pool.broker.held() == 0)
+
+
+def test_a_message_of_another_queue_ends_no_thread(pool: Pool, broker_url: str) -> None:
+    until(lambda: consumed(broker_url))
+    send(broker_url, with_changes(queue_name="duecycle.charges.v1"), ring("b", "s1"))
+
+    until(lambda: pool.got == ["b"])
+    assert pool.alongside.alive()
+
+
+def test_a_full_prefetch_with_idle_threads_beyond_the_lease_is_not_alive(
+    broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever brought it about: here the reading that obeyed `eta`."""
+    monkeypatch.setattr("shared.broker.pool.read", lambda body, _pool: dramatiq.Message.decode(body))
+    pool = Pool(broker_url)
+    until(lambda: consumed(broker_url))
+    assert pool.stalling.moves()
+    send(broker_url, *[with_changes(options={"eta": 9_999_999_999_999})] * PREFETCH["orders"])
+    until(lambda: pool.broker.held() == PREFETCH["orders"])
+
+    seen = []
+    for pool.now in (0.0, LEASE.total_seconds(), LEASE.total_seconds() + 1):
+        seen.append(pool.stalling.moves())
+    assert seen == [True, True, False]
+    pool.running.stop(timedelta(seconds=5))
+    pool.broker.close()
+
+
+def test_threads_that_work_for_long_are_alive(pool: Pool, broker_url: str) -> None:
+    """A full prefetch is no fault while somebody works."""
+    until(lambda: consumed(broker_url))
+    go_on = threading.Event()
+    pool.act = lambda _agency: go_on.wait(20)
+    send(broker_url, *[ring("a", "s1")] * PREFETCH["orders"])
+    until(lambda: pool.broker.held() == PREFETCH["orders"])
+
+    pool.stalling.moves()
+    pool.now = 10 * LEASE.total_seconds()
+    assert pool.stalling.moves()
+    go_on.set()
+
+
 def test_a_deleted_queue_is_made_anew_and_consumed(pool: Pool, broker_url: str) -> None:
     until(lambda: consumed(broker_url))
     with pika.BlockingConnection(pika.URLParameters(broker_url)) as connection:
@@ -158,6 +271,6 @@ def test_a_broker_that_dies_and_comes_back_is_consumed_again(open_folder: Path) 
         until(lambda: consumed(node.url))
         send(node.url, ring("after", "s1"))
         until(lambda: pool.got == ["after"])
-        assert pool.running.alive()
+        assert pool.alongside.alive()
         pool.running.stop(timedelta(seconds=20))
         pool.broker.close()

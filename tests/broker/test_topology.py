@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pika
 import pytest
+from pika.exceptions import ChannelClosedByBroker
 from structlog.testing import capture_logs
 
 from ops.cluster.waiting import until
@@ -139,9 +140,9 @@ def test_a_missing_permission_is_told_with_the_object(rabbitmq: PrivateRabbitmq,
     assert "duecycle.orders.v1 is missing, and this user may not make it" in said
 
     check_broker([broker_url], "scheduler", "test")
-    said = wrong(user(rabbitmq, broker_url, "silent", configure=".*", write="v1$", read="events$"), "scheduler")
+    said = wrong(user(rabbitmq, broker_url, "silent", configure=".*", write="v1$", read="(events|work)$"), "scheduler")
     assert "may not publish" in said
-    assert "amq" in said
+    assert "duecycle.work" in said
 
 
 def test_who_may_not_make_a_queue_uses_the_one_that_is_there(rabbitmq: PrivateRabbitmq, broker_url: str) -> None:
@@ -154,14 +155,9 @@ def test_who_may_not_make_a_queue_uses_the_one_that_is_there(rabbitmq: PrivateRa
 
 def test_the_permissions_that_we_ship_are_enough_for_every_role(rabbitmq: PrivateRabbitmq, broker_url: str) -> None:
     """Each makes its part on an empty broker, the alternate exchange and the bindings too; the consumer reads the events."""
-    spec = importlib.util.spec_from_file_location("made_secrets", USERS)
-    assert spec is not None
-    assert spec.loader is not None
-    users = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(users)
     urls = {
         role: user(rabbitmq, broker_url, f"as-{role}", configure=configure, write=write, read=read)
-        for role, (configure, write, read) in users.PERMISSIONS.items()
+        for role, (configure, write, read) in permissions().items()
     }
 
     for role in ("intake", "scheduler", "orders", "upstream"):
@@ -172,6 +168,43 @@ def test_the_permissions_that_we_ship_are_enough_for_every_role(rabbitmq: Privat
     until(lambda: list(messages([urls["consumer"]], "test", EVENTS_QUEUE)) == [b"{}"])
     with pytest.raises(BrokerError, match=r"can't be read: ACCESS_REFUSED"):
         list(messages([urls["consumer"]], "test", CHANGES_QUEUE))
+
+
+def test_only_upstream_can_put_changes_into_its_queue(rabbitmq: PrivateRabbitmq, broker_url: str) -> None:
+    """Neither by the exchange nor past it. An operator sends to a queue by its name, for old events; a scheduler can't."""
+    shipped = permissions()
+    for role in ("intake", "scheduler"):
+        check_broker([broker_url], role, "test")
+    for role in ("scheduler", "ops", *POOLS, "consumer"):
+        configure, write, read = shipped[role]
+        url = user(rabbitmq, broker_url, f"as-{role}", configure=configure, write=write, read=read)
+        for exchange in (CHANGES_EXCHANGE, "", "duecycle.work"):
+            allowed = (exchange == "" and role == "ops") or (exchange == "duecycle.work" and role == "scheduler")
+            assert published(url, exchange, CHANGES_QUEUE) == ("sent" if allowed else "refused"), (role, exchange)
+    # What the scheduler rings with reaches the pools alone.
+    assert queue_loads([broker_url], "test")["changes"] == (1, 0)
+
+
+def published(url: str, exchange: str, key: str) -> str:
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        try:
+            channel.basic_publish(exchange, key, b"{}")
+        except ChannelClosedByBroker as refused:
+            return "refused" if refused.reply_code == topology.ACCESS_REFUSED else str(refused)
+    return "sent"
+
+
+def permissions() -> dict[str, tuple[str, str, str]]:
+    """What the users that we ship may do."""
+    spec = importlib.util.spec_from_file_location("made_secrets", USERS)
+    assert spec is not None
+    assert spec.loader is not None
+    users = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(users)
+    found: dict[str, tuple[str, str, str]] = users.PERMISSIONS
+    return found
 
 
 def test_no_role_declares_what_another_one_owns() -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.broker.names import CHANGES_EXCHANGE, CHANGES_QUEUE, EVENTS_EXCHANGE, EVENTS_QUEUE, queue_of
+from shared.broker.names import CHANGES_EXCHANGE, CHANGES_QUEUE, EVENTS_EXCHANGE, EVENTS_QUEUE, WORK_EXCHANGE, queue_of
 from shared.broker.topology import EXCHANGES, KEPT, arguments, parts_of
 from shared.messages.work import POOLS
+from shared.store.grants import KINDS, role_of
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -116,7 +117,10 @@ def test_what_must_not_miss_a_message_is_there_before_anybody_publishes(made: Mo
         name: arguments(name, (4, 0)) for name in KEPT
     }
     bound = {(each["destination"], each["source"], each["routing_key"]) for each in defined["bindings"]}
-    assert bound == {*parts_of("intake").bindings, *parts_of("scheduler").bindings}
+    work = {
+        each for each in parts_of("scheduler").bindings if each[1] == WORK_EXCHANGE
+    }  # of queues that the scheduler makes
+    assert bound == {*parts_of("intake").bindings, *parts_of("scheduler").bindings} - work
     assert all(each["durable"] for each in (*defined["exchanges"], *defined["queues"]))
 
 
@@ -131,9 +135,24 @@ def test_whoever_listens_for_upstream_reads_the_events_and_nothing_else(made: Mo
 def test_who_publishes_where(made: ModuleType) -> None:
     """Only the scheduler rings, only upstream sends changes."""
     writes = {role: patterns[1] for role, patterns in made.PERMISSIONS.items()}
-    assert [role for role, write in writes.items() if re.match(write, "amq.default")] == ["scheduler"]
+    assert [role for role, write in writes.items() if re.match(write, "amq.default")] == ["ops"]
+    assert [role for role, write in writes.items() if re.match(write, WORK_EXCHANGE)] == ["scheduler"]
     assert [role for role, write in writes.items() if re.match(write, EVENTS_EXCHANGE)] == ["scheduler"]
     assert [role for role, write in writes.items() if re.match(write, CHANGES_EXCHANGE)] == ["upstream"]
+
+
+def test_every_process_has_a_database_role_of_its_own() -> None:
+    """With a password of its own, and the broker knows an operator from the scheduler; only who migrates is the owner."""
+    for name in (*PROCESSES, LISTENS, "ops", "reconcile"):
+        service = COMPOSE["services"][name]
+        kind = "ops" if name == "reconcile" else name
+        assert service["environment"]["DUECYCLE_DATABASE_URL"] == f"postgresql://{role_of(kind)}@postgres:5432/duecycle"
+        assert service["environment"]["DUECYCLE_DATABASE_PASSWORD_FILE"] == f"/run/secrets/database_{kind}"
+        assert f"database_{kind}" in service["secrets"]
+    assert "amqp://ops@" in COMPOSE["services"]["ops"]["environment"]["DUECYCLE_BROKER_URL"]
+    owners = [name for name, each in COMPOSE["services"].items() if "database_owner" in each.get("secrets", ())]
+    assert owners == ["postgres", "migrate"]
+    assert {f"database_{kind}" for kind in KINDS} < set(COMPOSE["services"]["migrate"]["secrets"])
 
 
 def test_env_never_overwrites(tmp_path: Path) -> None:
@@ -144,7 +163,7 @@ def test_env_never_overwrites(tmp_path: Path) -> None:
     found = []
     for _ in range(2):
         subprocess.run(["bash", "deploy/env.sh"], cwd=tmp_path, check=True, capture_output=True)
-        found.append((tmp_path / "secrets" / "database_app").read_text())
+        found.append((tmp_path / "secrets" / "database_ops").read_text())
 
     assert found[0] == found[1]
     assert (tmp_path / ".env").stat().st_mode & 0o077 == 0

@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 from shared.messages import ClientUpserted, SubscriptionUpserted
 from shared.store.transaction import Tx
 from tests.journeys.diary import Diary
-from workers.intake import receive_changes
+from workers.intake import kinds
 
 AT = "2026-05-20T08:00:00Z"
 Apply = Callable[[Tx, Any, Any], Any]
@@ -41,7 +41,7 @@ def test_what_breaks_is_kept_as_rejected_and_undone(
     """With its bytes and a reason, told to upstream; the next message is applied."""
     diary.say("agency.upserted", AT)
     with monkeypatch.context() as patched:
-        patched.setitem(receive_changes._APPLY, ClientUpserted, broken)
+        patched.setitem(kinds.APPLY, ClientUpserted, broken)
         received = diary.say("client.upserted", id="bad")
     assert received.state == "rejected"
     assert received.reason.startswith("could not be applied (")
@@ -58,12 +58,12 @@ def test_a_waiting_message_that_breaks_does_not_take_along_what_it_waited_for(
     diary.open(AT, card=None)
     for number in range(3):
         diary.say("subscription.upserted", id=f"w{number}", subscription_id=f"s{number}", service_id="new")
-    real = receive_changes._APPLY[SubscriptionUpserted]
+    real = kinds.APPLY[SubscriptionUpserted]
 
     def second_breaks(tx: Tx, change: Any, data: Any) -> Any:
         return broken(tx, change, data) if data.subscription_id == "s1" else real(tx, change, data)
 
-    monkeypatch.setitem(receive_changes._APPLY, SubscriptionUpserted, second_breaks)
+    monkeypatch.setitem(kinds.APPLY, SubscriptionUpserted, second_breaks)
     assert diary.say("service.upserted", service_id="new").state == "applied"
     assert diary.ask("SELECT id, state FROM inbox WHERE id LIKE 'w%' ORDER BY id") == [
         ("w0", "applied"),
@@ -81,7 +81,7 @@ def test_an_error_of_the_moment_rejects_nothing(diary: Diary, monkeypatch: pytes
         raise OperationalError("SELECT 1", {}, Exception("server closed the connection"))
 
     with monkeypatch.context() as patched:
-        patched.setitem(receive_changes._APPLY, ClientUpserted, gone)
+        patched.setitem(kinds.APPLY, ClientUpserted, gone)
         with pytest.raises(OperationalError):
             diary.say("client.upserted", id="later", revision=1)
     assert diary.ask("SELECT count(*) FROM inbox WHERE id = 'later'") == [(0,)]

@@ -69,15 +69,14 @@ def names(store: Store) -> list[tuple[str, str, str]]:
 
 def test_one_message_that_breaks_the_transaction_stops_no_other(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The batch is taken apart: the broken one is kept as rejected, the others are applied."""
-    from workers.intake import apply_facts
-    from workers.intake import receive_changes as single
+    from workers.intake import apply_facts, kinds
 
     def fragile(work, read, data):
         if data.client_id == "c2":
             work.tx.run("SELECT 1 / 0")
         return apply_facts.client(work, read, data)
 
-    monkeypatch.setitem(single._APPLY, single.ClientUpserted, fragile)
+    monkeypatch.setitem(kinds.APPLY, kinds.ClientUpserted, fragile)
 
     received = receive_batch(store, [agency(), client(1), client(2), client(3)])
 
@@ -205,6 +204,25 @@ def test_publishing_where_nobody_listens_is_refused(broker_url: str, sample: Pat
 
     assert done.exit_code == 1
     assert "no queue is bound to duecycle.changes" in done.output
+
+
+def test_a_batch_is_bounded_in_bytes(url: str) -> None:
+    """Twenty messages of 1 MiB are taken a few at a time, those in the queue for lost changes too."""
+    large = b"x" * (1 << 20)
+    publish(url, *[large] * 12)
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        for _ in range(8):
+            connection.channel().basic_publish("", "duecycle.unrouted.v1", large)
+    consumer, stop = ChangesConsumer([url], "test"), threading.Event()
+    sizes = []
+    while sum(sizes) < 20:
+        taken = consumer.take(stop)
+        sizes.append(len(taken))
+        if taken:
+            consumer.acknowledge(taken)
+    consumer.close()
+
+    assert max(sizes) == 4
 
 
 def test_a_paused_intake_leaves_messages_in_their_queue_until_it_is_resumed(store: Store, url: str) -> None:

@@ -8,11 +8,13 @@ from shared.messages import EVENT_TYPES
 
 ROOT = Path(__file__).parents[2]
 NAMES = re.compile(
-    r'"((?:account|books|change|refund|link|inquiry|invoice|notice|order|cycle|charge|dunning|series|schedule|payment|subscription|pool)'
+    r'"((?:account|books|change|refund|link|inquiry|invoice|notice|order|cycle|charge|dunning|series|schedule|payment|subscription|pool'
+    r"|clock)"
     r'\.[a-z_]+)"'
 )
 PARTS = re.compile(r'f"(change|cycle|charge|refund)\.\{')
-LOGGED = {"change.failed", "charge.unlisted_code", "schedule.set_aside"}  # lines in the log, not events
+# Lines in the log or of a history, not events.
+LOGGED = {"change.failed", "charge.unlisted_code", "schedule.set_aside", "charge.dropped"}
 BUILT = {
     "change": {"change.applied", "change.repeated", "change.stale", "change.rejected", "change.waiting"},
     "cycle": {f"cycle.{state}" for state in ("skipped", "cancelled")},

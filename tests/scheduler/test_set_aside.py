@@ -6,6 +6,7 @@ import pytest
 
 from scheduler import plan, recheck
 from scheduler.tick import Scheduler
+from shared.acts.halving import TooManyBadRowsError
 from shared.store import figures, rechecks
 from shared.store.rechecks import NewRecheck
 from shared.store.transaction import FixedClock, Store, Tx
@@ -80,7 +81,7 @@ def test_a_bug_in_planning_keeps_nothing_from_being_rung(store: Store, monkeypat
     bad_subscription(monkeypatch, *(f"s{number:06}" for number in range(1, 9)))
     scheduler = with_schedules(store, 8)
 
-    with pytest.raises(ValueError, match="month must be"):
+    with pytest.raises(TooManyBadRowsError, match="3 bad rows in one batch"):
         scheduler.tick()
 
     assert scheduler.bell.rung_for("a") == 1  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from shared.store.invariants import violations
 from shared.store.notices import NewNotice
 from shared.store.transaction import FixedClock, Store
 from tests.journeys.diary import Diary
+from tests.limits import timed_out
 from workers.notices.send_notices import Runtime, send_notices
 
 FAILED = "SELECT subject, data ->> 'outcome', data ->> 'reason' FROM events WHERE type = 'notice.failed' ORDER BY 1"
@@ -265,3 +266,23 @@ def test_mails_whose_turn_did_not_come_in_time_are_left_for_later(office: Office
         *("due", None, 0),
         office.clock.at + timedelta(minutes=1),
     )
+
+
+def test_a_claim_that_takes_too_long_is_made_of_a_part(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left rings again with its lease; none is tried twice."""
+    kept = notices.claim
+
+    def claim(tx, agency_id, ids, lease):
+        if len(ids) > 2:
+            raise timed_out()
+        return kept(tx, agency_id, ids, lease)
+
+    monkeypatch.setattr(notices, "claim", claim)
+    office.write("a", "b", "c", "d", "e")
+
+    office.send()
+    first = list(office.outcomes)
+    office.send()
+    office.send()
+
+    assert (first, office.outcomes) == (["sent"] * 2, ["sent"] * 5)

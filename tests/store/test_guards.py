@@ -225,6 +225,7 @@ def test_every_constraint_of_the_schema_is_tried_here() -> None:
         "pk_heartbeats",
         "pk_sandbox_ledger",
         "pk_pauses",
+        "pk_clock_jumps",
         "pk_deployment",
         "ck_deployment_only_one",
         "pk_gateway_accounts",

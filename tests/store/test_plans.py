@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg.rows import tuple_row
 
 from ops.bench import floor, seed
 from scheduler.plan import plan
@@ -35,12 +36,12 @@ def test_a_batch_is_not_compared_with_every_cycle_of_the_agency(
     carried_out: dict[str, list[dict[str, Any]]] = {}
     real = Tx._execute
 
-    def explained(self: Tx, sql: str, params: Any) -> Any:
+    def explained(self: Tx, sql: str, params: Any, kind: Any) -> Any:
         if sql.lstrip().startswith("UPDATE"):
-            ((found,),) = real(self, f"EXPLAIN (FORMAT JSON) {sql}", params)
+            ((found,),) = real(self, f"EXPLAIN (FORMAT JSON) {sql}", params, tuple_row)
             whole = json.loads(found) if isinstance(found, str) else found
             carried_out[sql.split()[1]] = list(nodes(whole[0]["Plan"]))
-        return real(self, sql, params)
+        return real(self, sql, params, kind)
 
     with store.transaction() as tx:
         rows = tx.rows("SELECT agency_id, subscription_id FROM cycles WHERE state = 'due' ORDER BY 2 LIMIT 200")

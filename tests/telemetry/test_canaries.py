@@ -5,19 +5,18 @@ import json
 import smtplib
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import pytest
 
 from shared.documents.mail import Mail
-from shared.documents.sending import Envelope
-from shared.documents.smtp import LaterError
+from shared.documents.sending import Envelope, UnsentError
 from shared.error_words import safe_traceback, safe_words
 from shared.messages import CHANGE_TYPES
+from shared.store import notices
 from shared.store.errors import describe
-from shared.store.notices import Notice
+from shared.store.notices import NewNotice
 from shared.store.transaction import FixedClock, Store, Tx
 from tests.journeys.diary import Diary
 from workers.intake.receive_batch import receive_batch
@@ -149,22 +148,33 @@ def test_words_and_tracebacks_of_errors_hold_no_value(store: Store, breaks: Call
 
 
 @pytest.mark.parametrize(
-    "error", [FileNotFoundError(2, "No such file or directory", CANARY), LaterError("450 later"), ValueError(CANARY)]
+    ("error", "said"),
+    [
+        (UnsentError("recipient", f"550 5.1.1 {CANARY}", lasting=True), [("notice.failed", "n", "recipient")]),
+        (ValueError(CANARY), []),  # tried again first
+    ],
 )
-def test_a_mail_that_fails_is_logged_by_its_key_alone(lines: io.StringIO, clock: FixedClock, error: Exception) -> None:
-    """The row keeps the mail server's words; the name of a mail's file and what a text was made of are not logged."""
+def test_a_mail_that_fails_is_logged_by_its_key_alone(
+    store: Store, clock: FixedClock, tmp_path: Path, lines: io.StringIO, error: Exception, said: list[tuple[str, ...]]
+) -> None:
+    """The row keeps the mail server's words; the recipient and what a text was made of are not logged either."""
 
     class Fails:
         def send(self, _envelope: Envelope, _mail: Mail) -> None:
             raise error
 
-    said = {"agency": CANARY, "agency_email": CANARY, "client": CANARY, "reason": "x", "detail": CANARY}
-    context = {**said, "stream": "order", "starts_on": "2026-06-01", "subscription_id": "sub"}
-    notice = Notice("k", "cycle_blocked", "agency", CANARY, "sub", None, context, clock.at, 10)
-    sent = send_notices._send(cast("Any", SimpleNamespace(sender=Fails(), pay_url=None)), "ag", notice, clock.at)
-    assert sent[0].state == "failed"
-    (line,) = [json.loads(line) for line in lines.getvalue().splitlines()]
-    assert (line["event"], line["key"], line["error"].partition(":")[0]) == ("notice.failed", "k", type(error).__name__)
+    Diary(store, clock, tmp_path).open()
+    context = {"agency": CANARY, "agency_email": CANARY, "subscription_id": CANARY, "reason": CANARY}
+    new = NewNotice("n", "series_stopped", "agency", f"{CANARY}@x.example", None, None, json.dumps(context))
+    with store.transaction() as tx:
+        notices.insert(tx, "ag", [new])
+    lines.truncate(0)
+    lines.seek(0)
+    send_notices.send_notices(send_notices.Runtime(store, Fails()), "ag", ["n"])
+    with store.transaction() as tx:
+        assert CANARY in tx.scalar("SELECT reason FROM notices WHERE key = 'n'")
+    logged = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert [(line["event"], line["key"], line["outcome"]) for line in logged] == said
     assert CANARY not in lines.getvalue()
 
 

@@ -124,7 +124,7 @@ def test_what_is_proven_and_cannot_be_applied_is_tried_again(shop: Shop, monkeyp
     monkeypatch.setattr("workers.webhooks.receive_event.apply", breaks)
     assert shop.post(*an_event(shop)).status_code == 200
     assert shop.told == [("paypal", "unreadable")]
-    assert shop.diary.ask("SELECT reason FROM unproven_webhooks") == [("unreadable: ValueError: a bug",)]
+    assert shop.diary.ask("SELECT reason FROM unproven_webhooks") == [("unreadable: ValueError",)]
     with shop.diary.store.transaction() as tx:
         found = figures.snapshot(tx)
         assert (found.webhooks_unproven.rows, found.webhooks_set_aside.rows) == (0, 1)

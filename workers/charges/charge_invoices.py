@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import nullcontext
 from datetime import timedelta
 from functools import partial
 from time import monotonic
@@ -17,6 +18,7 @@ from shared.store.locks import lock_subscriptions
 from shared.store.transaction import Store, Tx
 from workers.charges.ask_taken_back import ask as ask_question
 from workers.charges.ask_taken_back import claim_questions, settle_question
+from workers.charges.bulkhead import Bulkhead
 from workers.charges.claim import LEASE, claim, subscriptions_of
 from workers.charges.decide import LOOKUP, Call, OpenLink
 from workers.charges.follow_links import claim_links, look, settle_link
@@ -28,6 +30,7 @@ from workers.charges.unrecorded import park_charge, park_link, park_question, pa
 from workers.directory import GatewaysOf
 
 TRIES_MAX = 5
+PUT_BACK_FOR = timedelta(seconds=5)
 log = structlog.get_logger()
 
 
@@ -46,6 +49,10 @@ class Runtime(NamedTuple):
     lease: timedelta = LEASE
     # Hears of each settled answer: the provider, and the outcome's name.
     on_outcome: Callable[[str, str], object] = lambda _provider, _outcome: None
+    # Keeps one agency's slow calls from holding every thread of the process; None: nothing else runs in it.
+    bulkhead: Bulkhead | None = None
+    # Hears of each message that was left for later for that reason.
+    on_put_back: Callable[[], object] = lambda: None
 
 
 def always(gateways: Mapping[str, Gateway]) -> GatewaysOf:
@@ -58,7 +65,19 @@ def charge_invoices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, aga
 
     A worker that dies in between leaves `sending` behind: after the lease the attempt is looked up before anything else.
     `again`: some were rung before, so a try is committed first, and an attempt whose claim was tried too often is parked.
+    While the agency's slow calls hold half of the process, its attempts are put back for five seconds.
     """
+    with runtime.bulkhead.enter(agency_id) if runtime.bulkhead is not None else nullcontext(enter_result=True) as free:
+        if free:
+            _charge_invoices(runtime, agency_id, ids, again=again)
+            return
+    with runtime.store.transaction() as tx:
+        put_back = charges.put_back(tx, agency_id, ids, tx.as_of + PUT_BACK_FOR)
+    log.info("charges.put_back", agency_id=agency_id, charges=put_back, seconds=PUT_BACK_FOR.total_seconds())
+    runtime.on_put_back()
+
+
+def _charge_invoices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again: bool) -> None:
     began = runtime.monotonic()
     if again:
         ids = _count(runtime.store, agency_id, ids)

@@ -6,6 +6,7 @@ from shared.store.sandbox_ledger import SandboxLedger
 from shared.telemetry import metrics
 from workers.boot import WorkerProcess, begin
 from workers.charges.actor import declare
+from workers.charges.bulkhead import Bulkhead
 from workers.charges.charge_invoices import Runtime
 from workers.directory import Directory
 
@@ -17,7 +18,15 @@ def prepare(process: WorkerProcess) -> None:
     def count(provider: str, outcome: str) -> None:
         metrics.CHARGE_OUTCOMES.labels(provider, outcome).inc()
 
-    declare(process.broker, Runtime(process.store, gateways, lease=process.settings.lease, on_outcome=count))
+    runtime = Runtime(
+        process.store,
+        gateways,
+        lease=process.settings.lease,
+        on_outcome=count,
+        bulkhead=Bulkhead(process.settings.threads),
+        on_put_back=metrics.CHARGES_PUT_BACK.inc,
+    )
+    declare(process.broker, runtime)
 
 
 def boot() -> None:

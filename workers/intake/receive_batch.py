@@ -5,8 +5,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-import structlog
-
+from shared.acts.halving import halved
 from shared.messages import (
     Change,
     ChangeData,
@@ -18,26 +17,32 @@ from shared.messages import (
     decode_change,
 )
 from shared.store import inbox
-from shared.store.errors import is_data_error
 from shared.store.inbox import Arrived, Identity
 from shared.store.locks import Pair, lock_agencies, lock_subscriptions
 from shared.store.transaction import Store, Tx
 from shared.store.unit_of_work import UnitOfWork
 from workers.intake.naming import arrivals_of, keys_by_table
-from workers.intake.receive_changes import Received, arrived, receive_again, receive_change, receive_kept
+from workers.intake.receive_changes import (
+    Received,
+    arrived,
+    receive_again,
+    receive_change,
+    receive_kept,
+    reject_broken,
+)
 from workers.intake.selecting import subscriptions_spoken_of
 
 _OF_A_SUBSCRIPTION = (SubscriptionUpserted, SubscriptionResumed, InvoiceIssued)
 _agency = attrgetter("agency_id")
-log = structlog.get_logger()
 
 
 def receive_batch(store: Store, raws: Sequence[bytes]) -> list[Received]:
     """Store and apply messages as if one after another, in one commit. Returns what became of each, in their order.
 
     The locks of all agencies are taken before the first message, in the order of their ids, and then those of all
-    subscriptions, so that two batches never wait for each other. If one message breaks the transaction, the
-    batch is taken apart and each message goes alone. Raises only what trying again later may cure; nothing is kept then.
+    subscriptions, so that two batches never wait for each other. If one message breaks the transaction, or together they hit a
+    limit, the batch is halved down to that message, which is rejected. Raises only what trying again later may cure; what was
+    kept by then is a repeat when it comes again.
     """
     read = [_read(raw) for raw in raws]
     messages = [_Message(raw, each, arrived(raw, each)) for raw, each in zip(raws, read, strict=True)]
@@ -66,14 +71,19 @@ def _apart(messages: Sequence[_Message]) -> list[list[_Message]]:
 
 
 def _receive(store: Store, messages: Sequence[_Message]) -> list[Received]:
-    if len(messages) > 1:
-        try:
-            return _together(store, messages)
-        except Exception as error:
-            if not is_data_error(error):
-                raise
-            log.warning("changes.taken_apart", messages=len(messages), error=type(error).__name__)
-    return [receive_change(store, message.raw) for message in messages]
+    """Whatever breaks the transaction, or hits a limit, is found by halving; the good ones beside it are applied."""
+    received: dict[Identity, Received] = {}
+
+    def attempt(part: Sequence[_Message]) -> int:
+        answers = _together(store, part) if len(part) > 1 else [receive_change(store, part[0].raw)]
+        received.update(zip((each.kept.identity for each in part), answers, strict=True))
+        return len(part)
+
+    def refuse(message: _Message, error: Exception) -> None:
+        received[message.kept.identity] = reject_broken(store, message.raw, message.kept, error)
+
+    halved("changes", messages, attempt, refuse, in_order=True)
+    return [received[each.kept.identity] for each in messages]
 
 
 def _together(store: Store, messages: Sequence[_Message]) -> list[Received]:

@@ -1,72 +1,27 @@
 """Store a message, then apply it; what waited for it is applied with it."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import structlog
 
+from shared.acts.halving import halved
 from shared.domain.segments import message_subject
 from shared.error_words import safe_words
-from shared.messages import (
-    MESSAGE_BYTES_MAX,
-    AgencyUpserted,
-    Change,
-    ChargeRequested,
-    ClientUpserted,
-    InvoiceIssued,
-    InvoicePaid,
-    InvoiceRefunded,
-    InvoiceVoided,
-    PaymentMethodRemoved,
-    PaymentMethodUpserted,
-    RefundRequested,
-    Rejected,
-    ServiceUpserted,
-    SubscriptionResumed,
-    SubscriptionUpserted,
-    decode_change,
-)
+from shared.messages import MESSAGE_BYTES_MAX, Change, Rejected, decode_change
 from shared.store import inbox
-from shared.store.errors import is_data_error
+from shared.store.errors import is_data_error, limit_of
 from shared.store.inbox import TELL_WAITING_AFTER, Arrived, Earlier, Settled, Waiting
 from shared.store.locks import lock_agency
 from shared.store.transaction import Store, Tx
 from shared.store.unit_of_work import UnitOfWork
-from workers.intake import apply_facts, apply_invoices, apply_issued, apply_subscriptions
+from workers.intake.kinds import APPLY
 from workers.intake.selecting import given_meanwhile
-from workers.intake.verdicts import Applied, Refused, Repeated, Stale, Verdict, Waits, too_far_ahead
+from workers.intake.verdicts import Applied, Refused, Repeated, Stale, Waits, too_far_ahead
 
 log = structlog.get_logger()
 
-Apply = Callable[[UnitOfWork, Change, Any], Verdict]
-
-
-def _by_itself(apply: Callable[[Tx, Change, Any], Verdict]) -> Apply:
-    """A rare kind of message, applied by statements of its own; it writes no fact that has revisions."""
-
-    def applied(work: UnitOfWork, change: Change, data: Any) -> Verdict:
-        work.flush()
-        return apply(work.tx, change, data)
-
-    return applied
-
-
-_APPLY: Mapping[type, Apply] = {
-    AgencyUpserted: apply_facts.agency,
-    ClientUpserted: apply_facts.client,
-    ServiceUpserted: apply_facts.service,
-    PaymentMethodUpserted: apply_facts.payment_method,
-    PaymentMethodRemoved: apply_facts.payment_method_removed,
-    SubscriptionUpserted: apply_subscriptions.subscription,
-    SubscriptionResumed: _by_itself(apply_subscriptions.resumed),
-    InvoiceIssued: _by_itself(apply_issued.issued),
-    InvoicePaid: _by_itself(apply_invoices.paid),
-    InvoiceVoided: _by_itself(apply_invoices.voided),
-    InvoiceRefunded: _by_itself(apply_invoices.refunded),
-    RefundRequested: _by_itself(apply_invoices.refund_requested),
-    ChargeRequested: _by_itself(apply_invoices.charge_requested),
-}
 UNREADABLE = "unreadable"
 REUSED = "a message with this id but different content was accepted before; send this one under an id of its own"
 TRIES_MAX = 3
@@ -97,12 +52,17 @@ def receive_change(store: Store, raw: bytes) -> Received:
             return _receive(store, raw, change)
         except Exception as error:
             if is_data_error(error):
-                log.exception("change.failed", source=change.source, id=change.id, type=change.type)
-                failed = Rejected("", _broken(error), change.source, change.id, change.type, change.data.agency_id)
-                return _receive(store, raw, failed)
-            if attempt == TRIES_MAX:
+                return reject_broken(store, raw, arrived(raw, change), error)
+            if attempt == TRIES_MAX or limit_of(error):
                 raise
     raise AssertionError("unreachable")
+
+
+def reject_broken(store: Store, raw: bytes, kept: Arrived, error: Exception) -> Received:
+    """Keep a message that nothing can be done with as rejected, with words."""
+    log.error("change.failed", source=kept.source, id=kept.id, type=kept.type, exc_info=error)
+    failed = Rejected("", _broken(error), kept.source, kept.id, kept.type, kept.agency_id)
+    return _receive(store, raw, failed)
 
 
 def receive_changes(store: Store, raws: Sequence[bytes]) -> list[Received]:
@@ -200,15 +160,14 @@ def _apply(
     agency_id = change.data.agency_id
     tx = work.tx
     refused = too_far_ahead(change, tx.as_of) or given_meanwhile(tx, change.data, waited_for)
-    verdict = refused or _APPLY[type(change.data)](work, change, change.data)
+    verdict = refused or APPLY[type(change.data)](work, change, change.data)
     match verdict:
         case Applied(arrivals):
             work.settle(agency_id, inbox_id, Settled("applied"))
             _answer(tx, change, "applied")
             if work.awaited(agency_id, arrivals):
                 work.flush()
-                for waiting in inbox.waiting_for(tx, agency_id, arrivals):
-                    _look_again(work, waiting)
+                _apply_awaiting(work, agency_id, arrivals)
             return Received(agency_id, change.source, change.id, "applied")
         case Repeated() | Stale():
             state = "stale" if isinstance(verdict, Stale) else "repeated"
@@ -223,6 +182,17 @@ def _apply(
             wake_at = tx.as_of + TELL_WAITING_AFTER if tell_later else None
             work.settle(agency_id, inbox_id, Settled("waiting", waits_for=waits_for, wake_at=wake_at))
             return Received(agency_id, change.source, change.id, "waiting", "", f"waits for {waits_for}")
+
+
+def _apply_awaiting(work: UnitOfWork, agency_id: str, arrivals: Sequence[str]) -> None:
+    """What waited for these, oldest first, as far as one transaction may hold it; the rest is woken, each by itself."""
+    found = inbox.waiting_for(work.tx, agency_id, arrivals, work.room)
+    work.room = work.room.less(len(found), sum(len(waiting.raw) for waiting in found))
+    for waiting in found:
+        _look_again(work, waiting)
+    if work.room.is_used_up():
+        work.flush()
+        inbox.wake(work.tx, agency_id, arrivals)
 
 
 def _apply_waiting(work: UnitOfWork, waiting: Waiting) -> tuple[Change, Received]:
@@ -253,15 +223,27 @@ def replay_waiting(store: Store, agency_id: str, ids: Sequence[str]) -> None:
     """Look again at messages that wait: apply what can be applied, and tell upstream once of what still can't.
 
     Each in a transaction of its own: a second message may speak of another subscription, and nobody who holds one may wait
-    for the next.
+    for the next. One that hits a limit is rejected, and the others go on.
     """
-    for inbox_id in sorted(map(int, ids)):
+
+    def attempt(part: Sequence[int]) -> int:
+        for inbox_id in part:
+            with store.transaction() as tx:
+                lock_agency(tx, agency_id)
+                work = UnitOfWork(tx)
+                for waiting in inbox.waiting_rows(tx, agency_id, [inbox_id]):
+                    _look_again(work, waiting)
+                work.flush()
+        return len(part)
+
+    def refuse(inbox_id: int, error: Exception) -> None:
         with store.transaction() as tx:
             lock_agency(tx, agency_id)
-            work = UnitOfWork(tx)
             for waiting in inbox.waiting_rows(tx, agency_id, [inbox_id]):
-                _look_again(work, waiting)
-            work.flush()
+                inbox.settle_all(tx, {inbox_id: Settled("rejected", "", _broken(error))})
+                _answer(tx, decode_change(waiting.raw), "rejected", field="", reason=_broken(error))
+
+    halved("waiting changes", sorted(map(int, ids)), attempt, refuse, in_order=True)
 
 
 def _look_again(work: UnitOfWork, waiting: Waiting) -> None:

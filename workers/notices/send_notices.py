@@ -16,7 +16,9 @@ from shared.documents.sending import Envelope, Sender, UnsentError, message_id
 from shared.domain.facts import Agency
 from shared.domain.keys import notice_subject
 from shared.domain.mailing import PATIENCE, Tried, next_try
+from shared.error_words import safe_words
 from shared.store import facts, notices
+from shared.store.errors import limit_of
 from shared.store.locks import lock_subject
 from shared.store.notices import Notice, Sending
 from shared.store.transaction import Store, Tx
@@ -50,9 +52,7 @@ def send_notices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again:
     """
     del again
     until = runtime.monotonic() + runtime.lease.total_seconds() / 4
-    with runtime.store.transaction() as tx:
-        claimed = notices.claim(tx, agency_id, ids, runtime.lease)
-        agency = facts.agency(tx, agency_id) if claimed else None
+    claimed, agency = _claim(runtime, agency_id, ids)
     for position, notice in enumerate(claimed):
         if runtime.monotonic() > until:
             _leave(runtime, agency_id, claimed[position:], "its turn did not come in time", SOON)
@@ -62,6 +62,19 @@ def send_notices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again:
         if unsent is not None and wait is not None:
             _leave(runtime, agency_id, claimed[position + unsent.tried :], f"not tried: {unsent}", wait)
             return
+
+
+def _claim(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> tuple[list[Notice], Agency | None]:
+    """What is due of these, leased; of a claim that hits a limit the first half, and what is left rings again."""
+    try:
+        with runtime.store.transaction() as tx:
+            claimed = notices.claim(tx, agency_id, ids, runtime.lease)
+            return claimed, facts.agency(tx, agency_id) if claimed else None
+    except Exception as error:
+        if limit_of(error) is None or len(ids) <= 1:
+            raise
+        log.warning("batch.halved", what=f"notices of {agency_id}", rows=len(ids), error=safe_words(error))
+        return _claim(runtime, agency_id, ids[: len(ids) // 2])
 
 
 def _send(runtime: Runtime, agency_id: str, notice: Notice, agency: Agency | None) -> UnsentError | None:

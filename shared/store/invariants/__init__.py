@@ -57,5 +57,5 @@ def violations(store: Store, limit: int = 20) -> list[str]:
 def _broken(tx: Tx, invariant: Invariant, limit: int) -> list[Violation]:
     as_of = {"as_of": tx.as_of} if ":as_of" in invariant.sql else {}
     sql = f"SELECT * FROM ({invariant.sql}) AS broken ORDER BY broken LIMIT :limit"  # noqa: S608
-    rows = tx.rows(sql, limit=limit, **as_of)
-    return [Violation(invariant.name, invariant.promise, dict(row._mapping)) for row in rows]
+    rows = tx.mappings(sql, limit=limit, **as_of)
+    return [Violation(invariant.name, invariant.promise, row) for row in rows]

@@ -2,8 +2,8 @@
 
 `facts`: what upstream told us. `ledger`: schedules and cycles. `documents`: orders, invoices, payments, charges and
 notices. `refunds`: money that goes back, and links to pay by. `reversals`: money that was taken back.
-`streams`: inbox, events, rechecks and the heartbeat. `operations`: pauses, the pacing of gateway accounts, and webhooks that
-are not proven yet.
+`streams`: inbox, events, rechecks and the heartbeat. `operations`: pauses, the pacing of gateway accounts, jumps of the clock,
+and webhooks that are not proven yet.
 """
 
 from shared.store.moves import guard
@@ -29,7 +29,7 @@ from shared.store.tables.facts import (
     subscriptions,
 )
 from shared.store.tables.ledger import cycles, schedules
-from shared.store.tables.operations import deployment, gateway_accounts, pauses, unproven_webhooks
+from shared.store.tables.operations import clock_jumps, deployment, gateway_accounts, pauses, unproven_webhooks
 from shared.store.tables.refunds import credit_notes, pay_links, refunds
 from shared.store.tables.reversals import payment_inquiries, payment_reversals
 from shared.store.tables.streams import events, heartbeats, inbox, rechecks, refused_events, sandbox_ledger
@@ -40,6 +40,7 @@ __all__ = [
     "agencies",
     "charges",
     "clients",
+    "clock_jumps",
     "credit_notes",
     "cycles",
     "deployment",

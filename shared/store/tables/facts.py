@@ -132,6 +132,8 @@ subscriptions = Table(
     instant("ended_at", null=True),
     text("ended_reason", null=True),
     text("digest"),
+    # Never written: the right to update it is the right to lock the row, and nothing else (shared/store/grants.py).
+    Column("lock_only", Boolean),
     one_of("checkout", "self_checkout", "manual"),
     one_of("status", "active", "paused", "cancelled"),
     one_of("collection", "automatic", "manual"),

@@ -63,13 +63,26 @@ gateway_accounts = Table(
     CheckConstraint("rate_per_second > 0", name="rate_positive"),
 )
 
-# One row: which deployment this database is.
+# One row: which deployment this database is, and the oldest schema whose programs still work with the one it has.
 deployment = Table(
     "deployment",
     metadata,
     Column("one", Boolean, primary_key=True, server_default="true"),
     Column("deployment_id", Text, nullable=False),
+    Column("works_with", Text),
     CheckConstraint("one", name="only_one"),
+)
+
+# The database's clock was seen to jump; no process trusts it until it is back, or an operator has accepted it.
+clock_jumps = Table(
+    "clock_jumps",
+    metadata,
+    Column("jump_id", BigInteger, Identity(), primary_key=True),
+    instant("expected_at"),
+    instant("seen_at"),
+    text("found_by"),
+    instant("ended_at", null=True),
+    text("accepted_by", null=True),
 )
 
 # A webhook whose provider has not said yet whether it sent it; gone once that is known.

@@ -1,0 +1,64 @@
+"""`duecycle clock`: what the clocks say, and an operator's word that the database's is right."""
+
+from datetime import UTC, datetime
+
+import click
+
+from ops.connect import open_store, settings_for
+from ops.printing import by_option, who
+from shared.store import clock_jumps
+from shared.store.clock_jumps import Known
+from shared.store.transaction import machine_now
+
+
+@click.group("clock")
+def clock_command() -> None:
+    """The database's clock, by which everything is planned and charged."""
+
+
+@clock_command.command("show")
+def show_command() -> None:
+    """Compare the database's clock with this machine's, and with what the scheduler has seen."""
+    with open_store() as store, store.transaction() as tx:
+        now, known = tx.as_of, clock_jumps.known(tx)
+    for line in _lines(now, machine_now(), known):
+        click.echo(line)
+
+
+@clock_command.command("accept")
+@click.option("--reason", help="Why, for whoever looks at it later.")
+@by_option
+def accept_command(reason: str | None, by: str | None) -> None:
+    """Confirm that the database's clock is right as it is: every process trusts it from here on.
+
+    What is due at that time is planned and charged at once, so compare it with a clock that you trust first. A wrong clock
+    is mended instead: then everything goes on by itself.
+    """
+    bound = settings_for("DATABASE_URL").clock_jump
+    with open_store() as store, store.transaction() as tx:
+        own = machine_now()
+        was_open = clock_jumps.accept(tx, who(by))
+        tx.record("", "clock.accepted", clock_jumps.SUBJECT, {"by": who(by), "reason": reason})
+        now = tx.as_of
+    click.echo(f"{_shown(now)} is accepted as the time" + ("" if was_open else "; no process had reported a jump"))
+    if abs(own - now) > bound:
+        click.echo(
+            f"this machine's clock says {_shown(own)}: a process that starts here waits until that is right", err=True
+        )
+
+
+def _lines(now: datetime, own: datetime, known: Known) -> list[str]:
+    lines = [f"database        {_shown(now)}", f"this machine    {_shown(own)}"]
+    if known.worked_at is not None:
+        lines.append(f"last scheduler  {_shown(known.worked_at)}")
+    if known.expected_at is not None and known.seen_at is not None:
+        lines.append(
+            f"a jump is open: the database said {_shown(known.seen_at)} at {_shown(known.expected_at)}"
+            f" (found by {known.found_by}); nothing is planned or charged until it is right again,"
+            " or until: duecycle clock accept"
+        )
+    return lines
+
+
+def _shown(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds")

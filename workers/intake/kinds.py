@@ -1,0 +1,54 @@
+"""What applies a message of each kind."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from shared.messages import (
+    AgencyUpserted,
+    Change,
+    ChargeRequested,
+    ClientUpserted,
+    InvoiceIssued,
+    InvoicePaid,
+    InvoiceRefunded,
+    InvoiceVoided,
+    PaymentMethodRemoved,
+    PaymentMethodUpserted,
+    RefundRequested,
+    ServiceUpserted,
+    SubscriptionResumed,
+    SubscriptionUpserted,
+)
+from shared.store.transaction import Tx
+from shared.store.unit_of_work import UnitOfWork
+from workers.intake import apply_facts, apply_invoices, apply_issued, apply_subscriptions
+from workers.intake.verdicts import Verdict
+
+Apply = Callable[[UnitOfWork, Change, Any], Verdict]
+
+
+def _by_itself(apply: Callable[[Tx, Change, Any], Verdict]) -> Apply:
+    """A rare kind of message, applied by statements of its own; it writes no fact that has revisions."""
+
+    def applied(work: UnitOfWork, change: Change, data: Any) -> Verdict:
+        work.flush()
+        return apply(work.tx, change, data)
+
+    return applied
+
+
+APPLY: Mapping[type, Apply] = {
+    AgencyUpserted: apply_facts.agency,
+    ClientUpserted: apply_facts.client,
+    ServiceUpserted: apply_facts.service,
+    PaymentMethodUpserted: apply_facts.payment_method,
+    PaymentMethodRemoved: apply_facts.payment_method_removed,
+    SubscriptionUpserted: apply_subscriptions.subscription,
+    SubscriptionResumed: _by_itself(apply_subscriptions.resumed),
+    InvoiceIssued: _by_itself(apply_issued.issued),
+    InvoicePaid: _by_itself(apply_invoices.paid),
+    InvoiceVoided: _by_itself(apply_invoices.voided),
+    InvoiceRefunded: _by_itself(apply_invoices.refunded),
+    RefundRequested: _by_itself(apply_invoices.refund_requested),
+    ChargeRequested: _by_itself(apply_invoices.charge_requested),
+}
