@@ -15,3 +15,12 @@ if grep -nE '://|^ *--(index-url|extra-index-url|find-links)' requirements.lock;
     exit 1
 fi
 echo "lock: $(grep -c '==' requirements.lock) packages pinned in requirements.lock" >&2
+
+# The site of the documentation has an environment of its own: neither the product nor its tests need it.
+.venv/bin/uv pip compile deploy/docs/requirements.in --no-config --quiet --universal --python-version 3.11 \
+    --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+    --output-file deploy/docs/requirements.lock "$@" >/dev/null
+if grep -nE '://|^ *--(index-url|extra-index-url|find-links)' deploy/docs/requirements.lock; then
+    echo "lock: deploy/docs/requirements.lock names an address (above); it must not" >&2
+    exit 1
+fi

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import click
 
+from ops.pages import architecture, figures
+from ops.pages.alerts import FILE as ALERTS
+from ops.pages.alerts import alerts_page
 from ops.pages.life import FILE as LIFE
 from ops.pages.life import life_page
 from ops.pages.rendering import ROOT
@@ -18,7 +21,22 @@ from shared.store.transaction import FixedClock, Store, make_engine
 
 def pages(store: Store, clock: FixedClock, folder: Path) -> Mapping[Path, str]:
     """The text of every generated page, by its path. The database has to be empty; mails go below `folder`."""
-    return {ROOT / "docs" / LIFE: life_page(tell(store, clock, folder))}
+    return {
+        ROOT / "docs" / LIFE: life_page(tell(store, clock, folder)),
+        ROOT / "docs" / ALERTS: alerts_page(),
+        **pages_with_blocks(),
+    }
+
+
+def pages_with_blocks() -> Mapping[Path, str]:
+    """Every page with a marker: for a figure of the recorded run, or for the packages."""
+    texts = {path: path.read_text("utf-8") for path in sorted((ROOT / "docs").rglob("*.md"))}
+    known = figures.recorded()
+    return {
+        path: architecture.with_packages(figures.filled(text, known))
+        for path, text in texts.items()
+        if figures.MARKER.search(text) or architecture.BLOCK.search(text)
+    }
 
 
 @click.command()

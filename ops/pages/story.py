@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from threading import Event
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-import dramatiq
 import msgspec
 from structlog.testing import capture_logs
 
@@ -36,7 +35,7 @@ TABLES = (
 )
 MESSAGES: Sequence[tuple[str, Mapping[str, Any]]] = (
     (
-        "agency.upserted",
+        "duecycle.agency.upserted.v1",
         {
             "revision": 1,
             "name": "Acme Studio",
@@ -46,13 +45,16 @@ MESSAGES: Sequence[tuple[str, Mapping[str, Any]]] = (
             "invoice_prefix": "NL-",
         },
     ),
-    ("client.upserted", {"client_id": "zoo", "revision": 1, "name": "City Zoo", "email": "accounts@zoo.example"}),
     (
-        "payment_method.upserted",
+        "duecycle.client.upserted.v1",
+        {"client_id": "zoo", "revision": 1, "name": "City Zoo", "email": "accounts@zoo.example"},
+    ),
+    (
+        "duecycle.payment_method.upserted.v1",
         {"client_id": "zoo", "payment_method_id": "card-1", "revision": 1, "provider": "sandbox", "token": "ok"},
     ),
     (
-        "service.upserted",
+        "duecycle.service.upserted.v1",
         {
             "service_id": "seo",
             "revision": 1,
@@ -64,7 +66,7 @@ MESSAGES: Sequence[tuple[str, Mapping[str, Any]]] = (
         },
     ),
     (
-        "subscription.upserted",
+        "duecycle.subscription.upserted.v1",
         {
             "subscription_id": "zoo-seo",
             "revision": 1,
@@ -122,7 +124,7 @@ def messages() -> list[bytes]:
                 "specversion": "1.0",
                 "id": f"m-{number}",
                 "source": "/portal",
-                "type": f"duecycle.{name}.v1",
+                "type": name,
                 "time": TOLD_AT.replace(minute=number),
                 "data": {"agency_id": "acme", **data},
             }
@@ -149,7 +151,7 @@ class _Broker(EmbeddedBroker):
         while self._waiting:
             due = self._waiting.pop(0)
             message = message_of(due)
-            watching, proxy = Watching(due.pool, lambda *_: None), dramatiq.MessageProxy(message)
+            watching, proxy = Watching(due.pool, lambda *_: None), cast("Any", message)
             watching.before_process_message(self, proxy)
             self.get_actor(message.actor_name).fn(**message.kwargs)
             watching.after_process_message(self, proxy)
