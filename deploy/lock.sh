@@ -8,10 +8,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 [ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet uv
 unset PIP_FIND_LINKS UV_FIND_LINKS
-pin() { # file, words for uv
-    local file=$1
-    shift
-    .venv/bin/uv pip compile pyproject.toml --no-config --quiet --universal --python-version 3.11 \
+pin() { # file, what asks for packages, words for uv
+    local file=$1 source=$2
+    shift 2
+    .venv/bin/uv pip compile "$source" --no-config --quiet --universal --python-version 3.11 \
         --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
         --output-file "$file" "$@" >/dev/null
     if grep -nE '://|^ *--(index-url|extra-index-url|find-links)' "$file"; then
@@ -21,5 +21,7 @@ pin() { # file, words for uv
     echo "lock: $(grep -c '==' "$file") packages pinned in $file" >&2
 }
 
-pin requirements-dev.lock --all-extras "$@"
-pin requirements.lock --extra build --constraints requirements-dev.lock
+pin requirements-dev.lock pyproject.toml --all-extras "$@"
+pin requirements.lock pyproject.toml --extra build --constraints requirements-dev.lock
+# The site of the documentation has an environment of its own: neither the product nor its tests need it.
+pin deploy/docs/requirements.lock deploy/docs/requirements.in "$@"

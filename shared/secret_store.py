@@ -1,4 +1,4 @@
-"""Secrets by name: rows hold the name, the value comes from the environment or from a mounted file, and is never logged."""
+"""Secrets by name: rows hold the name; the value comes from the environment or a mounted file, and is never logged."""
 
 import os
 import re

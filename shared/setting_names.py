@@ -1,4 +1,4 @@
-"""Every environment variable that means something to Duecycle. Any other name with its prefix is a slip, and is refused."""
+"""Every environment variable that Duecycle knows. Any other name with its prefix is a mistake, and is refused."""
 
 import re
 from collections.abc import Mapping
@@ -37,6 +37,6 @@ def unknown_names(environ: Mapping[str, str]) -> dict[str, str]:
         if _KUBERNETES.fullmatch(name) or (name.endswith("PORT") and _KUBERNETES_VALUE.fullmatch(value)):
             continue
         close = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
-        fix = f"did you mean {PREFIX}{close[0]}?" if close else "remove it, or see the table of settings in README.md"
+        fix = f"did you mean {PREFIX}{close[0]}?" if close else "remove it, or see docs/operating/settings.md"
         wrong[name] = f"is no setting of Duecycle; {fix}"
     return wrong

@@ -14,9 +14,13 @@ from packaging.version import Version
 from tests.house_rules import PRODUCT
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCKS = {name: (ROOT / name).read_text("utf-8") for name in ("requirements.lock", "requirements-dev.lock")}
+LOCKS = {
+    name: (ROOT / name).read_text("utf-8")
+    for name in ("requirements.lock", "requirements-dev.lock", "deploy/docs/requirements.lock")
+}
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 EXTRAS = DECLARED["project"]["optional-dependencies"]
+DOCS_WANTED = ROOT / "deploy" / "docs" / "requirements.in"
 PIN = re.compile(
     r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?: ; ([^\\]+?))? \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.M
 )
@@ -38,6 +42,15 @@ def test_every_entry_is_an_exact_version_with_hashes(name: str) -> None:
 def test_no_address_stands_in_a_lock(name: str) -> None:
     """Where packages come from is each machine's own setting."""
     assert re.findall(r"\S*(?:://|--index-url|--extra-index-url|--find-links| @ )\S*", LOCKS[name]) == []
+
+
+def test_the_site_of_the_documentation_has_a_lock_of_its_own() -> None:
+    """`make docs` pins its tools; neither the product nor its tests install them."""
+    asked = [Requirement(line) for line in DOCS_WANTED.read_text("utf-8").splitlines() if not line.startswith("#")]
+    locked = pins("deploy/docs/requirements.lock")
+    assert asked
+    assert [str(want) for want in asked if locked[canonicalize_name(want.name)] not in want.specifier] == []
+    assert "sphinx" not in pins("requirements-dev.lock")
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ class _Listener:
 class World:
     """The cluster in one process. Without a seed messages are worked off in order; a seed shuffles them, repeatably.
 
-    `gateways`: those there are beside the sandbox; `pay_url`: as the notices pool takes it.
+    `gateways`: those there are beside the sandbox; `pay_url`: as the notices pool takes it; `broker`: one that watches.
     """
 
     def __init__(
@@ -52,9 +52,10 @@ class World:
         seed: int = 0,
         gateways: Mapping[str, Gateway] | None = None,
         pay_url: Callable[[str, str], str] | None = None,
+        broker: EmbeddedBroker | None = None,
     ) -> None:
         self.store = store
-        self._broker = EmbeddedBroker()
+        self._broker = broker or EmbeddedBroker()
         self._random = Random(seed) if seed else None  # noqa: S311 - a shuffle, not a secret
         self._listener = _Listener()
         charging = Charging(store, always({**sandbox_of(store), **(gateways or {})}), concurrency=1)
