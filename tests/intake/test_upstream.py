@@ -211,7 +211,7 @@ def test_a_file_is_published_with_confirms_and_reaches_the_inbox(
     done = CliRunner().invoke(commands, ["ingest", str(file), "--json"], env={"DUECYCLE_BROKER_URL": url})
 
     assert done.exit_code == 1
-    assert '{"published": 30, "unreadable": 2}' in done.output
+    assert '{"published":30,"unreadable":2}' in done.output
     assert "line 31 is no JSON" in done.output
     assert "line 33 has no type" in done.output
     running = Running(store, ChangesConsumer([url], "test"))

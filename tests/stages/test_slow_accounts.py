@@ -9,7 +9,7 @@ import pytest
 from shared.store.invariants import violations
 from shared.store.transaction import FixedClock, Store
 from tests.journeys.diary import Diary
-from workers.charges.bulkhead import SLOW_SECONDS, Bulkhead
+from workers.charges.bulkhead import SLOW_FOR_SECONDS, SLOW_SECONDS, Bulkhead
 from workers.charges.charge_invoices import PUT_BACK_FOR, Runtime, always, charge_invoices
 
 INVOICE = "inv:sub:2026-06-01"
@@ -33,8 +33,11 @@ def test_an_agency_whose_calls_take_long_gets_half_of_the_threads() -> None:
             assert not free
         with bulkhead.enter("other") as free:
             assert free
-    with bulkhead.enter("slow") as free:
-        assert free
+    with bulkhead.enter("slow") as first, bulkhead.enter("slow") as second, bulkhead.enter("slow") as third:
+        assert (first, second, third) == (True, True, False)  # it was slow just now
+    watch.seconds += SLOW_FOR_SECONDS + 1
+    with bulkhead.enter("slow") as first, bulkhead.enter("slow") as second, bulkhead.enter("slow") as third:
+        assert (first, second, third) == (True, True, True)
 
 
 def test_an_agency_that_is_fast_may_have_them_all() -> None:
@@ -52,7 +55,7 @@ def test_a_process_with_one_thread_is_never_in_its_own_way() -> None:
     for _ in range(2):
         with bulkhead.enter("slow") as free:
             assert free
-            watch.seconds += 60
+            watch.seconds += 60  # slow each time
 
 
 @pytest.fixture
