@@ -13,10 +13,10 @@ from dramatiq.errors import ConnectionClosed
 from structlog.testing import capture_logs
 
 from ops.cluster.waiting import until
+from ops.servers.rabbitmq import PrivateRabbitmq
 from shared.broker.address import parameters
 from shared.broker.names import actor_of, queue_of
 from shared.broker.pool import LONGEST_SECONDS, PoolBroker, PoolConsumer, PoolMessage
-from shared.broker.private import PrivateRabbitmq
 from shared.broker.running import Alongside, Running
 from shared.broker.stalling import Stalling
 from shared.broker.topology import PREFETCH

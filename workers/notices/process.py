@@ -1,12 +1,14 @@
 """The process of the notices pool."""
 
+from functools import partial
+
+from shared.broker.actors import declare
 from shared.documents.delivery import sender_of
 from shared.documents.smtp import DOT_SECONDS, MAIL_SECONDS, SmtpSender
 from shared.pay_urls import PayUrls
 from shared.telemetry import metrics
 from workers.boot import WorkerProcess, begin
-from workers.notices.actor import declare
-from workers.notices.send_notices import Runtime
+from workers.notices.send_notices import Runtime, send_notices
 
 
 def prepare(process: WorkerProcess) -> None:
@@ -29,7 +31,7 @@ def prepare(process: WorkerProcess) -> None:
         mail_seconds=longest,
         stopping=process.alongside.stopping,
     )
-    declare(process.broker, runtime)
+    declare(process.broker, "notices", partial(send_notices, runtime))
 
 
 def boot() -> None:
