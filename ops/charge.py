@@ -10,6 +10,7 @@ from ops.json_rows import ChargeRow
 from ops.naming import invoice_options, locked_invoice
 from ops.printing import agency_option, by_option, json_option, limit_option, print_rows, who
 from shared.acts.settled_by_hand import NotInDoubtError, in_doubt, resolve
+from shared.domain.charging import Charge
 from shared.domain.cycles import local_date
 from shared.domain.reconcile import is_remembered
 from shared.gateways.port import (
@@ -27,7 +28,6 @@ from shared.gateways.port import (
 from shared.gateways.providers import provider_of
 from shared.secret_store import reader
 from shared.store import charges, facts
-from shared.store.charges import Charge
 from shared.store.pay_links import PayLink
 from shared.store.transaction import Store
 from workers.directory import Directory, sandbox_of

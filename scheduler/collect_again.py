@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from shared.acts.taken_back import CODE
+from shared.domain import charging
+from shared.domain.charging import Charge, NewCharge
 from shared.domain.declines import CUSTOMER
 from shared.domain.dunning import (
     DECLINES_MAX,
@@ -21,7 +23,6 @@ from shared.domain.dunning import (
 from shared.domain.refusals import UNPAYABLE
 from shared.domain.states import CHARGE_IN_FLIGHT
 from shared.store import charges, collecting, facts, invoices
-from shared.store.charges import Charge, NewCharge
 from shared.store.collecting import Declines
 from shared.store.invoices import Failing, Invoice
 from shared.store.rechecks import Recheck
@@ -136,13 +137,13 @@ def _moved(tx: Tx, latest: Charge | None) -> list[Charge]:
     if latest is None:
         return []
     if latest.state == "due" and latest.once:
-        return [latest._replace(state="not_sent", code=SUPERSEDED, wake_at=None, settled_at=tx.as_of)]
+        return [charging.not_sent(latest, SUPERSEDED, tx.as_of)]
     if latest.state == "due":
         # An amount that the provider does not take stays known as such: the same method is not asked for it again.
         code = latest.code if latest.code in UNPAYABLE else None
-        return [latest._replace(planned_at=tx.as_of, wake_at=tx.as_of, code=code)]
+        return [charging.postponed(latest, tx.as_of, code=code)]
     if latest.state == "action_required":
-        return [latest._replace(state="declined", code=SUPERSEDED, wake_at=None, settled_at=tx.as_of)]
+        return [charging.declined(latest, SUPERSEDED, tx.as_of)]
     return []
 
 

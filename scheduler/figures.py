@@ -195,9 +195,13 @@ def _charges(found: Figures) -> Iterator[Sample]:
 
 
 def _cycles(found: Figures) -> Iterator[Sample]:
-    counted = {(stream, state, ""): 0 for stream in STREAMS for state in STATES}
+    counted: dict[tuple[str, str, str], int] = {(stream, state, ""): 0 for stream in STREAMS for state in STATES}
     for each in found.cycles:
-        labels = (each.stream, each.state, each.reason if each.reason in UNSETTLED_REASONS else "other")
+        labels: tuple[str, str, str] = (
+            each.stream,
+            each.state,
+            each.reason if each.reason in UNSETTLED_REASONS else "other",
+        )
         counted[labels] = counted.get(labels, 0) + each.rows
     for labels, count in counted.items():
         yield Sample("duecycle_cycles", labels, count)

@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from shared.store.charges import Charge
+from shared.domain.charging import Charge
 from shared.store.invoices import Invoice
 from shared.store.pay_links import PayLink
 from shared.store.refunds import Refund

@@ -11,13 +11,13 @@ from shared.acts.notify import CLIENT, about_invoice, facts_of, notify
 from shared.acts.notify import Draft as Notice
 from shared.acts.receive import receive
 from shared.documents import notice_data
+from shared.domain.charging import NewCharge
 from shared.domain.cycles import local_date
 from shared.domain.facts import Agency, Client, ServiceRevision
 from shared.domain.invoicing import Bill, Line, Tax
 from shared.domain.keys import number
 from shared.messages import InvoicePaid, InvoiceVoided, decode_change, event_data
 from shared.store import charges, cycles, inbox, invoices, payments
-from shared.store.charges import NewCharge
 from shared.store.inbox import Waiting
 from shared.store.invoices import Invoice, NewInvoice, NewLine
 from shared.store.payments import Payment

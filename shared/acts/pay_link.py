@@ -47,7 +47,7 @@ def standing(link: PayLink) -> Standing:
     """How a place stands, for the table of what answers mean."""
     if link.state in pay_links.OPEN and link.doubtful_since is not None:
         return "doubtful"
-    return link.state  # type: ignore[return-value]  # the states of its row
+    return link.state
 
 
 def offers(tx: Tx, agency: Agency, invoice: Invoice) -> Refusal | None:

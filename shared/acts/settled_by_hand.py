@@ -6,13 +6,13 @@ from shared.acts import pay_link
 from shared.acts.event_fields import of_invoice
 from shared.acts.receive import receive
 from shared.acts.refund import fail, succeed
+from shared.domain import charging
+from shared.domain.charging import Charge
 from shared.domain.facts import Agency
 from shared.domain.reconcile import needs_a_person
-from shared.domain.states import CHARGE_MOVES, check_move
 from shared.gateways.providers import provider_of
 from shared.messages import event_data
 from shared.store import charges, inbox, pay_links, refunds
-from shared.store.charges import Charge, NewCharge
 from shared.store.invoices import Invoice
 from shared.store.pay_links import PayLink
 from shared.store.payments import Payment
@@ -78,27 +78,15 @@ def _is_stale(tx: Tx, charge: Charge) -> bool:
 
 def _resolve_charge(tx: Tx, agency: Agency, charge: Charge, reference: str | None) -> None:
     if reference is None and charge.state == "pending":
-        check_move(CHARGE_MOVES, "charge", charge.state, "declined")
-        ended = charge._replace(
-            state="declined", code="not_charged", wake_at=None, lease_until=None, settled_at=tx.as_of
-        )
+        ended = charging.declined(charge, "not_charged", tx.as_of)
         charges.write(tx, agency.agency_id, [ended._replace(fence=charge.fence + 1)])
-        of = (charge.subscription_id, charge.client_id, charge.currency)
-        charges.plan(
-            tx, agency.agency_id, [NewCharge(charge.invoice_id, charge.attempt + 1, *of, tx.as_of, charge.once)]
-        )
+        charges.plan(tx, agency.agency_id, [charging.next_attempt(charge, tx.as_of)])
         return
     if reference is None:
-        check_move(CHARGE_MOVES, "charge", charge.state, "due")
-        again = charge._replace(
-            state="due", code=None, reference=None, doubtful_since=None, planned_at=tx.as_of, wake_at=tx.as_of
-        )
+        again = charging.due_again(charge, tx.as_of, code=None, reference=None, doubtful_since=None)
         charges.write(tx, agency.agency_id, [again._replace(fence=charge.fence + 1)])
         return
-    check_move(CHARGE_MOVES, "charge", charge.state, "succeeded")
-    done = charge._replace(
-        state="succeeded", reference=reference, code=None, wake_at=None, lease_until=None, settled_at=tx.as_of
-    )
+    done = charging.succeeded(charge, reference, tx.as_of)
     charges.write(tx, agency.agency_id, [done._replace(fence=charge.fence + 1)])
     amount = charge.amount_minor or 0
     source = charge.provider or ""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from shared.domain.invoicing import Cancel, Skip
 from shared.domain.planning import BEFORE_CUT_OVER
+from shared.domain.states import CycleState, InvoiceStatus
 
 UNANSWERED = "payment_unanswered"
 
@@ -15,7 +16,7 @@ class Unresolved(NamedTuple):
 
     invoice_id: str
     starts_on: date | None
-    status: str
+    status: InvoiceStatus
     failing: bool
     due_on: date
     unanswered: bool = False  # its first attempt to collect has not been answered
@@ -25,9 +26,9 @@ class Covering(NamedTuple):
     """The invoice cycle whose period contains the order's date, with its invoice's status once there is one."""
 
     starts_on: date
-    state: str
+    state: CycleState
     reason: str | None
-    invoice_status: str | None
+    invoice_status: InvoiceStatus | None
 
 
 class Cleared(NamedTuple):

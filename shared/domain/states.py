@@ -4,9 +4,19 @@ A change needs a migration: see "Schema changes" in CONTRIBUTING.md.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
-CYCLE_MOVES: Mapping[str, frozenset[str]] = {
+CycleState = Literal["due", "waiting", "held", "blocked", "done", "skipped", "cancelled"]
+InvoiceStatus = Literal["open", "paid", "void", "uncollectible"]
+ChargeState = Literal["due", "sending", "unknown", "pending", "action_required", "declined", "not_sent", "succeeded"]
+RefundState = Literal["due", "sending", "unknown", "pending", "succeeded", "failed"]
+PayLinkState = Literal["opening", "open", "paying", "paid", "ended"]
+InquiryState = Literal["asking", "answered", "unanswered"]
+NoticeState = Literal["due", "sent", "failed", "skipped"]
+MessageState = Literal["waiting", "applied", "repeated", "stale", "rejected"]
+_State = TypeVar("_State", bound=str)
+
+CYCLE_MOVES: Mapping[CycleState, frozenset[CycleState]] = {
     "due": frozenset({"due", "waiting", "held", "blocked", "done", "skipped", "cancelled"}),
     "waiting": frozenset({"due", "held", "blocked", "done", "skipped", "cancelled"}),
     "held": frozenset({"due", "waiting", "blocked", "done", "skipped", "cancelled"}),
@@ -17,7 +27,7 @@ CYCLE_MOVES: Mapping[str, frozenset[str]] = {
 }
 CYCLE_UNSETTLED = frozenset({"due", "waiting", "held", "blocked"})
 
-INVOICE_MOVES: Mapping[str, frozenset[str]] = {
+INVOICE_MOVES: Mapping[InvoiceStatus, frozenset[InvoiceStatus]] = {
     "open": frozenset({"paid", "void", "uncollectible"}),
     "uncollectible": frozenset({"paid", "void"}),
     "paid": frozenset({"open"}),  # its money was taken back
@@ -121,25 +131,25 @@ REFUND_MOVES: Mapping[str, frozenset[str]] = _moves(
     *(("due", "sending"), ("due", "failed")),
     ("succeeded", "failed"),  # the client's bank sent it back
 )
-PAY_LINK_MOVES: Mapping[str, frozenset[str]] = {
+PAY_LINK_MOVES: Mapping[PayLinkState, frozenset[PayLinkState]] = {
     "opening": frozenset({"open", "paying", "paid", "ended"}),
     "open": frozenset({"paying", "paid", "ended"}),
     "paying": frozenset({"open", "paid", "ended"}),
     "paid": frozenset(),
     "ended": frozenset({"paying", "paid"}),  # somebody has paid there all the same
 }
-INQUIRY_MOVES: Mapping[str, frozenset[str]] = {
+INQUIRY_MOVES: Mapping[InquiryState, frozenset[InquiryState]] = {
     "asking": frozenset({"answered", "unanswered"}),
     "answered": frozenset({"asking"}),  # the provider has told of it once more
     "unanswered": frozenset({"asking"}),
 }
-NOTICE_MOVES: Mapping[str, frozenset[str]] = {
+NOTICE_MOVES: Mapping[NoticeState, frozenset[NoticeState]] = {
     "due": frozenset({"sent", "failed", "skipped"}),
     "sent": frozenset(),
     "failed": frozenset({"due", "skipped"}),  # a person's word
     "skipped": frozenset(),
 }
-MESSAGE_MOVES: Mapping[str, frozenset[str]] = {
+MESSAGE_MOVES: Mapping[MessageState, frozenset[MessageState]] = {
     "waiting": frozenset({"applied", "repeated", "stale", "rejected"}),
     "applied": frozenset(),
     "repeated": frozenset(),
@@ -157,7 +167,7 @@ class Machine(NamedTuple):
     what: str
     table: str
     column: str
-    moves: Mapping[str, frozenset[str]]
+    moves: Mapping[Any, frozenset[Any]]
     only: Mapping[tuple[str, str], tuple[str, tuple[str, ...]]] = {}
 
 
@@ -181,7 +191,7 @@ class IllegalMoveError(Exception):
     """A state machine was asked for a move it does not know."""
 
 
-def check_move(moves: Mapping[str, frozenset[str]], what: str, before: str, after: str) -> None:
+def check_move(moves: Mapping[_State, frozenset[_State]], what: str, before: _State, after: _State) -> None:
     """Raise IllegalMoveError unless `before → after` is listed in `moves`."""
     if after not in moves[before]:
         raise IllegalMoveError(f"{what}: {before} → {after} is not a legal move")

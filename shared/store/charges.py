@@ -2,56 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
+from shared.domain.charging import Charge, NewCharge
 from shared.store import bulk, tables
 from shared.store.transaction import Tx
-
-
-class NewCharge(NamedTuple):
-    """An attempt to plan; it goes out at `planned_at`, not before. `once`: it was asked for, and nothing follows it."""
-
-    invoice_id: str
-    attempt: int
-    subscription_id: str
-    client_id: str
-    currency: str
-    planned_at: datetime
-    once: bool = False
-
-
-class Charge(NamedTuple):
-    """An attempt. `fence` grows with each claim: a settlement with an older one comes too late.
-
-    `credential`: what the provider sees of the method it was made with. `once`: as in NewCharge.
-    """
-
-    invoice_id: str
-    attempt: int
-    subscription_id: str
-    client_id: str
-    state: str
-    key: str | None
-    request: str | None
-    amount_minor: int | None
-    currency: str
-    provider: str | None
-    payment_method_id: str | None
-    method_revision: int | None
-    credential: str | None
-    once: bool
-    planned_at: datetime
-    wake_at: datetime | None
-    lease_until: datetime | None
-    fence: int
-    sent_at: datetime | None
-    first_sent_at: datetime | None
-    settled_at: datetime | None
-    doubtful_since: datetime | None
-    code: str | None
-    decline_class: str | None
-    reference: str | None
-
 
 _READ = ", ".join(Charge._fields)
 _WRITTEN = (*(name for name in Charge._fields if name not in NewCharge._fields), "planned_at")

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from shared.domain.facts import Stream
 from shared.domain.invoicing import Period
 from shared.domain.planning import CYCLES_PER_PASS_MAX
-from shared.domain.states import CYCLE_UNSETTLED
+from shared.domain.states import CYCLE_UNSETTLED, CycleState
 from shared.store import bulk, spans, tables
 from shared.store.errors import require_all
 from shared.store.transaction import Tx
@@ -37,7 +37,7 @@ class Cycle(NamedTuple):
     starts_on: date
     ends_on: date
     due_at: datetime
-    state: str
+    state: CycleState
     reason: str | None
     blocking_starts_on: date | None
     blocking_invoice_id: str | None
@@ -54,7 +54,7 @@ class Settled(NamedTuple):
 
     subscription_id: str
     starts_on: date
-    state: str
+    state: CycleState
     reason: str | None
     order_id: str | None = None
 
@@ -64,7 +64,7 @@ class Stuck(NamedTuple):
 
     subscription_id: str
     starts_on: date
-    state: str
+    state: CycleState
     reason: str
     detail: str | None
     blocking_starts_on: date | None

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from shared.domain.states import CycleState
 from shared.store.transaction import Tx
 
 
@@ -28,7 +29,7 @@ class Cycles(NamedTuple):
 
     agency_id: str
     stream: str
-    state: str
+    state: CycleState
     reason: str
     rows: int
     oldest_due_at: datetime

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from shared.domain.states import MessageState
 from shared.store.errors import require_all
 from shared.store.transaction import Tx
 
@@ -33,7 +34,7 @@ Identity = tuple[str, str, str]
 class Earlier(NamedTuple):
     """A message kept before under the same identity, with what became of it."""
 
-    state: str
+    state: MessageState
     raw: bytes
     field: str | None
     reason: str | None
@@ -149,7 +150,7 @@ class Settled(NamedTuple):
     `field` and `reason` say why it was rejected, `waits_for` what has to arrive, `wake_at` when upstream is told that it waits.
     """
 
-    state: str
+    state: MessageState
     field: str | None = None
     reason: str | None = None
     waits_for: str | None = None

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
+from shared.domain.states import InvoiceStatus
 from shared.store import bulk, pay_links, tables
 from shared.store.errors import require_all
 from shared.store.transaction import Tx
@@ -21,7 +22,7 @@ class NewInvoice(NamedTuple):
     sequence: int | None
     number: str | None
     external_number: str | None
-    status: str
+    status: InvoiceStatus
     collection: str
     origin: str
     issued_on: date
@@ -60,7 +61,7 @@ class Invoice(NamedTuple):
     cycle_ends_on: date | None
     cycle_index: int | None
     number: str | None
-    status: str
+    status: InvoiceStatus
     collection: str
     origin: str
     issued_on: date
@@ -160,7 +161,9 @@ def latest_ids(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, str]:
     return {row[0]: row[1] for row in rows}
 
 
-def close(tx: Tx, agency_id: str, ids: Sequence[str], status: str, paid_at: Sequence[datetime | None]) -> None:
+def close(
+    tx: Tx, agency_id: str, ids: Sequence[str], status: InvoiceStatus, paid_at: Sequence[datetime | None]
+) -> None:
     """Move invoices to a status that resolves or gives up their collection. Raises MissedRowsError for one that is there
     already."""
     written = tx.run(

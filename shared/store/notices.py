@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from shared.domain.states import NoticeState
 from shared.store import bulk, tables
 from shared.store.transaction import Tx
 
@@ -139,7 +140,7 @@ class Sending(NamedTuple):
     """What became of a notice: sent, failed (given up), or due again at `wake_at`, and not before."""
 
     key: str
-    state: str
+    state: NoticeState
     subject: str | None
     message_id: str | None
     reason: str | None

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from shared.domain.facts import Stream
+from shared.domain.states import CycleState, MessageState
 from shared.store import bulk
 from shared.store.errors import require_all
 from shared.store.transaction import Tx
@@ -19,7 +20,7 @@ class Unsettled(NamedTuple):
     starts_on: date
     ends_on: date
     due_at: datetime
-    state: str
+    state: CycleState
     reason: str | None
     detail: str | None
     since: datetime
@@ -93,7 +94,7 @@ class Kept(NamedTuple):
     agency_id: str
     type: str
     received_at: datetime
-    state: str
+    state: MessageState
     field: str | None
     reason: str | None
     waits_for: str | None

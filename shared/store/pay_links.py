@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from shared.domain.states import PayLinkState
 from shared.store import bulk, tables
 from shared.store.transaction import Tx
 
@@ -22,7 +23,7 @@ class PayLink(NamedTuple):
     key: str
     amount_minor: int
     currency: str
-    state: str
+    state: PayLinkState
     reference: str | None
     url: str | None
     opened_at: datetime

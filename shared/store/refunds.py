@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
+from shared.domain.states import RefundState
 from shared.store import bulk, tables
 from shared.store.transaction import Tx
 
@@ -23,7 +24,7 @@ class Refund(NamedTuple):
     origin: str
     requested_at: datetime
     key: str
-    state: str
+    state: RefundState
     reference: str | None
     code: str | None
     wake_at: datetime | None

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from shared.domain.states import InquiryState
 from shared.store import bulk, pay_links, tables
 from shared.store.transaction import Tx
 
@@ -31,7 +32,7 @@ class Inquiry(NamedTuple):
     payment_reference: str
     invoice_id: str
     subscription_id: str
-    state: str
+    state: InquiryState
     amount_minor: int | None
     asked_since: datetime
     answered_at: datetime | None

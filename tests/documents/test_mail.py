@@ -12,9 +12,9 @@ import pytest
 from shared.documents.mail import TEXTS, Mail, render
 from shared.documents.mail_money import DIFFERENT
 from shared.documents.sending import EmlWriter, Envelope, UnsentError, compose, message_id
+from shared.domain.charging import Charge
 from shared.domain.declines import meaning
 from shared.gateways.sandbox_provider import SANDBOX
-from shared.store.charges import Charge
 from tests.documents.contexts import INVOICE, SERIES, UNDELIVERED
 from workers.charges.dunning import client_reason
 

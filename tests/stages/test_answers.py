@@ -11,6 +11,7 @@ import pytest
 
 from shared.acts import refund
 from shared.acts.receive import receive
+from shared.domain.charging import Charge
 from shared.domain.states import ANSWERS, CHARGE_ANSWERS, REFUND_ANSWERS, charge_after
 from shared.gateways.port import (
     ActionRequired,
@@ -26,7 +27,6 @@ from shared.gateways.port import (
     Unknown,
 )
 from shared.store import charges, facts, invoices, refunds
-from shared.store.charges import Charge
 from shared.store.payments import Payment
 from shared.store.transaction import FixedClock, Store, Tx
 from tests.forced import unguarded

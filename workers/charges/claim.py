@@ -6,17 +6,17 @@ from typing import Literal
 
 import msgspec
 
-from shared.domain import keys
+from shared.domain import charging, keys
+from shared.domain.charging import Charge
 from shared.domain.cycles import local_date
 from shared.domain.dunning import DECLINES_WINDOW
 from shared.domain.refusals import UNPAYABLE
 from shared.gateways.port import ChargeRequest
 from shared.store import accounts, charges, collecting, deployment, facts, inbox, invoices, pay_links
-from shared.store.charges import Charge
 from shared.store.invoices import Invoice
 from shared.store.transaction import Tx
 from workers.charges.decide import CHARGE, SOON, Call, Decided, Known, Replaced, decide, wait_for_account
-from workers.charges.dunning import Failure, after_failures, next_after
+from workers.charges.dunning import Failure, after_failures
 from workers.charges.giving_up import end_once
 from workers.directory import Gateways
 
@@ -58,7 +58,7 @@ def _write(tx: Tx, known: Known, decisions: Sequence[tuple[Charge, Decided]]) ->
     failures = [each for _, each in decisions if isinstance(each, Failure)]
     claimed = [_claimed(tx, charge, call, known) for charge, call in calls]
     charges.write(tx, agency_id, [*claimed, *replaced, *(each for _, each in decisions if isinstance(each, Charge))])
-    charges.plan(tx, agency_id, [next_after(each, tx.as_of) for each in replaced])
+    charges.plan(tx, agency_id, [charging.next_attempt(each, tx.as_of) for each in replaced])
     for each in failures:
         if each.charge.once:
             end_once(tx, known.agency, each.charge, each.invoice, _once_ends(each.charge))
@@ -99,25 +99,23 @@ def _read(tx: Tx, agency_id: str, found: Sequence[Charge], gateways: Gateways, l
 def _claimed(tx: Tx, charge: Charge, call: Call, known: Known) -> Charge:
     """The row as it is committed before the call: state, key, frozen parameters, lease and fence."""
     until = tx.as_of + known.lease
-    leased = charge._replace(lease_until=until, wake_at=until, fence=call.fence, request=_stored(call.request))
+    leased = charging.leased(charge, until, call.fence)
     if call.kind != CHARGE:
-        return leased
+        return leased._replace(request=_stored(call.request))
     request = call.request
     methods = known.methods.get(charge.client_id, ())
     revision = next((m.revision for m in methods if m.payment_method_id == request.payment_method_id), None)
     seen = keys.credential(call.provider, request.token, request.customer)
-    return leased._replace(
-        state="sending",
+    frozen = charging.Sending(
         key=request.key,
+        request=_stored(request),
         amount_minor=request.amount_minor,
         provider=call.provider,
         payment_method_id=request.payment_method_id,
         method_revision=charge.method_revision if charge.request is not None else revision,
         credential=seen,
-        sent_at=tx.as_of,
-        first_sent_at=charge.first_sent_at or tx.as_of,
-        code=None,
     )
+    return charging.sending(leased, frozen, tx.as_of)
 
 
 def _stored(request: ChargeRequest) -> str:

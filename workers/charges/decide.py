@@ -8,7 +8,8 @@ import msgspec
 
 from shared.acts.account_health import CLIENT_IS_PAYING, REFUSED_ACCOUNT
 from shared.acts.issue import waiting_keys
-from shared.domain import keys
+from shared.domain import charging, keys
+from shared.domain.charging import Charge
 from shared.domain.dunning import (
     DECLINES_MAX,
     NO_METHOD,
@@ -24,7 +25,6 @@ from shared.domain.refusals import UNPAYABLE
 from shared.gateways.capabilities import as_online
 from shared.gateways.port import ChargeRequest, Gateway, OnlineGateway, Sent
 from shared.gateways.providers import provider_of
-from shared.store.charges import Charge
 from shared.store.collecting import Declines
 from shared.store.deployment import Origins
 from shared.store.invoices import Invoice
@@ -114,7 +114,7 @@ def _ask_again(tx: Tx, known: Known, charge: Charge) -> Call | Charge:
     found = _stored_call(known, charge)
     if not isinstance(found, Call) or charge.sent_at is None:
         later = tx.as_of + GATEWAY_MISSING
-        return found._replace(planned_at=later, wake_at=later) if isinstance(found, Charge) else found
+        return charging.postponed(found, later) if isinstance(found, Charge) else found
     step = next_step(
         remembered=is_remembered(provider_of(found.provider).key_retention, charge.sent_at, tx.as_of),
         reference=charge.reference,
@@ -149,7 +149,7 @@ def _link_to_close(tx: Tx, known: Known, charge: Charge) -> OpenLink | Charge | 
     # Nobody knows the address of a place that is being opened; it expires by itself.
     # What becomes of the place wakes the charge, so this is only for the case that nothing does.
     later = max(link.expires_at if link.state != "paying" else link.wake_at or tx.as_of, tx.as_of + SOON)
-    return charge._replace(code=CLIENT_IS_PAYING, planned_at=later, wake_at=later)
+    return charging.postponed(charge, later, code=CLIENT_IS_PAYING)
 
 
 def _stored_call(known: Known, charge: Charge) -> Call | Charge:
@@ -168,7 +168,7 @@ def _attempt(tx: Tx, known: Known, charge: Charge) -> Decided:
     owed = invoice.status == "open" or (charge.once and invoice.status == "uncollectible")
     if not owed or invoice.rest_minor == 0:
         code = f"invoice_{invoice.status}"
-        return charge._replace(state="not_sent", code=code, wake_at=None, settled_at=now)
+        return charging.not_sent(charge, code, now)
     if _waited_too_long(tx, known, charge, invoice):
         return Failure(charge, invoice, ends_now=True)
     spoken_of = waiting_keys(invoice.invoice_id, invoice.number, invoice.subscription_id, invoice.cycle_starts_on)
@@ -213,7 +213,7 @@ def _waited_too_long(tx: Tx, known: Known, charge: Charge, invoice: Invoice) -> 
 
 def _waits(charge: Charge, now: datetime, until: datetime) -> Charge:
     """The attempt as it waits for something that is not its client's; it says since when."""
-    return charge._replace(doubtful_since=charge.doubtful_since or now, planned_at=until, wake_at=until)
+    return charging.postponed(charge, until, doubtful_since=charge.doubtful_since or now)
 
 
 def wait_for_account(charge: Charge, now: datetime, until: datetime) -> Charge:
@@ -235,7 +235,7 @@ def _again(
         return _waits(charge, tx.as_of, later)
     if not same or charge.code in UNPAYABLE:
         code = charge.code if charge.code in UNPAYABLE else "replaced"
-        return Replaced(charge._replace(state="not_sent", code=code, wake_at=None, settled_at=tx.as_of))
+        return Replaced(charging.not_sent(charge, code, tx.as_of))
     return _resend(known, charge, link)
 
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from shared.acts.event_fields import of_charge, of_invoice
 from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, facts_of, notify
 from shared.documents import notice_data
+from shared.domain import charging
+from shared.domain.charging import Charge, NewCharge
 from shared.domain.cycles import local_date
 from shared.domain.declines import FINAL, RETRYABLE
 from shared.domain.dunning import (
@@ -25,7 +27,6 @@ from shared.domain.dunning import (
 from shared.domain.facts import Agency
 from shared.messages import event_data
 from shared.store import charges, collecting, cycles, facts, invoices, rechecks
-from shared.store.charges import Charge, NewCharge
 from shared.store.collecting import Declines
 from shared.store.invoices import Failing, Invoice
 from shared.store.rechecks import NewRecheck
@@ -191,22 +192,15 @@ def _stays_planned(outcome: _Outcome) -> bool:
 def _ended(tx: Tx, outcome: _Outcome) -> Charge:
     charge, at = outcome.failure.charge, outcome.step.plan_at
     if _stays_planned(outcome) and at is not None:
-        return charge._replace(planned_at=at, wake_at=at)
-    state = "declined" if _called(outcome.failure) else "not_sent"
-    return charge._replace(state=state, wake_at=None, lease_until=None, settled_at=tx.as_of)
+        return charging.postponed(charge, at)
+    return charging.failed(charge, "declined" if _called(outcome.failure) else "not_sent", tx.as_of)
 
 
 def _next_attempt(outcome: _Outcome) -> list[NewCharge]:
     charge, plan_at = outcome.failure.charge, outcome.step.plan_at
     if plan_at is None or _stays_planned(outcome):
         return []
-    return [next_after(charge, plan_at)]
-
-
-def next_after(charge: Charge, at: datetime) -> NewCharge:
-    """The attempt after this one, with a key of its own."""
-    of = (charge.subscription_id, charge.client_id, charge.currency)
-    return NewCharge(charge.invoice_id, charge.attempt + 1, *of, at, charge.once)
+    return [charging.next_attempt(charge, plan_at)]
 
 
 def _failing(tx: Tx, outcome: _Outcome) -> Failing:

@@ -7,10 +7,11 @@ from shared.acts import series
 from shared.acts.event_fields import of_charge, of_invoice
 from shared.acts.notify import AGENCY, about_invoice, facts_of, notify
 from shared.documents import notice_data
+from shared.domain import charging
+from shared.domain.charging import Charge
 from shared.domain.facts import Agency
 from shared.messages import event_data
 from shared.store import charges, cycles, invoices, subscriptions
-from shared.store.charges import Charge
 from shared.store.invoices import Invoice
 from shared.store.transaction import Tx
 
@@ -39,7 +40,7 @@ def give_up(tx: Tx, agency: Agency, exhausted: Sequence[Invoice]) -> None:
 def end_once(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, state: Literal["declined", "not_sent"]) -> None:
     """A charge that was asked for has failed: that is all of it, and the agency hears how it ended."""
     agency_id, code = agency.agency_id, charge.code
-    ended = charge._replace(state=state, wake_at=None, lease_until=None, settled_at=tx.as_of)
+    ended = charging.failed(charge, state, tx.as_of)
     charges.write(tx, agency_id, [ended])
     cycles.release(tx, agency_id, [charge.subscription_id], ["waiting"])
     of = of_charge(agency_id, charge, invoice)

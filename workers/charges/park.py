@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from shared.domain import charging
 from shared.store import charges
 from shared.store.locked_invoices import lock_invoices
 from shared.store.transaction import Tx
@@ -13,9 +14,7 @@ def park(tx: Tx, agency_id: str, invoice_id: str, what: str) -> None:
     """Leave the invoice's open attempt with what went wrong; it is looked at again after six hours."""
     lock_invoices(tx, agency_id, [invoice_id])
     parked = [
-        charge._replace(
-            code=f"data_error: {what}"[:200], wake_at=tx.as_of + PARKED_FOR, planned_at=tx.as_of + PARKED_FOR
-        )
+        charging.postponed(charge, tx.as_of + PARKED_FOR, code=f"data_error: {what}"[:200])
         for charge in charges.open_of(tx, agency_id, [invoice_id])
         if charge.state == "due"
     ]

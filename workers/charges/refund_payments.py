@@ -12,10 +12,11 @@ from shared.acts.notify import AGENCY, about_invoice, facts_of, notify
 from shared.acts.refund import fail, succeed
 from shared.acts.stream import net_at
 from shared.documents import notice_data
+from shared.domain.charging import InDoubt
 from shared.domain.dunning import doubling
 from shared.domain.facts import Agency
 from shared.domain.reconcile import is_remembered, needs_a_person, next_step
-from shared.domain.states import REFUND_ANSWERS, REFUND_MOVES, check_move
+from shared.domain.states import REFUND_ANSWERS, REFUND_MOVES, IllegalMoveError, check_move
 from shared.gateways.port import (
     ActionRequired,
     Declined,
@@ -187,10 +188,12 @@ def _follow(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, found: Fou
             _again(tx, agency, refund._replace(code=code))
         case "due", _:
             _again(tx, agency, refund)
-        case _, Pending(reference):
+        case (("pending" | "unknown"), Pending(reference)):
             _wait(tx, agency, invoice, refund._replace(reference=reference), after)
-        case _:
+        case (("pending" | "unknown"), _):
             _wait(tx, agency, invoice, refund, after)
+        case _:
+            raise IllegalMoveError(f"refund: {refund.state} → {after} is answered by nobody")
 
 
 def _again(tx: Tx, agency: Agency, refund: Refund) -> None:
@@ -202,7 +205,7 @@ def _again(tx: Tx, agency: Agency, refund: Refund) -> None:
     refunds.write(tx, agency.agency_id, [again])
 
 
-def _wait(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, state: str) -> None:
+def _wait(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, state: InDoubt) -> None:
     """The provider has not said, or not finally: look again. After three days without a word, or thirty in which it was
     accepted, the agency is asked, once."""
     since = (refund.doubtful_since if state == refund.state else None) or tx.as_of

@@ -7,6 +7,8 @@ from shared.acts.event_fields import of_charge
 from shared.acts.notify import AGENCY, about_invoice, facts_of, notify
 from shared.acts.stream import net_at
 from shared.documents import notice_data
+from shared.domain import charging
+from shared.domain.charging import Charge
 from shared.domain.declines import RETRYABLE
 from shared.domain.dunning import doubling
 from shared.domain.facts import Agency
@@ -14,10 +16,9 @@ from shared.domain.refusals import REFUSED_TRIES_MAX, UNPAYABLE
 from shared.gateways.port import NotSent
 from shared.messages import event_data
 from shared.store import charges, collecting
-from shared.store.charges import Charge
 from shared.store.invoices import Invoice
 from shared.store.transaction import Tx
-from workers.charges.dunning import REFUSED, Failure, after_failures, next_after
+from workers.charges.dunning import REFUSED, Failure, after_failures
 from workers.charges.giving_up import end_once
 
 FIRST_LOOK = timedelta(minutes=1)
@@ -42,7 +43,7 @@ def decline(tx: Tx, agency: Agency, declined: Charge, invoice: Invoice) -> None:
         of = of_charge(agency.agency_id, declined, invoice)
         end = {"code": declined.code, "decline_class": declined.decline_class}
         tx.record(event_data.ChargeDeclined(**of, **end, next_attempt_at=None))
-        write(tx, agency, _ended(tx, declined, "declined"))
+        write(tx, agency, charging.failed(declined, "declined", tx.as_of))
     elif declined.once:
         end_once(tx, agency, declined, invoice, "declined")
     else:
@@ -113,17 +114,13 @@ def _refused(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice) -> None:
 
 def _replace(tx: Tx, agency: Agency, charge: Charge, at: datetime) -> None:
     """Its key has been seen with its parameters: the next attempt has another."""
-    write(tx, agency, _ended(tx, charge, "not_sent"))
-    charges.plan(tx, agency.agency_id, [next_after(charge, at)])
+    write(tx, agency, charging.failed(charge, "not_sent", tx.as_of))
+    charges.plan(tx, agency.agency_id, [charging.next_attempt(charge, at)])
 
 
 def plan_again(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, at: datetime) -> None:
     """The attempt goes out again at `at`; or it ends unsent, because nothing is left to collect any more."""
     if collects(invoice, charge):
-        write(tx, agency, charge._replace(state="due", planned_at=at, wake_at=at, lease_until=None))
+        write(tx, agency, charging.due_again(charge, at))
     else:
-        write(tx, agency, _ended(tx, charge._replace(code=f"invoice_{invoice.status}"), "not_sent"))
-
-
-def _ended(tx: Tx, charge: Charge, state: str) -> Charge:
-    return charge._replace(state=state, wake_at=None, lease_until=None, settled_at=tx.as_of)
+        write(tx, agency, charging.not_sent(charge, f"invoice_{invoice.status}", tx.as_of))

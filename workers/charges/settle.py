@@ -11,11 +11,13 @@ from shared.acts.notify import AGENCY, CLIENT, about_invoice, facts_of, notify
 from shared.acts.receive import receive
 from shared.acts.stream import net_at
 from shared.documents import notice_data
+from shared.domain import charging
+from shared.domain.charging import Charge, InDoubt
 from shared.domain.declines import CAPPED_TRIES_MAX, CUSTOMER, FINAL, meaning
 from shared.domain.dunning import DECLINES_WINDOW, Ladder, begin, doubling, ends_at
 from shared.domain.facts import Agency
 from shared.domain.reconcile import needs_a_person
-from shared.domain.states import CHARGE_MOVES, charge_after, check_move
+from shared.domain.states import charge_after
 from shared.gateways.port import (
     ActionRequired,
     Declined,
@@ -29,7 +31,6 @@ from shared.gateways.port import (
 from shared.gateways.providers import provider_of
 from shared.messages import event_data
 from shared.store import charges, collecting, cycles, facts, inbox, invoices, pay_links, rechecks
-from shared.store.charges import Charge
 from shared.store.invoices import Failing, Invoice
 from shared.store.locks import lock_of_agency
 from shared.store.payments import Payment
@@ -98,7 +99,7 @@ def _keep_evidence(tx: Tx, agency_id: str, answer: Answer, charge: Charge | None
         return
     moved = isinstance(answer.found, Succeeded) and charge.state in ("declined", "not_sent")
     if charge.state in ("unknown", "pending"):
-        charges.write(tx, agency_id, [charge._replace(planned_at=tx.as_of, wake_at=tx.as_of)])
+        charges.write(tx, agency_id, [charging.postponed(charge, tx.as_of)])
     elif moved:
         charges.write(tx, agency_id, [charge._replace(doubtful_since=tx.as_of, wake_at=tx.as_of)])
 
@@ -118,8 +119,6 @@ def _settle(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, answer: An
     if after == charge.state and after not in IN_DOUBT:
         _disprove(tx, agency, charge, found)
         return
-    if after != charge.state:
-        check_move(CHARGE_MOVES, "charge", charge.state, after)
     charge = charge._replace(code=None) if (charge.code or "").startswith(UNRECORDED) else charge
     _follow(tx, agency, charge, invoice, found, after, seen=answer.call.again)
     if after not in IN_DOUBT:
@@ -152,10 +151,7 @@ def _follow(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, found: Fou
 
 
 def _succeed(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, reference: str) -> None:
-    done = charge._replace(
-        state="succeeded", reference=reference, code=None, wake_at=None, lease_until=None, settled_at=tx.as_of
-    )
-    write(tx, agency, done)
+    write(tx, agency, charging.succeeded(charge, reference, tx.as_of))
     tx.record(event_data.ChargeSucceeded(**of_charge(agency.agency_id, charge, invoice), reference=reference))
     amount = charge.amount_minor or 0
     provider = charge.provider or ""
@@ -187,10 +183,7 @@ def _require_action(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, co
         Ladder(invoice.invoice_id, invoice.failing_since, invoice.ladder_started_at, invoice.ladder), tx.as_of
     )
     end = ends_at(ladder, agency.retry_days, agency.timezone, tx.as_of)
-    waiting = charge._replace(
-        state="action_required", code=code, decline_class=CUSTOMER, planned_at=end, wake_at=end, lease_until=None
-    )
-    write(tx, agency, waiting)
+    write(tx, agency, charging.action_required(charge, code, CUSTOMER, end))
     tx.record(event_data.ChargeActionRequired(**of_charge(agency.agency_id, charge, invoice), code=code))
     failing = Failing(invoice.invoice_id, ladder.failing_since, code, ladder.started_at, ladder.turn, None)
     invoices.mark_failing(tx, agency.agency_id, [failing])
@@ -225,7 +218,14 @@ def _disprove(tx: Tx, agency: Agency, charge: Charge, found: Found) -> None:
     write(tx, agency, charge._replace(wake_at=wake_at, doubtful_since=None, lease_until=None))
 
 
-def _wait(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, state: str, reference: str | None) -> None:
+def _wait(
+    tx: Tx,
+    agency: Agency,
+    charge: Charge,
+    invoice: Invoice,
+    state: InDoubt,
+    reference: str | None,
+) -> None:
     """The provider has not said, or not finally: look again after as long as it has been so, up to six hours.
 
     After three days without any word, or thirty in which it was accepted, a person is asked, once; looking goes on.
@@ -247,7 +247,5 @@ def _wait(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, state: str, 
             **facts_of(invoice), since=since.date(), provider=charge.provider, key=charge.key
         )
         notify(tx, agency, [about_invoice(invoice, said, AGENCY, str(charge.attempt))])
-    waiting = charge._replace(
-        state=state, reference=reference, doubtful_since=since, planned_at=at, wake_at=at, lease_until=None, code=code
-    )
+    waiting = charging.in_doubt(charge, state, reference=reference, since=since, look_at=at, code=code)
     write(tx, agency, waiting)

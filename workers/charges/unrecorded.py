@@ -9,6 +9,7 @@ from collections.abc import Callable
 import structlog
 
 from shared.acts.event_fields import of_charge, of_invoice, of_link, of_refund
+from shared.domain import charging
 from shared.error_words import safe_words
 from shared.gateways.port import Expired, Found, Gone, Pending, Succeeded, TakenBack
 from shared.messages import event_data
@@ -74,15 +75,7 @@ def park_charge(store: Store, agency_id: str, call: Call, found: Found, what: st
         if charge is None or charge.fence != call.fence:
             return
         code, at = _evidence(found, what), tx.as_of + PARKED_FOR
-        parked = charge._replace(
-            state="unknown" if charge.state == "sending" else charge.state,
-            reference=charge.reference or _told(found),
-            doubtful_since=charge.doubtful_since or tx.as_of,
-            code=code,
-            planned_at=at if charge.state != "action_required" else charge.planned_at,
-            wake_at=at,
-            lease_until=None,
-        )
+        parked = charging.unrecorded(charge, reference=_told(found), look_at=at, code=code, now=tx.as_of)
         charges.write(tx, agency_id, [parked])
         if charge.code != code:
             of = of_charge(agency_id, charge, _invoice(tx, agency_id, call.invoice_id))

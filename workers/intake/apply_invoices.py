@@ -5,6 +5,8 @@ from shared.acts.event_fields import of_invoice
 from shared.acts.receive import receive, tell_money_of_void
 from shared.acts.refund import RefundRefusedError
 from shared.acts.settled_by_hand import told_paid, told_refunded
+from shared.domain import charging
+from shared.domain.charging import Charge, NewCharge
 from shared.domain.dunning import DECLINES_MAX, DECLINES_WINDOW, choose
 from shared.domain.facts import Agency
 from shared.domain.keys import payment_source
@@ -20,7 +22,6 @@ from shared.messages import (
     event_data,
 )
 from shared.store import charges, collecting, cycles, facts, invoices, payments, refunds
-from shared.store.charges import Charge, NewCharge
 from shared.store.invoices import Invoice
 from shared.store.payments import Payment
 from shared.store.refunds import Outside
@@ -187,10 +188,10 @@ def charge_requested(tx: Tx, _change: Change, data: ChargeRequested) -> Verdict:
     if why is not None:
         return Refused("data.invoice_id", why)
     if latest is not None and latest.state == "due":
-        charges.write(tx, data.agency_id, [latest._replace(planned_at=tx.as_of, wake_at=tx.as_of)])
+        charges.write(tx, data.agency_id, [charging.postponed(latest, tx.as_of)])
         return Applied()
     if latest is not None and latest.state == "action_required":
-        ended = latest._replace(state="declined", code="superseded_by_request", wake_at=None, settled_at=tx.as_of)
+        ended = charging.declined(latest, "superseded_by_request", tx.as_of)
         charges.write(tx, data.agency_id, [ended])
     attempt = 1 if latest is None else latest.attempt + 1
     of = (invoice.subscription_id, invoice.client_id, invoice.currency)

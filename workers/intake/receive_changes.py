@@ -7,6 +7,7 @@ from typing import NamedTuple, TypedDict
 import structlog
 
 from shared.acts.halving import halved
+from shared.domain.states import MessageState
 from shared.error_words import safe_words
 from shared.messages import MESSAGE_BYTES_MAX, Change, Rejected, decode_change, event_data
 from shared.store import inbox
@@ -32,7 +33,7 @@ class Received(NamedTuple):
     agency_id: str
     source: str
     id: str
-    state: str
+    state: MessageState
     field: str = ""
     reason: str = ""
 
@@ -175,7 +176,8 @@ def _apply(
             return Received(agency_id, change.source, change.id, "applied")
         case Repeated() | Stale():
             late = isinstance(verdict, Stale)
-            state, answer = ("stale", event_data.ChangeStale) if late else ("repeated", event_data.ChangeRepeated)
+            state: MessageState = "stale" if late else "repeated"
+            answer = event_data.ChangeStale if late else event_data.ChangeRepeated
             work.settle(agency_id, inbox_id, Settled(state))
             tx.record(answer(**_of(change)))
             return Received(agency_id, change.source, change.id, state)

@@ -95,7 +95,7 @@ def run(
             continue
         backoff.reset()
         consumer.acknowledge(deliveries)
-        counts = dict(Counter(each.state for each in received))
+        counts: dict[str, int] = Counter(each.state for each in received)
         seconds = monotonic() - began
         log.info("changes.received", seconds=round(seconds, 4), **counts)
         on_batch(counts, seconds)

@@ -10,6 +10,7 @@ from shared.acts.stream import block, cut_short, cycle_ended, tell_blocked, work
 from shared.domain import keys
 from shared.domain.facts import INVOICE, Agency, Client, ServiceRevision, Subscription, SubscriptionRevision
 from shared.domain.invoicing import Blocked, Cancel, Issue, Skip, decide
+from shared.domain.states import CycleState
 from shared.store import cycles, facts, invoices, schedules
 from shared.store.cycles import Cycle, Settled, Stuck
 from shared.store.locks import lock_of_agency
@@ -124,7 +125,7 @@ def _end(known: _Known, decided: _Decided, cycle: Cycle, outcome: Skip | Cancel)
         decided.halted.add(id_)
     if cycle.cycle_index == 0:
         decided.first_ended.add(id_)
-    state = "cancelled" if isinstance(outcome, Cancel) else "skipped"
+    state: CycleState = "cancelled" if isinstance(outcome, Cancel) else "skipped"
     decided.settled.append(Settled(id_, cycle.starts_on, state, reason))
 
 

@@ -17,6 +17,7 @@ from shared.documents.sending import Envelope, Sender, UnsentError, message_id
 from shared.domain.facts import Agency
 from shared.domain.keys import notice_subject
 from shared.domain.mailing import PATIENCE, Tried, next_try
+from shared.domain.states import NoticeState
 from shared.error_words import safe_words
 from shared.messages import event_data
 from shared.store import facts, notices
@@ -157,7 +158,7 @@ def _sending(notice: Notice, subject: str | None, id_: str, unsent: UnsentError 
     since = notice.refused_since or (now if patience.lasts is not None else None)
     doubts = notice.doubts + (trouble == "in_doubt")
     at = next_try(trouble, Tried(tries, doubts, since, unsent.lasting), now)
-    state = "failed" if at is None else "due"
+    state: NoticeState = "failed" if at is None else "due"
     return Sending(notice.key, state, subject, id_, unsent.reason[:300], at, None, tries, trouble, now, since, doubts)
 
 

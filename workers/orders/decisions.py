@@ -8,6 +8,7 @@ from shared.domain.clearance import Cleared, Covering, Held, Unresolved, Waiting
 from shared.domain.cycles import local_date
 from shared.domain.facts import Agency, ServiceRevision, Subscription, SubscriptionRevision, in_force
 from shared.domain.invoicing import Cancel, Skip, ended_before
+from shared.domain.states import CycleState
 from shared.store import clearing, facts, invoice_cycles, orders, schedules
 from shared.store.cycles import Cycle
 from shared.store.transaction import Tx
@@ -39,7 +40,7 @@ class Create(NamedTuple):
 class Stays(NamedTuple):
     """Not yet: waiting for its invoice, or held by one."""
 
-    state: str
+    state: CycleState
     reason: str
     blocking_starts_on: date | None
     blocking_invoice_id: str | None

@@ -15,6 +15,7 @@ from shared.acts.event_fields import of_invoice
 from shared.acts.notify import AGENCY, about_invoice, facts_of, notify
 from shared.acts.refund import found_at_provider
 from shared.documents import notice_data
+from shared.domain.charging import Charge
 from shared.error_words import safe_words
 from shared.gateways import providers
 from shared.gateways.capabilities import Claim, as_online
@@ -22,7 +23,6 @@ from shared.gateways.port import BadSignatureError, Gateway, ProviderEvent, Unre
 from shared.messages import event_data
 from shared.secret_store import ReadSecret
 from shared.store import accounts, charges, facts, inbox, pay_links, payments, refunds, reversals, unproven
-from shared.store.charges import Charge
 from shared.store.errors import is_data_error
 from shared.store.inbox import Arrived, Settled
 from shared.store.invoices import Invoice
