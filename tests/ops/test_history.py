@@ -9,6 +9,8 @@ import pytest
 
 from ops.history.command import told
 from ops.history.events import TEXTS, as_now
+from ops.history.lines import MAILS
+from shared.domain.states import NOTICE_MOVES
 from shared.messages import EVENT_TYPES
 from shared.store import history
 from shared.store.history import Named
@@ -75,6 +77,18 @@ def test_a_failed_and_mended_payment_reads_as_a_story(diary: Diary) -> None:
         "  next invoice cycle 2026-07-01 00:00, every month",
         "  next order cycle 2026-07-01 00:00, every month",
     ]
+
+
+@pytest.mark.parametrize("state", sorted(NOTICE_MOVES))
+def test_every_state_of_a_mail_has_words(diary: Diary, state: str) -> None:
+    """Whatever became of a mail, the story can be told; with the reason, unless it was sent."""
+    begin(diary, "decline:insufficient_funds")
+    diary.go("2026-06-01")
+    with diary.store.transaction() as tx, unguarded(tx):
+        assert tx.run("UPDATE notices SET state = :state, reason = 'why'", state=state)
+    found = [line for line in lines(diary) if line.endswith(f"payment failed{' (why)' if state != 'sent' else ''}")]
+    assert len(found) == 2
+    assert all(f"invoice 00001: {MAILS[state]} to the " in line for line in found)
 
 
 def test_json_has_the_same_and_the_data(diary: Diary) -> None:
