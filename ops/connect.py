@@ -8,7 +8,7 @@ import click
 from shared.settings import Settings, SettingsError, load
 from shared.store import migrate
 from shared.store.clock_watch import ClockStoppedError, ClockWatch
-from shared.store.errors import is_connection_error, unreachable
+from shared.store.errors import describe, is_connection_error, lacks_right, unreachable
 from shared.store.transaction import Store, machine_now, make_engine
 
 
@@ -33,6 +33,8 @@ def open_store(settings: Settings | None = None, *, acts: bool = False) -> Itera
         try:
             wrong = migrate.mismatch(engine)
         except Exception as error:
+            if lacks_right(error):
+                raise click.ClickException(f"the database says: {describe(error)}") from None
             if not is_connection_error(error):
                 raise
             raise click.ClickException(f"the database can't be reached: {unreachable(error)}") from None

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.store import arrays, events
 from shared.store.clock_watch import ClockStoppedError, ClockWatch
-from shared.store.listening import PATIENCE
+from shared.store.connecting import PATIENCE
 from shared.store.tx import Event, Tx
 
 __all__ = ["Clock", "Event", "FixedClock", "Store", "Tx", "machine_now", "make_engine"]

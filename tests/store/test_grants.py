@@ -171,6 +171,54 @@ def test_a_process_says_what_its_role_lacks(engine: Engine) -> None:
     assert roles.missing(engine, "charges") is None
 
 
+def test_a_role_that_may_nothing_is_told_so_by_processes_and_commands(engine: Engine, database_url: str) -> None:
+    """It may not even see which schema it is."""
+    with engine.begin() as connection:
+        connection.execute(text("REVOKE SELECT ON alembic_version FROM duecycle_monitoring"))
+    url = make_url(database_url).set(username=role_of(MONITORING)).render_as_string(hide_password=False)
+    process = Process("charges", Settings(database_url=url, http=None), 1)
+    try:
+        with pytest.raises(
+            RuntimeError, match=r"permission denied for table alembic_version.*duecycle migrate --roles"
+        ):
+            process.wait_for_surroundings(None)
+        assert process._clock() is None
+        for line in ("status", "migrate"):
+            answer = CliRunner().invoke(commands, [line], env={"DUECYCLE_DATABASE_URL": url})
+            assert answer.exit_code == 1
+            assert "duecycle migrate --roles" in answer.output
+    finally:
+        process.close()
+        with engine.begin() as connection:
+            connection.execute(text("GRANT SELECT ON alembic_version TO duecycle_monitoring"))
+
+
+def test_roles_are_made_on_the_one_of_several_hosts_that_answers(engine: Engine) -> None:
+    """As an address with several hosts means it everywhere else."""
+    url = engine.url
+    where = url.query.get("host", url.host)
+    port = url.query.get("port", url.port)
+    query = {**url.query, "host": ("127.0.0.1:1", f"{where}:{port}")}
+    query.pop("port", None)
+    several = url.set(host=None, port=None, query=query).render_as_string(hide_password=False)
+    answer = CliRunner().invoke(commands, ["migrate", "--roles"], env={"DUECYCLE_DATABASE_URL": several})
+    assert answer.exit_code == 0, answer.output
+
+
+def test_why_roles_were_not_made_is_told_in_words(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = engine.url.render_as_string(hide_password=False)
+
+    def away(_address: str, _name: str) -> dict[str, object]:
+        return {"host": "127.0.0.1", "port": 1}
+
+    monkeypatch.setattr(roles, "parameters", away)
+    answer = CliRunner().invoke(commands, ["migrate", "--roles"], env={"DUECYCLE_DATABASE_URL": url})
+    assert answer.exit_code == 1
+    assert (
+        "the roles were not changed: the database can't be reached: 127.0.0.1:1: nobody listens there" in answer.output
+    )
+
+
 def test_a_process_does_not_begin_under_a_role_that_lacks_something(store: RoleStore, database_url: str) -> None:
     """It says so and looks again, as for a schema that is missing, before it asks the broker for anything."""
     url = make_url(database_url).set(username=role_of("orders")).render_as_string(hide_password=False)
