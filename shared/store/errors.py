@@ -130,3 +130,10 @@ def unreachable(error: BaseException) -> str:
     where = f"{found['host']}:{found['port']}: " if found else ""
     cause = next((words for said, words in _CAUSES if said in text), None)
     return f"{where}{cause}" if cause else describe(error)
+
+
+def in_words(error: BaseException) -> str | None:
+    """What a command says of a database that can't be reached, or that may not do what its role lacks; None for the rest."""
+    if is_connection_error(error):
+        return f"the database can't be reached: {unreachable(error)}"
+    return f"the database says: {describe(error)}" if lacks_right(error) else None

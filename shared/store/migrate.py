@@ -75,7 +75,7 @@ def _alone(watching: Connection, until: Any) -> Iterator[None]:
     yield  # the lock ends with the session
 
 
-def _try(url: str, until: float) -> str | None:
+def _try(url: str, until: Any) -> str | None:
     """What could not be had in time; None when all is applied."""
     try:
         config = _config(url)

@@ -193,6 +193,15 @@ def test_a_role_that_may_nothing_is_told_so_by_processes_and_commands(engine: En
             connection.execute(text("GRANT SELECT ON alembic_version TO duecycle_monitoring"))
 
 
+def test_a_command_that_its_role_may_not_run_says_so(store: RoleStore, database_url: str) -> None:
+    """Also where the schema may be read: the command fails at its own statement."""
+    url = make_url(database_url).set(username=role_of(MONITORING)).render_as_string(hide_password=False)
+    answer = CliRunner().invoke(commands, ["pause", "charges", "--reason", "x"], env={"DUECYCLE_DATABASE_URL": url})
+    assert answer.exit_code == 1
+    assert "the database says: " in answer.output
+    assert "duecycle migrate --roles" in answer.output
+
+
 def test_roles_are_made_on_the_one_of_several_hosts_that_answers(engine: Engine) -> None:
     """As an address with several hosts means it everywhere else."""
     url = engine.url
