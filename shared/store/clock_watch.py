@@ -104,10 +104,17 @@ class ClockWatch:
         return at
 
     def keep(self, connection: Connection, jump: Jump) -> None:
-        """Let every process know of a jump that this one has measured, also those that are yet to begin."""
+        """Let every process know of a jump that this one has measured, also those that are yet to begin.
+
+        Once that is committed the caller says so with `kept`; until then each stopped transaction tries it again.
+        """
         connection.execute(_KEEP, {"expected_at": jump.expected_at, "seen_at": jump.seen_at, "found_by": self.name})
+
+    def kept(self, jump: Jump) -> None:
+        """What every process was to know of is committed. A jump that was measured since then is another one."""
         with self._lock:
-            self._unkept = None
+            if self._unkept is jump:
+                self._unkept = None
 
     def _judge(self, now: Reading, known: _Known) -> str | None:
         """Why the clock can't be trusted, None if it can."""
