@@ -75,7 +75,7 @@ def look(store: Store, settings: Settings, agency: str | None) -> dict[str, Any]
     """Everything that the command shows, as plain data."""
     with store.transaction() as tx:
         found = figures.snapshot(tx, agency)
-        paused = pauses.listed(tx)
+        paused = pauses.shown(tx)
     cycles = [
         {
             "stream": each.stream,

@@ -29,6 +29,13 @@ def listed(tx: Tx, pool: str | None = None) -> list[Pause]:
     return [Pause._make(row) for row in rows]
 
 
+def shown(tx: Tx) -> list[Pause]:
+    """All pauses, for people; without the reasons if the database's role may not read what operators write."""
+    reason = "reason" if tx.scalar("SELECT has_column_privilege('pauses', 'reason', 'SELECT')") else "NULL"
+    rows = tx.rows(f"SELECT agency_id, pool, paused_at, {reason} FROM pauses ORDER BY pool, agency_id")  # noqa: S608
+    return [Pause._make(row) for row in rows]
+
+
 def add(tx: Tx, pool: str, agency_id: str, reason: str | None) -> bool:
     """Pause a pool. Returns False if it is paused already."""
     return bool(
