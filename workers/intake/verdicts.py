@@ -1,7 +1,7 @@
 """What becomes of a message, and how a revision compares with what is stored."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypedDict
 
 from shared.messages import Change, InvoicePaid, InvoiceRefunded, SubscriptionUpserted, content_digest
 from shared.store.upserts import Standing
@@ -89,3 +89,22 @@ def compare(change: Change, revision: int, stored: Standing | None) -> Accepted 
         "data.revision",
         f"revision {revision} is stored already with other content; send the new state with a higher revision",
     )
+
+
+class OfChange(TypedDict):
+    """Which message an event answers."""
+
+    agency_id: str | None
+    change_source: str
+    change_id: str
+    change_type: str
+
+
+def of_change(change: Change) -> OfChange:
+    """Which message an event answers, in the names of events."""
+    return {
+        "agency_id": change.data.agency_id,
+        "change_source": change.source,
+        "change_id": change.id,
+        "change_type": change.type,
+    }
