@@ -7,7 +7,7 @@ from ops.backlog import WHY
 from ops.history.words import Words, amount, period, rhythm
 from shared.domain.planning import CANCELLED
 from shared.store.history import Known
-from shared.store.pauses import EVERYBODY
+from shared.store.pauses import told
 
 OWED = ("open", "uncollectible")
 # Why a due attempt does not go out, by the first part of its code.
@@ -54,9 +54,7 @@ def stands(known: Known, words: Words, invoice_id: str | None = None) -> list[St
 
 
 def _paused(words: Words, row: dict[str, Any]) -> str:
-    whom = "all agencies" if row["agency_id"] == EVERYBODY else "this agency"
-    reason = row["reason"] or "no reason given"
-    return f"{row['pool']} are paused for {whom} since {words.when(row['paused_at'])} ({reason}); see: resume"
+    return told(row["pool"], row["agency_id"], words.when(row["paused_at"]), row["reason"])
 
 
 def _invoices(known: Known, words: Words, invoice_id: str | None) -> Iterator[Standing]:

@@ -17,6 +17,13 @@ class Pause(NamedTuple):
     reason: str | None
 
 
+def told(pool: str, agency_id: str, since: str, reason: str | None) -> str:
+    """A pause in words, with the command that ends it, wherever it is told."""
+    whom, option = (f"agency {agency_id}", f" --agency {agency_id}") if agency_id != EVERYBODY else ("all agencies", "")
+    why = f" ({reason})" if reason else ""
+    return f"the {pool} pool is paused for {whom} since {since}{why}; duecycle resume {pool}{option}"
+
+
 def listed(tx: Tx, pool: str | None = None) -> list[Pause]:
     """All pauses, or those of one pool."""
     rows = tx.rows(
