@@ -1,11 +1,12 @@
 """`duecycle clock`: what the clocks say, and an operator's word that the database's is right."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 
 from ops.connect import open_store, settings_for
 from ops.printing import by_option, who
+from shared.domain.clock import shown
 from shared.messages import event_data
 from shared.store import clock_jumps
 from shared.store.clock_jumps import Known
@@ -41,25 +42,21 @@ def accept_command(reason: str | None, by: str | None) -> None:
         was_open = clock_jumps.accept(tx, who(by))
         tx.record(event_data.ClockAccepted(agency_id=None, reason=reason, by=who(by)))
         now = tx.as_of
-    click.echo(f"{_shown(now)} is accepted as the time" + ("" if was_open else "; no process had reported a jump"))
+    click.echo(f"{shown(now)} is accepted as the time" + ("" if was_open else "; no process had reported a jump"))
     if abs(own - now) > bound:
         click.echo(
-            f"this machine's clock says {_shown(own)}: a process that starts here waits until that is right", err=True
+            f"this machine's clock says {shown(own)}: a process that starts here waits until that is right", err=True
         )
 
 
 def _lines(now: datetime, own: datetime, known: Known) -> list[str]:
-    lines = [f"database        {_shown(now)}", f"this machine    {_shown(own)}"]
+    lines = [f"database        {shown(now)}", f"this machine    {shown(own)}"]
     if known.worked_at is not None:
-        lines.append(f"last scheduler  {_shown(known.worked_at)}")
+        lines.append(f"last scheduler  {shown(known.worked_at)}")
     if known.expected_at is not None and known.seen_at is not None:
         lines.append(
-            f"a jump is open: the database said {_shown(known.seen_at)} at {_shown(known.expected_at)}"
+            f"a jump is open: the database said {shown(known.seen_at)} at {shown(known.expected_at)}"
             f" (found by {known.found_by}); nothing is planned or charged until it is right again,"
             " or until: duecycle clock accept"
         )
     return lines
-
-
-def _shown(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="seconds")

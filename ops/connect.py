@@ -8,7 +8,7 @@ import click
 from shared.settings import Settings, SettingsError, load
 from shared.store import migrate
 from shared.store.clock_watch import ClockStoppedError, ClockWatch
-from shared.store.errors import is_connection_error, unreachable
+from shared.store.errors import in_words
 from shared.store.transaction import Store, machine_now, make_engine
 
 
@@ -25,7 +25,8 @@ def open_store(settings: Settings | None = None, *, acts: bool = False) -> Itera
     """The store that DUECYCLE_DATABASE_URL names, with the schema this code was written for.
 
     `acts`: for a command that decides something by the time, so that the database's clock must be right. Raises
-    click.ClickException (exit code 1): the database can't be reached, its schema is another one, or its clock can't be trusted.
+    click.ClickException (exit code 1): the database can't be reached, its schema is another one, its clock can't be trusted,
+    or its role may not do what the command does.
     """
     found = settings or settings_for("DATABASE_URL")
     engine = make_engine(found.database_url, statement_timeout_ms=30_000)
@@ -33,14 +34,18 @@ def open_store(settings: Settings | None = None, *, acts: bool = False) -> Itera
         try:
             wrong = migrate.mismatch(engine)
         except Exception as error:
-            if not is_connection_error(error):
+            if (words := in_words(error)) is None:
                 raise
-            raise click.ClickException(f"the database can't be reached: {unreachable(error)}") from None
+            raise click.ClickException(words) from None
         if wrong:
             raise click.ClickException(wrong)
         watch = ClockWatch("a command", machine_now, found.clock_jump) if acts else None
         yield Store(engine, watch=watch)
     except ClockStoppedError as stopped:
         raise click.ClickException(str(stopped)) from None
+    except Exception as error:  # the server went away in the middle, or the role may not do what this command does
+        if (words := in_words(error)) is None:
+            raise
+        raise click.ClickException(words) from None
     finally:
         engine.dispose()

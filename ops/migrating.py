@@ -8,7 +8,7 @@ from alembic.util import CommandError
 
 from ops.connect import settings_for
 from shared.store import migrate, roles
-from shared.store.errors import is_connection_error, unreachable
+from shared.store.errors import in_words, is_connection_error
 from shared.store.grants import KINDS
 
 
@@ -45,6 +45,10 @@ def migrate_command(wait: int, lock_wait: int, *, with_roles: bool, passwords: P
             roles.apply(url, given)
         except roles.MayNotError as error:
             raise click.ClickException(str(error)) from None
+        except Exception as error:
+            if (words := in_words(error)) is None:
+                raise
+            raise click.ClickException(f"the roles were not changed: {words}") from None
         click.echo(f"the roles of {len(KINDS)} kinds of processes may do what they need")
 
 
@@ -69,10 +73,10 @@ def _migrate(url: str, wait: int, lock_wait: int) -> None:
         except migrate.PooledError as error:
             raise click.ClickException(str(error)) from None
         except Exception as error:
-            if not is_connection_error(error):
+            if (words := in_words(error)) is None:
                 raise
-            if time.monotonic() > until:
-                raise click.ClickException(f"the database can't be reached: {unreachable(error)}") from None
+            if not is_connection_error(error) or time.monotonic() > until:
+                raise click.ClickException(words) from None
             time.sleep(1)
     wanted = migrate.expected_revision()
     if before is not None and not migrate.knows(before):
@@ -84,4 +88,8 @@ def _migrate(url: str, wait: int, lock_wait: int) -> None:
         migrate.upgrade(url, lock_wait, lambda words: click.echo(words, err=True))
     except (CommandError, migrate.HeldUpError) as error:
         raise click.ClickException(str(error)) from None
+    except Exception as error:
+        if (words := in_words(error)) is None:
+            raise
+        raise click.ClickException(f"{words}; what was done stays: run this again") from None
     click.echo(f"the schema went from {before or 'nothing'} to {wanted}")

@@ -32,7 +32,7 @@ def pause_command(pool: str, agency: str | None, reason: str | None, by: str | N
             tx.record(event_data.PoolPaused(agency_id=agency, pool=pool, reason=reason, by=who(by)))
             click.echo(f"{pool} paused for {agency or 'all agencies'}")
         else:
-            click.echo(f"{pool} is paused for {agency or 'all agencies'} already")
+            click.echo(f"the {pool} pool is paused for {agency or 'all agencies'} already")
 
 
 @click.command("resume")

@@ -75,7 +75,7 @@ def look(store: Store, settings: Settings, agency: str | None) -> dict[str, Any]
     """Everything that the command shows, as plain data."""
     with store.transaction() as tx:
         found = figures.snapshot(tx, agency)
-        paused = pauses.listed(tx)
+        paused = pauses.shown(tx)
     cycles = [
         {
             "stream": each.stream,
@@ -151,8 +151,7 @@ def page(told: Mapping[str, Any]) -> Group:
         f"late releases {alarms['late_releases']}, refused duplicates {alarms['refused_duplicates']} (both must stay 0)",
     ]
     lines += [
-        f"PAUSED: {pause['pool']} for {pause['agency_id'] or 'all agencies'} since {shown(pause['paused_at'])}"
-        f" ({pause['reason'] or 'no reason given'})"
+        pauses.told(pause["pool"], pause["agency_id"], shown(pause["paused_at"]), pause["reason"])
         for pause in told["paused"]
     ]
     return Group(*lines, "", _cycles(told), "", _rest(told), "", _pools(told))

@@ -15,7 +15,7 @@ from shared.broker.topology import Role
 from shared.settings import Settings
 from shared.store import migrate, roles
 from shared.store.clock_watch import ClockStoppedError, ClockWatch
-from shared.store.errors import is_connection_error, unreachable
+from shared.store.errors import describe, is_connection_error, lacks_right, unreachable
 from shared.store.transaction import Store, machine_now, make_engine
 from shared.telemetry import http, metrics
 
@@ -100,6 +100,8 @@ class Process:
         try:
             return question()
         except Exception as error:
+            if lacks_right(error):
+                return describe(error)
             if not is_connection_error(error):
                 raise
             return f"can't be reached: {unreachable(error)}"
@@ -111,7 +113,7 @@ class Process:
         except ClockStoppedError as stopped:
             return str(stopped)
         except Exception as error:
-            if not is_connection_error(error):
+            if not is_connection_error(error) and not lacks_right(error):
                 raise
             return None  # the database's own check says so
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 import msgspec
 
@@ -184,21 +184,36 @@ def _no_password(kind: str, url: Any, scheme: str) -> str:
     )
 
 
-def _url(text: str, schemes: tuple[str, ...], example: str) -> Any:
-    try:
-        url = urlsplit(text)
-        _ = url.port if "," not in url.netloc else None
-    except ValueError as error:
-        raise ValueError(f"is no address ({error}); write {example}") from None
+_QUOTED = "write a password's / # ? @ as %2F %23 %3F %40, and HOST:PORT with a number"
+
+
+def _url(text: str, schemes: tuple[str, ...], example: str) -> SplitResult:
+    url = _split(text)
     if url.scheme not in schemes:
-        begins = repr(url.scheme) if url.scheme else "no scheme"
+        begins = repr(url.scheme) if url.scheme and "://" in text else "no scheme"
         raise ValueError(f"begins with {begins}, not with {' or '.join(schemes)}; write {example}")
     return url
 
 
+def _split(text: str) -> SplitResult:
+    """Its parts. The library's words quote a piece of the address, which may be one of the password: they are left out."""
+    try:
+        url = urlsplit(text)
+        _ = url.port if "," not in url.netloc else None
+    except ValueError:
+        raise ValueError(f"is no address: its host or its port can't be read; {_QUOTED}") from None
+    # Such a character ends the part before the host, and what follows would be taken for the path, and shown as that.
+    if "@" in f"{url.path}{url.query}{url.fragment}" and "@" not in url.netloc:
+        raise ValueError(f"is no address: it is cut before the host; {_QUOTED}")
+    return url
+
+
 def with_password(url: str, password: str) -> str:
-    """The address with a password in it, unless it has one already, or none is given, or it names no user."""
-    parts = urlsplit(url)
+    """The address with a password in it, unless it has one already, or none is given, or it names no user.
+
+    Raises ValueError that quotes nothing of it.
+    """
+    parts = _split(url)
     user, at, host = parts.netloc.rpartition("@")
     if not password or not at or ":" in user:
         return url

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import psycopg
 
+from shared.store.connecting import parameters
+
 AGENCIES = 16
 ZONE = "Europe/Berlin"
 
@@ -63,7 +65,7 @@ FROM member"""
 
 def connect(url: str) -> psycopg.Connection:
     """A plain session on a database given by its SQLAlchemy URL; every statement commits by itself."""
-    return psycopg.connect(url.replace("postgresql+psycopg://", "postgresql://", 1), autocommit=True)
+    return psycopg.connect(**parameters(url, "duecycle seed"), autocommit=True)
 
 
 def seed(

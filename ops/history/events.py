@@ -107,8 +107,7 @@ def _cycle(what: str) -> Callable[[Words, Data], str]:
         why = f": {WHY.get(reason, reason)}" if reason else ""
         blocking = data.get("blocking_invoice_id")
         by = f" ({words.invoice({'invoice_id': blocking})})" if blocking else ""
-        detail = f" ({data['detail']})" if data.get("detail") else ""
-        return f"{data['stream']} cycle from {data['period_starts_on']} {what}{why}{by}{detail}{because(data)}"
+        return f"{data['stream']} cycle from {data['period_starts_on']} {what}{why}{by}{because(data)}"
 
     return text
 

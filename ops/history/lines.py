@@ -11,6 +11,12 @@ from shared.store.history import Known
 
 FACTS, EVENTS, REST, NOTICES = range(4)  # in this order within one instant
 ENDED_WITH_ITS_INVOICE = ("invoice_paid", "invoice_void", "invoice_uncollectible", "replaced")
+MAILS = {
+    "due": "mail to be sent",
+    "sent": "mail sent",
+    "failed": "mail could not be sent",
+    "skipped": "mail skipped",
+}
 
 
 class Line(NamedTuple):
@@ -100,7 +106,6 @@ def _rest(known: Known, words: Words) -> Iterator[Line]:
 def _notices(known: Known, words: Words) -> Iterator[Line]:
     for row in known.notices:
         about = f"{words.invoice(row)}: " if row["invoice_id"] else ""
-        what = {"sent": "mail sent", "due": "mail to be sent", "failed": "mail could not be sent"}[row["state"]]
-        reason = f" ({row['reason']})" if row["state"] == "failed" and row["reason"] else ""
-        text = f"{about}{what} to the {row['audience']}: {row['occasion'].replace('_', ' ')}{reason}"
+        reason = f" ({row['reason']})" if row["state"] != "sent" and row["reason"] else ""
+        text = f"{about}{MAILS[row['state']]} to the {row['audience']}: {row['occasion'].replace('_', ' ')}{reason}"
         yield Line(row["sent_at"] or row["created_at"], f"notice.{row['state']}", text, row)

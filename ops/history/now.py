@@ -7,7 +7,7 @@ from ops.backlog import WHY
 from ops.history.words import Words, amount, period, rhythm
 from shared.domain.planning import CANCELLED
 from shared.store.history import Known
-from shared.store.pauses import EVERYBODY
+from shared.store.pauses import told
 
 OWED = ("open", "uncollectible")
 # Why a due attempt does not go out, by the first part of its code.
@@ -48,15 +48,15 @@ def stands(known: Known, words: Words, invoice_id: str | None = None) -> list[St
     found = [*_invoices(known, words, invoice_id)]
     if invoice_id is None:
         found += [*_cycles(known, words), *_schedules(known, words), *_methods(known)]
+    if found or invoice_id is None:
+        found += [*_rechecks(known, words), *_clock(known, words)]
     if found:
         found += [Standing("paused", _paused(words, row), row) for row in known.pauses]
     return found
 
 
 def _paused(words: Words, row: dict[str, Any]) -> str:
-    whom = "all agencies" if row["agency_id"] == EVERYBODY else "this agency"
-    reason = row["reason"] or "no reason given"
-    return f"{row['pool']} are paused for {whom} since {words.when(row['paused_at'])} ({reason}); see: resume"
+    return told(row["pool"], row["agency_id"], words.when(row["paused_at"]), row["reason"])
 
 
 def _invoices(known: Known, words: Words, invoice_id: str | None) -> Iterator[Standing]:
@@ -121,7 +121,9 @@ def _cycles(known: Known, words: Words) -> Iterator[Standing]:
 def _schedules(known: Known, words: Words) -> Iterator[Standing]:
     for row in known.schedules:
         of = {name: row[name] for name in ("stream", "next_at", "stopped_reason")}
-        if row["stopped_reason"] is not None:
+        if row["retry_at"] is not None:
+            yield _set_aside(words, row)
+        elif row["stopped_reason"] is not None:
             since = f" since {words.when(row['stopped_at'])}" if row["stopped_at"] else ""
             hint = "" if row["stopped_reason"] == CANCELLED else "; send subscription.resumed"
             yield Standing("series", f"the {row['stream']} series is stopped{since}: {row['stopped_reason']}{hint}", of)
@@ -132,6 +134,37 @@ def _schedules(known: Known, words: Words) -> Iterator[Standing]:
         else:
             often = rhythm(row["every"], row["unit"])
             yield Standing("series", f"next {row['stream']} cycle {words.when(row['next_at'])}, {often}", of)
+
+
+def _set_aside(words: Words, row: dict[str, Any]) -> Standing:
+    text = (
+        f"the {row['stream']} series can't be planned from {words.when(row['next_at'])} on: {_failing(words, row)};"
+        " the scheduler's log says why (schedule.set_aside)"
+    )
+    return Standing("series_failing", text, {name: row[name] for name in ("stream", "next_at", "failures", "retry_at")})
+
+
+def _rechecks(known: Known, words: Words) -> Iterator[Standing]:
+    for row in known.rechecks:
+        text = (
+            f"a change of {row['kind'].replace('_', ' ')} {row['ref']} of {words.when(row['effective_at'])} could not be worked"
+            f" off: {_failing(words, row)}; the scheduler's log says why (recheck.set_aside)"
+        )
+        yield Standing("recheck_failing", text, row)
+
+
+def _failing(words: Words, row: dict[str, Any]) -> str:
+    times = "once" if row["failures"] == 1 else f"{row['failures']} times"
+    return f"it failed {times}, next try {words.when(row['retry_at'])}"
+
+
+def _clock(known: Known, words: Words) -> Iterator[Standing]:
+    for row in known.jumps:
+        seen, expected = words.when(row["seen_at"]), words.when(row["expected_at"])
+        text = (
+            f"nothing is planned or charged: the database's clock said {seen} at {expected}; see: duecycle clock show"
+        )
+        yield Standing("clock", text, row)
 
 
 def _methods(known: Known) -> Iterator[Standing]:

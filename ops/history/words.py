@@ -69,5 +69,5 @@ def rhythm(every: int, unit: str) -> str:
 
 def because(data: Data) -> str:
     """What a person said beside it: why, and who."""
-    note = f" ({data['note']})" if data.get("note") else ""
-    return f"{note}, by {data['by']}" if data.get("by") else note
+    detail = f" ({data['detail']})" if data.get("detail") else ""
+    return f"{detail}, by {data['by']}" if data.get("by") else detail

@@ -36,6 +36,7 @@ from ops.servers.postgres_programs import (
     server_account,
     socket_folder,
 )
+from shared.store.connecting import parameters
 from shared.store.grants import KINDS, role_of
 
 __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "PostgresServer"]
@@ -92,8 +93,7 @@ class PostgresServer:
 
     def session(self) -> psycopg.Connection:
         """A plain session on the maintenance database; every statement commits by itself."""
-        address = make_url(self.url()).set(drivername="postgresql").render_as_string(hide_password=False)
-        return psycopg.connect(address, autocommit=True)
+        return psycopg.connect(**parameters(self.url(), "duecycle"), autocommit=True)
 
 
 class EmbeddedPostgres(PostgresServer):

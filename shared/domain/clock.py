@@ -1,6 +1,6 @@
 """Whether a clock has jumped: its progress against seconds that were counted elsewhere."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 
@@ -17,6 +17,11 @@ class Jump(NamedTuple):
 
     expected_at: datetime
     seen_at: datetime
+
+
+def shown(at: datetime) -> str:
+    """An instant as people compare clocks: UTC, to the second."""
+    return at.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def drift(before: Reading, now: Reading) -> timedelta:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
+from shared.store.clock_watch import MARK, ONE_WITH_OPEN_JUMP
 from shared.store.locks import lock_subject
 from shared.store.transaction import Tx
 
@@ -21,11 +22,7 @@ class Known(NamedTuple):
 def known(tx: Tx) -> Known:
     """What is known of the clock."""
     (row,) = tx.rows(
-        """
-        SELECT (SELECT at FROM heartbeats WHERE name = 'scheduler'), j.expected_at, j.seen_at, j.found_by
-        FROM (SELECT) AS one
-        LEFT JOIN LATERAL (SELECT * FROM clock_jumps WHERE ended_at IS NULL ORDER BY jump_id LIMIT 1) AS j ON true
-        """
+        f"SELECT {MARK}, j.expected_at, j.seen_at, j.found_by FROM {ONE_WITH_OPEN_JUMP}"  # noqa: S608
     )
     return Known._make(row)
 

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import structlog
 from sqlalchemy import Connection, Row, text
 
-from shared.domain.clock import Jump, Reading, drift, has_come_back
+from shared.domain.clock import Jump, Reading, drift, has_come_back, shown
 
 BOUND: Final = timedelta(minutes=2)
 # A clock that is put right slowly may stray by 0.05 %, and may do so for ever: progress is measured over an hour at most.
@@ -23,12 +23,14 @@ FIX: Final = (
 )
 log = structlog.get_logger()
 
-_LOOK = text("""
-SELECT transaction_timestamp(), (SELECT at FROM heartbeats WHERE name = 'scheduler'),
+# One row: the newest time at which a scheduler worked, and a jump `j` that has not ended, if there is one.
+MARK = "(SELECT at FROM heartbeats WHERE name = 'scheduler')"
+ONE_WITH_OPEN_JUMP = """(SELECT) AS one
+LEFT JOIN LATERAL (SELECT * FROM clock_jumps WHERE ended_at IS NULL ORDER BY jump_id LIMIT 1) AS j ON true"""
+_LOOK = text(f"""
+SELECT transaction_timestamp(), {MARK},
        (SELECT coalesce(max(jump_id), 0) FROM clock_jumps WHERE accepted_by IS NOT NULL), j.expected_at, j.seen_at
-FROM (SELECT) AS one
-LEFT JOIN LATERAL (SELECT * FROM clock_jumps WHERE ended_at IS NULL ORDER BY jump_id LIMIT 1) AS j ON true
-""")
+FROM {ONE_WITH_OPEN_JUMP}""")  # noqa: S608
 _KEEP = text("""
 INSERT INTO clock_jumps (expected_at, seen_at, found_by)
 SELECT :expected_at, :seen_at, :found_by WHERE NOT EXISTS (SELECT FROM clock_jumps WHERE ended_at IS NULL)
@@ -104,10 +106,17 @@ class ClockWatch:
         return at
 
     def keep(self, connection: Connection, jump: Jump) -> None:
-        """Let every process know of a jump that this one has measured, also those that are yet to begin."""
+        """Let every process know of a jump that this one has measured, also those that are yet to begin.
+
+        Once that is committed the caller says so with `kept`; until then each stopped transaction tries it again.
+        """
         connection.execute(_KEEP, {"expected_at": jump.expected_at, "seen_at": jump.seen_at, "found_by": self.name})
+
+    def kept(self, jump: Jump) -> None:
+        """What every process was to know of is committed. A jump that was measured since then is another one."""
         with self._lock:
-            self._unkept = None
+            if self._unkept is jump:
+                self._unkept = None
 
     def _judge(self, now: Reading, known: _Known) -> str | None:
         """Why the clock can't be trusted, None if it can."""
@@ -117,7 +126,7 @@ class ClockWatch:
         self._accepted = known.accepted
         wrong = self._against_the_machine(now.at, known) if self._anchor is None else self._against_counting(now)
         if wrong is None and known.mark is not None and now.at < known.mark - self._bound:
-            wrong = f"the database's clock says {_shown(now.at)}, but a scheduler has worked at {_shown(known.mark)}"
+            wrong = f"the database's clock says {shown(now.at)}, but a scheduler has worked at {shown(known.mark)}"
         if wrong is None and (self._anchor is None or now.latest - self._anchor.latest > ANCHORED):
             self._anchor = now
         return None if wrong is None else f"{wrong}; {FIX}"
@@ -132,15 +141,15 @@ class ClockWatch:
         expected = now.at - by
         if self._stopped is None:
             self._unkept = Jump(expected, now.at)
-        return f"the database's clock says {_shown(now.at)}, but by our own counting it is {_shown(expected)}"
+        return f"the database's clock says {shown(now.at)}, but by our own counting it is {shown(expected)}"
 
     def _against_the_machine(self, at: datetime, known: _Known) -> str | None:
         """At the first look there is nothing to count from."""
         own = self._machine()
         if abs(at - own) > self._bound:
-            return f"the database's clock says {_shown(at)}, but this machine's says {_shown(own)}"
+            return f"the database's clock says {shown(at)}, but this machine's says {shown(own)}"
         if known.jump is not None and not has_come_back(known.jump, at, self._bound):
-            seen, expected = map(_shown, (known.jump.seen_at, known.jump.expected_at))
+            seen, expected = map(shown, (known.jump.seen_at, known.jump.expected_at))
             return (
                 f"the database's clock was seen to say {seen} at {expected}, and nobody knows whether it is right again"
             )
@@ -150,7 +159,7 @@ class ClockWatch:
         if wrong is not None and self._stopped is None:
             log.error("clock.stopped", reason=wrong)
         elif wrong is None and self._stopped is not None:
-            log.warning("clock.trusted", at=_shown(at), after=self._stopped)
+            log.warning("clock.trusted", at=shown(at), after=self._stopped)
         if (wrong is None) != (self._stopped is None):
             self._on_change(wrong is not None)
         self._stopped = wrong
@@ -160,7 +169,3 @@ def _known(row: Row[*tuple[Any, ...]]) -> _Known:
     _now, mark, accepted, expected_at, seen_at = row
     jump = None if expected_at is None or seen_at is None else Jump(expected_at, seen_at)
     return _Known(mark, accepted, jump)
-
-
-def _shown(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="seconds")

@@ -3,6 +3,7 @@
 import re
 from typing import Literal
 
+import psycopg
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoSessionFreeError
 
@@ -63,20 +64,31 @@ def describe(error: BaseException) -> str:
 
     For the log there is `safe_words`.
     """
-    if isinstance(error, DBAPIError):
-        lacking = getattr(error.orig, "sqlstate", None) == "42501"
-        return safe_words(error) + (f"; {_MAY_NOT}" if lacking else "")
+    if isinstance(error, DBAPIError | psycopg.Error):
+        return safe_words(error) + (f"; {_MAY_NOT}" if lacks_right(error) else "")
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0] if text else ''}"[:300]
 
 
 def is_connection_error(error: BaseException) -> bool:
     """True if the database could not be reached, or ended the connection: later it may be there again."""
-    if isinstance(error, DBAPIError):
-        sqlstate = getattr(error.orig, "sqlstate", None) or ""
-        refused = isinstance(error, OperationalError) and not sqlstate
-        return error.connection_invalidated or refused or sqlstate.startswith(_CONNECTION_CLASSES)
-    return False
+    if not isinstance(error, DBAPIError | psycopg.Error):
+        return False
+    sqlstate = _state(error)
+    refused = isinstance(error, OperationalError | psycopg.OperationalError) and not sqlstate
+    invalid = isinstance(error, DBAPIError) and error.connection_invalidated
+    return invalid or refused or sqlstate.startswith(_CONNECTION_CLASSES)
+
+
+def lacks_right(error: BaseException) -> bool:
+    """True if the database's role may not do that; `describe` says which to connect as."""
+    return _state(error) == "42501"
+
+
+def _state(error: BaseException) -> str:
+    """SQLSTATE; "" where the server said none."""
+    from_driver = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(from_driver, "sqlstate", None) or ""
 
 
 _WHERE = re.compile(r'server at "(?P<host>[^"]+)"(?: \([^)]*\))?, port (?P<port>\d+)')
@@ -118,3 +130,10 @@ def unreachable(error: BaseException) -> str:
     where = f"{found['host']}:{found['port']}: " if found else ""
     cause = next((words for said, words in _CAUSES if said in text), None)
     return f"{where}{cause}" if cause else describe(error)
+
+
+def in_words(error: BaseException) -> str | None:
+    """What a command says of a database that can't be reached, or that may not do what its role lacks; None for the rest."""
+    if is_connection_error(error):
+        return f"the database can't be reached: {unreachable(error)}"
+    return f"the database says: {describe(error)}" if lacks_right(error) else None

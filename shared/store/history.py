@@ -38,6 +38,8 @@ class Known(NamedTuple):
     events: Rows
     notices: Rows
     pauses: Rows
+    rechecks: Rows
+    jumps: Rows
 
 
 def subscriptions_named(tx: Tx, agency_id: str | None, subscription_id: str) -> list[Named]:
@@ -83,6 +85,8 @@ def known(tx: Tx, named: Named) -> Known:
         methods=_rows(tx, _METHODS, agency_id=named.agency_id, ids=_ids(found["revisions"], "client_id")),
         events=_rows(tx, _EVENTS, agency_id=named.agency_id, subject=subscription_subject(named.subscription_id)),
         pauses=_rows(tx, _PAUSES, agency_id=named.agency_id),
+        rechecks=_rows(tx, _RECHECKS, **of, client_id=subscription["client_id"], service_id=subscription["service_id"]),
+        jumps=_rows(tx, _JUMPS),
         **found,
     )
 
@@ -104,8 +108,8 @@ _OF_SUBSCRIPTION = {
         SELECT revision, effective_at, client_id, service_id, status, cancel_on, quantity, collection
         FROM subscription_revisions WHERE {_WHOSE} ORDER BY revision""",  # noqa: S608
     "schedules": f"""
-        SELECT stream, unit, every, next_at, next_index, stopped_reason, stopped_at FROM schedules WHERE {_WHOSE}
-        ORDER BY stream""",  # noqa: S608
+        SELECT stream, unit, every, next_at, next_index, stopped_reason, stopped_at, failures, retry_at
+        FROM schedules WHERE {_WHOSE} ORDER BY stream""",  # noqa: S608
     "cycles": f"""
         SELECT stream, starts_on, ends_on, periods, due_at, state, reason, detail, settled_at, wake_at, blocking_invoice_id,
                blocking_starts_on FROM cycles WHERE {_WHOSE} ORDER BY starts_on, stream""",  # noqa: S608
@@ -141,3 +145,11 @@ SELECT at, type, data FROM events WHERE agency_id = :agency_id AND subject = :su
 _PAUSES = (
     "SELECT agency_id, pool, paused_at, reason FROM pauses WHERE agency_id IN (:agency_id, '') ORDER BY pool, agency_id"
 )
+# Changed facts that touch the subscription and could not be worked off.
+_RECHECKS = """
+SELECT kind, ref, effective_at, failures, retry_at FROM rechecks
+WHERE agency_id = :agency_id AND retry_at IS NOT NULL
+  AND CASE kind WHEN 'agency' THEN true WHEN 'service' THEN ref = :service_id WHEN 'subscription' THEN ref = :subscription_id
+                ELSE ref = :client_id END
+ORDER BY recheck_id"""
+_JUMPS = "SELECT expected_at, seen_at FROM clock_jumps WHERE ended_at IS NULL ORDER BY jump_id LIMIT 1"

@@ -68,6 +68,7 @@ class Room(NamedTuple):
 
 # Of messages that waited: however many did, and whatever waited for those, a transaction stays small.
 ROOM = Room(500, 4 << 20)
+NO_ROOM = Room(0, 0)
 # Of what came earlier under an identity, only what may be the same message in other bytes is read whole.
 EARLIER_REJECTED = 3
 _WAITING = "inbox_id, source, id, raw, received_at, told_waiting_at, waits_for"

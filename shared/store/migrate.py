@@ -13,12 +13,15 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from shared.store.migrations.steps import HeldUpError
 from shared.store.pooler import PooledError, pooled
 
 __all__ = ["HeldUpError", "PooledError", "current_revision", "expected_revision", "knows", "mismatch", "upgrade"]
 
 _FOLDER = Path(__file__).parent / "migrations"
-_LOCK_NOT_AVAILABLE = "55P03"
+# A lock that was not to be had in time, and a deadlock: PostgreSQL looks for those after one second already, and ends one of
+# the two, which may be we.
+_IN_USE = ("55P03", "40P01")
 _PAUSE_MOST = 30.0
 _ALONE = "SELECT pg_try_advisory_lock(hashtextextended('duecycle migrate', 0))"
 _LONGEST = """
@@ -26,10 +29,6 @@ SELECT pid, coalesce(nullif(application_name, ''), usename, backend_type),
        extract(epoch FROM clock_timestamp() - xact_start)::integer
 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
 ORDER BY xact_start LIMIT 3"""
-
-
-class HeldUpError(Exception):
-    """Others held a table, or migrated, for longer than we may wait; the message says who. What was done stays."""
 
 
 def _config(url: str) -> Config:
@@ -43,7 +42,8 @@ def upgrade(url: str, patience: int = 600, tell: Callable[[str], None] = lambda 
     """Apply every migration the database lacks, each in a transaction of its own; harmless when there is none.
 
     A migration that would have to wait for a table gives way after `LOCK_TIMEOUT` (migrations/steps.py), so that nobody queues
-    behind it for longer. Then `tell` hears who holds it, and it is tried again for up to `patience` seconds.
+    behind it for longer, and after a deadlock with them. Then `tell` hears who holds it, and it is tried again for up to
+    `patience` seconds. An index, for which nobody waits, waits itself until then.
 
     Raises HeldUpError after that, and PooledError.
     """
@@ -52,7 +52,7 @@ def upgrade(url: str, patience: int = 600, tell: Callable[[str], None] = lambda 
     try:
         with engine.connect() as watching, _alone(watching, until):
             pause = 1.0
-            while (held := _try(url)) is not None:
+            while (held := _try(url, until)) is not None:
                 words = f"{held}; longest transactions: {_longest(watching)}"
                 if time.monotonic() + pause > until:
                     raise HeldUpError(f"{words}; end them, or run this again later: what was done stays")
@@ -75,12 +75,14 @@ def _alone(watching: Connection, until: Any) -> Iterator[None]:
     yield  # the lock ends with the session
 
 
-def _try(url: str) -> str | None:
+def _try(url: str, until: Any) -> str | None:
     """What could not be had in time; None when all is applied."""
     try:
-        command.upgrade(_config(url), "head")
+        config = _config(url)
+        config.attributes["until"] = until
+        command.upgrade(config, "head")
     except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+        if getattr(error.orig, "sqlstate", None) not in _IN_USE:
             raise
         return "a table that has to change is in use"
     return None

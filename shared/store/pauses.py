@@ -17,6 +17,13 @@ class Pause(NamedTuple):
     reason: str | None
 
 
+def told(pool: str, agency_id: str, since: str, reason: str | None) -> str:
+    """A pause in words, with the command that ends it, wherever it is told."""
+    whom, option = (f"agency {agency_id}", f" --agency {agency_id}") if agency_id != EVERYBODY else ("all agencies", "")
+    why = f" ({reason})" if reason else ""
+    return f"the {pool} pool is paused for {whom} since {since}{why}; duecycle resume {pool}{option}"
+
+
 def listed(tx: Tx, pool: str | None = None) -> list[Pause]:
     """All pauses, or those of one pool."""
     rows = tx.rows(
@@ -26,6 +33,13 @@ def listed(tx: Tx, pool: str | None = None) -> list[Pause]:
         """,
         pool=pool,
     )
+    return [Pause._make(row) for row in rows]
+
+
+def shown(tx: Tx) -> list[Pause]:
+    """All pauses, for people; without the reasons if the database's role may not read what operators write."""
+    reason = "reason" if tx.scalar("SELECT has_column_privilege('pauses', 'reason', 'SELECT')") else "NULL"
+    rows = tx.rows(f"SELECT agency_id, pool, paused_at, {reason} FROM pauses ORDER BY pool, agency_id")  # noqa: S608
     return [Pause._make(row) for row in rows]
 
 

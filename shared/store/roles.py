@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import psycopg
 from psycopg import sql
 from psycopg.errors import DuplicateObject, InsufficientPrivilege
-from sqlalchemy import Engine, make_url, text
+from sqlalchemy import Engine, text
 
+from shared.store.connecting import parameters
 from shared.store.grants import KINDS, WRITES, reads, role_of
 
 _LACKING = """
@@ -39,8 +40,7 @@ def apply(url: str, passwords: Mapping[str, str] | None = None) -> None:
 
 
 def _apply(url: str, passwords: Mapping[str, str]) -> None:
-    address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(address, application_name="duecycle migrate") as connection:
+    with psycopg.connect(**parameters(url, "duecycle migrate")) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('duecycle roles', 0))")
         ours = sql.SQL(", ").join(
             map(sql.Identifier, reads("ops"))

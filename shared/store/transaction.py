@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.store import arrays, events
 from shared.store.clock_watch import ClockStoppedError, ClockWatch
-from shared.store.listening import PATIENCE
+from shared.store.connecting import PATIENCE
 from shared.store.tx import Event, Tx
 
 __all__ = ["Clock", "Event", "FixedClock", "Store", "Tx", "machine_now", "make_engine"]
@@ -69,9 +69,11 @@ class Store:
                     tx.run("SELECT pg_notify('duecycle', '')")
         except ClockStoppedError as stopped:
             if self.watch is not None and stopped.jump is not None:
-                # Should this fail, the next transaction tries it again.
-                with suppress(DBAPIError), self.engine.begin() as connection:
-                    self.watch.keep(connection, stopped.jump)
+                # Should this fail, be it at the commit, the next transaction tries it again.
+                with suppress(DBAPIError):
+                    with self.engine.begin() as connection:
+                        self.watch.keep(connection, stopped.jump)
+                    self.watch.kept(stopped.jump)
             raise
 
     def _as_of(self, connection: Connection) -> datetime:

@@ -1,6 +1,6 @@
 """An open transaction: the moment it is judged at, its statements, and the events it leaves behind."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from shared.messages.event_data import EVENT_TYPES, EventData
 
 R = TypeVar("R")
+T = TypeVar("T")
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 
 
@@ -40,19 +41,19 @@ class Tx:
 
     def rows(self, sql: str, **params: Any) -> Sequence[tuple[Any, ...]]:
         """Run one statement and return all its rows."""
-        return self._execute(sql, params, tuple_row).fetchall()
+        return self._execute(sql, params, tuple_row, lambda cursor: cursor.fetchall())
 
     def mappings(self, sql: str, **params: Any) -> list[dict[str, Any]]:
         """Run one statement and return all its rows, each by the names of its columns."""
-        return self._execute(sql, params, dict_row).fetchall()
+        return self._execute(sql, params, dict_row, lambda cursor: cursor.fetchall())
 
     def run(self, sql: str, **params: Any) -> int:
         """Run one statement and return how many rows it touched."""
-        return self._execute(sql, params, tuple_row).rowcount
+        return self._execute(sql, params, tuple_row, lambda cursor: cursor.rowcount)
 
     def scalar(self, sql: str, **params: Any) -> Any:
         """Run one statement and return the first column of its first row, None without rows."""
-        row = self._execute(sql, params, tuple_row).fetchone()
+        row = self._execute(sql, params, tuple_row, lambda cursor: cursor.fetchone())
         return None if row is None else row[0]
 
     def portions(self, sql: str) -> Iterator[Mapping[str, Any]]:
@@ -82,10 +83,13 @@ class Tx:
             raise TypeError(f"{type(data).__name__} is no type of event; see shared/messages/event_data")
         self.events.setdefault(data.whose, []).append(Event(name, data.subject(), data))
 
-    def _execute(self, sql: str, params: Mapping[str, Any], kind: RowFactory[R]) -> psycopg.Cursor[R]:
+    def _execute(
+        self, sql: str, params: Mapping[str, Any], kind: RowFactory[R], take: Callable[[psycopg.Cursor[R]], T]
+    ) -> T:
+        """What `take` takes of the result: a value that can't be read is an error of the statement like any other."""
         session: psycopg.Connection[Any] = self.connection.connection.driver_connection  # type: ignore[assignment]
         try:
-            return session.cursor(row_factory=kind).execute(_for_the_driver(sql), params)
+            return take(session.cursor(row_factory=kind).execute(_for_the_driver(sql), params))
         except psycopg.Error as error:
             if session.closed:
                 self.connection.invalidate(error)

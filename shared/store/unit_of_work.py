@@ -8,7 +8,7 @@ from sqlalchemy import Table
 from shared.domain.facts import Agency, ServiceRevision
 from shared.domain.planning import Schedule
 from shared.store import bulk, facts, inbox, notices, rechecks, schedules, tables, upserts
-from shared.store.inbox import Settled
+from shared.store.inbox import Room, Settled
 from shared.store.rechecks import Kind, NewRecheck
 from shared.store.transaction import Tx
 from shared.store.upserts import Standing
@@ -27,9 +27,9 @@ class UnitOfWork:
     `room`: how much that was kept before may still be applied with what arrives.
     """
 
-    def __init__(self, tx: Tx) -> None:
+    def __init__(self, tx: Tx, room: Room) -> None:
         self.tx = tx
-        self.room = inbox.ROOM
+        self.room = room
         self.forget()
         self._empty()
 

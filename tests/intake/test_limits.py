@@ -1,13 +1,17 @@
 """Intake stays within limits of size and time, whatever upstream sends, and no message of others waits for that."""
 
 import json
+import time
 
+import psycopg
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from shared.store import inbox
 from shared.store.inbox import Arrived, Room
 from shared.store.transaction import FixedClock, Store, make_engine
+from shared.store.unit_of_work import UnitOfWork
 from tests.intake.test_upstream import agency, change, client, names
 from tests.limits import too_large
 from workers.intake import apply_facts, kinds
@@ -93,6 +97,58 @@ def test_however_many_messages_waited_a_transaction_applies_a_few_and_wakes_the_
     assert len(woken) == 5
     replay_waiting(store, "a", woken)
     assert len(names(store)) == 8
+
+
+@pytest.mark.parametrize("others", [0, 3], ids=["alone", "in a batch"])
+@pytest.mark.parametrize("limit", ["statement", "lock", "memory", "idle"])
+def test_a_message_that_waited_and_hits_a_limit_waits_on_and_what_arrived_is_applied(
+    database_url: str, clock: FixedClock, monkeypatch: pytest.MonkeyPatch, limit: str, others: int
+) -> None:
+    """It is woken, and then looked at by itself: refused, if it still hits it, and the others that waited are not."""
+    engine = make_engine(database_url, statement_timeout_ms=300)
+    store = Store(engine, clock)
+
+    def act(work: UnitOfWork) -> None:
+        match limit:
+            case "statement":
+                work.tx.run("SELECT pg_sleep(20)")
+            case "lock":
+                raise OperationalError(
+                    "…", {}, psycopg.errors.LockNotAvailable("canceling statement due to lock timeout")
+                )
+            case "memory":
+                raise MemoryError
+            case _:
+                time.sleep(0.7)
+                work.tx.scalar("SELECT 1")
+
+    assert [each.state for each in receive_batch(store, CLIENTS[:4])] == ["waiting"] * 4
+    fragile(monkeypatch, act)
+    beside = [agency(f"b{number}") for number in range(others)]
+
+    received = receive_batch(store, [agency(), *beside])
+
+    assert [each.state for each in received] == ["applied"] * (1 + others)
+    assert names(store) == []
+    with store.transaction() as tx:
+        woken = [str(row[0]) for row in tx.rows("SELECT inbox_id FROM inbox WHERE wake_at = :at", at=tx.as_of)]
+    assert len(woken) == 4
+    if limit in ("statement", "memory"):
+        replay_waiting(store, "a", woken)
+        assert [name for _, name, _ in names(store)] == ["c0", "c1", "c3"]
+    engine.dispose()
+
+
+def test_a_repeat_in_a_batch_costs_no_statement_of_its_own(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    receive_batch(store, [agency(), *CLIENTS])
+    asked: list[int] = []
+    earlier = inbox.earlier
+    monkeypatch.setattr(inbox, "earlier", lambda tx, arrived: asked.append(len(arrived)) or earlier(tx, arrived))
+
+    received = receive_batch(store, [agency(), *CLIENTS])
+
+    assert {each.state for each in received} == {"repeated"}
+    assert asked == [9]
 
 
 def test_of_earlier_messages_under_an_id_little_is_read(store: Store) -> None:

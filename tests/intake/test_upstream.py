@@ -258,7 +258,8 @@ def test_a_paused_intake_leaves_messages_in_their_queue_until_it_is_resumed(stor
         pauses.add(tx, "intake", pauses.EVERYBODY, "audit")
     publish(url, agency())
     running = Running(store, ChangesConsumer([url], "test"), gate)
-    until(lambda: gate.words() == "upstream's messages are not taken since 2026-06-01T00:00:00Z")
+    told = "the intake pool is paused for all agencies since 2026-06-01T00:00:00Z; duecycle resume intake"
+    until(lambda: gate.words() == told)
 
     assert queue_loads([url], "test")["changes"] == (1, 0)
     assert inbox(store) == []

@@ -9,6 +9,10 @@ import pytest
 
 from ops.history.command import told
 from ops.history.events import TEXTS, as_now
+from ops.history.events import told as in_words
+from ops.history.lines import MAILS
+from ops.history.words import Words
+from shared.domain.states import NOTICE_MOVES
 from shared.messages import EVENT_TYPES
 from shared.store import history
 from shared.store.history import Named
@@ -75,6 +79,18 @@ def test_a_failed_and_mended_payment_reads_as_a_story(diary: Diary) -> None:
         "  next invoice cycle 2026-07-01 00:00, every month",
         "  next order cycle 2026-07-01 00:00, every month",
     ]
+
+
+@pytest.mark.parametrize("state", sorted(NOTICE_MOVES))
+def test_every_state_of_a_mail_has_words(diary: Diary, state: str) -> None:
+    """Whatever became of a mail, the story can be told; with the reason, unless it was sent."""
+    begin(diary, "decline:insufficient_funds")
+    diary.go("2026-06-01")
+    with diary.store.transaction() as tx, unguarded(tx):
+        assert tx.run("UPDATE notices SET state = :state, reason = 'why'", state=state)
+    found = [line for line in lines(diary) if line.endswith(f"payment failed{' (why)' if state != 'sent' else ''}")]
+    assert len(found) == 2
+    assert all(f"invoice 00001: {MAILS[state]} to the " in line for line in found)
 
 
 def test_json_has_the_same_and_the_data(diary: Diary) -> None:
@@ -147,7 +163,9 @@ def test_a_pause_is_told_where_it_matters(diary: Diary) -> None:
     diary.go("2026-06-01")
     with diary.store.transaction() as tx:
         tx.run("INSERT INTO pauses VALUES ('', 'charges', :at, 'audit')", at=diary.clock.at)
-    assert "charges are paused for all agencies since 2026-06-01 23:59 (audit); see: resume" in now(diary)
+    assert "the charges pool is paused for all agencies since 2026-06-01 23:59 (audit); duecycle resume charges" in now(
+        diary
+    )
 
 
 def test_nothing_open_is_said_as_that(diary: Diary) -> None:
@@ -254,3 +272,12 @@ def test_a_planned_attempt_says_what_it_waits_for(desk: Desk) -> None:
         tx.run("UPDATE charges SET state = 'due', code = 'secret_missing:main', settled_at = NULL, reference = NULL")
     found = desk.run("invoice show 00001").output
     assert "does not go out: the secret of the agency's account is missing; see: account list (main)" in found
+
+
+def test_what_a_person_wrote_beside_a_decision_is_told_once() -> None:
+    """Also from an event of the time when the field was called a note."""
+    words = Words("Europe/Berlin", {}, {})
+    cycle = {"stream": "invoice", "period_starts_on": "2026-06-01", "by": "eve"}
+    expected = "invoice cycle from 2026-06-01 cancelled (asked by phone), by eve"
+    assert in_words(words, "cycle.cancelled", as_now({**cycle, "note": "asked by phone"})) == expected
+    assert in_words(words, "cycle.cancelled", {**cycle, "detail": "asked by phone"}) == expected

@@ -105,7 +105,7 @@ def test_rejected_messages_are_listed_and_replayed(desk: Desk) -> None:
 def test_a_pause_is_seen_and_lifted_and_both_are_audited(desk: Desk) -> None:
     assert "charges paused for ag" in desk.run("pause charges --agency ag --reason audit --by ops").output
     assert "already" in desk.run("pause charges --agency ag").output
-    assert "PAUSED: charges for ag" in desk.run("status").output
+    assert "the charges pool is paused for agency ag" in desk.run("status").output
     assert "is not paused for all" in desk.run("resume charges").output
     assert "charges goes on for ag" in desk.run("resume charges --agency ag --by ops").output
 
@@ -117,7 +117,7 @@ def test_a_pause_is_seen_and_lifted_and_both_are_audited(desk: Desk) -> None:
 @pytest.mark.parametrize("pool", POOLS)
 def test_every_pool_can_be_paused_and_resumed(desk: Desk, pool: str) -> None:
     assert f"{pool} paused for all agencies" in desk.run(f"pause {pool} --by ops").output
-    assert f"PAUSED: {pool} for all agencies" in desk.run("status").output
+    assert f"the {pool} pool is paused for all agencies" in desk.run("status").output
     with desk.diary.store.transaction() as tx:
         told = {(each.metric, *each.labels): each.value for each in samples_of(figures.snapshot(tx))}
     assert {each: told["duecycle_pauses", each] for each in POOLS} == {**dict.fromkeys(POOLS, 0), pool: 1}

@@ -69,6 +69,47 @@ def test_a_wrong_setting_is_named_with_the_fix(name: str, value: str, says: str)
     assert says in str(told.value)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "u:p/cret@h:1",
+        "u:p#cret@h:1",
+        "u:p?cret@h:1",
+        "u:cret/x#y?z@h",
+        "u:1/cret@h",
+        "u:p[cret@h",
+        "u:s@h:cret",
+        "u:s@cret@h:cret",
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("DATABASE_URL", "postgresql://{}/duecycle"),
+        ("BROKER_URL", "amqp://{}/duecycle"),
+        ("MAIL_URL", "smtp://{}"),
+        ("PUBLIC_URL", "https://{}"),
+    ],
+)
+def test_what_is_said_of_an_address_holds_nothing_of_its_password(name: str, address: str, wrong: str) -> None:
+    """Characters that split an address, in a password that nobody has quoted, and a port that is no number."""
+    with pytest.raises(SettingsError, match=f"^DUECYCLE_{name} is no address") as told:
+        load({**GOOD, "DUECYCLE_LINK_SECRET": "x" * 32, f"DUECYCLE_{name}": address.format(wrong)})
+    assert "cret" not in str(told.value)
+    assert "%2F %23 %3F %40" in str(told.value)
+
+
+def test_what_stands_after_a_comma_in_a_password_is_not_shown_as_a_scheme() -> None:
+    with pytest.raises(SettingsError, match="is no address") as told:
+        load({**GOOD, "DUECYCLE_BROKER_URL": "amqp://u:1,cret:x@h/x"})
+    assert "cret" not in str(told.value)
+
+
+def test_an_at_sign_in_a_password_is_no_riddle() -> None:
+    """The last one ends it, as everywhere."""
+    assert load({**GOOD, "DUECYCLE_BROKER_URL": "amqp://u:p@ss@h/x"}).broker_urls == ("amqp://u:p@ss@h/x",)
+
+
 def test_passwords_come_from_mounted_files_and_are_not_shown(tmp_path: Path) -> None:
     """A password with characters that an address would split at is quoted."""
     for name in ("db", "broker"):

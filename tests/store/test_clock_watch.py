@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import OperationalError
 
 from ops.cli import commands
 from shared.domain.clock import Jump, Reading, drift, has_come_back
@@ -88,6 +89,25 @@ def test_a_jump_stops_a_process_before_anything_is_done_and_all_others(machine: 
     assert works(machine.process("third"))
     assert machine.jumps() == [("first", False, None)]
     assert machine.heard == [True, True, True, False, False]
+
+
+def test_a_jump_whose_commit_fails_is_told_by_the_next_transaction(machine: Machine) -> None:
+    """Else a process that begins afterwards, on a machine whose clock has jumped too, would never know."""
+    process = machine.process("first")
+    assert works(process)
+    machine.database.at += YEAR
+    machine.own += YEAR
+
+    def away(_connection: object) -> None:
+        raise OperationalError("COMMIT", None, Exception("the server went away"))
+
+    event.listen(machine.engine, "commit", away)
+    assert not works(process)
+    event.remove(machine.engine, "commit", away)
+    assert machine.jumps() == []
+
+    assert not works(process)
+    assert machine.jumps() == [("first", True, None)]
 
 
 @pytest.mark.parametrize(

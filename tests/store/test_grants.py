@@ -5,16 +5,16 @@ from contextlib import contextmanager
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import Engine, make_url, text
+from sqlalchemy import Column, Engine, MetaData, Table, Text, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
 from ops.cli import commands
 from shared.process import Process
 from shared.settings import Settings
-from shared.store import migrate, roles
-from shared.store.errors import describe
-from shared.store.grants import GUARDED, KINDS, MONITORING, WRITES, role_of
+from shared.store import migrate, pauses, roles, tables
+from shared.store.grants import GUARDED, KINDS, MONITORING, WRITES, reads, role_of
 from shared.store.roles import parsed
+from shared.store.seen import SEEN
 from shared.store.tables import metadata
 from shared.store.transaction import Store, make_engine
 from tests.roles import RoleStore, kind_of_caller
@@ -135,6 +135,12 @@ def test_what_happened_can_be_added_to_and_never_changed(engine: Engine, kind: s
         ("monitoring", "SELECT token FROM payment_methods"),
         ("monitoring", "SELECT raw FROM inbox"),
         ("monitoring", "SELECT email FROM clients"),
+        ("monitoring", "SELECT reason FROM pauses"),
+        ("monitoring", "SELECT reason FROM refunds"),
+        ("monitoring", "SELECT reason FROM inbox"),
+        ("monitoring", "SELECT reason FROM notices"),
+        ("monitoring", "SELECT stopped_reason FROM schedules"),
+        ("monitoring", "SELECT accepted_by FROM clock_jumps"),
         ("monitoring", "SELECT 1 FROM cycles FOR UPDATE"),
         ("monitoring", "INSERT INTO pauses (agency_id, pool, paused_at) VALUES ('', 'charges', now())"),
     ],
@@ -144,17 +150,31 @@ def test_what_is_none_of_a_roles_business_is_refused(engine: Engine, kind: str, 
 
 
 def test_monitoring_sees_what_status_shows(store: RoleStore, database_url: str) -> None:
-    """And changes nothing: it has a right to read, column by column, what holds no words of people and no keys."""
+    """And changes nothing. What an operator gave as a reason is not shown to it."""
+    with store.transaction() as tx:
+        pauses.add(tx, "charges", "", "Ms Miller asked")
     url = make_url(database_url).set(username=role_of(MONITORING)).render_as_string(hide_password=False)
-    answer = CliRunner().invoke(commands, ["status"], env={"DUECYCLE_DATABASE_URL": url})
-    assert answer.exit_code == 0, answer.output
+    for line in (["status"], ["status", "--json"]):
+        answer = CliRunner().invoke(commands, line, env={"DUECYCLE_DATABASE_URL": url})
+        assert answer.exit_code == 0, answer.output
+        assert "charges" in answer.output
+        assert "Miller" not in answer.output
+    owner = CliRunner().invoke(commands, ["status"], env={"DUECYCLE_DATABASE_URL": database_url})
+    assert "Miller" in owner.output
 
 
-def test_a_command_under_the_wrong_role_says_so(store: RoleStore, database_url: str) -> None:
-    url = make_url(database_url).set(username=role_of(MONITORING)).render_as_string(hide_password=False)
-    answer = CliRunner().invoke(commands, ["pause", "charges", "--reason", "x"], env={"DUECYCLE_DATABASE_URL": url})
-    assert answer.exit_code == 1
-    assert "duecycle migrate --roles" in describe(answer.exception or Exception())
+def test_a_new_column_is_not_read_by_monitoring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor a new table, until somebody lists it. What is listed is there."""
+    before = reads(MONITORING)
+    grown = MetaData()
+    for table in metadata.tables.values():
+        table.to_metadata(grown).append_column(Column("more", Text))
+    Table("another", grown, Column("more", Text))
+    monkeypatch.setattr(tables, "metadata", grown)
+
+    assert reads(MONITORING) == before
+    for name, columns in SEEN.items():
+        assert set(columns.split(", ")) <= set(metadata.tables[name].columns.keys()), name
 
 
 def test_a_process_says_what_its_role_lacks(engine: Engine) -> None:
@@ -169,6 +189,63 @@ def test_a_process_says_what_its_role_lacks(engine: Engine) -> None:
     )
     assert said.endswith("let the owner of the tables run: duecycle migrate --roles, and connect as duecycle_charges")
     assert roles.missing(engine, "charges") is None
+
+
+def test_a_role_that_may_nothing_is_told_so_by_processes_and_commands(engine: Engine, database_url: str) -> None:
+    """It may not even see which schema it is."""
+    with engine.begin() as connection:
+        connection.execute(text("REVOKE SELECT ON alembic_version FROM duecycle_monitoring"))
+    url = make_url(database_url).set(username=role_of(MONITORING)).render_as_string(hide_password=False)
+    process = Process("charges", Settings(database_url=url, http=None), 1)
+    try:
+        with pytest.raises(
+            RuntimeError, match=r"permission denied for table alembic_version.*duecycle migrate --roles"
+        ):
+            process.wait_for_surroundings(None)
+        assert process._clock() is None
+        for line in ("status", "migrate"):
+            answer = CliRunner().invoke(commands, [line], env={"DUECYCLE_DATABASE_URL": url})
+            assert answer.exit_code == 1
+            assert "duecycle migrate --roles" in answer.output
+    finally:
+        process.close()
+        with engine.begin() as connection:
+            connection.execute(text("GRANT SELECT ON alembic_version TO duecycle_monitoring"))
+
+
+def test_a_command_that_its_role_may_not_run_says_so(store: RoleStore, database_url: str) -> None:
+    """Also where the schema may be read: the command fails at its own statement."""
+    url = make_url(database_url).set(username=role_of(MONITORING)).render_as_string(hide_password=False)
+    answer = CliRunner().invoke(commands, ["pause", "charges", "--reason", "x"], env={"DUECYCLE_DATABASE_URL": url})
+    assert answer.exit_code == 1
+    assert "the database says: " in answer.output
+    assert "duecycle migrate --roles" in answer.output
+
+
+def test_roles_are_made_on_the_one_of_several_hosts_that_answers(engine: Engine) -> None:
+    """As an address with several hosts means it everywhere else."""
+    url = engine.url
+    where = url.query.get("host", url.host)
+    port = url.query.get("port", url.port)
+    query = {**url.query, "host": ("127.0.0.1:1", f"{where}:{port}")}
+    query.pop("port", None)
+    several = url.set(host=None, port=None, query=query).render_as_string(hide_password=False)
+    answer = CliRunner().invoke(commands, ["migrate", "--roles"], env={"DUECYCLE_DATABASE_URL": several})
+    assert answer.exit_code == 0, answer.output
+
+
+def test_why_roles_were_not_made_is_told_in_words(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = engine.url.render_as_string(hide_password=False)
+
+    def away(_address: str, _name: str) -> dict[str, object]:
+        return {"host": "127.0.0.1", "port": 1}
+
+    monkeypatch.setattr(roles, "parameters", away)
+    answer = CliRunner().invoke(commands, ["migrate", "--roles"], env={"DUECYCLE_DATABASE_URL": url})
+    assert answer.exit_code == 1
+    assert (
+        "the roles were not changed: the database can't be reached: 127.0.0.1:1: nobody listens there" in answer.output
+    )
 
 
 def test_a_process_does_not_begin_under_a_role_that_lacks_something(store: RoleStore, database_url: str) -> None:

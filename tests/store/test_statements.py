@@ -1,10 +1,12 @@
 """Statements that go straight to the driver: errors and lost sessions are told as SQLAlchemy tells them."""
 
+from collections.abc import Callable
+
 import pytest
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from shared.store.errors import is_connection_error, is_data_error
-from shared.store.transaction import Store, make_engine
+from shared.store.transaction import Store, Tx, make_engine
 
 
 def test_a_row_that_breaks_a_rule_is_an_error_of_the_data(store: Store) -> None:
@@ -12,6 +14,14 @@ def test_a_row_that_breaks_a_rule_is_an_error_of_the_data(store: Store) -> None:
         tx.run("INSERT INTO deployment (deployment_id) VALUES (:id)", id=None)
     assert is_data_error(refused.value)
     assert refused.value.params is None
+
+
+@pytest.mark.parametrize("read", [Tx.rows, Tx.mappings, Tx.scalar])
+def test_a_value_that_cannot_be_read_is_an_error_of_the_data(store: Store, read: Callable[[Tx, str], object]) -> None:
+    """The driver refuses it when the rows are fetched, not before."""
+    with pytest.raises(DataError) as refused, store.transaction() as tx:
+        read(tx, "SELECT date 'infinity'")
+    assert is_data_error(refused.value)
 
 
 def test_a_lost_session_is_an_error_of_the_connection_and_the_next_transaction_has_a_new_one(database_url: str) -> None:

@@ -90,6 +90,61 @@ def test_who_may_not_wait_longer_is_told_who_holds_the_table(
     assert migrate.current_revision(address(engine)) == "9002"
 
 
+def test_an_index_waits_for_an_old_transaction_no_longer_than_the_migration_may(
+    engine: Engine, newer: Migration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody queues behind it, but whoever migrates is told which forgotten session holds it up. Then it is built anew."""
+    monkeypatch.setattr(steps, "_BRIEF", 0.0)
+    newer("9001", 'steps.add_index("ix_heartbeats_at", "heartbeats", "at")', 'steps.drop_index("ix_heartbeats_no")')
+    with engine.connect() as forgotten:
+        forgotten.execute(text("SET application_name = 'a forgotten session'"))
+        forgotten.execute(text(WRITES))
+        with pytest.raises(migrate.HeldUpError, match=r"a forgotten session \(pid"):
+            migrate.upgrade(address(engine), 1)
+        forgotten.rollback()
+    migrate.upgrade(address(engine), 5)
+    assert migrate.current_revision(address(engine)) == "9001"
+    with engine.connect() as connection:
+        assert connection.execute(
+            text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('ix_heartbeats_at')")
+        ).scalar()
+
+
+def test_a_deadlock_with_those_who_work_is_tried_again(engine: Engine, newer: Migration) -> None:
+    """A writer holds one table and wants the next, the migration the other way round: PostgreSQL ends one of them."""
+    newer(
+        "9001",
+        'op.execute("SET LOCAL deadlock_timeout = 100")',
+        'op.execute("ALTER TABLE pauses ADD COLUMN more text")',
+        'op.execute("ALTER TABLE heartbeats ADD COLUMN more text")',
+    )
+    told: list[str] = []
+    with engine.connect() as writer:
+        writer.execute(text("SET deadlock_timeout = '1min'"))
+        writer.execute(text(WRITES))
+        migrating = Thread(target=migrate.upgrade, args=(address(engine), 60, told.append))
+        migrating.start()
+        held = "SELECT 1 FROM pg_locks WHERE relation = 'pauses'::regclass AND mode = 'AccessExclusiveLock' AND granted"
+        with engine.connect() as watching:
+            until(lambda: watching.exec_driver_sql(held).scalar())
+        writer.execute(text("SELECT count(*) FROM pauses"))
+        writer.commit()
+        migrating.join(30)
+    assert "a table that has to change is in use" in told[0]
+    assert migrate.current_revision(address(engine)) == "9001"
+
+
+def test_rows_that_are_written_in_the_old_way_all_the_time_end_a_migration_with_words(
+    engine: Engine, newer: Migration
+) -> None:
+    """Words of a condition may have a colon in them."""
+    newer("9001", """steps.in_batches("heartbeats", "at = at + interval '1 s'", "name <> ':at'")""")
+    with engine.begin() as connection:
+        connection.execute(text(WRITES))
+    with pytest.raises(migrate.HeldUpError, match="after 20 rounds heartbeats still has rows where name <> ':at'"):
+        migrate.upgrade(address(engine), 0)
+
+
 def test_two_migrations_at_once_wait_for_each_other(engine: Engine, newer: Migration) -> None:
     newer("9001", 'op.execute("ALTER TABLE pauses ADD COLUMN more text")')
     with engine.connect() as other:

@@ -1,6 +1,7 @@
 """A batch of upstream's messages in one transaction: one commit for all of them, and each still judged by itself."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -17,10 +18,11 @@ from shared.messages import (
     decode_change,
 )
 from shared.store import inbox
-from shared.store.inbox import Arrived, Identity
+from shared.store.inbox import Arrived, Identity, Room
 from shared.store.locks import Pair, lock_agencies, lock_subscriptions
 from shared.store.transaction import Store, Tx
 from shared.store.unit_of_work import UnitOfWork
+from workers.intake.beside import apart_if_held_up
 from workers.intake.naming import arrivals_of, keys_by_table
 from workers.intake.receive_changes import (
     Received,
@@ -75,7 +77,9 @@ def _receive(store: Store, messages: Sequence[_Message]) -> list[Received]:
     received: dict[Identity, Received] = {}
 
     def attempt(part: Sequence[_Message]) -> int:
-        answers = _together(store, part) if len(part) > 1 else [receive_change(store, part[0].raw)]
+        answers = (
+            apart_if_held_up(partial(_together, store, part)) if len(part) > 1 else [receive_change(store, part[0].raw)]
+        )
         received.update(zip((each.kept.identity for each in part), answers, strict=True))
         return len(part)
 
@@ -86,7 +90,7 @@ def _receive(store: Store, messages: Sequence[_Message]) -> list[Received]:
     return [received[each.kept.identity] for each in messages]
 
 
-def _together(store: Store, messages: Sequence[_Message]) -> list[Received]:
+def _together(store: Store, messages: Sequence[_Message], room: Room) -> list[Received]:
     with store.transaction() as tx:
         lock_agencies(tx, {each.kept.agency_id for each in messages})
         told = inbox.earlier(tx, [each.kept for each in messages])
@@ -94,12 +98,13 @@ def _together(store: Store, messages: Sequence[_Message]) -> list[Received]:
         ids = dict(zip([each.identity for each in fresh], inbox.store_all(tx, fresh), strict=True))
         new = [each.read.data for each in messages if isinstance(each.read, Change)]
         lock_subscriptions(tx, _subscriptions(tx, new), wait=True)
-        work = UnitOfWork(tx)
+        work = UnitOfWork(tx, room)
         _read_together(work, new)
         received = [
             receive_kept(work, each.read, ids[each.kept.identity], each.kept)
             if each.kept.identity in ids
-            else receive_again(work, each.read, each.kept)
+            # What waited and was applied since then may be the one before.
+            else receive_again(work, each.read, each.kept, told[each.kept.identity] if work.room == room else None)
             for each in messages
         ]
         work.flush()

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple, TypedDict
+from functools import partial
+from typing import NamedTuple
 
 import structlog
 
@@ -12,13 +13,14 @@ from shared.error_words import safe_words
 from shared.messages import MESSAGE_BYTES_MAX, Change, Rejected, decode_change, event_data
 from shared.store import inbox
 from shared.store.errors import is_data_error, limit_of
-from shared.store.inbox import TELL_WAITING_AFTER, Arrived, Earlier, Settled, Waiting
+from shared.store.inbox import TELL_WAITING_AFTER, Arrived, Earlier, Room, Settled, Waiting
 from shared.store.locks import lock_agency
 from shared.store.transaction import Store, Tx
 from shared.store.unit_of_work import UnitOfWork
+from workers.intake.beside import BesideError, apart_if_held_up
 from workers.intake.kinds import APPLY
 from workers.intake.selecting import given_meanwhile
-from workers.intake.verdicts import Applied, Refused, Repeated, Stale, Waits, too_far_ahead
+from workers.intake.verdicts import Applied, OfChange, Refused, Repeated, Stale, Waits, of_change, too_far_ahead
 
 log = structlog.get_logger()
 
@@ -72,18 +74,29 @@ def receive_changes(store: Store, raws: Sequence[bytes]) -> list[Received]:
 
 def _receive(store: Store, raw: bytes, read: Change | Rejected) -> Received:
     kept = arrived(raw, read)
-    with store.transaction() as tx:
-        lock_agency(tx, kept.agency_id)
-        work = UnitOfWork(tx)
-        received = receive_again(work, read, kept)
-        work.flush()
-        return received
+
+    def attempt(room: Room) -> Received:
+        with store.transaction() as tx:
+            lock_agency(tx, kept.agency_id)
+            work = UnitOfWork(tx, room)
+            received = receive_again(work, read, kept)
+            work.flush()
+            return received
+
+    return apart_if_held_up(attempt)
 
 
-def receive_again(work: UnitOfWork, read: Change | Rejected, kept: Arrived) -> Received:
-    """Store and apply a message of whose identity there may have been one before, its agency's lock held."""
+def receive_again(
+    work: UnitOfWork, read: Change | Rejected, kept: Arrived, earlier: Sequence[Earlier] | None = None
+) -> Received:
+    """Store and apply a message of whose identity there may have been one before, its agency's lock held.
+
+    `earlier`: what `inbox.earlier` says of it, if the caller knows.
+    """
     work.flush()
-    told = _told_before(work.tx, kept, read, inbox.earlier(work.tx, [kept]).get(kept.identity, ()))
+    if earlier is None:
+        earlier = inbox.earlier(work.tx, [kept]).get(kept.identity, ())
+    told = _told_before(work.tx, kept, read, earlier)
     if told is not None:
         return told
     (inbox_id,) = inbox.store_all(work.tx, [kept])
@@ -118,7 +131,7 @@ def _says_the_same(raw: bytes, read: Change | Rejected) -> bool:
 
 
 def _tell_rejected(tx: Tx, kept: Arrived, field: str, reason: str) -> None:
-    of: _Of = {
+    of: OfChange = {
         "agency_id": kept.agency_id or None,
         "change_source": kept.source,
         "change_id": kept.id,
@@ -146,9 +159,9 @@ def receive_kept(work: UnitOfWork, read: Change | Rejected, inbox_id: int | None
     return _apply(work, read, inbox_id)
 
 
-def apply_stored(tx: Tx, change: Change, inbox_id: int, waited_for: str | None) -> Received:
-    """Apply a message that the inbox holds, in a transaction that holds its agency's lock."""
-    work = UnitOfWork(tx)
+def apply_stored(tx: Tx, change: Change, inbox_id: int, waited_for: str | None, room: Room) -> Received:
+    """Apply a message that the inbox holds, in a transaction that holds its agency's lock; see `apart_if_held_up`."""
+    work = UnitOfWork(tx, room)
     received = _apply(work, change, inbox_id, waited_for)
     work.flush()
     return received
@@ -169,7 +182,7 @@ def _apply(
     match verdict:
         case Applied(arrivals):
             work.settle(agency_id, inbox_id, Settled("applied"))
-            tx.record(event_data.ChangeApplied(**_of(change)))
+            tx.record(event_data.ChangeApplied(**of_change(change)))
             if work.awaited(agency_id, arrivals):
                 work.flush()
                 _apply_awaiting(work, agency_id, arrivals)
@@ -179,11 +192,11 @@ def _apply(
             state: MessageState = "stale" if late else "repeated"
             answer = event_data.ChangeStale if late else event_data.ChangeRepeated
             work.settle(agency_id, inbox_id, Settled(state))
-            tx.record(answer(**_of(change)))
+            tx.record(answer(**of_change(change)))
             return Received(agency_id, change.source, change.id, state)
         case Refused(field, reason):
             work.settle(agency_id, inbox_id, Settled("rejected", field, reason))
-            tx.record(event_data.ChangeRejected(**_of(change), field=field, reason=reason))
+            tx.record(event_data.ChangeRejected(**of_change(change), field=field, reason=reason))
             return Received(agency_id, change.source, change.id, "rejected", field, reason)
         case Waits(waits_for):
             wake_at = tx.as_of + TELL_WAITING_AFTER if tell_later else None
@@ -192,14 +205,27 @@ def _apply(
 
 
 def _apply_awaiting(work: UnitOfWork, agency_id: str, arrivals: Sequence[str]) -> None:
-    """What waited for these, oldest first, as far as one transaction may hold it; the rest is woken, each by itself."""
+    """What waited for these, oldest first, as far as one transaction may hold it; the rest is woken, each by itself.
+
+    Raises BesideError if one of them hits a limit or a lock.
+    """
+    try:
+        if not work.room.is_used_up():
+            _apply_some(work, agency_id, arrivals)
+    except Exception as error:
+        if is_data_error(error) or isinstance(error, BesideError):
+            raise
+        raise BesideError from error
+    if work.room.is_used_up():
+        work.flush()
+        inbox.wake(work.tx, agency_id, arrivals)
+
+
+def _apply_some(work: UnitOfWork, agency_id: str, arrivals: Sequence[str]) -> None:
     found = inbox.waiting_for(work.tx, agency_id, arrivals, work.room)
     work.room = work.room.less(len(found), sum(len(waiting.raw) for waiting in found))
     for waiting in found:
         _look_again(work, waiting)
-    if work.room.is_used_up():
-        work.flush()
-        inbox.wake(work.tx, agency_id, arrivals)
 
 
 def _apply_waiting(work: UnitOfWork, waiting: Waiting) -> tuple[Change, Received]:
@@ -218,7 +244,7 @@ def _apply_waiting(work: UnitOfWork, waiting: Waiting) -> tuple[Change, Received
         log.exception("change.failed", source=change.source, id=change.id, type=change.type)
         reason = _broken(error)
         work.settle(change.data.agency_id, waiting.inbox_id, Settled("rejected", "", reason))
-        work.tx.record(event_data.ChangeRejected(**_of(change), field="", reason=reason))
+        work.tx.record(event_data.ChangeRejected(**of_change(change), field="", reason=reason))
         return change, Received(change.data.agency_id, change.source, change.id, "rejected", "", reason)
 
 
@@ -236,20 +262,23 @@ def replay_waiting(store: Store, agency_id: str, ids: Sequence[str], *, again: b
 
     def attempt(part: Sequence[int]) -> int:
         for inbox_id in part:
-            with store.transaction() as tx:
-                lock_agency(tx, agency_id)
-                work = UnitOfWork(tx)
-                for waiting in inbox.waiting_rows(tx, agency_id, [inbox_id]):
-                    _look_again(work, waiting)
-                work.flush()
+            apart_if_held_up(partial(look, inbox_id))
         return len(part)
+
+    def look(inbox_id: int, room: Room) -> None:
+        with store.transaction() as tx:
+            lock_agency(tx, agency_id)
+            work = UnitOfWork(tx, room)
+            for waiting in inbox.waiting_rows(tx, agency_id, [inbox_id]):
+                _look_again(work, waiting)
+            work.flush()
 
     def refuse(inbox_id: int, error: Exception) -> None:
         with store.transaction() as tx:
             lock_agency(tx, agency_id)
             for waiting in inbox.waiting_rows(tx, agency_id, [inbox_id]):
                 inbox.settle_all(tx, {inbox_id: Settled("rejected", "", _broken(error))})
-                of = _of(decode_change(waiting.raw))
+                of = of_change(decode_change(waiting.raw))
                 tx.record(event_data.ChangeRejected(**of, field="", reason=_broken(error)))
 
     halved("waiting changes", sorted(map(int, ids)), attempt, refuse, in_order=True)
@@ -261,23 +290,6 @@ def _look_again(work: UnitOfWork, waiting: Waiting) -> None:
         return
     if work.tx.as_of >= waiting.received_at + TELL_WAITING_AFTER:
         inbox.told_waiting(work.tx, waiting.inbox_id)
-        work.tx.record(event_data.ChangeWaiting(**_of(change), reason=received.reason))
+        work.tx.record(event_data.ChangeWaiting(**of_change(change), reason=received.reason))
     else:
         inbox.wake_at(work.tx, waiting.inbox_id, waiting.received_at + TELL_WAITING_AFTER)
-
-
-class _Of(TypedDict):
-    agency_id: str | None
-    change_source: str
-    change_id: str
-    change_type: str
-
-
-def _of(change: Change) -> _Of:
-    """Which message an event answers."""
-    return {
-        "agency_id": change.data.agency_id,
-        "change_source": change.source,
-        "change_id": change.id,
-        "change_type": change.type,
-    }

@@ -1,10 +1,14 @@
 """An operator lets a kept message be applied again: after a mended program, or when what it lacked has arrived."""
 
+from functools import partial
+
 from shared.messages import Change, Rejected, decode_change, event_data
 from shared.store import inbox, operating
-from shared.store.inbox import Arrived, Settled
+from shared.store.inbox import Arrived, Room, Settled
 from shared.store.locks import lock_agency
+from shared.store.operating import Kept
 from shared.store.transaction import Store
+from workers.intake.beside import apart_if_held_up
 from workers.intake.receive_changes import REUSED, Received, apply_stored
 
 
@@ -18,6 +22,12 @@ def replay(store: Store, inbox_id: int, by: str) -> Received | None:
     if found is None:
         return None
     read = _read(found[1])
+    return apart_if_held_up(partial(_replay, store, inbox_id, by, found, read))
+
+
+def _replay(
+    store: Store, inbox_id: int, by: str, found: tuple[Kept, bytes], read: Change | Rejected, room: Room
+) -> Received:
     agency_id = read.agency_id if isinstance(read, Rejected) else read.data.agency_id
     with store.transaction() as tx:
         lock_agency(tx, agency_id)
@@ -41,7 +51,7 @@ def replay(store: Store, inbox_id: int, by: str) -> Received | None:
                 by=by,
             )
         )
-        return apply_stored(tx, read, inbox_id, kept.waits_for)
+        return apply_stored(tx, read, inbox_id, kept.waits_for, room)
 
 
 def _read(raw: bytes) -> Change | Rejected:

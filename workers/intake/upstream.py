@@ -45,7 +45,7 @@ class Gate:
     def words(self) -> str | None:
         """What the readiness probe tells of it; None while messages are taken."""
         since = self._closed_since
-        return None if since is None else f"upstream's messages are not taken since {since:%Y-%m-%dT%H:%M:%SZ}"
+        return None if since is None else pauses.told("intake", pauses.EVERYBODY, f"{since:%Y-%m-%dT%H:%M:%SZ}", None)
 
     def closed(self) -> bool:
         """Look, unless that was done a moment ago. Raises what the database does."""

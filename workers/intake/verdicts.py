@@ -1,8 +1,9 @@
 """What becomes of a message, and how a revision compares with what is stored."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple, TypedDict
 
+from shared.domain.clock import shown
 from shared.messages import Change, InvoicePaid, InvoiceRefunded, SubscriptionUpserted, content_digest
 from shared.store.upserts import Standing
 
@@ -56,14 +57,10 @@ def too_far_ahead(change: Change, now: datetime) -> Refused | None:
         if at is not None and at > now + AHEAD_MAX:
             return Refused(
                 field,
-                f"is {_shown(at)}, ahead of our clock ({_shown(now)}); it can't lie in the future:"
+                f"is {shown(at)}, ahead of our clock ({shown(now)}); it can't lie in the future:"
                 " send the moment at which it became true",
             )
     return None
-
-
-def _shown(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="seconds")
 
 
 class Accepted(NamedTuple):
@@ -89,3 +86,22 @@ def compare(change: Change, revision: int, stored: Standing | None) -> Accepted 
         "data.revision",
         f"revision {revision} is stored already with other content; send the new state with a higher revision",
     )
+
+
+class OfChange(TypedDict):
+    """Which message an event answers."""
+
+    agency_id: str | None
+    change_source: str
+    change_id: str
+    change_type: str
+
+
+def of_change(change: Change) -> OfChange:
+    """Which message an event answers, in the names of events."""
+    return {
+        "agency_id": change.data.agency_id,
+        "change_source": change.source,
+        "change_id": change.id,
+        "change_type": change.type,
+    }

@@ -3,23 +3,33 @@
 A migration is either one short transaction (`op`), or a list of these. CONTRIBUTING.md says which changes need them.
 """
 
+import time
+
 from alembic import op
 from sqlalchemy import Connection, text
 
 # Writers and readers queue behind a lock that is waited for, so it is waited for no longer than this.
 LOCK_TIMEOUT = "2s"
+_BRIEF = 2.0
+_ROUNDS = 20  # rows that others write meanwhile in the old way are found by another round
 _BLOCKS = 500  # of a table, in one transaction: some ten thousand rows
 
 
+class HeldUpError(Exception):
+    """Others held a table, or migrated, for longer than we may wait; the message says who. What was done stays."""
+
+
 def add_index(name: str, table: str, columns: str, *, unique: bool = False, where: str = "") -> None:
-    """Build an index while rows are written. One that an earlier try left half-built is built anew."""
+    """Build an index while rows are written. One that an earlier try left half-built is built anew.
+
+    It waits for older transactions, as long as the migration may still wait; then it is told which those are.
+    """
     with op.get_context().autocommit_block():
         connection = op.get_bind()
         valid = connection.execute(
             text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)"), {"name": name}
         ).scalar()
-        # It waits for older transactions, but nobody waits for it.
-        connection.execute(text("SET lock_timeout = 0"))
+        _wait_long(connection)
         try:
             if valid is False:
                 connection.execute(text(f"DROP INDEX CONCURRENTLY {name}"))
@@ -34,7 +44,7 @@ def add_index(name: str, table: str, columns: str, *, unique: bool = False, wher
 def drop_index(name: str) -> None:
     """Remove an index that no statement uses any more."""
     with op.get_context().autocommit_block():
-        op.get_bind().execute(text("SET lock_timeout = 0"))
+        _wait_long(op.get_bind())
         try:
             op.get_bind().execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {name}"))
         finally:
@@ -57,12 +67,23 @@ def require(table: str, column: str) -> None:
 
 
 def in_batches(table: str, assignments: str, where: str) -> None:
-    """Change the rows for which `where` holds, some blocks of the table at a time. Changed rows must no longer meet it."""
+    """Change the rows for which `where` holds, some blocks of the table at a time. Changed rows must no longer meet it.
+
+    Raises HeldUpError if there are still some after many rounds.
+    """
     with op.get_context().autocommit_block():
         connection = op.get_bind()
-        while connection.execute(text(f"SELECT EXISTS (SELECT 1 FROM {table} WHERE {where})")).scalar_one():  # noqa: S608
+        some = text(f"SELECT EXISTS (SELECT 1 FROM {table} WHERE {where})".replace(":", r"\:"))  # noqa: S608
+        for _ in range(_ROUNDS):
+            if not connection.execute(some).scalar_one():
+                return
             for part in _parts(connection, table):
                 _batches(connection, part, f"UPDATE {part} SET {assignments} WHERE ({where})")  # noqa: S608
+        if connection.execute(some).scalar_one():
+            raise HeldUpError(
+                f"after {_ROUNDS} rounds {table} still has rows where {where}: somebody writes more of them all the time;"
+                " end older programs, then run this again: what was done stays"
+            )
 
 
 def _batches(connection: Connection, part: str, update: str) -> None:
@@ -93,6 +114,14 @@ def _add_check(connection: Connection, name: str, table: str, condition: str) ->
             text(f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({condition}) NOT VALID".replace(":", r"\:"))
         )
     connection.execute(text(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}"))
+
+
+def _wait_long(connection: Connection) -> None:
+    """For what nobody queues behind: as long as is left, which is never without an end."""
+    config = op.get_context().config
+    until = None if config is None else config.attributes.get("until")
+    left = 0.0 if until is None else until - time.monotonic()
+    connection.execute(text(f"SET lock_timeout = '{f'{left:.0f}s' if left > _BRIEF else LOCK_TIMEOUT}'"))
 
 
 def _wait_briefly(connection: Connection) -> None:
