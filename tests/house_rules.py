@@ -22,7 +22,6 @@ CHARGE_NAMES = {
     "latest",
     "leased",
     "attempt",
-    "waiting",
     "refused",
 }  # how an attempt is called where it is used
 
