@@ -12,10 +12,10 @@ export DUECYCLE_CONTRACTS ?= $(abspath ../shared/contracts)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo test test-localstripe test-node test-next cluster scale env bench drill-quorum drill-failover drill-giant drill-hostile lint format types contracts check lock clean
+.PHONY: help setup servers demo test test-localstripe test-node test-next cluster scale env bench drill-quorum drill-failover drill-giant drill-hostile lint format types contracts pages docs check lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make .venv with the locked dependencies (again only after they changed)
 	@deploy/setup.sh
@@ -85,13 +85,23 @@ types: setup ## types, by mypy
 contracts: setup ## the published schemas say what the code accepts
 	@$(PYTHON_BIN) -m shared.contracts.generate --check
 
+pages: setup ## write the pages of docs/ that come from the code or from a run
+	@$(PYTHON_BIN) -m ops.pages
+
+docs: setup ## the documentation as a site, into site/; a link that leads nowhere is an error
+	@[ -x .venv-docs/bin/python ] || $(PYTHON_BIN) -m venv .venv-docs
+	@.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/docs/requirements.lock
+	@.venv-docs/bin/python deploy/docs/stage.py build/pages
+	@.venv-docs/bin/python -m sphinx -W --keep-going --quiet -E -c deploy/docs build/pages site
+	@echo "Open site/index.html"
+
 check: ## everything CI checks: test, lint, types, contracts
 	@.ci/run
 
-lock: ## pin the dependencies of pyproject.toml in requirements.lock (ARGS=--upgrade for the newest)
+lock: ## pin the dependencies of pyproject.toml in requirements*.lock (ARGS=--upgrade for the newest)
 	@deploy/setup.sh venv
 	@deploy/lock.sh $(ARGS)
 
 clean: ## remove what runs and tests left behind; .venv stays
-	@rm -rf demo cluster build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf demo cluster build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find $(SOURCE) tests -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -74,7 +74,7 @@ install_servers() {
 }
 
 # The place counts too: the programs in .venv/bin hold its absolute path.
-stamp() { printf '%s %s\n' "$PWD" "$(cat requirements.lock pyproject.toml | cksum)"; }
+stamp() { printf '%s %s\n' "$PWD" "$(cat requirements-dev.lock pyproject.toml | cksum)"; }
 stamp_file=.venv/.duecycle-setup
 
 moved() { [ -f "$stamp_file" ] && [ "$(cut -d' ' -f1 "$stamp_file")" != "$PWD" ]; }
@@ -94,8 +94,8 @@ if [ "$(cat "$stamp_file" 2>/dev/null)" = "$(stamp)" ]; then
 fi
 rm -f "$stamp_file"
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_USER=0
-say "installing $(grep -c '==' requirements.lock) locked packages from requirements.lock (about 120 MB once; a minute or two)"
-.venv/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+say "installing $(grep -c '==' requirements-dev.lock) locked packages from requirements-dev.lock (about 120 MB once; a minute or two)"
+.venv/bin/python -m pip install --quiet --require-hashes -r requirements-dev.lock
 say "installing duecycle itself (editable: changes to the source need no new setup)"
 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 stamp >"$stamp_file"

@@ -1,1 +1,1 @@
-"""The operator's command line."""
+"""The command line, simulation, the report page, the bench, drills, and the generated pages."""

@@ -1,4 +1,4 @@
-"""`duecycle account`: which account of Stripe or PayPal an agency charges with. Rows hold a secret's name, never the secret."""
+"""`duecycle account`: which account of a provider an agency charges with. Rows hold a secret's name, never the secret."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,7 @@ from ops.json_rows import AccountRow
 from ops.printing import agency_option, by_option, json_option, print_rows, who
 from shared.domain.pacing import DEFAULT_RATE
 from shared.domain.segments import segment
+from shared.gateways.providers import ONLINE
 from shared.messages import event_data
 from shared.secret_store import NAME, ReadSecret, reader, variable_of
 from shared.store import accounts
@@ -16,8 +17,10 @@ from shared.store.accounts import Configured
 from shared.store.locks import lock_subject
 from shared.store.operating import agency_known
 
-# What Stripe's secrets begin with: somebody is about to write the value where its name belongs.
-LIKE_SECRETS = ("sk_", "rk_", "whsec_")
+# What values of secrets begin with: somebody is about to write one where its name belongs.
+LIKE_SECRETS = tuple(prefix for each in ONLINE.values() for prefix in each.secret_prefixes)
+SECRETS = ", or ".join(each.secret_text for each in ONLINE.values())
+WEBHOOK_SECRETS = ", or ".join(each.webhook_secret_text for each in ONLINE.values())
 COLUMNS = {
     "agency_id": "agency",
     "provider": "provider",
@@ -38,14 +41,12 @@ def account_command() -> None:
 
 @account_command.command("set")
 @click.option("--agency", required=True, help="The agency's id.")
-@click.option("--provider", type=click.Choice(["stripe", "paypal"]), required=True)
-@click.option("--secret", required=True, help="The name of its secret, such as stripe-acme.")
+@click.option("--provider", type=click.Choice(list(ONLINE)), required=True)
+@click.option("--secret", required=True, help=f"The name of its secret, which is {SECRETS}.")
 @click.option(
     "--rate", type=click.IntRange(1, 1000), default=DEFAULT_RATE, show_default=True, help="Attempts a second."
 )
-@click.option(
-    "--webhook-secret", help="The name of what proves its webhooks: Stripe's signing secret, PayPal's webhook id."
-)
+@click.option("--webhook-secret", help=f"The name of what proves its webhooks: {WEBHOOK_SECRETS}.")
 @click.option("--test", is_flag=True, help="One of the provider's test accounts.")
 @click.option("--shared", is_flag=True, help="Other agencies use the same account, on purpose.")
 @by_option
@@ -60,7 +61,7 @@ def set_command(
     test: bool,
     shared: bool,
 ) -> None:
-    """Let AGENCY charge with its account. The secret is a Stripe secret key, or PayPal's `client id:client secret`."""
+    """Let AGENCY charge with its account."""
     for option, name in (("--secret", secret), ("--webhook-secret", webhook_secret)):
         if name is not None and (not NAME.fullmatch(name) or name.startswith(LIKE_SECRETS)):
             wrong = (

@@ -17,7 +17,7 @@ from shared.domain.facts import Agency
 from shared.domain.planning import BEFORE_KNOWN, catch_up
 from shared.messages import event_data
 from shared.store import facts, operating, schedules, spans
-from shared.store.locks import lock_subscriptions
+from shared.store.locks import lock_of_agency
 from shared.store.operating import Past
 from shared.store.transaction import Store, Tx
 
@@ -93,7 +93,7 @@ def backfill(store: Store, span: Span, by: str | None) -> list[dict[str, Any]]:
     done: list[dict[str, Any]] = []
     for id_ in ids:
         with suppress(_Undone), store.transaction() as tx:
-            lock_subscriptions(tx, [(span.agency_id, id_)], wait=True)
+            lock_of_agency(tx, span.agency_id, [id_], wait=True)
             done += _apply(tx, agency, span._replace(subscription_id=id_), min(until, tx.as_of), by)
             if by is None:
                 raise _Undone

@@ -12,8 +12,8 @@ from ops.printing import agency_option, by_option, json_option, limit_option, pr
 from shared.acts.settled_by_hand import NotInDoubtError, in_doubt, resolve
 from shared.domain.cycles import local_date
 from shared.domain.reconcile import is_remembered
-from shared.gateways.paypal import NOT_NAMED
 from shared.gateways.port import (
+    NOT_NAMED,
     ActionRequired,
     ChargeRequest,
     Declined,
@@ -24,14 +24,13 @@ from shared.gateways.port import (
     Sent,
     Succeeded,
 )
-from shared.gateways.sandbox import SandboxGateway
+from shared.gateways.providers import provider_of
 from shared.secret_store import reader
 from shared.store import charges, facts
 from shared.store.charges import Charge
 from shared.store.pay_links import PayLink
-from shared.store.sandbox_ledger import SandboxLedger
 from shared.store.transaction import Store
-from workers.directory import Directory
+from workers.directory import Directory, sandbox_of
 
 COLUMNS = {
     "agency_id": "agency",
@@ -120,7 +119,7 @@ def _look_again(store: Store, agency_id: str, invoice_id: str | None, number: st
             doubtful = in_doubt(tx, agency, invoice)
         except NotInDoubtError as error:
             raise click.UsageError(str(error)) from None
-        gateways = Directory(reader(), {"sandbox": SandboxGateway(SandboxLedger(store))})(tx, agency_id)
+        gateways = Directory(reader(), sandbox_of(store))(tx, agency_id)
         gateway = gateways.get(doubtful.provider or "", "gateway_missing")
         today = local_date(tx.as_of, agency.timezone)
     if isinstance(doubtful, PayLink):
@@ -155,7 +154,9 @@ def _taken_as(charge: Charge, found: Found) -> str | None:
 
 def _warn_of_dead_key(charge: Charge, now: datetime) -> None:
     """Past its retention a key protects nobody: the request that goes out again is a new one there."""
-    if charge.sent_at is not None and not is_remembered(charge.provider or "", charge.sent_at, now):
+    if charge.sent_at is not None and not is_remembered(
+        provider_of(charge.provider).key_retention, charge.sent_at, now
+    ):
         click.echo(
             f"warning: {charge.provider} no longer remembers the key {charge.key}; if the first request went through after all,"
             " the client pays twice",

@@ -8,7 +8,7 @@ from importlib import import_module
 import click
 import structlog
 
-from shared.store.embedded import EmbeddedPostgresError
+from ops.servers.postgres import EmbeddedPostgresError
 from shared.store.errors import describe
 
 COMMANDS = {

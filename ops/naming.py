@@ -8,7 +8,7 @@ import click
 from shared.domain.keys import sequences_of
 from shared.store import invoices
 from shared.store.invoices import Invoice
-from shared.store.locks import lock_subscriptions
+from shared.store.locked_invoices import load_locked
 from shared.store.transaction import Tx
 
 
@@ -35,5 +35,4 @@ def locked_invoice(tx: Tx, agency_id: str, invoice_id: str | None, number: str |
     of = invoices.subscriptions_of(tx, agency_id, ids)
     if not of:
         raise click.UsageError(f"there is no invoice {invoice_id or number} of {agency_id}")
-    lock_subscriptions(tx, [(agency_id, subscription_id) for subscription_id in of.values()], wait=True)
-    return next(iter(invoices.load(tx, agency_id, list(of)).values()))
+    return next(iter(load_locked(tx, agency_id, of).values()))

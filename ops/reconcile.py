@@ -1,8 +1,8 @@
-"""`duecycle reconcile`: the nightly comparison of our books with those of Stripe and PayPal, in both directions."""
+"""`duecycle reconcile`: the nightly comparison of our books with those of the providers, in both directions."""
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import click
 
@@ -12,7 +12,7 @@ from ops.json_rows import DifferenceRow, UnaskedRow
 from ops.printing import agency_option, json_option, print_json, print_rows
 from shared.acts import books
 from shared.acts.books import SETTLES_WITHIN, Books, Difference
-from shared.gateways.port import OnlineGateway
+from shared.gateways.capabilities import as_online
 from shared.secret_store import reader
 from shared.store import accounts, facts
 from shared.store.accounts import Configured
@@ -100,7 +100,7 @@ def _look(store: Store, directory: Directory, account: Configured, back: timedel
         gateway = directory(tx, agency_id).get(provider, "gateway_missing")
     if isinstance(gateway, str):
         raise OSError(f"{provider} can't be asked: {gateway}")
-    online = cast("OnlineGateway", gateway)
+    online = as_online(gateway)
     begin = since - SETTLES_WITHIN
     listed = list(online.payments_since(begin)), list(online.refunds_since(begin))
     lists = Books(agency_id, provider, since, *listed, shared=account.shared)

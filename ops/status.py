@@ -112,7 +112,7 @@ _REST = {
     "notices_failed": "notices given up",
     "inbox_waiting": "messages of upstream that wait",
     "inbox_rejected": "messages of upstream rejected",
-    "webhooks_unproven": "webhooks that PayPal has not confirmed yet",
+    "webhooks_unproven": "webhooks that their provider has not confirmed yet",
     "webhooks_set_aside": "webhooks that could not be applied",
     "events_unpublished": "events not published yet",
     "events_refused": "events that a queue refuses",

@@ -1,1 +1,1 @@
-"""The scheduler: plan, dispatch, relay and rechecks. It decides when; it knows no gateway and no pool's rules."""
+"""The scheduler: plan, dispatch, recheck and relay. It decides when something is done, never what."""

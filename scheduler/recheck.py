@@ -14,7 +14,7 @@ from shared.error_words import safe_words
 from shared.messages import event_data
 from shared.store import cycles, facts, rechecks, schedules
 from shared.store.errors import describe, is_data_error, limit_of
-from shared.store.locks import lock_subscriptions
+from shared.store.locks import lock_of_agency
 from shared.store.rechecks import Recheck
 from shared.store.schedules import Bounded
 from shared.store.transaction import Store, Tx
@@ -50,7 +50,7 @@ def recheck(store: Store, *, batch: int = SUBSCRIPTIONS_PER_PASS, frozen: Sequen
 
 def _work_off(tx: Tx, found: Recheck, batch: int) -> None:
     ids = rechecks.affected(tx, found, batch)
-    lock_subscriptions(tx, [(found.agency_id, id_) for id_ in ids], wait=True)
+    lock_of_agency(tx, found.agency_id, ids, wait=True)
     _look(tx, found, ids)
     if len(ids) < batch:
         rechecks.finish(tx, found)

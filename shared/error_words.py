@@ -1,4 +1,4 @@
-"""What may be logged of an error: its kind, where it was raised, and words that hold no value of a row or of a message.
+"""What may be logged of an error: its kind, where it was raised, and words that contain no value of a row or a message.
 
 A database tells whole rows in the DETAIL of its errors, drivers tell parameters, and Python tells the value that it could not
 use. None of it is logged: it may be a payment token, or a person's name or address. See docs/decisions/0022-what-logs-hold.md.

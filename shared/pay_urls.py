@@ -1,4 +1,4 @@
-"""Addresses of the page where a client pays an invoice: they name it, and nobody can make one up."""
+"""Addresses of payment pages. They name the invoice and are signed, so nobody can make one up."""
 
 from itsdangerous import BadSignature, URLSafeSerializer
 

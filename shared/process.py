@@ -1,4 +1,4 @@
-"""How every process of the cluster begins: a store, a port for probes, and the patience to wait for its surroundings."""
+"""How every process of the cluster starts: a store, a port for probes, and a wait until database and broker are ready."""
 
 import os
 import socket

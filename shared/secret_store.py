@@ -1,4 +1,4 @@
-"""Secrets by name: rows hold the name, the value comes from the environment or from a mounted file, and is never logged."""
+"""Secrets by name: rows hold the name; the value comes from the environment or a mounted file, and is never logged."""
 
 import os
 import re
@@ -20,7 +20,7 @@ def variable_of(name: str) -> str:
 def reader(environ: Mapping[str, str] = os.environ) -> ReadSecret:
     """A function from a name to its value, None if there is none.
 
-    `stripe-acme` is DUECYCLE_SECRET_STRIPE_ACME, else the file of that name in DUECYCLE_SECRET_FOLDER (default /run/secrets).
+    `shop-acme` is DUECYCLE_SECRET_SHOP_ACME, else the file of that name in DUECYCLE_SECRET_FOLDER (default /run/secrets).
     A file is read each time, so that a rotated one counts at once.
     """
     folder = Path(environ.get("DUECYCLE_SECRET_FOLDER") or FOLDER)

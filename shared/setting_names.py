@@ -1,9 +1,11 @@
-"""Every environment variable that means something to Duecycle. Any other name with its prefix is a slip, and is refused."""
+"""Every environment variable that Duecycle knows. Any other name with its prefix is a mistake, and is refused."""
 
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Final
+
+from shared.gateways.providers import ONLINE
 
 PREFIX: Final = "DUECYCLE_"
 # Each of these may also be given as a file: <name>_FILE.
@@ -15,7 +17,7 @@ SETTINGS: Final = (
 # Read where they are needed: secrets by name, stand-ins of providers, programs of servers, and what only
 # compose, the tests and the scripts of deploy/ read.
 OTHERS: Final = (
-    *("SECRET_FOLDER", "STRIPE_API", "PAYPAL_API", "DEBUG", "PG_BIN", "RABBITMQ_BIN"),
+    *("SECRET_FOLDER", *(each.api_setting for each in ONLINE.values()), "DEBUG", "PG_BIN", "RABBITMQ_BIN"),
     *("VERSION", "SECRETS", "TEST_DATABASE_URL", "CONTRACTS", "LOCALSTRIPE", "RUNS", "NEXT", "NEXT_INSIDE"),
 )
 _SECRET: Final = re.compile(r"SECRET_[A-Z0-9][A-Z0-9_]*")
@@ -35,6 +37,6 @@ def unknown_names(environ: Mapping[str, str]) -> dict[str, str]:
         if _KUBERNETES.fullmatch(name) or (name.endswith("PORT") and _KUBERNETES_VALUE.fullmatch(value)):
             continue
         close = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
-        fix = f"did you mean {PREFIX}{close[0]}?" if close else "remove it, or see the table of settings in README.md"
+        fix = f"did you mean {PREFIX}{close[0]}?" if close else "remove it, or see docs/operating/settings.md"
         wrong[name] = f"is no setting of Duecycle; {fix}"
     return wrong

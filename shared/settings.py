@@ -1,4 +1,4 @@
-"""The environment → one frozen, validated object. Secrets come from a variable or from the file that `…_FILE` names.
+"""The environment as one frozen, validated object. Secrets come from a variable or from the file that `…_FILE` names.
 
 Every process reads its settings once, at its start. A wrong one is told with its name and what to write instead; all of
 them at once, never one after another.

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
-from shared.store.embedded import EmbeddedPostgres, PostgresServer
+from ops.servers.postgres import EmbeddedPostgres, PostgresServer
 
 if TYPE_CHECKING:
-    from shared.broker.private import PrivateRabbitmq
+    from ops.servers.rabbitmq import PrivateRabbitmq
     from shared.store.transaction import FixedClock, Store
     from tests.databases import Database, Databases
     from tests.event_shapes import Watch
@@ -150,7 +150,7 @@ def rabbitmq() -> Iterator["PrivateRabbitmq"]:
 
     DUECYCLE_RABBITMQ_BIN names the programs of another version to start.
     """
-    from shared.broker.private import PrivateRabbitmq
+    from ops.servers.rabbitmq import PrivateRabbitmq
 
     with open_to_servers() as folder, PrivateRabbitmq(folder / "node") as node:
         yield node

@@ -12,7 +12,7 @@ from itertools import count
 import psycopg
 from psycopg import sql
 
-from shared.store.embedded import PostgresServer
+from ops.servers.postgres import PostgresServer
 from shared.store.transaction import make_engine
 from tests.event_shapes import wrong_rows
 

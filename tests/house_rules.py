@@ -4,12 +4,15 @@ Every rule is a function from one source file to the violations in it. The rules
 """
 
 import ast
+import re
 import sys
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
+
+from shared.gateways.providers import PROVIDERS
 
 ROOT = Path(__file__).resolve().parents[1]
 PRODUCT = ("shared", "scheduler", "workers", "ops")
@@ -21,10 +24,11 @@ HOMES = {  # package -> the only files that may import it
     "stripe": ("shared/gateways/stripe*.py",),
     "paypalrestsdk": ("shared/gateways/paypal*.py",),
     "pika": ("shared/broker*",),
-    "dramatiq": ("shared/broker*", "workers/*/actor.py"),
+    "dramatiq": ("shared/broker*",),
     "sqlalchemy": ("shared/store/*",),
     "prometheus_client": ("shared/telemetry/*",),
     "smtplib": ("shared/documents/smtp.py",),
+    "subprocess": ("ops/*",),  # no process of a cluster starts another program
 }
 CLOCKS = {
     f"{module}.{call}"
@@ -139,14 +143,19 @@ FLOORS = {  # inside shared: a floor -> what it may build on, besides itself
     "messages": ["domain"],
     "contracts": ["messages", "domain"],
     "gateways": ["domain"],
-    "documents": ["domain"],
-    # The sandbox keeps its books in a table; a transaction takes the structs of events.
-    "store": ["gateways.sandbox", "messages.event_data", "domain", "error_words"],
+    "documents": ["domain", "gateways.providers"],  # their titles
+    "store": [
+        "gateways.sandbox",
+        "gateways.providers",
+        "messages.event_data",
+        "domain",
+        "error_words",
+    ],  # the sandbox keeps its books in a table; a transaction takes the structs of events
     "acts": ["store", "documents", "gateways", "messages", "domain", "error_words"],
     "broker": ["messages", "domain"],
     "telemetry": ["domain", "error_words"],
     "settings": ["setting_names"],
-    "setting_names": [],
+    "setting_names": ["gateways.providers"],  # the stand-ins of providers
     "error_words": [],
     "secret_store": [],
     "pay_urls": [],
@@ -231,6 +240,21 @@ def names_say_what_is_inside(source: Source) -> Iterator[Violation]:
             yield Violation(source.path, f"has the broad name {part}")
 
 
+def providers_stay_home(source: Source) -> Iterator[Violation]:
+    """What differs between providers is declared beside their adapters: nobody else names one, not even in a comment.
+
+    Messages name them, for that is how upstream does.
+    """
+    if source.under("shared/gateways", "shared/messages", "shared/contracts"):
+        return
+    real = "|".join(name for name, each in PROVIDERS.items() if not each.is_simulated)
+    simulated = "|".join(name for name, each in PROVIDERS.items() if each.is_simulated)
+    for number, line in enumerate(source.text.splitlines(), 1):
+        # The simulated one's name is a word of its own, so only what compares or stores it counts.
+        if found := re.search(rf"(?i:{real})|(?<=[\"'])(?:{simulated})(?=[\"'])", line):
+            yield Violation(source.path, f"line {number} names {found[0]}")
+
+
 def files_are_short(source: Source) -> Iterator[Violation]:
     """A file is about one thing."""
     lines = source.text.count("\n")
@@ -261,6 +285,7 @@ RULES: tuple[Rule, ...] = (
     functions_are_short,
     files_are_short,
     names_say_what_is_inside,
+    providers_stay_home,
 )
 FOR_ALL: tuple[Rule, ...] = (files_are_short, names_say_what_is_inside)  # the tests keep these two as well
 

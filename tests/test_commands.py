@@ -21,7 +21,7 @@ from shared.store.notices import NewNotice, Sending
 from shared.store.transaction import FixedClock, Store
 from tests.journeys.diary import Diary
 from tests.ops.conftest import Desk, doubt
-from tests.test_readme import FENCE, PAGES, ROOT, SPAN, quoted_messages
+from tests.test_readme import FENCE, PAGES, ROOT, SPAN, TRYING, quoted_messages
 
 PROGRAM = re.compile(r"(\.venv/bin/)?(make|duecycle|dramatiq|docker|npm|rabbitmqctl|\.|source) [^ ]")
 COMMENT = re.compile(r"\s{2,}\S.*$")  # a list of commands with a word on each
@@ -55,6 +55,7 @@ LOOKS = (
     "duecycle refund list",
     "duecycle account list",
     "duecycle backfill --agency acme --from 2026-03-01 --to 2026-06-01 --dry-run",
+    "duecycle clock show",
     "duecycle doctor --json",
     "duecycle doctor",
 )
@@ -91,6 +92,10 @@ ELSEWHERE = {
         ("duecycle reconcile", "duecycle reconcile --apply"),
         "tests/web/test_reconcile.py::test_the_command_tells_the_differences_and_its_exit_code_says_so",
     ),
+    **dict.fromkeys(
+        ("duecycle migrate --roles", "duecycle migrate --roles --passwords secrets"),
+        "tests/store/test_grants.py::test_roles_are_made_by_the_command_and_made_again_without_harm",
+    ),
     "make demo": "tests/journeys/test_sample.py::test_every_output_row_has_the_published_fields",
     ".venv/bin/duecycle simulate docs/sample/agency-portal.jsonl --until 2026-09-05 --outage 2026-07-01..2026-08-01"
     " --out demo/outage": "tests/journeys/test_sample.py::test_every_output_row_has_the_published_fields",
@@ -110,9 +115,9 @@ ELSEWHERE = {
 # Run by no test: a pattern, and why.
 NOT_RUN = {
     r"docker compose .*": "needs Docker; tests/deploy reads the file they work on",
-    r"make (test|check|lint|types|contracts)( .*)?": "runs this suite, or what stands beside it in CI",
+    r"make (test|check|lint|types|contracts|docs)( .*)?": "runs this suite, or what stands beside it in CI",
     r"make (setup|format|lock.*)": "changes the checkout",
-    r"make bench ARGS=--million": "takes minutes",
+    r"make bench ARGS=--(million|record)": "takes minutes",
     r"make (drill-\w+|test-next|test-localstripe|cluster)": "takes minutes; the same parts are run by tests/faults",
     r"dramatiq .*|duecycle worker charges --processes 4": "a master with four processes; its parts are in tests/telemetry",
     r"duecycle [a-z ]+ --json": "names what is printed; tests/ops/test_json_rows.py runs them",
@@ -120,6 +125,7 @@ NOT_RUN = {
     r"duecycle .*\b(POOL|REASON|NAME)\b.*": "a placeholder stands in it",
     r"duecycle (notices|ingest|simulate|account set|events replay)": "only names a command",
     r"duecycle (charge resolve|refund resolve|refund request)": "only names a command",
+    r"duecycle (blocked retry|inbox replay|clock accept)": "only names a command",
 }
 
 
@@ -159,7 +165,7 @@ def test_the_commands_of_the_first_minutes_run_in_a_fresh_shell(tmp_path: Path) 
     """As pasted, one after another, in a folder beside which there is only .venv; nothing of our environment but the path."""
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     (tmp_path / "Makefile").symlink_to(ROOT / "Makefile")
-    (tmp_path / "zoo.jsonl").write_bytes(b"\n".join(quoted_messages(ROOT / "README.md")))
+    (tmp_path / "zoo.jsonl").write_bytes(b"\n".join(quoted_messages(TRYING)))
     script = "\n".join(["set -e", *SHELL])
     environ = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path), "LANG": "C.UTF-8"}
     done = subprocess.run(
@@ -232,7 +238,7 @@ def test_the_commands_of_upstream_run_beside_a_broker(
     for role in ("intake", "scheduler"):
         check_broker([broker_url], role, "test")  # type: ignore[arg-type]
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "messages.jsonl").write_bytes(b"\n".join(quoted_messages(ROOT / "README.md")))
+    (tmp_path / "messages.jsonl").write_bytes(b"\n".join(quoted_messages(TRYING)))
     urls = {"DUECYCLE_DATABASE_URL": acme.url, "DUECYCLE_BROKER_URL": broker_url}
     told = [run(line, **urls) for line in (*WITH_A_BROKER, "duecycle events read")]
     assert "5" in told[0]

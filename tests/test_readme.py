@@ -19,6 +19,8 @@ from shared.messages import CHANGE_TYPES, decode_change
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 DECISIONS = ROOT / "docs" / "decisions"
+TRYING = ROOT / "docs" / "trying.md"
+BILLING = ROOT / "docs" / "billing.md"
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 SPAN = re.compile(r"`([^`\n]+)`")
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
@@ -100,7 +102,7 @@ def test_every_command_exists(page: Path) -> None:
 
 def test_the_pages_are_found_and_say_what_to_type() -> None:
     """The checks above look at something: the README and the guides tell commands and link to each other."""
-    words = [words[:2] for words in typed(ROOT / "README.md")]
+    words = [words[:2] for page in (ROOT / "README.md", TRYING, BILLING) for words in typed(page)]
     assert ["make", "demo"] in words
     assert ["duecycle", "simulate"] in words
     assert ["duecycle", "cycles"] in words
@@ -128,9 +130,9 @@ def test_every_quoted_message_is_accepted(page: Path) -> None:
         assert decode_change(line).type in CHANGE_TYPES
 
 
-def test_the_readme_quotes_a_whole_story() -> None:
-    """The example of the README is enough to bill: each kind of record once, in the order they refer to each other."""
-    changes = [decode_change(line) for line in quoted_messages(ROOT / "README.md")]
+def test_the_first_example_is_a_whole_story() -> None:
+    """It is enough to bill a client: each kind of record once, in the order they refer to each other."""
+    changes = [decode_change(line) for line in quoted_messages(TRYING)]
     assert [change.name for change in changes] == [
         "agency.upserted",
         "client.upserted",
@@ -140,10 +142,10 @@ def test_the_readme_quotes_a_whole_story() -> None:
     ]
 
 
-def test_the_readme_shows_what_the_cycles_command_prints() -> None:
+def test_the_page_shows_what_the_cycles_command_prints() -> None:
     """The table under the example of `duecycle cycles` is the command's own output."""
-    text = (ROOT / "README.md").read_text("utf-8")
-    words = next(words for words in typed(ROOT / "README.md") if words[:2] == ["duecycle", "cycles"])
+    text = BILLING.read_text("utf-8")
+    words = next(words for words in typed(BILLING) if words[:2] == ["duecycle", "cycles"])
     printed = CliRunner().invoke(commands, words[1:]).output
     assert "2026-02-28" in printed
     assert "".join(f"    {line}\n" for line in printed.splitlines()) in text
@@ -184,7 +186,9 @@ def shown_default(field: Any) -> str:
 def test_every_decision_is_numbered_listed_and_complete() -> None:
     """The index lists every decision in order; each says context, decision, consequences and alternatives."""
     pages = sorted(DECISIONS.glob("[0-9]*.md"))
-    assert [page.name[:4] for page in pages] == [f"{number:04d}" for number in range(1, len(pages) + 1)]
+    numbers = [page.name[:4] for page in pages]
+    assert numbers == sorted(set(numbers))
+    assert numbers[0] == "0001"
     assert re.findall(r"\]\((\d{4}-[^)]+)\)", (DECISIONS / "README.md").read_text("utf-8")) == [
         page.name for page in pages
     ]
@@ -197,6 +201,31 @@ def test_every_decision_is_numbered_listed_and_complete() -> None:
             "Consequences",
             "Alternatives",
         ]
+
+
+def test_the_readme_stays_short_and_leads_to_every_door() -> None:
+    """It says what Duecycle is and what to read next; everything else has a page, and the index has every page."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert text.count("\n") <= 120
+    assert text.index("    make demo\n") < text.index("    make test\n")
+    for told in ("make cluster", "docker compose up", "make scale", "duecycle status", "DUECYCLE_DATABASE_URL"):
+        assert told in text
+    for reader in sorted((ROOT / "docs" / "readers").glob("*.md")):
+        assert f"](docs/readers/{reader.name})" in text
+
+
+def test_the_index_leads_to_every_page() -> None:
+    """From docs/README.md every page of docs/ can be reached, decisions by way of their own index."""
+    reached = {ROOT / "docs" / "README.md"}
+    ahead = list(reached)
+    while ahead:
+        page = ahead.pop()
+        for link in LINK.findall(FENCE.sub("", page.read_text("utf-8"))):
+            target = (page.parent / link.partition("#")[0]).resolve()
+            if target.suffix == ".md" and target.is_relative_to(ROOT / "docs") and target not in reached:
+                reached.add(target)
+                ahead.append(target)
+    assert [name(page) for page in PAGES if page.is_relative_to(ROOT / "docs") and page not in reached] == []
 
 
 def test_the_picture_of_the_report_is_small_enough_to_load() -> None:

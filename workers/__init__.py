@@ -1,1 +1,1 @@
-"""The worker pools: orders, invoices, charges, notices, intake. Pools never import each other."""
+"""The pools (orders, invoices, charges, notices, intake), and webhooks, which listens to the web. None imports another."""

@@ -6,13 +6,18 @@ from functools import partial
 from threading import Lock
 from urllib.parse import urlsplit
 
-from shared.gateways.paypal import LIVE, SANDBOX, PayPalGateway
+from shared.gateways.capabilities import AccountSecret
+from shared.gateways.capabilities import Make as MakeGateway
 from shared.gateways.port import Gateway
-from shared.gateways.stripe import StripeGateway
+from shared.gateways.providers import ONLINE
+from shared.gateways.sandbox import SandboxGateway
+from shared.gateways.sandbox_provider import SANDBOX
 from shared.secret_store import ReadSecret
+from shared.setting_names import PREFIX
 from shared.store import accounts, deployment
 from shared.store.accounts import Configured
-from shared.store.transaction import Tx
+from shared.store.sandbox_ledger import SandboxLedger
+from shared.store.transaction import Store, Tx
 
 Gateways = Mapping[str, Gateway | str]
 """By provider: the agency's gateway, or a word for why it can't be used."""
@@ -24,30 +29,22 @@ Make = Callable[[str, Configured, str], Gateway]
 """(secret, account, deployment) → its gateway. Raises ValueError for a secret of the wrong form."""
 
 
-def make_stripe(secret: str, _account: Configured, deployment_id: str, base: str | None = None) -> Gateway:
-    """A Stripe account by its secret key, which says by itself whether it is a test."""
-    if not secret.startswith(("sk_", "rk_")):
-        raise ValueError("a Stripe secret key begins with sk_ or rk_")
-    return StripeGateway(secret, base=base, deployment=deployment_id)
-
-
-def make_paypal(secret: str, account: Configured, _deployment_id: str, base: str | None = None) -> Gateway:
-    """A PayPal account by its `client id:client secret`."""
-    client_id, colon, client_secret = secret.partition(":")
-    if not colon or not client_id or not client_secret:
-        raise ValueError("a PayPal secret is client id:client secret")
-    return PayPalGateway(client_id, client_secret, base=base or (SANDBOX if account.test else LIVE))
-
-
 def makers(environ: Mapping[str, str] = os.environ) -> Mapping[str, Make]:
-    """How gateways are made. DUECYCLE_STRIPE_API and DUECYCLE_PAYPAL_API name stand-ins on this machine, for trials.
+    """How gateways are made. The `api_setting` of a provider names a stand-in on this machine, for trials.
 
     Raises ValueError for one that is elsewhere: a secret goes to its provider and to nobody else.
     """
-    return {
-        "stripe": partial(make_stripe, base=_stand_in("DUECYCLE_STRIPE_API", environ)),
-        "paypal": partial(make_paypal, base=_stand_in("DUECYCLE_PAYPAL_API", environ)),
-    }
+    stand_ins = {name: _stand_in(PREFIX + each.api_setting, environ) for name, each in ONLINE.items()}
+    return {name: partial(_made, each.adapter(), stand_ins[name]) for name, each in ONLINE.items()}
+
+
+def _made(make: MakeGateway, address: str | None, secret: str, account: Configured, deployment_id: str) -> Gateway:
+    return make(AccountSecret(secret, account.test, deployment_id, address))
+
+
+def sandbox_of(store: Store) -> dict[str, Gateway]:
+    """The sandbox, which serves every agency, with its books in a table."""
+    return {SANDBOX.name: SandboxGateway(SandboxLedger(store))}
 
 
 def _stand_in(name: str, environ: Mapping[str, str]) -> str | None:

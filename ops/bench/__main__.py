@@ -10,6 +10,7 @@ from rich.console import Console
 
 from ops.bench.measure import PARTS, Sizes, measure
 from ops.bench.show import show
+from ops.pages import figures
 
 AT_LEAST = 1
 
@@ -28,6 +29,9 @@ AT_LEAST = 1
     "--only", "parts", multiple=True, type=click.Choice(PARTS), help="One part of it, as JSON; may be repeated."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--record", is_flag=True, help="Also write docs/figures.json, for the pages; then run python -m ops.pages."
+)
 def main(
     cycles: int,
     naive_cycles: int,
@@ -39,17 +43,22 @@ def main(
     *,
     million: bool,
     as_json: bool,
+    record: bool,
 ) -> None:
     """Cycles per second from schedules on: the engine beside hand-written SQL and beside one ORM session per invoice."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    if record and parts:
+        raise click.UsageError("--record needs a whole run: leave out --only")
     few = min(Sizes().few_schedules, schedules // 2)
     sizes = Sizes(cycles, naive_cycles, samples, sample_seconds, few, schedules, rung, million)
     console = Console(stderr=True)
     with console.status("starting PostgreSQL") as status:
         found = measure(sizes, lambda what: status.update(what), parts or PARTS)
+    if record:
+        figures.record(found)
     if as_json or parts:
         click.echo(json.dumps(found, indent=2))
     else:

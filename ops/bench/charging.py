@@ -15,7 +15,7 @@ from ops.bench import engine
 from ops.bench.cluster import said, until
 from ops.bench.seed import connect
 from ops.cluster.members import Members
-from shared.broker.private import PrivateRabbitmq
+from ops.servers.rabbitmq import PrivateRabbitmq
 from shared.domain.pacing import DEFAULT_RATE
 
 LATENCY_SECONDS = 0.3

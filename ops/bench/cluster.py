@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ops.bench.seed import connect
 from ops.cluster.members import Members
-from shared.broker.private import PrivateRabbitmq
+from ops.servers.rabbitmq import PrivateRabbitmq
 
 WORKERS = 2
 PATIENCE_SECONDS = 900

@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping, Sequence
 
 from ops.bench.seed import connect
+from ops.servers.rabbitmq import PrivateRabbitmq
 from shared.broker.changes import ChangesConsumer
 from shared.broker.check import check_broker
 from shared.broker.names import CHANGES_EXCHANGE
-from shared.broker.private import PrivateRabbitmq
 from shared.broker.publisher import Outgoing, Publisher
 from shared.store.transaction import Store, make_engine
 from workers.intake import upstream

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ops.bench import charging, cluster, counting, engine, floor, idle, intake, naive, publishing, seed
-from shared.broker.private import PrivateRabbitmq
+from ops.servers.postgres import EmbeddedPostgres
+from ops.servers.rabbitmq import PrivateRabbitmq
 from shared.store import migrate
-from shared.store.embedded import EmbeddedPostgres
 
 MILLION = 1_000_000
 PARTS = ("ways", "giant_agency", "broker", "charges", "latency_seconds", "idle_tick")

@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from ops.servers.rabbitmq import PrivateRabbitmq
 from scheduler.outgoing import RabbitExchange
 from shared.broker.bell import RabbitBell
 from shared.broker.check import check_broker
 from shared.broker.names import queue_of
-from shared.broker.private import PrivateRabbitmq
 from shared.broker.publisher import Outgoing, Publisher
 from shared.messages import Due
 from shared.store.events import Unpublished

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Self
 
 from ops.cluster.members import Members
-from shared.broker.private import PrivateRabbitmq
+from ops.servers.postgres import EmbeddedPostgres
+from ops.servers.rabbitmq import PrivateRabbitmq
 from shared.messages.work import POOLS
 from shared.store import migrate, roles
-from shared.store.embedded import EmbeddedPostgres
 from shared.store.grants import KINDS, role_of
 
 ONE_OF_EACH: Mapping[str, int] = {"scheduler": 1, **{str(pool): 1 for pool in POOLS}}

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from shared.broker.private import free_ports
+from ops.servers.rabbitmq import free_ports
 from shared.messages.work import POOLS
 
 KINDS = ("scheduler", *POOLS, "webhooks")

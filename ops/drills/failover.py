@@ -7,7 +7,7 @@ from pathlib import Path
 from ops.cluster.load import Load
 from ops.drills.report import Report, longest_silence, now
 from ops.drills.standby import Pair
-from shared.broker.private import PrivateRabbitmq
+from ops.servers.rabbitmq import PrivateRabbitmq
 from shared.store import migrate
 from shared.store.transaction import Store
 

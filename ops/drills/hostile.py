@@ -15,7 +15,7 @@ from ops.cluster.waiting import until
 from ops.drills import peers
 from ops.drills.probes import Changes, Probe, Webhooks, ask_page
 from ops.drills.report import Report
-from shared.broker.private import free_ports
+from ops.servers.rabbitmq import free_ports
 from shared.pay_urls import PayUrls
 from shared.store import accounts
 from shared.store.accounts import Configured

@@ -11,11 +11,11 @@ from pathlib import Path
 from ops.cluster.load import Load
 from ops.cluster.waiting import until
 from ops.drills.report import Report, longest_silence, now
+from ops.servers.postgres import EmbeddedPostgres
+from ops.servers.rabbitmq import PrivateRabbitmq, free_ports
 from shared.broker.names import CHANGES_EXCHANGE, CHANGES_QUEUE, queue_of
-from shared.broker.private import PrivateRabbitmq, free_ports
 from shared.broker.publisher import Outgoing, Publisher
 from shared.store import migrate
-from shared.store.embedded import EmbeddedPostgres
 
 NODES = ("drill1", "drill2", "drill3")
 SUBSCRIPTIONS = 1500

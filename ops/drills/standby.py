@@ -9,8 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
-from shared.store.embedded import EmbeddedPostgres
-from shared.store.pg_programs import PORT, environment, find_binaries, server_account
+from ops.servers.postgres import EmbeddedPostgres
+from ops.servers.postgres_programs import PORT, environment, find_binaries, server_account
 
 NAME = "standby"
 

@@ -12,13 +12,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ops.report import write_report
+from ops.servers.postgres import EmbeddedPostgres
+from ops.servers.postgres_programs import find_binaries
 from ops.simulate.outputs import write_outputs
 from ops.simulate.run import Outage, Ran, run
 from ops.simulate.summary import Summary, summarise
 from ops.simulate.upstream import Upstream
 from ops.simulate.world import World
 from shared.store import deployment, migrate
-from shared.store.embedded import EmbeddedPostgres
 from shared.store.invariants import violations
 from shared.store.transaction import FixedClock, Store, make_engine
 
@@ -76,9 +77,10 @@ def simulate_command(
     file: Path, until: date, out: Path, outage: Outage | None, seed: int, *, force: bool, as_json: bool
 ) -> None:
     """Run FILE, a JSON line per change message, through the real scheduler and pools under a virtual clock."""
+    programs = find_binaries()  # before anything of the last run is removed
     _prepare(out, force=force)
     console = Console(stderr=True)
-    with EmbeddedPostgres(out / "postgres", durable=False) as server:
+    with EmbeddedPostgres(out / "postgres", durable=False, binaries=programs) as server:
         migrate.upgrade(server.url())
         clock = FixedClock(datetime(1970, 1, 1, tzinfo=UTC))
         store = Store(make_engine(server.url(), ping=False, prepare_threshold=5), clock)

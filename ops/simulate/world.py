@@ -1,6 +1,7 @@
 """Everything that runs, on one database and under one clock: intake, scheduler, pools, sandbox, mail."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -9,22 +10,20 @@ from scheduler.plan import plan
 from scheduler.recheck import recheck
 from scheduler.relay import Told, relay_pass
 from shared.broker import EmbeddedBroker
+from shared.broker.actors import declare
 from shared.documents.sending import EmlWriter
 from shared.gateways.port import Gateway
-from shared.gateways.sandbox import SandboxGateway
 from shared.store import waking
 from shared.store.events import Unpublished
-from shared.store.sandbox_ledger import SandboxLedger
 from shared.store.transaction import Store
-from workers.charges import actor as charges
 from workers.charges.charge_invoices import Runtime as Charging
-from workers.charges.charge_invoices import always
-from workers.intake import actor as intake
-from workers.intake.receive_changes import Received, receive_change
-from workers.invoices import actor as invoices
-from workers.notices import actor as notices
+from workers.charges.charge_invoices import always, charge_invoices
+from workers.directory import sandbox_of
+from workers.intake.receive_changes import Received, receive_change, replay_waiting
+from workers.invoices.issue_invoices import issue_invoices
 from workers.notices.send_notices import Runtime as Sending
-from workers.orders import actor as orders
+from workers.notices.send_notices import send_notices
+from workers.orders.create_orders import create_orders
 
 ROUNDS_MAX = 100_000
 
@@ -43,7 +42,7 @@ class _Listener:
 class World:
     """The cluster in one process. Without a seed messages are worked off in order; a seed shuffles them, repeatably.
 
-    `gateways`: those there are beside the sandbox; `pay_url`: as the notices pool takes it.
+    `gateways`: those there are beside the sandbox; `pay_url`: as the notices pool takes it; `broker`: one that watches.
     """
 
     def __init__(
@@ -53,17 +52,18 @@ class World:
         seed: int = 0,
         gateways: Mapping[str, Gateway] | None = None,
         pay_url: Callable[[str, str], str] | None = None,
+        broker: EmbeddedBroker | None = None,
     ) -> None:
         self.store = store
-        self._broker = EmbeddedBroker()
+        self._broker = broker or EmbeddedBroker()
         self._random = Random(seed) if seed else None  # noqa: S311 - a shuffle, not a secret
         self._listener = _Listener()
-        invoices.declare(self._broker, store)
-        usable = {"sandbox": SandboxGateway(SandboxLedger(store)), **(gateways or {})}
-        charges.declare(self._broker, Charging(store, always(usable), concurrency=1))
-        orders.declare(self._broker, store)
-        notices.declare(self._broker, Sending(store, EmlWriter(mails), pay_url=pay_url))
-        intake.declare(self._broker, store)
+        charging = Charging(store, always({**sandbox_of(store), **(gateways or {})}), concurrency=1)
+        declare(self._broker, "invoices", partial(issue_invoices, store))
+        declare(self._broker, "charges", partial(charge_invoices, charging))
+        declare(self._broker, "orders", partial(create_orders, store))
+        declare(self._broker, "notices", partial(send_notices, Sending(store, EmlWriter(mails), pay_url=pay_url)))
+        declare(self._broker, "intake", partial(replay_waiting, store))
 
     def receive(self, raw: bytes) -> Received:
         """One upstream message arrives."""

@@ -1,1 +1,1 @@
-"""What several scripts do in the same way, each under the locks of its caller: issue, receive money, tell, work a batch."""
+"""Billing operations that several scripts share: issue, receive money, notify. Each runs under the locks of its caller."""

@@ -11,10 +11,11 @@ from shared.acts.refund import found_at_provider
 from shared.documents import notice_data
 from shared.domain.facts import Agency
 from shared.gateways.port import Listed
+from shared.gateways.providers import provider_of
 from shared.messages import event_data
 from shared.store import charges, deployment, invoices, notices, payments, refunds
 from shared.store.invoices import Invoice
-from shared.store.locks import lock_subscriptions
+from shared.store.locked_invoices import locked_invoices
 from shared.store.payments import Payment
 from shared.store.transaction import Tx
 
@@ -23,8 +24,6 @@ What = Literal[
 ]
 # Made there and settled here may lie this far apart: a bank debit takes days.
 SETTLES_WITHIN: Final = timedelta(days=14)
-# So lately recorded that the provider's list may not have it yet; PayPal's lag by hours.
-LAG: Final = {"stripe": timedelta(minutes=5), "paypal": timedelta(hours=6)}
 
 
 class Difference(NamedTuple):
@@ -116,7 +115,7 @@ def _payments_there(tx: Tx, books: Books, ours: Mapping[str, str]) -> Iterator[D
 
 def _payments_here(tx: Tx, books: Books) -> Iterator[Difference]:
     listed = _names(books.payments)
-    until = tx.as_of - LAG.get(books.provider, timedelta(0))
+    until = tx.as_of - provider_of(books.provider).list_lag
     for payment in payments.collected_between(tx, books.agency_id, books.provider, books.since, until):
         if payment.reference not in listed:
             of = (payment.invoice_id, payment.amount_minor, None, payment.currency)
@@ -165,7 +164,7 @@ def _refunded(tx: Tx, books: Books) -> dict[str, list[Payment]]:
 
 def _refunds_here(tx: Tx, books: Books) -> Iterator[Difference]:
     listed = _names(books.refunds)
-    until = tx.as_of - LAG.get(books.provider, timedelta(0))
+    until = tx.as_of - provider_of(books.provider).list_lag
     for refund in refunds.settled_between(tx, books.agency_id, books.provider, books.since, until):
         if refund.reference is not None and refund.reference not in listed:
             of = (refund.invoice_id, refund.amount_minor, None, refund.currency)
@@ -181,9 +180,7 @@ def adopt(tx: Tx, agency: Agency, difference: Difference) -> bool:
     """Record here what the provider lists and we did not know. False for a difference that only a person can settle."""
     if difference.what not in ("missing_here", "refund_missing_here") or difference.invoice_id is None:
         return False
-    of = invoices.subscriptions_of(tx, agency.agency_id, [difference.invoice_id])
-    lock_subscriptions(tx, [(agency.agency_id, of[difference.invoice_id])], wait=True)
-    invoice = invoices.load(tx, agency.agency_id, [difference.invoice_id])[difference.invoice_id]
+    invoice = locked_invoices(tx, agency.agency_id, [difference.invoice_id])[difference.invoice_id]
     amount = difference.there_minor or 0
     if difference.what == "refund_missing_here":
         return _adopt_refund(tx, agency, invoice, difference, amount)
@@ -210,11 +207,9 @@ def _adopt_refund(tx: Tx, agency: Agency, invoice: Invoice, difference: Differen
 def tell(tx: Tx, agency: Agency, difference: Difference) -> bool:
     """Tell the agency of a difference that stays, once. Returns whether it was new."""
     about = difference.invoice_id
-    of = invoices.subscriptions_of(tx, agency.agency_id, [about] if about else [])
-    if about is None or about not in of:
+    invoice = None if about is None else locked_invoices(tx, agency.agency_id, [about]).get(about)
+    if about is None or invoice is None:
         return False
-    lock_subscriptions(tx, [(agency.agency_id, of[about])], wait=True)
-    invoice = invoices.load(tx, agency.agency_id, [about])[about]
     turn = f"{difference.what}/{difference.reference}"
     said = notice_data.BooksDiffer(
         **facts_of(invoice), what=difference.what, provider=difference.provider, reference=difference.reference

@@ -9,6 +9,7 @@ from msgspec.structs import asdict
 from shared.documents.notice_parts import InvoiceFacts, NoticeData, Parties
 from shared.domain.facts import Agency, Client
 from shared.domain.keys import notice_key
+from shared.gateways.providers import provider_of
 from shared.store import facts, notices
 from shared.store.invoices import Invoice
 from shared.store.notices import NewNotice
@@ -70,7 +71,7 @@ def _notice(agency: Agency, draft: Draft, clients: Mapping[str, Client]) -> NewN
         agency_id=agency.agency_id,
         agency_email=agency.email,
         client=client.name if client is not None else None,
-        online=agency.gateway != "sandbox",
+        online=provider_of(agency.gateway).online,
         locale=(client.locale if client is not None else None) or agency.locale,
     )
     kept = asdict(to) | asdict(draft.said)

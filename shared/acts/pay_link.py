@@ -15,8 +15,8 @@ from shared.domain.facts import Agency
 from shared.domain.keys import page_method_id, pay_link_key
 from shared.domain.pay_links import UNASKED_MAX, Standing, lateness, person_until
 from shared.domain.states import CHARGE_IN_FLIGHT, PAY_LINK_MOVES, check_move
-from shared.gateways.amounts import refusal
 from shared.gateways.port import LinkRequest, Saved
+from shared.gateways.providers import provider_of
 from shared.messages import event_data
 from shared.store import charges, deployment, facts, pay_links, rechecks
 from shared.store.facts import SavedMethod
@@ -26,11 +26,10 @@ from shared.store.payments import Payment
 from shared.store.rechecks import NewRecheck
 from shared.store.transaction import Tx
 
-LIVES_FOR = timedelta(hours=1)  # Stripe's least is half an hour, and PayPal forgets an order after three
+LIVES_FOR = timedelta(hours=1)  # the least of all providers is half an hour, and one forgets a page after three
 LEFT_AT_LEAST = timedelta(minutes=5)
 
 Refusal = Literal["settled", "under_way", "closing", "not_online"]
-KEEPERS = ("stripe",)  # providers that can keep what a client pays by on a page
 OWED = ("open", "uncollectible")
 
 
@@ -55,9 +54,9 @@ def offers(tx: Tx, agency: Agency, invoice: Invoice) -> Refusal | None:
     """Why there can be no place for this invoice at all; None: there can be one. An amount that can't be paid is told."""
     if not is_owed(invoice):
         return "settled"
-    if agency.gateway not in ("stripe", "paypal"):
+    if not provider_of(agency.gateway).online:
         return "not_online"
-    code = refusal(agency.gateway, invoice.rest_minor, invoice.currency)
+    code = provider_of(agency.gateway).refusal(invoice.rest_minor, invoice.currency)
     if code is not None:
         tell_not_payable(tx, agency, invoice, code)
         return "not_online"
@@ -81,7 +80,7 @@ def prepare(tx: Tx, agency: Agency, invoice: Invoice, *, keeps_method: bool = Fa
     refused = offers(tx, agency, invoice)
     if refused is not None:
         return refused
-    keeps_method = keeps_method and agency.gateway in KEEPERS
+    keeps_method = keeps_method and provider_of(agency.gateway).keeps_methods
     if any(each.state in CHARGE_IN_FLIGHT for each in charges.open_of(tx, agency.agency_id, [invoice.invoice_id])):
         return "under_way"
     link = pay_links.open_of(tx, agency.agency_id, [invoice.invoice_id]).get(invoice.invoice_id)
@@ -174,13 +173,13 @@ def late(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, *, pending: bo
     """A place of which the provider has not said what became of it, as it goes on: no place is waited for without an end.
 
     Three days after its time (a payment that is under way: after thirty) the agency is asked to look, once; a week later it
-    ends, and the invoice can be charged and paid again. PayPal's money moves by our hand alone: an order never taken is over.
+    ends, and the invoice can be charged and paid again. Where money moves by our hand alone, what was never taken is over.
     """
     since = link.doubtful_since
     if since is None:
         if tx.as_of < link.expires_at + UNASKED_MAX:
             return link
-        if link.provider == "paypal":
+        if provider_of(link.provider).captures_on_return:
             return over(tx, agency, invoice, link)
         since = link.expires_at
         link = link._replace(doubtful_since=since)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -15,13 +15,13 @@ from shared.domain.cycles import local_date
 from shared.domain.facts import Agency
 from shared.domain.keys import credit_note_number, refund_key
 from shared.domain.states import REFUND_MOVES, check_move
+from shared.gateways.providers import PROVIDERS
 from shared.messages import event_data
 from shared.store import deployment, refunds, reversals
 from shared.store.invoices import Invoice
 from shared.store.refunds import NewCreditNote, Outside, Refund, Refundable
 from shared.store.transaction import Tx
 
-PROVIDERS: Final = frozenset({"stripe", "paypal", "sandbox"})
 _encode = msgspec.json.encode
 
 

@@ -1,6 +1,5 @@
 """A person has looked at the provider's own pages and says what became of an attempt or a refund in doubt."""
 
-import re
 from collections.abc import Collection
 
 from shared.acts import pay_link
@@ -10,6 +9,7 @@ from shared.acts.refund import fail, succeed
 from shared.domain.facts import Agency
 from shared.domain.reconcile import needs_a_person
 from shared.domain.states import CHARGE_MOVES, check_move
+from shared.gateways.providers import provider_of
 from shared.messages import event_data
 from shared.store import charges, inbox, pay_links, refunds
 from shared.store.charges import Charge, NewCharge
@@ -26,7 +26,6 @@ class NotInDoubtError(ValueError):
 
 DOUBTFUL = ("unknown", "pending")
 ASKED = "needs_a_person"
-THEIR_IDS = {"stripe": re.compile(r"(pi|ch|py|re|pyr)_[A-Za-z0-9]+"), "paypal": re.compile(r"[0-9A-Z]{17}")}
 
 
 def in_doubt(tx: Tx, agency: Agency, invoice: Invoice) -> Charge | PayLink:
@@ -142,22 +141,16 @@ def told_refunded(
 
 
 def _is_answer(
-    reference: str | None, key: str | None, provider: str | None, known: Collection[str | None], *, asked: bool
+    reference: str | None, key: str | None, source: str | None, known: Collection[str | None], *, asked: bool
 ) -> bool:
     if reference is None:
         return asked
-    return reference == key or reference in known or (asked and _is_theirs(provider, reference))
+    return reference == key or reference in known or (asked and provider_of(source).is_reference(reference))
 
 
-def _recorded_as(key: str | None, provider: str | None, reference: str | None) -> str:
+def _recorded_as(key: str | None, source: str | None, reference: str | None) -> str:
     """The provider's id if upstream said it, else our key: the provider's books name it too."""
-    return reference if reference is not None and _is_theirs(provider, reference) else key or ""
-
-
-def _is_theirs(provider: str | None, reference: str) -> bool:
-    """Whether a reference has the form of a provider's ids."""
-    form = THEIR_IDS.get(provider or "")
-    return form is not None and form.fullmatch(reference) is not None
+    return reference if reference is not None and provider_of(source).is_reference(reference) else key or ""
 
 
 def resolve_refund(tx: Tx, agency: Agency, invoice: Invoice, turn: int, reference: str | None, *, by: str) -> Refund:

@@ -13,15 +13,15 @@ from shared.documents import notice_data
 from shared.domain.dunning import doubling
 from shared.domain.facts import ORDER, Agency, Stream
 from shared.domain.invoicing import Blocked
+from shared.domain.planning import CYCLES_PER_PASS_MAX
 from shared.messages import event_data
 from shared.store import cycles, facts, tries
 from shared.store.cycles import Cycle, Settled, Stuck
-from shared.store.locks import lock_subscriptions
+from shared.store.locks import lock_of_agency
 from shared.store.transaction import Store, Tx
 
 SAFETY_NET = timedelta(hours=6)
 FIRST_RETRY = timedelta(minutes=1)
-ALONE_AFTER_TRIES = 3
 TRIES_MAX = 5
 KILLS_ITS_WORKER = "kills_its_worker"
 DATA_ERROR = "data_error"
@@ -113,7 +113,7 @@ def cut_short(read: Sequence[Cycle]) -> dict[str, date]:
     """The subscriptions of which a pass read as many cycles as it may, and the start of the last one it read."""
     counts = Counter(cycle.subscription_id for cycle in read)
     last = {cycle.subscription_id: cycle.starts_on for cycle in read}
-    return {id_: last[id_] for id_, count in counts.items() if count >= cycles.CYCLES_PER_PASS_MAX}
+    return {id_: last[id_] for id_, count in counts.items() if count >= CYCLES_PER_PASS_MAX}
 
 
 def work_stream(store: Store, agency_id: str, ids: Sequence[str], stream: Stream, step: Step, *, again: bool) -> None:
@@ -151,7 +151,7 @@ def _without_deadly(store: Store, agency_id: str, ids: Sequence[str], stream: St
         if not found:
             return ids
         alone = len(ids) == 1
-        free = {pair[1] for pair in lock_subscriptions(tx, [(agency_id, each[0]) for each in found], wait=False)}
+        free = lock_of_agency(tx, agency_id, [each.subscription_id for each in found], wait=False)
         until = [
             (each.subscription_id, retry_at(each.blocked_at, tx.as_of) if alone else each.wake_at) for each in found
         ]
@@ -172,7 +172,7 @@ def _count(store: Store, agency_id: str, ids: Sequence[str], stream: Stream) -> 
 
 def _park(tx: Tx, agency_id: str, subscription_id: str, stream: Stream, reason: str, detail: str) -> None:
     """Block the first unsettled cycle of a subscription's stream; the later ones stay behind it."""
-    lock_subscriptions(tx, [(agency_id, subscription_id)], wait=True)
+    lock_of_agency(tx, agency_id, [subscription_id], wait=True)
     unsettled = cycles.unsettled(tx, agency_id, [subscription_id], stream)
     if not unsettled:
         return

@@ -17,7 +17,7 @@ from shared.domain.taken_back import gone_twice, shares, total_taken
 from shared.messages import event_data
 from shared.store import cycles, invoices, payments, reversals
 from shared.store.invoices import Invoice
-from shared.store.locks import lock_subscriptions
+from shared.store.locked_invoices import lock_invoices
 from shared.store.payments import Payment
 from shared.store.reversals import Inquiry, Left, Reversal
 from shared.store.transaction import Tx
@@ -36,8 +36,7 @@ def ask(tx: Tx, agency_id: str, provider: str, kind: str, reference: str, paymen
     if not under:
         return False
     invoice_id = under[0].invoice_id
-    of = invoices.subscriptions_of(tx, agency_id, [each.invoice_id for each in under])
-    lock_subscriptions(tx, sorted({(agency_id, id_) for id_ in of.values()}), wait=True)
+    of = lock_invoices(tx, agency_id, [each.invoice_id for each in under])
     new = Inquiry(
         provider=provider,
         reference=reference,
@@ -79,8 +78,7 @@ def said_by_hand(
 def locked(tx: Tx, agency_id: str, inquiry: Inquiry) -> Inquiry | None:
     """The question as it stands, with the subscriptions of every invoice that its payment paid locked."""
     under = payments.under(tx, agency_id, inquiry.provider, inquiry.payment_reference)
-    of = invoices.subscriptions_of(tx, agency_id, [inquiry.invoice_id, *(each.invoice_id for each in under)])
-    lock_subscriptions(tx, sorted({(agency_id, id_) for id_ in of.values()}), wait=True)
+    lock_invoices(tx, agency_id, [inquiry.invoice_id, *(each.invoice_id for each in under)])
     return reversals.inquiry(tx, agency_id, inquiry.provider, inquiry.reference)
 
 

@@ -1,4 +1,4 @@
-"""RabbitMQ, the doorbell: names and topology in one place, a confirmed publisher, consumers that never lose a change.
+"""RabbitMQ: names and topology in one place, a confirmed publisher, and consumers that never lose a change.
 
 `names` and `topology`: what exists on the broker. `publisher`, `bell`, `exchange`: what the scheduler sends. `pool`: the
 dramatiq broker of a worker pool. `changes`: upstream's messages. `embedded`: the same without a broker, in one process.

@@ -1,1 +1,1 @@
-"""What people read: mail bodies made from frozen facts, and the ways to send them."""
+"""Mails: their texts, made from frozen facts, and how they are sent."""

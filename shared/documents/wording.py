@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from shared.documents.notice_parts import AboutInvoice, NoticeData, Parties
 from shared.domain.currency import exponent
 from shared.domain.money import display
+from shared.gateways import providers
 
 Text = tuple[str, list[str]]
 _Data = TypeVar("_Data", bound=NoticeData)
@@ -62,12 +63,9 @@ def facts(said: AboutInvoice) -> str:
     return "\n".join(f"  {name + ':':<12}{value}" for name, value in rows if value)
 
 
-_PROVIDERS = {"stripe": "Stripe", "paypal": "PayPal"}
-
-
 def provider(name: str | None) -> str:
     """A provider as it writes its name."""
-    return _PROVIDERS.get(name or "", name or "the provider")
+    return "the provider" if name is None else providers.provider_of(name).title
 
 
 def pay_link(to: Parties) -> str:

@@ -1,11 +1,10 @@
-"""What each provider's decline codes mean, as data. A judgement on published lists; change a line here, and nothing else.
+"""What decline codes mean: their classes, and how a provider's own tables of them are read.
 
 A decline is `retryable` (the same method may be tried again, later), `customer` (only the client can cure it, with another
 method or by confirming) or `final` (this method must never be tried again). Codes that say little, and codes nobody has
 listed, are retryable and `capped`: a few tries of the same method and amount, then it counts as final.
 
-Sources: Stripe: docs.stripe.com/declines/codes and docs.stripe.com/declines/card; advice codes: the `ErrorObject` of its Python
-library 16.1.0. PayPal: the issues that `checkout_orders_v2` 2.13 and `payments_payment_v2` 2.5 of its REST specifications list.
+The tables themselves, with their sources, are beside each provider's adapter.
 """
 
 from collections.abc import Mapping
@@ -14,6 +13,8 @@ from typing import Final, NamedTuple
 
 RETRYABLE, FINAL, CUSTOMER = "retryable", "final", "customer"
 CAPPED_TRIES_MAX: Final = 4
+# Our own advice about a code that no table lists, where the provider names the method or its owner as what is wrong.
+METHOD_REFUSED: Final = "method_refused"
 
 
 class Meaning(NamedTuple):
@@ -24,95 +25,41 @@ class Meaning(NamedTuple):
     known: bool = True
 
 
-UNKNOWN = Meaning(RETRYABLE, capped=True, known=False)
-# The sandbox declines with whatever word its script names.
-_SCRIPTED = Meaning(RETRYABLE, known=False)
+UNKNOWN: Final = Meaning(RETRYABLE, capped=True, known=False)
+_NOTHING: Final[Mapping[str, Meaning]] = MappingProxyType({})
 
 
-def _table(**codes: str) -> dict[str, Meaning]:
+class Codes(NamedTuple):
+    """What one provider's words mean.
+
+    `declines`: codes of declines. `advice`: what it advises, which wins over the code. `account`: codes of refusals that are
+    about the agency's own account. `amount`: those about the amount, each with our own word, which the agency's mail explains.
+    `method_places`: the places of a request that name the method or its owner. `unlisted`: a code that is nowhere.
+    """
+
+    declines: Mapping[str, Meaning] = _NOTHING
+    advice: Mapping[str, Meaning] = _NOTHING
+    account: frozenset[str] = frozenset()
+    amount: Mapping[str, str] = MappingProxyType({})
+    method_places: tuple[str, ...] = ()
+    unlisted: Meaning = UNKNOWN
+
+
+def table(**codes: str) -> Mapping[str, Meaning]:
+    """A table of codes from words for each class: `retryable`, `capped`, `customer`, `final`."""
     classes = {"retryable": Meaning(RETRYABLE), "capped": Meaning(RETRYABLE, capped=True)}
     classes |= {"customer": Meaning(CUSTOMER), "final": Meaning(FINAL)}
     found = {code: classes[name] for name, listed in codes.items() for code in listed.split()}
     if len(found) != sum(len(listed.split()) for listed in codes.values()):
         raise ValueError("a code stands in two classes, and would silently mean the later one")
-    return found
+    return MappingProxyType(found)
 
 
-DECLINES: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
-    {
-        "sandbox": _table(
-            retryable="insufficient_funds processing_error",
-            final="lost_card stolen_card",
-            customer="expired_card",
-        ),
-        "stripe": _table(
-            retryable="""
-                insufficient_funds processing_error issuer_not_available try_again_later reenter_transaction
-                approve_with_id card_velocity_exceeded withdrawal_count_limit_exceeded
-                card_decline_rate_limit_exceeded payment_method_provider_timeout
-                charge_exceeds_source_limit charge_exceeds_transaction_limit
-            """,
-            capped="""
-                generic_decline card_declined do_not_honor call_issuer no_action_taken payment_method_provider_decline
-            """,
-            customer="""
-                authentication_required authentication_not_handled expired_card incorrect_number invalid_number incorrect_cvc
-                invalid_cvc incorrect_zip incorrect_address incorrect_pin invalid_pin pin_try_exceeded invalid_expiry_month
-                invalid_expiry_year card_not_supported currency_not_supported offline_pin_required
-                online_or_offline_pin_required payment_method_not_available new_account_information_available
-                bank_account_restricted bank_account_unverified billing_invalid_mandate invalid_card_type
-                invalid_source_usage payment_intent_incompatible_payment_method payment_intent_mandate_invalid
-                payment_method_billing_details_address_missing payment_method_currency_mismatch
-                payment_method_customer_decline payment_method_invalid_parameter payment_method_unactivated
-                payment_method_unexpected_state payment_method_unsupported_type
-            """,
-            final="""
-                lost_card stolen_card pickup_card restricted_card fraudulent merchant_blacklist highest_risk_level
-                invalid_account do_not_try_again stop_payment_order revocation_of_authorization
-                revocation_of_all_authorizations transaction_not_allowed security_violation not_permitted
-                service_not_allowed testmode_decline
-                account_closed bank_account_unusable debit_not_authorized india_recurring_payment_mandate_canceled no_account
-                payment_method_bank_account_blocked resource_missing token_already_used
-            """,
-        ),
-        "paypal": _table(
-            retryable="INSTRUMENT_DECLINED TRANSACTION_LIMIT_EXCEEDED PAYEE_BLOCKED_TRANSACTION",
-            capped="TRANSACTION_REFUSED DECLINED FAILED TRANSACTION_BLOCKED_BY_PAYEE",
-            customer="""
-                PAYER_ACTION_REQUIRED REDIRECT_PAYER_FOR_ALTERNATE_FUNDING PAYER_CANNOT_PAY CARD_EXPIRED
-                PAYMENT_SOURCE_DECLINED_BY_PROCESSOR CARD_CLOSED PAYMENT_SOURCE_CANNOT_BE_USED
-                PAYMENT_SOURCE_INFO_CANNOT_BE_VERIFIED PAYMENT_DENIED
-                ALIAS_DECLINED_BY_PROCESSOR BILLING_ADDRESS_INVALID BILLING_AGREEMENT_ID_MISMATCH CARD_BRAND_NOT_SUPPORTED
-                CARD_EXPIRY_REQUIRED CARD_NUMBER_REQUIRED DOMESTIC_TRANSACTION_REQUIRED INVALID_EXPIRY_DATE
-                MISMATCHED_VAULT_ID_TO_PAYMENT_SOURCE PAYMENT_SOURCE_MISMATCH PAYMENT_SOURCE_NOT_SUPPORTED
-                REFERENCED_CARD_EXPIRED
-                CONSENT_NEEDED NOT_ELIGIBLE_FOR_TOKEN_PROCESSING NOT_ENABLED_FOR_BANK_PROCESSING
-                NOT_ENABLED_FOR_CARD_PROCESSING PAYEE_NOT_ENABLED_FOR_BANK_PROCESSING
-                PAYEE_NOT_ENABLED_FOR_CARD_PROCESSING
-            """,
-            final="""
-                AGREEMENT_ALREADY_CANCELLED BILLING_AGREEMENT_NOT_FOUND TOKEN_ID_NOT_FOUND PAYER_ACCOUNT_LOCKED_OR_CLOSED
-                PAYER_ACCOUNT_RESTRICTED COMPLIANCE_VIOLATION MAX_NUMBER_OF_PAYMENT_ATTEMPTS_EXCEEDED
-                IDENTIFIER_NOT_FOUND INVALID_RESOURCE_ID RESOURCE_NOT_FOUND TOKEN_EXPIRED
-            """,
-        ),
-    }
-)
-# Our own advice about a code that no table lists, where the provider names the method or its owner as what is wrong.
-METHOD_REFUSED: Final = "method_refused"
-# What a provider advises wins over what its code means.
-ADVICE: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
-    {
-        "stripe": _table(
-            customer=f"confirm_card_data {METHOD_REFUSED}", final="do_not_try_again", retryable="try_again_later"
-        ),
-        # Mastercard's merchant advice codes, which PayPal passes on: 01 new data, 02 try later, 03 and 21 never again.
-        "paypal": _table(customer=f"01 {METHOD_REFUSED}", retryable="02", final="03 21"),
-    }
-)
+def words(listed: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(listed.split())
 
 
-def meaning(provider: str, code: str, advice: str | None = None) -> Meaning:
+def meaning(codes: Codes, code: str, advice: str | None = None) -> Meaning:
     """What a decline means: by the provider's advice, else by its code; UNKNOWN if neither is listed."""
-    advised = ADVICE.get(provider, {}).get(advice or "")
-    return advised or DECLINES.get(provider, {}).get(code, _SCRIPTED if provider == "sandbox" else UNKNOWN)
+    return codes.advice.get(advice or "") or codes.declines.get(code, codes.unlisted)

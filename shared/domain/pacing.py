@@ -11,7 +11,7 @@ FAILURES_MAX = 5
 FIRST_REST = timedelta(minutes=1)
 LONGEST_REST = timedelta(minutes=60)
 LONGEST_REFUSAL = timedelta(hours=6)
-DEFAULT_RATE = 20  # attempts a second; Stripe allows 100 live and 25 test calls (docs.stripe.com/rate-limits)
+DEFAULT_RATE = 20  # attempts a second; the strictest test accounts allow 25 calls
 SLOW_FOR = timedelta(minutes=10)
 SLOW_PAUSE = timedelta(seconds=2)
 SLOW_ONCE = timedelta(seconds=5)  # answers that were on their way together halve the rate once

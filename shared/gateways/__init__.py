@@ -1,1 +1,1 @@
-"""Payment gateways: one port with a closed set of outcomes, and one file for each provider."""
+"""Payment gateways: one port with a closed set of outcomes, an adapter for each provider, and what each of them is like."""

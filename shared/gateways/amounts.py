@@ -78,18 +78,6 @@ def paypal_value(amount_minor: int, currency: str) -> str:
     return f"{Decimal(amount).scaleb(-decimals):f}"
 
 
-def refusal(provider: str, amount_minor: int, currency: str) -> str | None:
-    """Why a provider can't take an amount, as a word; None if it can, as far as is known here."""
-    try:
-        if provider == "stripe":
-            stripe_amount(amount_minor, currency)
-        else:
-            paypal_value(amount_minor, currency)
-    except UnpayableAmountError as refused:
-        return refused.code
-    return None
-
-
 def stripe_minor(amount: int, currency: str) -> int:
     """The ISO minor units of an amount as Stripe writes it. Raises UnpayableAmountError for one that has none."""
     return _rescaled(amount, _STRIPE_EXPONENT.get(currency, exponent(currency)), exponent(currency), currency)

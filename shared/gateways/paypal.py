@@ -29,6 +29,7 @@ from shared.gateways.paypal_reversals import DISPUTES, of_denied, of_dispute, of
 from shared.gateways.paypal_transport import PayPalTransport
 from shared.gateways.port import (
     KEY_IN_USE,
+    NOT_NAMED,
     ActionRequired,
     BadSignatureError,
     ChargeRequest,
@@ -61,7 +62,6 @@ VERIFY: Final = "/v1/notifications/verify-webhook-signature"
 EVENTS: Final = "/v1/notifications/webhooks-events"
 CLOCK_SKEW = timedelta(minutes=5)
 PAGE = 300
-NOT_NAMED: Final = "no event names the attempt"
 
 
 class PayPalGateway:

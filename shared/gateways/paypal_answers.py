@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from paypalrestsdk import exceptions
 
-from shared.domain.declines import DECLINES, METHOD_REFUSED
-from shared.domain.refusals import AMOUNT, about
+from shared.domain.declines import METHOD_REFUSED
+from shared.domain.refusals import about
 from shared.gateways.network import certainly_not_sent
+from shared.gateways.paypal_codes import CODES
 from shared.gateways.paypal_transport import NoTokenError
 from shared.gateways.port import ActionRequired, Declined, NotSent, Outcome, Pending, Succeeded, Unknown
 
@@ -116,12 +117,12 @@ def of_status(status: int, content: str | None, *, vaulted: bool = False) -> Out
 
 
 def _of_content(status: int, issue: str, advice: str | None, field: str | None, *, vaulted: bool) -> Outcome:
-    found = "request" if issue in _GONE and not vaulted else about("paypal", issue, field if vaulted else None)
+    found = "request" if issue in _GONE and not vaulted else about(CODES, issue, field if vaulted else None)
     match found:
         case "method":
-            return Declined(issue, advice if issue in DECLINES["paypal"] else METHOD_REFUSED)
+            return Declined(issue, advice if issue in CODES.declines else METHOD_REFUSED)
         case "amount":
-            return NotSent(f"PayPal refuses the amount: {issue}", AMOUNT["paypal"][issue], "request", key_spent=True)
+            return NotSent(f"PayPal refuses the amount: {issue}", CODES.amount[issue], "request", key_spent=True)
         case "account":
             return NotSent(f"PayPal refuses the account: {status} {issue}", issue.lower(), "account", status != 403)
     if status == 403:

@@ -5,6 +5,7 @@ caller's headers with the request for a token.
 """
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from paypalrestsdk import exceptions
 
 from shared.gateways.network import Sessions
 from shared.gateways.port import NotSent
+
+logging.getLogger("paypalrestsdk").setLevel(logging.WARNING)  # below that it prints addresses and bodies
 
 EARLY_SECONDS: Final = 60.0  # a token is asked anew this long before it ends
 

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 KEY_IN_USE = "the key is in use"  # the same request is being answered at this moment
+NOT_NAMED = "no event names the attempt"  # which proves nothing, and will not change
 
 
 class ChargeRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import stripe
 
-from shared.domain.declines import DECLINES, METHOD_REFUSED
+from shared.domain.declines import METHOD_REFUSED
 from shared.domain.keys import names_deployment
-from shared.domain.refusals import AMOUNT, about
+from shared.domain.refusals import about
 from shared.gateways.network import CONNECT_SECONDS, READ_SECONDS, Sessions, certainly_not_sent
 from shared.gateways.port import ActionRequired, Declined, NotSent, Outcome, Pending, Succeeded, Unknown
+from shared.gateways.stripe_codes import CODES
 
 # Named, so that an upgrade of the library changes no meaning unseen. Webhook endpoints are made with the same version.
 API_VERSION: Final = "2026-10-28.endive"
@@ -94,13 +95,13 @@ def of_refusal(error: stripe.StripeError) -> Outcome:
     if not isinstance(error, stripe.InvalidRequestError) or error.http_status in (401, 403):
         return of_error(error)
     code = getattr(error.error, "code", None) or "refused"
-    match about("stripe", code, getattr(error.error, "param", None) or error.param):
+    match about(CODES, code, getattr(error.error, "param", None) or error.param):
         case "method":
-            return Declined(code, None if code in DECLINES["stripe"] else METHOD_REFUSED)
+            return Declined(code, None if code in CODES.declines else METHOD_REFUSED)
         case "account":
             return NotSent(f"Stripe refuses the account: {error.http_status} {code}", code, "account", key_spent=True)
         case "amount":
-            ours = AMOUNT["stripe"][code]
+            ours = CODES.amount[code]
             return NotSent(f"Stripe refuses the amount: {code}", ours, "request", key_spent=True)
         case _:
             return of_error(error)

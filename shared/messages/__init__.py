@@ -1,4 +1,4 @@
-"""The messages: what upstream systems tell us, what the scheduler tells the pools, what we tell the world."""
+"""Messages: changes from upstream, work messages from the scheduler to the pools, and events."""
 
 from shared.messages.changes import (
     CHANGE_TYPES,

@@ -1,1 +1,1 @@
-"""PostgreSQL, the truth: tables, the transaction, and one module of statements per aggregate."""
+"""PostgreSQL: tables, the transaction, the lock, and one module of statements for each kind of row."""

@@ -7,12 +7,12 @@ from typing import Final, NamedTuple
 
 from shared.domain.facts import Stream
 from shared.domain.invoicing import Period
+from shared.domain.planning import CYCLES_PER_PASS_MAX
 from shared.domain.states import CYCLE_UNSETTLED
 from shared.store import bulk, spans, tables
 from shared.store.errors import require_all
 from shared.store.transaction import Tx
 
-CYCLES_PER_PASS_MAX = 36
 NOWHERE: Final[Mapping[str, date]] = MappingProxyType({})
 _PLANNED = (
     "agency_id",

@@ -6,6 +6,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Engine
 
 from shared.domain.keys import Mode, Origin
+from shared.gateways import providers
 from shared.store.transaction import Tx
 
 # It never changes, so it is read once.
@@ -38,7 +39,9 @@ class Origins(NamedTuple):
 
     def of(self, provider: str) -> Origin:
         """The origin of a key for a provider."""
-        mode: Mode = "sandbox" if provider == "sandbox" else "test" if provider in self.tests else "live"
+        mode: Mode = (
+            "sandbox" if providers.provider_of(provider).is_simulated else "test" if provider in self.tests else "live"
+        )
         return Origin(self.deployment, mode, self.agency_id, provider)
 
 

@@ -34,6 +34,11 @@ def lock_subscriptions(tx: Tx, pairs: Iterable[Pair], *, wait: bool) -> list[Pai
     return [(row[0], row[1]) for row in rows]
 
 
+def lock_of_agency(tx: Tx, agency_id: str, ids: Iterable[str], *, wait: bool) -> set[str]:
+    """The same for subscriptions of one agency: the ids of those that are locked now."""
+    return {id_ for _, id_ in lock_subscriptions(tx, [(agency_id, id_) for id_ in ids], wait=wait)}
+
+
 def lock_agencies(tx: Tx, agency_ids: Iterable[str]) -> None:
     """Intake's locks: messages of one agency are applied one after another. Taken before any subscription, all at once."""
     tx.run(

@@ -4,7 +4,7 @@ from sqlalchemy import Connection, text
 
 ADVICE = (
     "it drops what a session sets (timeouts, LISTEN, locks), so let DUECYCLE_DATABASE_URL name PostgreSQL itself; each process"
-    " opens few sessions of its own (README.md, Settings)"
+    " opens few sessions of its own (docs/operating/cluster.md)"
 )
 
 

@@ -1,1 +1,1 @@
-"""What is seen from outside: logs, metrics, and the port where both probes and Prometheus ask."""
+"""Logs, metrics, and the port for probes and Prometheus."""

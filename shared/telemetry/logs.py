@@ -27,7 +27,7 @@ REDACTED = "[redacted]"
 QUIET = {
     **dict.fromkeys(("pika", "dramatiq"), logging.CRITICAL),
     "uvicorn": logging.ERROR,  # it has a warning for whatever anybody sends that is no request
-    **dict.fromkeys(("alembic", "sqlalchemy", "stripe", "paypalrestsdk", "urllib3", "requests"), logging.WARNING),
+    **dict.fromkeys(("alembic", "sqlalchemy", "urllib3", "requests"), logging.WARNING),
 }
 
 

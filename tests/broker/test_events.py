@@ -13,12 +13,12 @@ from click.testing import CliRunner
 
 from ops.cli import commands
 from ops.cluster.waiting import until
+from ops.servers.rabbitmq import PrivateRabbitmq
 from scheduler.outgoing import RabbitExchange
 from scheduler.relay import relay, relay_pass
 from shared.broker.changes import ChangesConsumer
 from shared.broker.check import check_broker
 from shared.broker.names import CHANGES_EXCHANGE, CHANGES_QUEUE, EVENTS_EXCHANGE, EVENTS_QUEUE, UNROUTED_EXCHANGE
-from shared.broker.private import PrivateRabbitmq
 from shared.broker.publisher import Publisher
 from shared.store.transaction import FixedClock, Store
 from tests.event_shapes import leave

@@ -11,8 +11,8 @@ import yaml
 from pika.exceptions import ChannelClosedByBroker
 
 from ops.cluster.local import MONITORING, add_monitoring
+from ops.servers.rabbitmq import PrivateRabbitmq
 from shared.broker.names import queue_of
-from shared.broker.private import PrivateRabbitmq
 from shared.broker.topology import declare
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "prometheus" / "prometheus.yml"

@@ -12,9 +12,9 @@ import pika
 import pytest
 
 from ops.cluster.waiting import until
+from ops.servers.rabbitmq import PrivateRabbitmq
 from shared.broker.names import actor_of, message_of, queue_of
 from shared.broker.pool import PoolBroker
-from shared.broker.private import PrivateRabbitmq
 from shared.broker.running import Alongside, Running
 from shared.broker.stalling import Stalling
 from shared.broker.topology import PREFETCH

@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 
 from ops.cluster.waiting import until
+from ops.servers.rabbitmq import PrivateRabbitmq
 from scheduler.process import unanswered
 from shared.broker import pool as pools
 from shared.broker import publisher as publishers
 from shared.broker.check import check_broker
-from shared.broker.private import PrivateRabbitmq
 from shared.broker.publisher import Publisher
 from shared.telemetry import http
 from tests.broker.proxy import Proxy

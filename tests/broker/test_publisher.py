@@ -7,13 +7,13 @@ import pika
 import pytest
 
 from ops.cluster.waiting import until
+from ops.servers.rabbitmq import PrivateRabbitmq
 from shared.broker.batch import Verdict
 from shared.broker.bell import RabbitBell
 from shared.broker.check import check_broker
 from shared.broker.errors import BrokerError, UnansweredError
 from shared.broker.exchange import InOrder, publish_in_order
 from shared.broker.names import queue_of
-from shared.broker.private import PrivateRabbitmq
 from shared.broker.publisher import Outgoing, Publisher
 from shared.broker.topology import PREFETCH
 from shared.messages import Due

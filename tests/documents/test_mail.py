@@ -13,6 +13,7 @@ from shared.documents.mail import TEXTS, Mail, render
 from shared.documents.mail_money import DIFFERENT
 from shared.documents.sending import EmlWriter, Envelope, UnsentError, compose, message_id
 from shared.domain.declines import meaning
+from shared.gateways.sandbox_provider import SANDBOX
 from shared.store.charges import Charge
 from tests.documents.contexts import INVOICE, SERIES, UNDELIVERED
 from workers.charges.dunning import client_reason
@@ -165,7 +166,7 @@ def test_a_text_that_does_not_exist_is_an_error(occasion: str, audience: str) ->
 
 
 def attempt(code: str) -> Charge:
-    found = meaning("sandbox", code).decline_class
+    found = meaning(SANDBOX.codes, code).decline_class
     blank = dict.fromkeys(Charge._fields)
     return Charge(**{**blank, "provider": "sandbox", "code": code, "decline_class": found})  # type: ignore[arg-type]
 

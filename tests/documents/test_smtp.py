@@ -11,7 +11,7 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from shared.broker.private import free_ports
+from ops.servers.rabbitmq import free_ports
 from shared.documents.delivery import sender_of
 from shared.documents.mail import Mail
 from shared.documents.sending import EmlWriter, Envelope, UnsentError

@@ -2,8 +2,11 @@
 
 import pytest
 
-from shared.domain.declines import DECLINES, meaning
-from shared.domain.refusals import ACCOUNT, AMOUNT, about
+from shared.domain.declines import meaning
+from shared.domain.refusals import about
+from shared.gateways.paypal_provider import PAYPAL
+from shared.gateways.providers import provider_of
+from shared.gateways.stripe_provider import STRIPE
 
 
 @pytest.mark.parametrize(
@@ -34,7 +37,7 @@ from shared.domain.refusals import ACCOUNT, AMOUNT, about
     ],
 )
 def test_what_a_refusal_is_about(provider: str, code: str, place: str | None, expected: str) -> None:
-    assert about(provider, code, place) == expected
+    assert about(provider_of(provider).codes, code, place) == expected
 
 
 @pytest.mark.parametrize(
@@ -53,15 +56,16 @@ def test_what_a_refusal_is_about(provider: str, code: str, place: str | None, ex
 def test_a_refusal_of_the_method_needs_the_client_or_time_and_what_is_gone_is_gone(
     provider: str, code: str, expected: str
 ) -> None:
-    assert meaning(provider, code).decline_class == expected
+    assert meaning(provider_of(provider).codes, code).decline_class == expected
 
 
 def test_a_refused_place_that_no_table_lists_needs_the_client() -> None:
-    assert meaning("stripe", "parameter_missing", "method_refused").decline_class == "customer"
-    assert meaning("paypal", "INVALID_PARAMETER_VALUE", "method_refused").decline_class == "customer"
+    assert meaning(STRIPE.codes, "parameter_missing", "method_refused").decline_class == "customer"
+    assert meaning(PAYPAL.codes, "INVALID_PARAMETER_VALUE", "method_refused").decline_class == "customer"
 
 
 @pytest.mark.parametrize("provider", ["stripe", "paypal"])
 def test_a_code_is_about_one_thing(provider: str) -> None:
-    listed = [set(DECLINES[provider]), set(ACCOUNT[provider]), set(AMOUNT[provider])]
+    codes = provider_of(provider).codes
+    listed = [set(codes.declines), set(codes.account), set(codes.amount)]
     assert len(set.union(*listed)) == sum(map(len, listed))

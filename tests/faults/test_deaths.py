@@ -8,8 +8,8 @@ import pytest
 
 from ops.cluster.load import Load
 from ops.cluster.waiting import until
+from ops.servers.rabbitmq import PrivateRabbitmq
 from shared.broker.names import queue_of
-from shared.broker.private import PrivateRabbitmq
 from shared.messages.work import POOLS
 from tests.broker.proxy import Proxy
 from tests.faults.conftest import Make

@@ -9,9 +9,9 @@ import pytest
 
 from ops.cluster.load import Load
 from ops.cluster.waiting import until
-from shared.broker.private import PrivateRabbitmq
+from ops.servers.postgres import EmbeddedPostgres
+from ops.servers.rabbitmq import PrivateRabbitmq
 from shared.store import migrate, roles
-from shared.store.embedded import EmbeddedPostgres
 from tests.faults.conftest import Make
 
 pytestmark = pytest.mark.slow

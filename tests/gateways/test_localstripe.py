@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 import requests
 
-from shared.broker.private import free_ports
+from ops.servers.rabbitmq import free_ports
 from shared.gateways.port import BadSignatureError, ChargeRequest, Declined, RefundRequest, Sent, Succeeded
 from shared.gateways.stripe import StripeGateway
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.broker.private import free_ports
+from ops.servers.rabbitmq import free_ports
 from shared.gateways.paypal import PayPalGateway
 from shared.gateways.port import (
     ActionRequired,

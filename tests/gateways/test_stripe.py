@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.broker.private import free_ports
+from ops.servers.rabbitmq import free_ports
 from shared.gateways.port import (
     ActionRequired,
     ChargeRequest,

@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from shared.domain.keys import fitted
-from shared.gateways.amounts import refusal
 from shared.gateways.paypal import PayPalGateway
 from shared.gateways.paypal_events import paypal_event
 from shared.gateways.paypal_links import approval_order
 from shared.gateways.port import ChargeRequest, NotYetKnowable, RefundRequest, Sent, Succeeded, TakenBack
+from shared.gateways.providers import provider_of
 from shared.gateways.stripe import StripeGateway
 from shared.gateways.stripe_links import checkout_session
 from tests.gateways.providers.paypal_like import PayPalLike
@@ -202,4 +202,4 @@ def test_a_session_that_keeps_the_method_says_so_to_stripe(customer: str | None,
 def test_what_a_provider_can_not_take_is_known_before_a_client_is_sent_there(
     provider: str, amount: int, currency: str, code: str | None
 ) -> None:
-    assert refusal(provider, amount, currency) == code
+    assert provider_of(provider).refusal(amount, currency) == code

@@ -16,8 +16,8 @@ import pytest
 from ops.cluster.load import QUICK
 from ops.cluster.members import Members
 from ops.cluster.waiting import until
+from ops.servers.rabbitmq import PrivateRabbitmq
 from shared.broker.names import CHANGES_EXCHANGE
-from shared.broker.private import PrivateRabbitmq
 from shared.broker.topology import arguments
 
 ROOT = Path(__file__).parents[2]

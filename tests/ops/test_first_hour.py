@@ -15,7 +15,7 @@ import trustme
 from click.testing import CliRunner
 
 from ops.cli import commands
-from shared.broker.private import PrivateRabbitmq, free_ports
+from ops.servers.rabbitmq import PrivateRabbitmq, free_ports
 from shared.setting_names import unknown_names
 from shared.store.errors import unreachable
 from tests.broker.words import reachable
@@ -125,19 +125,21 @@ def test_a_slip_in_a_name_is_told_by_every_command() -> None:
 
 
 def test_every_setting_that_is_read_told_or_set_by_us_is_known() -> None:
-    """What settings.py reads, the README tells and compose sets: a name left out here would end every process that has it."""
+    """What settings.py reads, the pages name and compose sets: a name left out here would end every process that has it."""
     read = re.findall(r'\.read\(\s*"([A-Z_]+)"', (ROOT / "shared" / "settings.py").read_text("utf-8"))
-    pages = "".join((ROOT / name).read_text("utf-8") for name in ("README.md", "docker-compose.yml"))
+    files = (ROOT / "README.md", ROOT / "docker-compose.yml", *(ROOT / "docs").rglob("*.md"))
+    pages = "".join(path.read_text("utf-8") for path in files)
     told = re.findall(r"DUECYCLE_([A-Z_]*[A-Z])\b", pages)
     assert {"PROXIES", "DATABASE_URL", "WEBHOOKS"} <= set(read)
     assert unknown_names(dict.fromkeys((f"DUECYCLE_{name}" for name in (*read, *told)), "")) == {}
 
 
-def test_the_command_is_found_by_the_name_that_the_readme_prints() -> None:
-    """The README says once how a shell finds it, before it prints the first command without a path."""
-    words = list(typed(ROOT / "README.md"))
+def test_the_command_is_found_by_the_name_that_the_first_page_prints() -> None:
+    """The page says once how a shell finds it, before it prints the first command without a path."""
+    page = ROOT / "docs" / "trying.md"
+    words = list(typed(page))
     begins = words.index([".", ".venv/bin/activate"])
-    text = (ROOT / "README.md").read_text("utf-8").splitlines()
+    text = page.read_text("utf-8").splitlines()
     bare = next(number for number, line in enumerate(text) if line.startswith("    duecycle "))
     assert text.index("    . .venv/bin/activate") < bare
     assert begins >= 0

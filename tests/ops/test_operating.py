@@ -11,9 +11,9 @@ from sqlalchemy import Engine
 from ops.cli import commands
 from ops.cluster.__main__ import scaled
 from ops.cluster.members import Members
+from ops.servers.rabbitmq import free_ports
 from ops.status import Picture
 from scheduler.figures import samples_of
-from shared.broker.private import free_ports
 from shared.messages.work import POOLS
 from shared.settings import Settings
 from shared.store import figures, migrate

@@ -59,7 +59,7 @@ def test_everything_wrong_is_told_at_once() -> None:
         ("LEASE_SECOND", "60", "is no setting of Duecycle; did you mean DUECYCLE_LEASE_SECONDS?"),
         ("BROKER_URL_FILES", "x", "did you mean DUECYCLE_BROKER_URL_FILE?"),
         ("PORT", "8080", "is no setting of Duecycle"),
-        ("COLOUR", "red", "remove it, or see the table of settings in README.md"),
+        ("COLOUR", "red", "remove it, or see docs/operating/settings.md"),
         ("DATABASE_PASSWORD_FILE", "/nowhere", "names /nowhere, which can't be read (No such file or directory)"),
     ],
 )
@@ -144,8 +144,8 @@ def test_every_name_that_stands_in_the_code_is_known() -> None:
 
 
 def test_every_setting_is_listed_and_read() -> None:
-    """Each wrong one is told, so each name of the list is one that is read; and the README has it in its table."""
-    table = (ROOT / "README.md").read_text("utf-8")
+    """Each wrong one is reported, so each name of the list is read; and the page of settings has it in its table."""
+    table = (ROOT / "docs" / "operating" / "settings.md").read_text("utf-8")
     for name in SETTINGS:
         with pytest.raises(SettingsError, match=f"DUECYCLE_{name}_FILE names /nowhere"):
             load({**URLS, f"DUECYCLE_{name}": "", f"DUECYCLE_{name}_FILE": "/nowhere"})

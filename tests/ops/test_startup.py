@@ -11,9 +11,9 @@ import pytest
 
 from ops.cluster.members import Member, words_of
 from ops.cluster.waiting import until
-from shared.broker.private import PrivateRabbitmq, free_ports
+from ops.servers.postgres import PostgresServer
+from ops.servers.rabbitmq import PrivateRabbitmq, free_ports
 from shared.store import migrate
-from shared.store.embedded import PostgresServer
 
 Start = Callable[..., Member]
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
+from ops.servers.rabbitmq import free_ports
 from ops.simulate.world import World
 from scheduler.dispatch import LEASE, REFILL_BELOW, dispatch, dispatch_pool
 from scheduler.plan import plan
-from shared.broker.private import free_ports
 from shared.documents.delivery import sender_of
 from shared.store.invariants import violations
 from shared.store.transaction import FixedClock, Store

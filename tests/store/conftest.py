@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Engine
 
-from shared.store.embedded import PostgresServer
+from ops.servers.postgres import PostgresServer
 from shared.store.transaction import FixedClock, Store, Tx, make_engine
 from tests.databases import Databases
 from tests.journeys.diary import Diary

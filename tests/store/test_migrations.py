@@ -8,8 +8,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, text
 
+from ops.servers.postgres import PostgresServer
 from shared.store import migrate
-from shared.store.embedded import PostgresServer
 from shared.store.tables import metadata
 from shared.store.transaction import Store
 

@@ -14,9 +14,9 @@ from sqlalchemy import make_url
 
 from ops.cli import commands
 from ops.cluster.waiting import until
-from shared.broker.private import free_ports
+from ops.servers.postgres import EmbeddedPostgres, PostgresServer
+from ops.servers.rabbitmq import free_ports
 from shared.store import migrate
-from shared.store.embedded import EmbeddedPostgres, PostgresServer
 from shared.store.transaction import make_engine
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")

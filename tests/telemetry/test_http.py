@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from shared.broker.private import free_ports
+from ops.servers.rabbitmq import free_ports
 from shared.telemetry import http
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from ops.cluster.load import Load
 from ops.cluster.waiting import until
-from shared.broker.private import free_ports
+from ops.servers.rabbitmq import free_ports
 from shared.messages.work import POOLS
 
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "rules.yml"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from shared.broker.private import free_ports
+from ops.servers.rabbitmq import free_ports
 from shared.gateways.paypal import PayPalGateway
 from shared.gateways.port import OnlineGateway
 from shared.gateways.stripe import StripeGateway

@@ -13,7 +13,7 @@ import requests
 import uvicorn
 
 from ops.cluster.waiting import until
-from shared.broker.private import free_ports
+from ops.servers.rabbitmq import free_ports
 from workers.webhooks.connections import Doorkeeper, Guarded, guarded
 
 

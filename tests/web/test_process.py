@@ -12,7 +12,7 @@ import requests
 
 from ops.cluster.members import Member, words_of
 from ops.cluster.waiting import until
-from shared.broker.private import free_ports
+from ops.servers.rabbitmq import free_ports
 
 Start = Callable[[int], Member]
 SLOW_HEADERS = b"POST /webhooks/stripe/ag HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"

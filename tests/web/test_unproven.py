@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from ops.cluster.waiting import until
-from shared.broker.private import free_ports
+from ops.servers.rabbitmq import free_ports
 from shared.gateways.paypal import PayPalGateway
 from shared.settings import Settings
 from shared.store import accounts, figures, unproven

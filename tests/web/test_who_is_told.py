@@ -15,7 +15,7 @@ from tests.web.conftest import Shop
 from tests.web.told_beside import BESIDE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operating" / "payments.md").read_text("utf-8")
-TABLE = PAGE.partition("## Who is told what")[2].partition("\n## ")[0]
+TABLE = PAGE.partition("## Who is notified of what")[2].partition("\n## ")[0]
 ROW = re.compile(r"^\| (?!outcome)(.+?) \| (.+?) \| (.+?) \|$", re.MULTILINE)
 INVOICE = "inv:sub:2026-06-01"
 FRAUD = ("stolen", "lost", "fraud", "pickup")
@@ -259,21 +259,21 @@ STORIES: dict[str, Callable[[Shop], Told]] = {
     "succeeded": succeeded,
     "pending, then settled": settled_later,
     "declined, retryable": declined,
-    "declined again, on a rung between": declined_again,
-    "declined, one rung left": one_rung_left,
-    "the ladder ended": exhausted,
+    "declined again, at a step in between": declined_again,
+    "declined, one attempt left": one_rung_left,
+    "the last attempt failed": exhausted,
     "declined for good (stolen card)": stolen,
     "needs the client's confirmation": confirmation,
     "no payment method": no_method,
     "answer lost, money had moved": answer_lost,
-    "answer lost, nobody knows for three days": nobody_knows,
+    "answer lost, outcome unknown for three days": nobody_knows,
     "not sent: unreachable, or too many requests": not_sent,
     "refused: the client's method is gone at the provider": method_gone,
-    "refused three times, for a reason nobody has listed": refused_three_times,
+    "refused three times, for an unlisted reason": refused_three_times,
     "refused: the agency's account": account_refused,
-    "refused for a reason nobody has listed, while dunning runs": refused_while_dunning,
-    "asked for where nothing is collected by itself, and declined": asked_and_declined,
-    "asked for where nothing is collected by itself, and succeeded": asked_and_succeeded,
+    "refused for an unlisted reason, while dunning is running": refused_while_dunning,
+    "requested where nothing is collected automatically, and declined": asked_and_declined,
+    "requested where nothing is collected automatically, and succeeded": asked_and_succeeded,
     "not sent: the amount can't be collected": not_payable,
     "not sent: no account, or its secret is missing": no_account,
     "paid on our page": paid_on_the_page,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -14,6 +14,7 @@ from shared.documents import notice_data
 from shared.domain.dunning import doubling
 from shared.domain.facts import Agency
 from shared.domain.reconcile import needs_a_person
+from shared.gateways.capabilities import as_online
 from shared.gateways.port import (
     Declined,
     Found,
@@ -25,15 +26,14 @@ from shared.gateways.port import (
     TakenBack,
 )
 from shared.store import facts, invoices, refunds, reversals
-from shared.store.locks import lock_subscriptions
+from shared.store.locks import lock_of_agency
 from shared.store.refunds import Refund
 from shared.store.reversals import Inquiry
 from shared.store.transaction import Store, Tx
 from workers.charges.refund_payments import refund_request
+from workers.charges.refusing import FIRST_LOOK, LATEST_LOOK
 from workers.directory import GatewaysOf
 
-FIRST_LOOK = timedelta(minutes=1)
-LATEST_LOOK = timedelta(hours=6)
 ASKED_FOR: Final = timedelta(days=30)
 RETURNED: Final = "returned"
 IN_DOUBT: Final = "needs_a_person"
@@ -60,7 +60,7 @@ def claim_questions(
         due = reversals.due(tx, agency_id, ids)
         if not due:
             return []
-        lock_subscriptions(tx, sorted({(agency_id, each.subscription_id) for each in due}), wait=True)
+        lock_of_agency(tx, agency_id, [each.subscription_id for each in due], wait=True)
         again = {each.reference: each for each in reversals.due(tx, agency_id, ids)}
         usable = gateways(tx, agency_id)
         still = [again[each.reference] for each in due if each.reference in again]
@@ -82,7 +82,7 @@ def _question(
     if isinstance(gateway, str) or inquiry.kind == BY_HAND:
         return Question(inquiry, None, agency_id, None)
     refund = refunded.get((inquiry.provider, inquiry.reference))
-    return Question(inquiry, cast("OnlineGateway", gateway), agency_id, refund)
+    return Question(inquiry, as_online(gateway), agency_id, refund)
 
 
 def ask(question: Question) -> TakenBack | Found:

@@ -13,13 +13,13 @@ import structlog
 from shared.acts.account_health import CLIENT_IS_PAYING, LEASE_IS_OVER
 from shared.acts.batch import work
 from shared.gateways.port import Found, Gateway, NotSent, Unknown
-from shared.store import charges, refunds
-from shared.store.locks import lock_subscriptions
+from shared.store import charges, invoices, refunds
+from shared.store.locks import lock_of_agency
 from shared.store.transaction import Store, Tx
 from workers.charges.ask_taken_back import ask as ask_question
 from workers.charges.ask_taken_back import claim_questions, settle_question
 from workers.charges.bulkhead import Bulkhead
-from workers.charges.claim import LEASE, claim, subscriptions_of
+from workers.charges.claim import LEASE, claim
 from workers.charges.decide import LOOKUP, Call, OpenLink
 from workers.charges.follow_links import claim_links, look, settle_link
 from workers.charges.outcomes import OUTCOMES
@@ -166,8 +166,8 @@ def _claim(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> list[Call]:
     calls: list[Call] = []
 
     def step(tx: Tx, agency: str, part: Sequence[str], wait: bool) -> tuple[list[str], Callable[[], None]]:
-        of = subscriptions_of(tx, agency, part)
-        locked = {pair[1] for pair in lock_subscriptions(tx, [(agency, id_) for id_ in of.values()], wait=wait)}
+        of = invoices.subscriptions_of(tx, agency, part)
+        locked = lock_of_agency(tx, agency, of.values(), wait=wait)
         ours = [id_ for id_ in part if of.get(id_) in locked]
         claimed = claim(tx, agency, ours, runtime.gateways(tx, agency), runtime.lease)
         left = [] if wait else [id_ for id_ in part if id_ in of and of[id_] not in locked]

@@ -24,11 +24,6 @@ LEASE = timedelta(minutes=2)
 _encode = msgspec.json.encode
 
 
-def subscriptions_of(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, str]:
-    """The subscription of each invoice."""
-    return invoices.subscriptions_of(tx, agency_id, ids)
-
-
 def claim(tx: Tx, agency_id: str, ids: Sequence[str], gateways: Gateways, lease: timedelta = LEASE) -> list[Call]:
     """Claim what is due of these invoices (their subscriptions are locked) and return the calls to make.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import msgspec
 
@@ -19,9 +19,11 @@ from shared.domain.dunning import (
     last_day_is_over,
 )
 from shared.domain.facts import Agency
-from shared.domain.reconcile import next_step
+from shared.domain.reconcile import is_remembered, next_step
 from shared.domain.refusals import UNPAYABLE
+from shared.gateways.capabilities import as_online
 from shared.gateways.port import ChargeRequest, Gateway, OnlineGateway, Sent
+from shared.gateways.providers import provider_of
 from shared.store.charges import Charge
 from shared.store.collecting import Declines
 from shared.store.deployment import Origins
@@ -114,8 +116,7 @@ def _ask_again(tx: Tx, known: Known, charge: Charge) -> Call | Charge:
         later = tx.as_of + GATEWAY_MISSING
         return found._replace(planned_at=later, wake_at=later) if isinstance(found, Charge) else found
     step = next_step(
-        found.provider,
-        sent_at=charge.sent_at,
+        remembered=is_remembered(provider_of(found.provider).key_retention, charge.sent_at, tx.as_of),
         reference=charge.reference,
         doubtful_since=charge.doubtful_since,
         now=tx.as_of,
@@ -144,7 +145,7 @@ def _link_to_close(tx: Tx, known: Known, charge: Charge) -> OpenLink | Charge | 
         return None
     gateway = known.gateways.get(link.provider, "gateway_missing")
     if link.state == "open" and link.reference is not None and not isinstance(gateway, str):
-        return OpenLink(cast("OnlineGateway", gateway), link.reference)
+        return OpenLink(as_online(gateway), link.reference)
     # Nobody knows the address of a place that is being opened; it expires by itself.
     # What becomes of the place wakes the charge, so this is only for the case that nothing does.
     later = max(link.expires_at if link.state != "paying" else link.wake_at or tx.as_of, tx.as_of + SOON)
@@ -152,13 +153,13 @@ def _link_to_close(tx: Tx, known: Known, charge: Charge) -> OpenLink | Charge | 
 
 
 def _stored_call(known: Known, charge: Charge) -> Call | Charge:
-    provider = charge.provider or ""
-    gateway = known.gateways.get(provider, "gateway_missing")
+    name = charge.provider or ""
+    gateway = known.gateways.get(name, "gateway_missing")
     if isinstance(gateway, str) or charge.request is None:
         return charge._replace(code=gateway if isinstance(gateway, str) else "request_missing")
     request = msgspec.json.decode(charge.request, type=ChargeRequest)
     of = (charge.invoice_id, charge.attempt, charge.subscription_id)
-    return Call(LOOKUP, *of, charge.fence + 1, provider, gateway, request, known.today)
+    return Call(LOOKUP, *of, charge.fence + 1, name, gateway, request, known.today)
 
 
 def _attempt(tx: Tx, known: Known, charge: Charge) -> Decided:

@@ -12,6 +12,7 @@ from shared.acts.pay_link import request_of
 from shared.domain.facts import Agency
 from shared.domain.pay_links import UNASKED_MAX, VERDICTS, Answer
 from shared.domain.states import CHARGE_IN_FLIGHT
+from shared.gateways.capabilities import as_online
 from shared.gateways.port import (
     ActionRequired,
     Declined,
@@ -29,9 +30,10 @@ from shared.gateways.port import (
     Succeeded,
     Unknown,
 )
+from shared.gateways.providers import provider_of
 from shared.store import charges, facts, invoices, pay_links
 from shared.store.invoices import Invoice
-from shared.store.locks import lock_subscriptions
+from shared.store.locks import lock_of_agency
 from shared.store.pay_links import PayLink
 from shared.store.transaction import Store, Tx
 from workers.directory import GatewaysOf
@@ -83,7 +85,7 @@ def claim_links(
         due = pay_links.due(tx, agency_id, ids)
         if not due:
             return []
-        locked = {pair[1] for pair in lock_subscriptions(tx, [(agency_id, id_) for _, id_ in due], wait=True)}
+        locked = lock_of_agency(tx, agency_id, [id_ for _, id_ in due], wait=True)
         ours = [id_ for id_, subscription_id in due if subscription_id in locked]
         links = pay_links.open_of(tx, agency_id, ours)
         loaded = invoices.load(tx, agency_id, links)
@@ -113,11 +115,11 @@ def _decide(
     if isinstance(gateway, str):
         waiting = pay_link.late(tx, agency, invoice, link, pending=link.accepted)
         return waiting if waiting.state == "ended" else waiting._replace(wake_at=now + GATEWAY_MISSING)
-    if busy and link.provider != "stripe":
-        # The money is taken by us: not while an attempt is under way. At Stripe the client has paid, or has not.
+    if busy and provider_of(link.provider).captures_on_return:
+        # The money is taken by us: not while an attempt is under way.
         return link._replace(wake_at=now + SOON)
     request = request_of(agency.agency_id, link, invoice, "")
-    return LinkCall(link, cast("OnlineGateway", gateway), request, wanted)
+    return LinkCall(link, as_online(gateway), request, wanted)
 
 
 def look(call: LinkCall) -> Looked:
@@ -152,7 +154,7 @@ def _saved(call: LinkCall, reference: str) -> Saved | None:
 def settle_link(store: Store, agency_id: str, call: LinkCall, looked: Looked) -> None:
     """Write what became of the place. Money is recorded whatever state it is in by now: its reference says it once."""
     with store.transaction() as tx:
-        lock_subscriptions(tx, [(agency_id, call.link.subscription_id)], wait=True)
+        lock_of_agency(tx, agency_id, [call.link.subscription_id], wait=True)
         links = pay_links.of_invoices(tx, agency_id, [call.link.invoice_id])
         link = next(each for each in links if each.turn == call.link.turn)._replace(unrecorded=None)
         agency = facts.require_agency(tx, agency_id)

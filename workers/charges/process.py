@@ -1,19 +1,19 @@
 """The process of the charges pool."""
 
-from shared.gateways.sandbox import SandboxGateway
+from functools import partial
+
+from shared.broker.actors import declare
 from shared.secret_store import reader
-from shared.store.sandbox_ledger import SandboxLedger
 from shared.telemetry import metrics
 from workers.boot import WorkerProcess, begin
-from workers.charges.actor import declare
 from workers.charges.bulkhead import Bulkhead
-from workers.charges.charge_invoices import Runtime
-from workers.directory import Directory
+from workers.charges.charge_invoices import Runtime, charge_invoices
+from workers.directory import Directory, sandbox_of
 
 
 def prepare(process: WorkerProcess) -> None:
     """Wire the pool on its process, with the sandbox and the agencies' own accounts."""
-    gateways = Directory(reader(), {"sandbox": SandboxGateway(SandboxLedger(process.store))})
+    gateways = Directory(reader(), sandbox_of(process.store))
 
     def count(provider: str, outcome: str) -> None:
         metrics.CHARGE_OUTCOMES.labels(provider, outcome).inc()
@@ -26,7 +26,7 @@ def prepare(process: WorkerProcess) -> None:
         bulkhead=Bulkhead(process.settings.threads),
         on_put_back=metrics.CHARGES_PUT_BACK.inc,
     )
-    declare(process.broker, runtime)
+    declare(process.broker, "charges", partial(charge_invoices, runtime))
 
 
 def boot() -> None:

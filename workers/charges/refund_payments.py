@@ -14,7 +14,7 @@ from shared.acts.stream import net_at
 from shared.documents import notice_data
 from shared.domain.dunning import doubling
 from shared.domain.facts import Agency
-from shared.domain.reconcile import is_refund_remembered, needs_a_person, next_step_of_refund
+from shared.domain.reconcile import is_remembered, needs_a_person, next_step
 from shared.domain.states import REFUND_ANSWERS, REFUND_MOVES, check_move
 from shared.gateways.port import (
     ActionRequired,
@@ -29,19 +29,19 @@ from shared.gateways.port import (
     Succeeded,
     Unknown,
 )
+from shared.gateways.providers import provider_of
 from shared.messages import event_data
 from shared.store import facts, invoices, refunds
 from shared.store.invoices import Invoice
-from shared.store.locks import lock_subscriptions
+from shared.store.locks import lock_of_agency
 from shared.store.refunds import Refund
 from shared.store.transaction import Store, Tx
 from workers.charges.outcomes import answer_name, provider_answer
+from workers.charges.refusing import FIRST_LOOK, LATEST_LOOK
 from workers.charges.unrecorded import UNRECORDED
 from workers.directory import GatewaysOf
 
 DOUBT = "needs_a_person"
-FIRST_LOOK = timedelta(minutes=1)
-LATEST_LOOK = timedelta(hours=6)
 GATEWAY_MISSING = timedelta(hours=1)
 log = structlog.get_logger()
 
@@ -69,7 +69,7 @@ def claim_refunds(
         wanted = refunds.due(tx, agency_id, ids)
         if not wanted:
             return []
-        locked = {pair[1] for pair in lock_subscriptions(tx, [(agency_id, id_) for _, id_ in wanted], wait=True)}
+        locked = lock_of_agency(tx, agency_id, [id_ for _, id_ in wanted], wait=True)
         found = refunds.of_invoices(tx, agency_id, [id_ for id_, subscription in wanted if subscription in locked])
         usable = gateways(tx, agency_id)
         decided = [_decide(tx, agency_id, usable, refund) for refund in found if _is_due(tx, refund)]
@@ -107,9 +107,9 @@ def _decide(tx: Tx, agency_id: str, usable: Mapping[str, Gateway | str], refund:
     )
     if refund.sent_at is None:
         return call
-    step = next_step_of_refund(
-        refund.source,
-        sent_at=refund.sent_at,
+    remembered = is_remembered(provider_of(refund.source).refund_key_retention, refund.sent_at, tx.as_of)
+    step = next_step(
+        remembered=remembered,
         reference=refund.reference,
         doubtful_since=refund.doubtful_since,
         now=tx.as_of,
@@ -117,7 +117,7 @@ def _decide(tx: Tx, agency_id: str, usable: Mapping[str, Gateway | str], refund:
     return call._replace(
         sent=Sent(refund.sent_at, refund.reference) if step == "lookup" else None,
         again=True,
-        remembered=is_refund_remembered(refund.source, refund.sent_at, tx.as_of),
+        remembered=remembered,
     )
 
 
@@ -151,7 +151,7 @@ def refund_request(agency_id: str, refund: Refund) -> RefundRequest:
 def settle_refund(store: Store, agency_id: str, call: RefundCall, found: Found) -> None:
     """Write what came of a call, unless another worker has claimed the refund since: it then asks for itself."""
     with store.transaction() as tx:
-        lock_subscriptions(tx, [(agency_id, call.refund.subscription_id)], wait=True)
+        lock_of_agency(tx, agency_id, [call.refund.subscription_id], wait=True)
         rows = refunds.of_invoices(tx, agency_id, [call.refund.invoice_id])
         refund = next((each for each in rows if each.turn == call.refund.turn), None)
         meant = Unknown("") if call.again and isinstance(found, NotSent) else found

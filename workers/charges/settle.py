@@ -26,11 +26,12 @@ from shared.gateways.port import (
     Succeeded,
     Unknown,
 )
+from shared.gateways.providers import provider_of
 from shared.messages import event_data
 from shared.store import charges, collecting, cycles, facts, inbox, invoices, pay_links, rechecks
 from shared.store.charges import Charge
 from shared.store.invoices import Failing, Invoice
-from shared.store.locks import lock_subscriptions
+from shared.store.locks import lock_of_agency
 from shared.store.payments import Payment
 from shared.store.rechecks import NewRecheck
 from shared.store.transaction import Store, Tx
@@ -58,7 +59,7 @@ def settle(store: Store, agency_id: str, answer: Answer) -> None:
     """Write an outcome. One that comes with an older fence is kept as evidence, and the attempt is looked up."""
     call = answer.call
     with store.transaction() as tx:
-        lock_subscriptions(tx, [(agency_id, call.subscription_id)], wait=True)
+        lock_of_agency(tx, agency_id, [call.subscription_id], wait=True)
         agency = facts.require_agency(tx, agency_id)
         found = charges.of_attempt(tx, agency_id, call.invoice_id, call.attempt)
         invoice = invoices.load(tx, agency_id, [call.invoice_id])[call.invoice_id]
@@ -168,7 +169,7 @@ def _succeed(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, reference
 
 def _class(tx: Tx, agency_id: str, charge: Charge, code: str, advice: str | None) -> str:
     """What the decline means; of a code that says little, the fourth for one method and amount is final."""
-    found = meaning(charge.provider or "", code, advice)
+    found = meaning(provider_of(charge.provider).codes, code, advice)
     if not found.known:
         log.warning("charge.unlisted_code", provider=charge.provider, code=code)
         metrics.UNLISTED_DECLINES.labels(charge.provider or "").inc()

@@ -15,7 +15,7 @@ from shared.messages import event_data
 from shared.store import charges, invoices, pay_links, refunds, reversals
 from shared.store.errors import describe, is_data_error
 from shared.store.invoices import Invoice
-from shared.store.locks import lock_subscriptions
+from shared.store.locks import lock_of_agency
 from shared.store.pay_links import PayLink
 from shared.store.refunds import Refund
 from shared.store.reversals import Inquiry
@@ -69,7 +69,7 @@ def _told(found: Found | Expired | Gone) -> str | None:
 def park_charge(store: Store, agency_id: str, call: Call, found: Found, what: str) -> None:
     """The attempt stays in doubt, unless another worker has claimed it since."""
     with store.transaction() as tx:
-        lock_subscriptions(tx, [(agency_id, call.subscription_id)], wait=True)
+        lock_of_agency(tx, agency_id, [call.subscription_id], wait=True)
         charge = charges.of_attempt(tx, agency_id, call.invoice_id, call.attempt)
         if charge is None or charge.fence != call.fence:
             return
@@ -92,7 +92,7 @@ def park_charge(store: Store, agency_id: str, call: Call, found: Found, what: st
 def park_refund(store: Store, agency_id: str, claimed: Refund, found: Found, what: str) -> None:
     """The refund stays in doubt, unless another worker has claimed it since."""
     with store.transaction() as tx:
-        lock_subscriptions(tx, [(agency_id, claimed.subscription_id)], wait=True)
+        lock_of_agency(tx, agency_id, [claimed.subscription_id], wait=True)
         rows = refunds.of_invoices(tx, agency_id, [claimed.invoice_id])
         refund = next((each for each in rows if each.turn == claimed.turn), None)
         if refund is None or refund.fence != claimed.fence:
@@ -115,7 +115,7 @@ def park_refund(store: Store, agency_id: str, claimed: Refund, found: Found, wha
 def park_link(store: Store, agency_id: str, claimed: PayLink, found: Found | Expired | Gone, what: str) -> None:
     """The place counts as one where the client is paying: nothing is collected beside it."""
     with store.transaction() as tx:
-        lock_subscriptions(tx, [(agency_id, claimed.subscription_id)], wait=True)
+        lock_of_agency(tx, agency_id, [claimed.subscription_id], wait=True)
         rows = pay_links.of_invoices(tx, agency_id, [claimed.invoice_id])
         link = next((each for each in rows if each.turn == claimed.turn), None)
         if link is None or link.state not in pay_links.OPEN:
@@ -132,7 +132,7 @@ def park_link(store: Store, agency_id: str, claimed: PayLink, found: Found | Exp
 def park_question(store: Store, agency_id: str, asked: Inquiry, found: TakenBack | Found, what: str) -> None:
     """The question stays open; what was answered before still counts."""
     with store.transaction() as tx:
-        lock_subscriptions(tx, [(agency_id, asked.subscription_id)], wait=True)
+        lock_of_agency(tx, agency_id, [asked.subscription_id], wait=True)
         inquiry = reversals.inquiry(tx, agency_id, asked.provider, asked.reference)
         if inquiry is None or inquiry.state != "asking" or inquiry.asked_since != asked.asked_since:
             return

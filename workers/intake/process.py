@@ -1,15 +1,18 @@
 """The process of intake: upstream's messages, and beside them the messages that wait and are looked at again."""
 
+from functools import partial
+
+from shared.broker.actors import declare
 from shared.broker.changes import ChangesConsumer
 from shared.telemetry import metrics
 from workers.boot import WorkerProcess, begin
 from workers.intake import upstream
-from workers.intake.actor import declare
+from workers.intake.receive_changes import replay_waiting
 
 
 def prepare(process: WorkerProcess) -> None:
     """Wire the pool on its process, with a loop of its own for what upstream sends."""
-    declare(process.broker, process.store)
+    declare(process.broker, "intake", partial(replay_waiting, process.store))
     consumer = ChangesConsumer(process.settings.broker_urls, f"{process.name} changes")
     gate = upstream.Gate(process.store)
     process.paused = gate.words

@@ -224,12 +224,13 @@ def _broken(error: BaseException) -> str:
     return f"could not be applied ({safe_words(error)}); please report this message"
 
 
-def replay_waiting(store: Store, agency_id: str, ids: Sequence[str]) -> None:
+def replay_waiting(store: Store, agency_id: str, ids: Sequence[str], *, again: bool = False) -> None:
     """Look again at messages that wait: apply what can be applied, and tell upstream once of what still can't.
 
     Each in a transaction of its own: a second message may speak of another subscription, and nobody who holds one may wait
-    for the next. One that hits a limit is rejected, and the others go on.
+    for the next. One that hits a limit is rejected, and the others go on. `again` makes no difference: none is counted here.
     """
+    del again
 
     def attempt(part: Sequence[int]) -> int:
         for inbox_id in part:

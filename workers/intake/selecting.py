@@ -7,7 +7,8 @@ from shared.domain.keys import is_of_series, sequences_of
 from shared.messages import ChangeData, InvoiceSelector
 from shared.store import facts, invoices, numbers
 from shared.store.invoices import Invoice
-from shared.store.locks import Pair, lock_subscriptions
+from shared.store.locked_invoices import load_locked
+from shared.store.locks import Pair
 from shared.store.transaction import Tx
 from workers.intake.verdicts import Refused, Waits
 
@@ -25,8 +26,7 @@ def select(tx: Tx, data: InvoiceSelector) -> Invoice | Waits | Refused:
         return Refused("data.number", f"two invoices carry the number {data.number}; send invoice_id instead")
     if not of:
         return _not_given_yet(tx, data) or Waits(_awaited(data))
-    lock_subscriptions(tx, [(agency_id, subscription_id) for subscription_id in of.values()], wait=True)
-    return next(iter(invoices.load(tx, agency_id, list(of)).values()))
+    return next(iter(load_locked(tx, agency_id, of).values()))
 
 
 def subscriptions_spoken_of(tx: Tx, data: InvoiceSelector) -> list[Pair]:

@@ -12,7 +12,7 @@ from shared.domain.facts import INVOICE, Agency, Client, ServiceRevision, Subscr
 from shared.domain.invoicing import Blocked, Cancel, Issue, Skip, decide
 from shared.store import cycles, facts, invoices, schedules
 from shared.store.cycles import Cycle, Settled, Stuck
-from shared.store.locks import lock_subscriptions
+from shared.store.locks import lock_of_agency
 from shared.store.transaction import Store, Tx
 
 EARLIER_BLOCKED = Blocked("earlier_cycle_blocked", "an earlier cycle of this series is blocked")
@@ -48,7 +48,7 @@ class _Decided(NamedTuple):
 
 
 def _step(tx: Tx, agency_id: str, ids: Sequence[str], wait: bool) -> tuple[list[str], None]:
-    locked = {pair[1] for pair in lock_subscriptions(tx, [(agency_id, id_) for id_ in ids], wait=wait)}
+    locked = lock_of_agency(tx, agency_id, ids, wait=wait)
     due = cycles.unsettled(tx, agency_id, sorted(locked), INVOICE)
     if due:
         known = _read(tx, agency_id, sorted({cycle.subscription_id for cycle in due}))

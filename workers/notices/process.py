@@ -1,12 +1,14 @@
 """The process of the notices pool."""
 
+from functools import partial
+
+from shared.broker.actors import declare
 from shared.documents.delivery import sender_of
 from shared.documents.smtp import MAIL_SECONDS
 from shared.pay_urls import PayUrls
 from shared.telemetry import metrics
 from workers.boot import WorkerProcess, begin
-from workers.notices.actor import declare
-from workers.notices.send_notices import Runtime
+from workers.notices.send_notices import Runtime, send_notices
 
 
 def prepare(process: WorkerProcess) -> None:
@@ -21,7 +23,7 @@ def prepare(process: WorkerProcess) -> None:
     runtime = Runtime(
         process.store, sender, settings.lease, count, pay_url=pay_url, stopping=process.alongside.stopping
     )
-    declare(process.broker, runtime)
+    declare(process.broker, "notices", partial(send_notices, runtime))
 
 
 def boot() -> None:

@@ -11,7 +11,7 @@ from shared.domain.invoicing import Period, Skip
 from shared.messages import event_data
 from shared.store import cycles, orders
 from shared.store.cycles import Cycle, Settled
-from shared.store.locks import lock_subscriptions
+from shared.store.locks import lock_of_agency
 from shared.store.transaction import Store, Tx
 from workers.orders.decisions import Create, Decision, Known, Stays, decide, read
 from workers.orders.making import make, stay
@@ -25,7 +25,7 @@ def create_orders(store: Store, agency_id: str, ids: Sequence[str], *, again: bo
 
 
 def _step(tx: Tx, agency_id: str, ids: Sequence[str], wait: bool) -> tuple[list[str], None]:
-    locked = {pair[1] for pair in lock_subscriptions(tx, [(agency_id, id_) for id_ in ids], wait=wait)}
+    locked = lock_of_agency(tx, agency_id, ids, wait=wait)
     due = cycles.unsettled(tx, agency_id, sorted(locked), ORDER)
     while due:
         known = read(tx, agency_id, due)

@@ -1,12 +1,15 @@
 """The process of the orders pool."""
 
+from functools import partial
+
+from shared.broker.actors import declare
 from workers.boot import WorkerProcess, begin
-from workers.orders.actor import declare
+from workers.orders.create_orders import create_orders
 
 
 def prepare(process: WorkerProcess) -> None:
     """Wire the pool on its process."""
-    declare(process.broker, process.store)
+    declare(process.broker, "orders", partial(create_orders, process.store))
 
 
 def boot() -> None:

@@ -19,14 +19,13 @@ from starlette.routing import Route
 
 from shared.domain.segments import id_of
 from shared.error_words import safe_words
+from shared.gateways.providers import ONLINE
 from workers.webhooks import pay_page, receive_event
 from workers.webhooks.pay_page import Opening, SentOn, Shown
-from workers.webhooks.receive_event import ASKED_LATER
 from workers.webhooks.rooms import FullError, Rooms
 
-BODY_MAX = 512 * 1024  # bytes; Stripe's and PayPal's events are a few kilobytes
+BODY_MAX = 512 * 1024  # bytes; providers' events are a few kilobytes
 BODY_SECONDS = 10.0
-PROVIDERS = ("stripe", "paypal")
 REFUSED: Final = (400, "refused")
 ANSWERS: Mapping[str, tuple[int, str]] = {
     "applied": (200, "applied"),
@@ -68,7 +67,7 @@ class Doors(NamedTuple):
 
 def make_app(doors: Doors, rooms: Rooms | None = None) -> Starlette:
     """The application; it answers, and never raises to whoever asks."""
-    rooms = rooms or Rooms(PROVIDERS)
+    rooms = rooms or Rooms(tuple(ONLINE))
     return Starlette(
         routes=[
             Route("/webhooks/{provider}/{agency}", _webhook(doors, rooms), methods=["POST"]),
@@ -83,7 +82,7 @@ Answer = Callable[[Request], Awaitable[Response]]
 def _webhook(doors: Doors, rooms: Rooms) -> Answer:
     async def webhook(request: Request) -> Response:
         provider, agency_id = request.path_params["provider"], id_of(request.path_params["agency"])
-        if provider not in PROVIDERS:
+        if provider not in ONLINE:
             return _said(404, "unknown_provider")
         if agency_id is None:
             return _said(404, "no_address_of_ours")
@@ -91,7 +90,7 @@ def _webhook(doors: Doors, rooms: Rooms) -> Answer:
         doors.on_webhook(provider, outcome)
         if outcome == "kept":
             doors.on_kept()
-        if outcome == "unconfigured" and provider in ASKED_LATER:
+        if outcome == "unconfigured" and ONLINE[provider].webhook_claim is not None:
             outcome = "kept"  # what somebody is told who has proven nothing, whoever the agency is
         return _said(*ANSWERS[outcome])
 

@@ -13,11 +13,13 @@ from shared.acts import pay_link
 from shared.acts.account_health import OF_THE_MOMENT, keep_accounts
 from shared.domain.currency import exponent
 from shared.domain.money import display
+from shared.gateways.capabilities import as_online
 from shared.gateways.port import KEY_IN_USE, LinkRequest, NotSent, OnlineGateway, Opened, Unknown
+from shared.gateways.providers import provider_of
 from shared.pay_urls import PayUrls
-from shared.store import charges, facts, invoices, pay_links
+from shared.store import charges, facts, pay_links
 from shared.store.invoices import Invoice
-from shared.store.locks import lock_subscriptions
+from shared.store.locked_invoices import locked_invoices
 from shared.store.pay_links import PayLink
 from shared.store.transaction import Store, Tx
 from workers.directory import GatewaysOf
@@ -65,7 +67,7 @@ def show(runtime: Runtime, token: str, *, back: bool = False) -> Shown | None:
     if named is None:
         return None
     with runtime.store.transaction() as tx:
-        found = _locked(tx, *named)
+        found = locked_invoices(tx, named[0], [named[1]]).get(named[1])
         if found is None:
             return None
         if back:
@@ -101,7 +103,7 @@ def prepare(runtime: Runtime, token: str, *, keeps_method: bool = False) -> Sent
         return None
     agency_id, invoice_id = named
     with runtime.store.transaction() as tx:
-        invoice = _locked(tx, agency_id, invoice_id)
+        invoice = locked_invoices(tx, agency_id, [invoice_id]).get(invoice_id)
         if invoice is None:
             return None
         link = pay_link.prepare(tx, facts.require_agency(tx, agency_id), invoice, keeps_method=keeps_method)
@@ -117,7 +119,7 @@ def prepare(runtime: Runtime, token: str, *, keeps_method: bool = False) -> Sent
         return SentOn(link.url)
     back = runtime.urls.of(agency_id, invoice_id)
     request = pay_link.request_of(agency_id, link, invoice, back, customer)
-    return Opening(request, link, cast("OnlineGateway", gateway))
+    return Opening(request, link, as_online(gateway))
 
 
 def _customer(tx: Tx, agency_id: str, invoice: Invoice, link: PayLink) -> str | None:
@@ -148,7 +150,7 @@ def _settled(
     """What the provider's answer means for the press; None: ask once more."""
     agency_id, invoice_id = request.agency_id, request.invoice_id
     with runtime.store.transaction() as tx:
-        invoice = _locked(tx, agency_id, invoice_id)
+        invoice = locked_invoices(tx, agency_id, [invoice_id]).get(invoice_id)
         if invoice is None:
             raise LookupError("an invoice that had a place is gone")
         current = pay_links.open_of(tx, agency_id, [invoice_id]).get(invoice_id)
@@ -192,14 +194,6 @@ def _end(tx: Tx, agency_id: str, link: PayLink) -> None:
     charges.wake_open(tx, agency_id, [link.invoice_id])
 
 
-def _locked(tx: Tx, agency_id: str, invoice_id: str) -> Invoice | None:
-    of = invoices.subscriptions_of(tx, agency_id, [invoice_id])
-    if not of:
-        return None
-    lock_subscriptions(tx, [(agency_id, of[invoice_id])], wait=True)
-    return invoices.load(tx, agency_id, [invoice_id])[invoice_id]
-
-
 def _shown(tx: Tx, agency_id: str, invoice: Invoice, standing: Standing) -> Shown:
     agency = facts.require_agency(tx, agency_id)
     return Shown(
@@ -210,5 +204,5 @@ def _shown(tx: Tx, agency_id: str, invoice: Invoice, standing: Standing) -> Show
         str((invoice.snapshot.get("service") or {}).get("name") or ""),
         invoice.due_on.isoformat(),
         display(invoice.rest_minor, invoice.currency, exponent(invoice.currency)),
-        agency.gateway in pay_link.KEEPERS,
+        provider_of(agency.gateway).keeps_methods,
     )

@@ -6,6 +6,7 @@ from threading import Event, Thread
 import structlog
 import uvicorn
 
+from shared.gateways.providers import ONLINE
 from shared.pay_urls import PayUrls
 from shared.process import Process
 from shared.secret_store import reader
@@ -13,7 +14,7 @@ from shared.settings import Settings
 from shared.telemetry import logs, metrics
 from workers.directory import Directory
 from workers.webhooks import pay_page, receive_event
-from workers.webhooks.app import PROVIDERS, Doors, make_app
+from workers.webhooks.app import Doors, make_app
 from workers.webhooks.connections import Doorkeeper, guarded
 from workers.webhooks.prove_events import Prover
 from workers.webhooks.rooms import Rooms
@@ -60,7 +61,7 @@ class Listener:
     """The web server, in a thread of its own: signals are the process's."""
 
     def __init__(self, doors: Doors, settings: Settings) -> None:
-        self.rooms = Rooms(PROVIDERS)
+        self.rooms = Rooms(tuple(ONLINE))
         self.keeper = Doorkeeper(settings.proxies, on_closed=lambda why: metrics.CONNECTIONS_CLOSED.labels(why).inc())
         metrics.CONNECTIONS.set_function(self.keeper.count)
         host, port = settings.webhooks

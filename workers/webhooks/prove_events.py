@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from threading import Event, Lock, Thread
-from typing import Literal, cast
+from typing import Literal
 
 import structlog
 
 from shared.error_words import safe_words
-from shared.gateways.paypal_events import PAST_MAX
-from shared.gateways.port import BadSignatureError, OnlineGateway, ProviderEvent, UnreadableError
+from shared.gateways.capabilities import as_online
+from shared.gateways.port import BadSignatureError, ProviderEvent, UnreadableError
+from shared.gateways.providers import provider_of
 from shared.store import unproven
 from shared.store.errors import is_data_error
 from shared.store.unproven import Unproven
@@ -118,7 +119,7 @@ def _asked(runtime: Runtime, row: Unproven) -> ProviderEvent | str | None:
     if isinstance(gateway, str) or secret is None:
         return gateway if isinstance(gateway, str) else "the webhook's secret is missing"
     try:
-        return cast("OnlineGateway", gateway).parse_webhook(row.raw, row.headers, secret, row.received_at)
+        return as_online(gateway).parse_webhook(row.raw, row.headers, secret, row.received_at)
     except UnreadableError as unread:
         return UNREADABLE + str(unread)
     except BadSignatureError as refused:
@@ -135,7 +136,7 @@ def _later(runtime: Runtime, row: Unproven, reason: str) -> Outcome:
     unreadable = reason.startswith(UNREADABLE)
     of = {"provider": row.provider, "agency_id": row.agency_id, "reason": reason}
     with runtime.store.transaction() as tx:
-        if tx.as_of - row.received_at > (UNREADABLE_MAX if unreadable else PAST_MAX):
+        if tx.as_of - row.received_at > (UNREADABLE_MAX if unreadable else provider_of(row.provider).webhook_age_max):
             log.error("webhook.given_up", **of)
             unproven.drop(tx, row)
             return "given_up"

@@ -5,9 +5,8 @@ charges pool then asks the provider how things are.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Final, Literal, NamedTuple, cast
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, NamedTuple
 
 import structlog
 
@@ -17,25 +16,23 @@ from shared.acts.notify import AGENCY, about_invoice, facts_of, notify
 from shared.acts.refund import found_at_provider
 from shared.documents import notice_data
 from shared.error_words import safe_words
-from shared.gateways.paypal_events import claimed
-from shared.gateways.port import BadSignatureError, Gateway, OnlineGateway, ProviderEvent, UnreadableError
+from shared.gateways import providers
+from shared.gateways.capabilities import Claim, as_online
+from shared.gateways.port import BadSignatureError, Gateway, ProviderEvent, UnreadableError
 from shared.messages import event_data
 from shared.secret_store import ReadSecret
-from shared.store import accounts, charges, facts, inbox, invoices, pay_links, payments, refunds, reversals, unproven
+from shared.store import accounts, charges, facts, inbox, pay_links, payments, refunds, reversals, unproven
 from shared.store.charges import Charge
 from shared.store.errors import is_data_error
 from shared.store.inbox import Arrived, Settled
 from shared.store.invoices import Invoice
-from shared.store.locks import lock_subscriptions
+from shared.store.locked_invoices import locked_invoices
+from shared.store.locks import lock_of_agency
 from shared.store.pay_links import PayLink
 from shared.store.transaction import Store, Tx
 from workers.directory import GatewaysOf
 
 Outcome = Literal["applied", "repeated", "kept", "bad_signature", "unreadable", "unconfigured", "full", "unavailable"]
-Claim = Callable[[bytes, Mapping[str, str], datetime], dict[str, str]]
-# Whose webhooks can't be proven without asking the provider: what they say of their sender is read, and they are kept until
-# it was asked. `prove_events` does that.
-ASKED_LATER: Final[Mapping[str, Claim]] = {"paypal": claimed}
 UNREADABLE: Final = "unreadable: "  # proven, and could not be read or applied: tried again, the cause may be mended
 log = structlog.get_logger()
 
@@ -52,8 +49,9 @@ def receive_webhook(runtime: Runtime, provider: str, agency_id: str, raw: bytes,
     """Keep one webhook, proven and applied or to be proven; returns only after the commit. Raises what the database raises,
     but not for what would go wrong each time: what is signed and can't be read or applied is kept and tried again later."""
     try:
-        if provider in ASKED_LATER:
-            return _keep_unproven(runtime, provider, agency_id, raw, headers)
+        claim = providers.provider_of(provider).webhook_claim
+        if claim is not None:
+            return _keep_unproven(runtime, claim, provider, agency_id, raw, headers)
         return _prove(runtime, provider, agency_id, raw, headers)
     except UnreadableError as unread:
         reason = str(unread)
@@ -63,7 +61,7 @@ def receive_webhook(runtime: Runtime, provider: str, agency_id: str, raw: bytes,
         if not is_data_error(error):
             raise
         reason = safe_words(error)
-    if provider in ASKED_LATER:
+    if providers.provider_of(provider).webhook_claim is not None:
         return _refused(provider, agency_id, reason)
     with runtime.store.transaction() as tx:
         proof = {name: value for name, value in headers.items() if name.endswith("-signature")}
@@ -84,14 +82,16 @@ def _prove(runtime: Runtime, provider: str, agency_id: str, raw: bytes, headers:
         gateway, secret, _ = account_of(runtime, tx, provider, agency_id)
     if isinstance(gateway, str) or secret is None:
         return "unconfigured"
-    event = cast("OnlineGateway", gateway).parse_webhook(raw, headers, secret, now)
+    event = as_online(gateway).parse_webhook(raw, headers, secret, now)
     with runtime.store.transaction() as tx:
         return keep(tx, provider, agency_id, event, raw)
 
 
-def _keep_unproven(runtime: Runtime, provider: str, agency_id: str, raw: bytes, headers: Mapping[str, str]) -> Outcome:
+def _keep_unproven(
+    runtime: Runtime, claim: Claim, provider: str, agency_id: str, raw: bytes, headers: Mapping[str, str]
+) -> Outcome:
     with runtime.store.transaction() as tx:
-        told = ASKED_LATER[provider](raw, headers, tx.as_of)
+        told = claim(raw, headers, tx.as_of)
         if not account_of(runtime, tx, provider, agency_id).expects_webhooks:
             log.warning("webhook.unconfigured", provider=provider, agency_id=agency_id)
             return "unconfigured"
@@ -156,7 +156,7 @@ def _payment(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> Non
         _ask(tx, agency_id, provider, "payment", event.payment, event)
     link = pay_links.named(tx, agency_id, provider, event.reference, event.key)
     if link is not None:
-        lock_subscriptions(tx, [(agency_id, link.subscription_id)], wait=True)
+        lock_of_agency(tx, agency_id, [link.subscription_id], wait=True)
         fresh = pay_links.named(tx, agency_id, provider, event.reference, event.key)
         if fresh is not None:
             _wake_link(tx, agency_id, fresh, event)
@@ -164,7 +164,7 @@ def _payment(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> Non
     charge = charges.named(tx, agency_id, provider, event.reference, event.key)
     if charge is None:
         return  # none of ours: the agency's account may have other uses
-    lock_subscriptions(tx, [(agency_id, charge.subscription_id)], wait=True)
+    lock_of_agency(tx, agency_id, [charge.subscription_id], wait=True)
     again = charges.named(tx, agency_id, provider, event.reference, event.key)
     woken = None if again is None else _woken(tx, again, event)
     if woken is not None:
@@ -218,7 +218,7 @@ def _refund(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> None
     if known is None:
         _refund_there(tx, provider, agency_id, event, payment or "", found)
     elif known.state in ("unknown", "pending"):
-        lock_subscriptions(tx, [(agency_id, known.subscription_id)], wait=True)
+        lock_of_agency(tx, agency_id, [known.subscription_id], wait=True)
         refunds.write(tx, agency_id, [known._replace(reference=event.reference, wake_at=tx.as_of)])
     elif known.state == "succeeded":
         # The client's bank may have sent it back.
@@ -228,7 +228,7 @@ def _refund(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> None
 def _refund_there(
     tx: Tx, provider: str, agency_id: str, event: ProviderEvent, payment: str, found: Sequence[Invoice]
 ) -> None:
-    """A refund that is none of ours, of the first invoice under its payment that has so much left; what PayPal calls a reversal
+    """A refund that is none of ours, of the first invoice under its payment that has so much left; also called a reversal
     it may tell as a refund, too."""
     reference = event.reference or ""
     if not event.amount_minor or reversals.inquiry(tx, agency_id, provider, reference) is not None:
@@ -267,7 +267,5 @@ def _dispute(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> Non
 def _locked_invoices(tx: Tx, provider: str, agency_id: str, payment: str | None) -> list[Invoice]:
     """The invoices that a payment paid, with their subscriptions locked."""
     under = [] if payment is None else payments.under(tx, agency_id, provider, payment)
-    of = invoices.subscriptions_of(tx, agency_id, [each.invoice_id for each in under])
-    lock_subscriptions(tx, sorted({(agency_id, id_) for id_ in of.values()}), wait=True)
-    loaded = invoices.load(tx, agency_id, list(of))
+    loaded = locked_invoices(tx, agency_id, [each.invoice_id for each in under])
     return [loaded[each.invoice_id] for each in under]

@@ -48,7 +48,7 @@ gateway_accounts = Table(
     instant("paused_until", null=True),
     # The name of the secret that opens the account, and whether it is one of the provider's test accounts.
     text("secret", null=True),
-    # The name of what proves that a webhook is the provider's: Stripe's signing secret, or the id of PayPal's webhook.
+    # The name of what proves that a webhook is the provider's: a signing secret, or the id of our webhook there.
     text("webhook_secret", null=True),
     Column("test", Boolean, nullable=False, server_default="false"),
     # Several agencies collect by this account on purpose.

