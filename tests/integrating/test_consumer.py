@@ -117,6 +117,6 @@ def test_every_answer_to_a_thousand_changes_reaches_a_program_in_another_languag
             members.stop()
 
     events = [each for each in client.kept() if each["type"].startswith("duecycle.change.")]
-    answers = Counter((each["data"]["id"], each["type"].split(".")[2]) for each in events)
+    answers = Counter((each["data"]["change_id"], each["type"].split(".")[2]) for each in events)
     assert answers == {(f"m-{number}", "rejected" if number % 10 == 9 else "applied"): 1 for number in range(CHANGES)}
     assert all(each["data"]["reason"] for each in events if each["type"] == "duecycle.change.rejected.v1")
