@@ -50,6 +50,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ): "lets one provider's stand-in hang and forges webhooks of another",
     ("providers_stay_home", "ops/drills/peers.py"): "forges webhooks of one provider",
     ("providers_stay_home", "ops/drills/probes.py"): "sends signed webhooks of one provider",
+    ("providers_stay_home", "ops/pages/story.py"): "sends messages as upstream does",
     ("one_publisher", "workers/notices/send_notices.py"): "hands a mail to the mail sender; no work message",
 }
 
