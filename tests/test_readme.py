@@ -22,7 +22,7 @@ DECISIONS = ROOT / "docs" / "decisions"
 TRYING = ROOT / "docs" / "trying.md"
 BILLING = ROOT / "docs" / "billing.md"
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-SPAN = re.compile(r"`([^`\n]+)`")
+SPAN = re.compile(r"`([^`\n]+(?:\n(?!\s*\n)[^`\n]+)*)`")  # of a paragraph, whose lines may break within it
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
 HEADING = re.compile(r"^#+ +(.+)$", re.M)
 CELLS = re.compile(r"^\| `([a-z_]+)` \| (.*?) \|", re.M)
@@ -32,12 +32,18 @@ def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
+def spans(text: str) -> list[str]:
+    """Code within sentences, each on one line however the page breaks it; indented blocks hold none."""
+    prose = "\n".join("" if line.startswith("    ") else line for line in text.splitlines())
+    return [" ".join(span.split()) for span in SPAN.findall(prose)]
+
+
 def typed(page: Path) -> Iterator[list[str]]:
     """The words of everything a reader may type: lines of code blocks, and code within a sentence."""
     text = page.read_text("utf-8")
     lines = [line.strip() for line in text.splitlines() if line.startswith("    ")]
     lines += [line for block in FENCE.findall(text) for line in block.splitlines()[1:-1]]
-    lines += SPAN.findall(FENCE.sub("", text))
+    lines += spans(FENCE.sub("", text))
     yield from (line.removeprefix(".venv/bin/").split() for line in lines if line.strip())
 
 
@@ -115,10 +121,17 @@ def test_a_wrong_link_and_a_wrong_command_are_seen(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
         "[gone](gone.md) [no heading](page.md#nowhere)\n\n    make coffee\n    .venv/bin/duecycle brew\n\n"
-        "`duecycle cycles --sugar 2`, `make test` and `duecycle cycles --every 2`\n"
+        "`duecycle cycles --sugar 2`, `make test` and `duecycle cycles --every 2`, "
+        "`duecycle\n  cycles --milk 3` and `make\ntea`\n"
     )
     assert broken_links(page) == ["gone.md", "page.md#nowhere"]
-    assert wrong_commands(page) == ["make coffee", "duecycle brew", "duecycle cycles --sugar 2"]
+    assert wrong_commands(page) == [
+        "make coffee",
+        "duecycle brew",
+        "duecycle cycles --sugar 2",
+        "duecycle cycles --milk 3",
+        "make tea",
+    ]
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if "```json" in page.read_text("utf-8")], ids=name)
