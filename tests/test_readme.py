@@ -21,6 +21,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 DECISIONS = ROOT / "docs" / "decisions"
 TRYING = ROOT / "docs" / "trying.md"
 BILLING = ROOT / "docs" / "billing.md"
+NUMBERED = re.compile(r"\[(\d{4})\]\([^)\s]*?([^/)\s]*)\)")  # a decision by its number
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 SPAN = re.compile(r"`([^`\n]+(?:\n(?!\s*\n)[^`\n]+)*)`")  # of a paragraph, whose lines may break within it
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
@@ -98,6 +99,13 @@ def quoted_messages(page: Path) -> Iterator[bytes]:
 def test_every_relative_link_leads_somewhere(page: Path) -> None:
     """A link to a file of the repository names one that exists, and a fragment names a heading in it."""
     assert broken_links(page) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_a_decision_is_named_by_its_own_number(page: Path) -> None:
+    """`[0013](…)` leads to the file that begins with 0013."""
+    links = NUMBERED.findall(page.read_text("utf-8"))
+    assert [link for link in links if not link[1].startswith(f"{link[0]}-")] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
