@@ -1,38 +1,18 @@
 """``duecycle cycles``: print the boundaries of a recurrence, to check an anchor before a subscription uses it."""
 
-import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, time
 from difflib import get_close_matches
-from typing import get_args
+from typing import Any, get_args
 
 import click
 
+from ops.json_rows import CycleRow, json_line
 from shared.domain.cycles import Recurrence, Unit, due_at, zone_exists, zone_names
 
 _MOST = 10_000_000  # more than the days of the years 1 to 9999
 _HEADINGS = ("index", "starts on", "ends on", "due at (UTC)")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One period: ``starts_on`` included, ``ends_on`` not; ``due_at`` an aware UTC datetime."""
-
-    index: int
-    starts_on: date
-    ends_on: date
-    due_at: datetime
-
-    def printed(self) -> dict[str, int | str]:
-        """The row as printed: ISO 8601 dates, and the instant as RFC 3339 with ``Z``."""
-        return {
-            "index": self.index,
-            "starts_on": self.starts_on.isoformat(),
-            "ends_on": self.ends_on.isoformat(),
-            "due_at": self.due_at.isoformat().replace("+00:00", "Z"),
-        }
 
 
 def _date(text: str) -> date:
@@ -126,16 +106,21 @@ def cycles_command(
     recurrence = Recurrence(anchor_on, unit, every)
     _refuse_outside_calendar(recurrence, zone, issue_time, from_index, count)
     rows = _rows(recurrence, zone, issue_time, range(from_index, from_index + count))
-    lines = (json.dumps(row.printed()) for row in rows) if as_json else _table(rows, from_index, count)
+    lines = (json_line(row, CycleRow) for row in rows) if as_json else _table(rows, from_index, count)
     for line in lines:
         click.echo(line)
 
 
-def _rows(recurrence: Recurrence, zone: str, issue_time: time, indices: range) -> Iterator[Row]:
+def _rows(recurrence: Recurrence, zone: str, issue_time: time, indices: range) -> Iterator[dict[str, Any]]:
     starts_on = recurrence.boundary(indices[0])
     for index in indices:
         ends_on = recurrence.boundary(index + 1)
-        yield Row(index, starts_on, ends_on, due_at(starts_on, zone, issue_time))
+        yield {
+            "index": index,
+            "starts_on": starts_on,
+            "ends_on": ends_on,
+            "due_at": due_at(starts_on, zone, issue_time),
+        }
         starts_on = ends_on
 
 
@@ -161,12 +146,13 @@ def _refuse_outside_calendar(recurrence: Recurrence, zone: str, issue_time: time
         ) from error
 
 
-def _table(rows: Iterator[Row], from_index: int, count: int) -> Iterator[str]:
+def _table(rows: Iterator[dict[str, Any]], from_index: int, count: int) -> Iterator[str]:
     """Aligned lines, one at a time: the width of a column is known before its rows are."""
     width = max(len(_HEADINGS[0]), len(str(from_index)), len(str(from_index + count - 1)))
     yield f"{_HEADINGS[0]:>{width}}  {_HEADINGS[1]:<10}  {_HEADINGS[2]:<10}  {_HEADINGS[3]}"
     for row in rows:
-        yield "{index:>{width}}  {starts_on}  {ends_on}  {due_at}".format(width=width, **row.printed())
+        at = row["due_at"].isoformat().replace("+00:00", "Z")
+        yield f"{row['index']:>{width}}  {row['starts_on']}  {row['ends_on']}  {at}"
 
 
 def _shortened(value: str) -> str:

@@ -70,7 +70,8 @@ def replay_command(
 ) -> None:
     """Send events once more, to one queue alone: after its reader has lost some, or for a reader that is new.
 
-    Each subject's come in order, with the id and the subjectseq that they always had. The database keeps every event.
+    Each subject's come in order, with the id and the subjectseq that they always had: a reader drops those whose id it has. The
+    database keeps every event. One that was never sent is not among them: the scheduler sends it.
     """
     if since is None and subject is None:
         raise click.UsageError("say which events: --since 2026-06-01T00:00:00Z, or --agency and --subject")

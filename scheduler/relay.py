@@ -58,7 +58,7 @@ def relay_pass(store: Store, exchange: Exchange, *, batch: int = EVENTS_PER_PASS
     """Publish what is unpublished, oldest first, and try what was refused again; with half as much at a time while that is too
     much for the database, down to one.
 
-    An event that was published but not marked goes out again: consumers see that by `subject_seq`.
+    An event that was published but not marked goes out again: consumers see that by its id.
     """
     while True:
         try:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pika
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import Engine
@@ -21,7 +22,7 @@ from shared.store.notices import NewNotice, Sending
 from shared.store.transaction import FixedClock, Store
 from tests.journeys.diary import Diary
 from tests.ops.conftest import Desk, doubt
-from tests.test_readme import FENCE, PAGES, ROOT, SPAN, TRYING, quoted_messages
+from tests.test_readme import FENCE, PAGES, ROOT, TRYING, quoted_messages, spans
 
 PROGRAM = re.compile(r"(\.venv/bin/)?(make|duecycle|dramatiq|docker|npm|rabbitmqctl|\.|source) [^ ]")
 COMMENT = re.compile(r"\s{2,}\S.*$")  # a list of commands with a word on each
@@ -52,6 +53,7 @@ LOOKS = (
     "duecycle charge list --code amount_too_small",
     "duecycle charge list --code unrecorded",
     "duecycle charge list --code needs_a_person",
+    "duecycle charge list --code secret_missing",
     "duecycle refund list",
     "duecycle account list",
     "duecycle backfill --agency acme --from 2026-03-01 --to 2026-06-01 --dry-run",
@@ -80,6 +82,7 @@ VERDICTS = (
 WITH_A_BROKER = (
     "duecycle ingest messages.jsonl",
     "duecycle events read",
+    "duecycle events replay --since 2026-06-01T00:00:00Z --queue consumer.ledger",
     "duecycle events replay --since 2026-06-01T00:00:00Z",
 )
 # Run by another test.
@@ -118,6 +121,7 @@ NOT_RUN = {
     r"make (test|check|lint|types|contracts|docs)( .*)?": "runs this suite, or what stands beside it in CI",
     r"make (setup|format|lock.*)": "changes the checkout",
     r"make bench ARGS=--(million|record)": "takes minutes",
+    r"make test-node": "needs node; tests/integrating is what it runs",
     r"make (drill-\w+|test-next|test-localstripe|cluster)": "takes minutes; the same parts are run by tests/faults",
     r"dramatiq .*|duecycle worker charges --processes 4": "a master with four processes; its parts are in tests/telemetry",
     r"duecycle [a-z ]+ --json": "names what is printed; tests/ops/test_json_rows.py runs them",
@@ -134,7 +138,7 @@ def shell_lines(page: Path) -> Iterator[str]:
     text = page.read_text("utf-8")
     rest = FENCE.sub("", text)
     lines = [COMMENT.sub("", line.strip()) for line in rest.splitlines() if line.startswith("    ")]
-    yield from (line for line in [*lines, *SPAN.findall(rest)] if PROGRAM.match(line) and "…" not in line)
+    yield from (line for line in [*lines, *spans(rest)] if PROGRAM.match(line) and "…" not in line)
 
 
 def pages() -> list[Path]:
@@ -237,6 +241,8 @@ def test_the_commands_of_upstream_run_beside_a_broker(
 ) -> None:
     for role in ("intake", "scheduler"):
         check_broker([broker_url], role, "test")  # type: ignore[arg-type]
+    with pika.BlockingConnection(pika.URLParameters(broker_url)) as connection:
+        connection.channel().queue_declare("consumer.ledger", durable=True)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "messages.jsonl").write_bytes(b"\n".join(quoted_messages(TRYING)))
     urls = {"DUECYCLE_DATABASE_URL": acme.url, "DUECYCLE_BROKER_URL": broker_url}

@@ -21,8 +21,9 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 DECISIONS = ROOT / "docs" / "decisions"
 TRYING = ROOT / "docs" / "trying.md"
 BILLING = ROOT / "docs" / "billing.md"
+NUMBERED = re.compile(r"\[(\d{4})\]\([^)\s]*?([^/)\s]*)\)")  # a decision by its number
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-SPAN = re.compile(r"`([^`\n]+)`")
+SPAN = re.compile(r"`([^`\n]+(?:\n(?!\s*\n)[^`\n]+)*)`")  # of a paragraph, whose lines may break within it
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
 HEADING = re.compile(r"^#+ +(.+)$", re.M)
 CELLS = re.compile(r"^\| `([a-z_]+)` \| (.*?) \|", re.M)
@@ -32,12 +33,18 @@ def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
+def spans(text: str) -> list[str]:
+    """Code within sentences, each on one line however the page breaks it; indented blocks hold none."""
+    prose = "\n".join("" if line.startswith("    ") else line for line in text.splitlines())
+    return [" ".join(span.split()) for span in SPAN.findall(prose)]
+
+
 def typed(page: Path) -> Iterator[list[str]]:
     """The words of everything a reader may type: lines of code blocks, and code within a sentence."""
     text = page.read_text("utf-8")
     lines = [line.strip() for line in text.splitlines() if line.startswith("    ")]
     lines += [line for block in FENCE.findall(text) for line in block.splitlines()[1:-1]]
-    lines += SPAN.findall(FENCE.sub("", text))
+    lines += spans(FENCE.sub("", text))
     yield from (line.removeprefix(".venv/bin/").split() for line in lines if line.strip())
 
 
@@ -95,6 +102,13 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
+def test_a_decision_is_named_by_its_own_number(page: Path) -> None:
+    """`[0013](…)` leads to the file that begins with 0013."""
+    links = NUMBERED.findall(page.read_text("utf-8"))
+    assert [link for link in links if not link[1].startswith(f"{link[0]}-")] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_command_exists(page: Path) -> None:
     """`make x` names a target, `duecycle x --y` a command with that option."""
     assert wrong_commands(page) == []
@@ -115,10 +129,17 @@ def test_a_wrong_link_and_a_wrong_command_are_seen(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
         "[gone](gone.md) [no heading](page.md#nowhere)\n\n    make coffee\n    .venv/bin/duecycle brew\n\n"
-        "`duecycle cycles --sugar 2`, `make test` and `duecycle cycles --every 2`\n"
+        "`duecycle cycles --sugar 2`, `make test` and `duecycle cycles --every 2`, "
+        "`duecycle\n  cycles --milk 3` and `make\ntea`\n"
     )
     assert broken_links(page) == ["gone.md", "page.md#nowhere"]
-    assert wrong_commands(page) == ["make coffee", "duecycle brew", "duecycle cycles --sugar 2"]
+    assert wrong_commands(page) == [
+        "make coffee",
+        "duecycle brew",
+        "duecycle cycles --sugar 2",
+        "duecycle cycles --milk 3",
+        "make tea",
+    ]
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if "```json" in page.read_text("utf-8")], ids=name)

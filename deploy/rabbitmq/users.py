@@ -15,6 +15,7 @@ VHOST = "duecycle"
 POOLS = ("orders", "invoices", "charges", "notices", "intake")
 EVENTS, CHANGES, UNROUTED = r"duecycle\.events", r"duecycle\.changes", r"duecycle\.changes\.unrouted"
 WORK = r"duecycle\.work"
+OWN = r"consumer\..+"  # what readers of events call queues of their own
 KEPT = {"x-queue-type": "quorum", "x-delivery-limit": -1}  # a message is never dropped
 # The database's roles: one for each kind of process, as shared/store/grants.py names them.
 ROLES = tuple(f"database_{kind}" for kind in ("scheduler", *POOLS, "webhooks", "ops", "monitoring"))
@@ -64,7 +65,8 @@ PERMISSIONS = {
     "upstream": (only(), only(CHANGES), only()),
     # An operator sends old events to one queue alone, whichever it is: by the default exchange.
     "ops": (only(), only(r"amq\.default"), only()),
-    "consumer": (only(), only(), only(queue("events"))),
+    # Upstream reads our events: from the queue that has them all, or from queues of its own, which it binds to the exchange.
+    "consumer": (only(OWN), only(OWN), only(OWN, EVENTS, queue("events"))),
     "monitoring": (only(), only(), only()),
 }
 # Who sees RabbitMQ's own pages and their API; of a virtual host only who may enter it.

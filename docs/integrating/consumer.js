@@ -8,20 +8,12 @@ const amqp = require("amqplib");
 
 const QUEUE = "duecycle.events.v1";
 const file = process.argv[2] ?? "events.jsonl";
-const highest = new Map(); // of each subject the number of the latest event that is kept
-
-function isNew(event) {
-  return event.subjectseq > (highest.get(`${event.source} ${event.subject}`) ?? 0);
-}
-
-function remember(event) {
-  highest.set(`${event.source} ${event.subject}`, event.subjectseq);
-}
+const kept = new Set(); // the id of each event that is kept; with a database: a unique column
 
 function keep(event) {
-  // With a database: the event and its number in one transaction.
+  // With a database: the event and its id in one transaction.
   fs.appendFileSync(file, `${JSON.stringify(event)}\n`);
-  remember(event);
+  kept.add(event.id);
 }
 
 // Runs until the connection ends. An event is acknowledged once it is kept: whatever happens before that, it comes again.
@@ -35,7 +27,7 @@ async function receive() {
   await channel.consume(QUEUE, (message) => {
     if (message === null) return void connection.close(); // the broker ended the consumption: begin anew
     const event = JSON.parse(message.content.toString());
-    if (isNew(event)) keep(event);
+    if (!kept.has(event.id)) keep(event); // a repeat, or a replay of what is kept, has an id that is kept
     channel.ack(message);
   });
   console.error("receiving");
@@ -44,7 +36,7 @@ async function receive() {
 
 async function main() {
   if (fs.existsSync(file)) {
-    fs.readFileSync(file, "utf8").split("\n").filter(Boolean).forEach((line) => remember(JSON.parse(line)));
+    fs.readFileSync(file, "utf8").split("\n").filter(Boolean).forEach((line) => kept.add(JSON.parse(line).id));
   }
   for (;;) {
     await receive().catch((error) => console.error(error.message));

@@ -47,7 +47,9 @@ def asyncapi() -> dict[str, Any]:
             "schemas": _schemas(changes, events),
             "securitySchemes": {
                 "upstream": _user("The broker user that may publish to duecycle.changes, and nothing else."),
-                "consumer": _user("The broker user that may read the queue duecycle.events.v1, and nothing else."),
+                "consumer": _user(
+                    "The broker user that may read the queue duecycle.events.v1, and queues of its own: consumer.NAME."
+                ),
             },
         },
     }

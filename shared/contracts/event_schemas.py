@@ -18,7 +18,11 @@ FOLDER = "events"
 
 ENVELOPE: dict[str, Any] = {
     "specversion": {"type": "string", "const": "1.0"},
-    "id": {"type": "string", "minLength": 1, "description": "Unique; the same when an event is sent again."},
+    "id": {
+        "type": "string",
+        "minLength": 1,
+        "description": "Unique; the same when an event is sent again. Drop an event whose id you have.",
+    },
     "source": {"type": "string", "minLength": 1, "description": "Whose event it is, as a path."},
     "type": {"type": "string", "description": "The type of the event, which is its routing key."},
     "time": {"type": "string", "format": "date-time", "pattern": INSTANT, "description": "When it happened."},
@@ -31,7 +35,7 @@ ENVELOPE: dict[str, Any] = {
         "type": "integer",
         "minimum": 1,
         "maximum": 2**31 - 1,
-        "description": "Counts the events of the subject without gaps; a number seen before marks a repeat.",
+        "description": "Counts the events of the subject without gaps; after a replay an earlier number may come later.",
     },
     "datacontenttype": {"type": "string", "const": "application/json"},
     "data": {"type": "object", "description": "The facts of the event; more fields may be added."},

@@ -125,8 +125,8 @@ def _charge_answered(said: d.ChargeAnswered, to: Parties) -> Text:
 
 def _account_refused(said: d.AccountRefused, _to: Parties) -> Text:
     text = (
-        f"since {said.since} {_provider(said.provider)} refuses your account ({said.code}), so nothing can be collected"
-        " through it."
+        f"since {said.since} {_provider(said.provider)} refuses your account ({said.code or 'no code'}), so nothing can be"
+        " collected through it."
     )
     after = (
         f"Please check your account at {_provider(said.provider)}. Your clients were not notified. Due charges wait; each goes"
@@ -140,8 +140,9 @@ def _charge_in_doubt(said: d.ChargeInDoubt, to: Parties) -> Text:
         f"since {said.since} it is not known whether {_invoice(said)} for {_total(said)} was paid:"
         f" {_provider(said.provider)} has given no final answer."
     )
+    with_reference = f"with the reference {said.key}" if said.key else "of this invoice"
     ask = (
-        f"Please look in your account for a payment with the reference {said.key}. If there is one, tell us that the"
+        f"Please look in your account for a payment {with_reference}. If there is one, tell us that the"
         " invoice is paid, with this reference or without one: it is then recorded as this payment."
     )
     none = (
@@ -207,13 +208,15 @@ def _first_invoice_missing(said: d.FirstInvoiceMissing, _to: Parties) -> Text:
 
 
 def _mail_undelivered(said: d.MailUndelivered, to: Parties) -> Text:
-    text = f'our mail "{said.subject}" to {to.client} ({said.recipient}) could not be delivered: {said.reason}.'
+    client = to.client or "your client"
+    why = said.reason or "no reason was given"
+    text = f'our mail "{said.subject}" to {client} ({said.recipient}) could not be delivered: {why}.'
     after = (
         "Please correct your client's address, and tell your client in the meantime. Your Duecycle operator can then send the"
         " mail again:"
         f"\n\n  duecycle notices send --agency {quote(to.agency_id)} {quote(said.key)}"
     )
-    return f"Not delivered: our mail to {to.client}", [_first_upper(text), after]
+    return f"Not delivered: our mail to {client}", [_first_upper(text), after]
 
 
 TEXTS: Mapping[tuple[str, str], Told] = {

@@ -92,8 +92,11 @@ class History(NamedTuple):
 
 
 def recorded(tx: Tx, which: History, after: tuple[str, int], limit: int) -> list[Unpublished]:
-    """The next events after (agency, event id), published or not: agency by agency, each subject's in order."""
-    conditions = ["(e.agency_id, e.event_id) > (:after_agency, :after_id)"]
+    """The next events after (agency, event id) that the exchange has confirmed: agency by agency, each subject's in order.
+
+    The others are the relay's: it is still to publish them, and would publish them again after us.
+    """
+    conditions = ["e.published_at IS NOT NULL", "(e.agency_id, e.event_id) > (:after_agency, :after_id)"]
     conditions += [f"e.{name} = :{name}" for name in ("agency_id", "subject") if getattr(which, name) is not None]
     conditions += ["e.at >= :since"] if which.since is not None else []
     return [

@@ -7,12 +7,14 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Event
 
+import msgspec
 import pika
 import pytest
 from click.testing import CliRunner
 
 from ops.cli import commands
 from ops.cluster.waiting import until
+from ops.json_rows import SentRow
 from ops.servers.rabbitmq import PrivateRabbitmq
 from scheduler.outgoing import RabbitExchange
 from scheduler.relay import relay, relay_pass
@@ -28,6 +30,12 @@ def record(store: Store, type_: str, *subjects: str) -> None:
     with store.transaction() as tx:
         for subject in subjects:
             leave(tx, type_, subject)
+
+
+def published(store: Store, publisher: Publisher) -> None:
+    """The relay publishes all that is recorded."""
+    while relay_pass(store, RabbitExchange(publisher)).more:
+        pass
 
 
 def arrived(connection: pika.BlockingConnection, queue: str = EVENTS_QUEUE) -> list[tuple[str, int]]:
@@ -81,8 +89,7 @@ def test_a_full_queue_stops_nobody_and_floods_nobody(
     connection.channel().queue_purge(full)
     connection.channel().queue_unbind(full, EVENTS_EXCHANGE, "duecycle.invoice.issued.v1")
     clock.at += timedelta(minutes=3)
-    while relay_pass(store, exchange).more:
-        pass
+    published(store, publisher)
     with store.transaction() as tx:
         assert tx.scalar("SELECT count(*) FROM events WHERE published_at IS NULL") == 0
 
@@ -155,22 +162,24 @@ def duecycle(database_url: str, broker_url: str, publisher: Publisher):
 
 
 def test_old_events_are_sent_once_more_to_one_queue(
-    store: Store, clock: FixedClock, duecycle, connection: pika.BlockingConnection
+    store: Store, clock: FixedClock, publisher: Publisher, duecycle, connection: pika.BlockingConnection
 ) -> None:
     """By subject or since an instant, in order; the reader of another queue hears nothing."""
-    channel = connection.channel()
-    channel.queue_declare("other", durable=True)
-    channel.queue_bind("other", EVENTS_EXCHANGE, "#")
     record(store, "order.created", "s/1", "s/2", "s/1")
     clock.at += timedelta(hours=1)
     record(store, "invoice.issued", "s/2")
+    published(store, publisher)
+    assert len(arrived(connection)) == 4
+    channel = connection.channel()
+    channel.queue_declare("other", durable=True)
+    channel.queue_bind("other", EVENTS_EXCHANGE, "#")
 
     by_subject = duecycle("replay", "--agency", "a", "--subject", "s/1")
     assert (by_subject.exit_code, by_subject.output) == (0, f"2 events sent to {EVENTS_QUEUE}\n")
     assert arrived(connection) == [("s/1", 1), ("s/1", 2)]
 
     since = duecycle("replay", "--since", clock.at.isoformat(), "--json")
-    assert json.loads(since.output) == {"sent": 1}
+    assert msgspec.json.decode(since.output, type=SentRow) == SentRow(sent=1)
     printed = duecycle("read")
     assert [(json.loads(line)["type"]) for line in printed.output.splitlines()] == ["duecycle.invoice.issued.v1"]
     assert (arrived(connection), arrived(connection, "other")) == ([], [])
@@ -191,8 +200,26 @@ def test_a_replay_that_is_not_clear_is_refused_with_the_option(words: tuple[str,
     assert told in found.output
 
 
-def test_a_replay_to_a_queue_that_is_not_there_says_so(store: Store, duecycle) -> None:
+def test_an_event_that_is_still_to_be_published_is_left_to_the_relay(
+    store: Store, clock: FixedClock, publisher: Publisher, duecycle, connection: pika.BlockingConnection
+) -> None:
+    """Replayed as well, it would come twice, and before those that are ahead of it."""
     record(store, "order.created", "s/1")
+    published(store, publisher)
+    clock.at += timedelta(hours=1)
+    record(store, "order.created", "s/1", "s/2")
+
+    said = duecycle("replay", "--since", (clock.at - timedelta(hours=2)).isoformat())
+    assert (said.exit_code, said.output) == (0, f"1 events sent to {EVENTS_QUEUE}\n")
+    assert arrived(connection) == [("s/1", 1), ("s/1", 1)]
+
+    published(store, publisher)
+    assert sorted(arrived(connection)) == [("s/1", 2), ("s/2", 1)]
+
+
+def test_a_replay_to_a_queue_that_is_not_there_says_so(store: Store, publisher: Publisher, duecycle) -> None:
+    record(store, "order.created", "s/1")
+    published(store, publisher)
     found = duecycle("replay", "--agency", "a", "--subject", "s/1", "--queue", "nowhere")
     assert found.exit_code == 1
     assert "there is no queue nowhere" in found.output

@@ -170,6 +170,34 @@ def test_the_permissions_that_we_ship_are_enough_for_every_role(rabbitmq: Privat
         list(messages([urls["consumer"]], "test", CHANGES_QUEUE))
 
 
+def test_a_reader_of_events_has_queues_of_its_own_and_changes_none_of_ours(
+    rabbitmq: PrivateRabbitmq, broker_url: str
+) -> None:
+    """It makes one, binds it to the events it wants, reads and deletes it; queues and exchanges of others are refused."""
+    for role in ("intake", "scheduler"):
+        check_broker([broker_url], role, "test")
+    configure, write, read = permissions()["consumer"]
+    url = user(rabbitmq, broker_url, "as-consumer", configure=configure, write=write, read=read)
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        channel.queue_declare("consumer.ledger", durable=True, arguments={"x-queue-type": "quorum"})
+        channel.queue_bind("consumer.ledger", EVENTS_EXCHANGE, "duecycle.invoice.*.v1")
+        with pika.BlockingConnection(pika.URLParameters(broker_url)) as scheduler:
+            for kind in ("invoice.paid", "order.created"):
+                scheduler.channel().basic_publish(EVENTS_EXCHANGE, f"duecycle.{kind}.v1", kind.encode())
+        until(lambda: list(messages([url], "test", "consumer.ledger")) == [b"invoice.paid"])
+        channel.queue_delete("consumer.ledger")
+        for forbidden in (
+            lambda one: one.queue_declare("duecycle.spy.v1"),
+            lambda one: one.queue_delete(EVENTS_QUEUE),
+            lambda one: one.queue_purge(CHANGES_QUEUE),
+            lambda one: one.exchange_delete(EVENTS_EXCHANGE),
+            lambda one: (one.queue_declare("consumer.spy"), one.queue_bind("consumer.spy", CHANGES_EXCHANGE, "#")),
+        ):
+            with pytest.raises(ChannelClosedByBroker, match="ACCESS_REFUSED"):
+                forbidden(connection.channel())
+
+
 def test_only_upstream_can_put_changes_into_its_queue(rabbitmq: PrivateRabbitmq, broker_url: str) -> None:
     """Neither by the exchange nor past it. An operator sends to a queue by its name, for old events; a scheduler can't."""
     shipped = permissions()

@@ -125,11 +125,15 @@ def test_what_must_not_miss_a_message_is_there_before_anybody_publishes(made: Mo
 
 
 def test_whoever_listens_for_upstream_reads_the_events_and_nothing_else(made: ModuleType) -> None:
+    """From our queue, or from queues of its own, which it may make and bind to the exchange."""
     configure, write, read = made.PERMISSIONS["consumer"]
-    assert (configure, write) == ("^$", "^$")
-    assert re.match(read, EVENTS_QUEUE)
-    others = {CHANGES_QUEUE, EVENTS_EXCHANGE, *map(queue_of, POOLS)}
-    assert not any(re.match(read, name) for name in others)
+    assert configure == write == r"^(consumer\..+)$"
+    ours = {EVENTS_QUEUE, CHANGES_QUEUE, EVENTS_EXCHANGE, CHANGES_EXCHANGE, WORK_EXCHANGE, *map(queue_of, POOLS)}
+    for pattern in (configure, write, read):
+        assert re.match(pattern, "consumer.ledger")
+        assert not any(re.match(pattern, name) for name in ("consumer.", "consumer", "xconsumer.ledger"))
+    assert {name for name in ours if re.match(read, name)} == {EVENTS_QUEUE, EVENTS_EXCHANGE}
+    assert not any(re.match(pattern, name) for pattern in (configure, write) for name in ours)
 
 
 def test_who_publishes_where(made: ModuleType) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from email import policy
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -97,6 +97,16 @@ def test_every_occasion_has_a_text(occasion: str, audience: str, context: dict[s
     assert mail.body.startswith("Dear Kanzlei Brandt," if audience == "client" else "Hello Northlight,")
     assert "None" not in mail.body
     assert "{" not in mail.body
+
+
+@pytest.mark.parametrize(("occasion", "audience"), TEXTS)
+def test_what_is_not_known_is_never_printed_as_none(occasion: str, audience: str) -> None:
+    """Each field that may be missing is: a code, a reason, a date."""
+    (kept, *_) = [dict(context) for of, to, context, _ in OCCASIONS if (of, to) == (occasion, audience)]
+    hints = get_type_hints(TEXTS[occasion, audience].struct)
+    kept |= {field: None for field, hint in hints.items() if type(None) in get_args(hint)}
+    mail = render(occasion, audience, kept)
+    assert "None" not in mail.subject + mail.body
 
 
 def test_no_text_is_left_out_here() -> None:

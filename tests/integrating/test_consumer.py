@@ -1,12 +1,9 @@
 """A program in another language, with the users that we ship: every answer reaches it once, whatever becomes of it."""
 
-import importlib.util
 import json
 import os
-import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,38 +13,11 @@ import pytest
 from ops.cluster.load import QUICK
 from ops.cluster.members import Members
 from ops.cluster.waiting import until
-from ops.servers.rabbitmq import PrivateRabbitmq
 from shared.broker.names import CHANGES_EXCHANGE
-from shared.broker.topology import arguments
+from tests.integrating.programs import CLIENT, MODULES, NEEDS_NODE
 
-ROOT = Path(__file__).parents[2]
-CLIENT = ROOT / "docs" / "integrating" / "consumer.js"
-MODULES = ROOT / ".node" / "node_modules"
-ABSENT = (
-    None if shutil.which("node") and (MODULES / "amqplib").is_dir() else "no node with amqplib; run: make test-node"
-)
 CHANGES = 1000
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(ABSENT is not None, reason=ABSENT or "")]
-
-
-@pytest.fixture
-def urls(rabbitmq: PrivateRabbitmq) -> Iterator[dict[str, str]]:
-    """The address of each user that `make env` makes, with the permissions, exchanges and queues that come with them."""
-    spec = importlib.util.spec_from_file_location("made_secrets", ROOT / "deploy" / "rabbitmq" / "users.py")
-    assert spec is not None
-    assert spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    passwords = {role: f"secret-of-{role}" for role in made.PERMISSIONS}
-    defined: dict[str, Any] = made.definitions(passwords)
-    version = tuple(map(int, rabbitmq.manage("GET", "overview")["rabbitmq_version"].split(".")[:2]))
-    for queue in defined["queues"]:
-        queue["arguments"] = arguments(queue["name"], version)
-    rabbitmq.manage("POST", "definitions", defined)
-    yield {role: rabbitmq.url_of(made.VHOST, role, password) for role, password in passwords.items()}
-    rabbitmq.remove_vhost(made.VHOST)
-    for role in passwords:
-        rabbitmq.manage("DELETE", f"users/{role}")
+pytestmark = [pytest.mark.slow, NEEDS_NODE]
 
 
 class Client:
@@ -117,6 +87,6 @@ def test_every_answer_to_a_thousand_changes_reaches_a_program_in_another_languag
             members.stop()
 
     events = [each for each in client.kept() if each["type"].startswith("duecycle.change.")]
-    answers = Counter((each["data"]["id"], each["type"].split(".")[2]) for each in events)
+    answers = Counter((each["data"]["change_id"], each["type"].split(".")[2]) for each in events)
     assert answers == {(f"m-{number}", "rejected" if number % 10 == 9 else "applied"): 1 for number in range(CHANGES)}
     assert all(each["data"]["reason"] for each in events if each["type"] == "duecycle.change.rejected.v1")

@@ -19,10 +19,10 @@ def test_json_prints_one_object_a_line() -> None:
     )
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
-        '{"index": 0, "starts_on": "2026-01-31", "ends_on": "2026-02-28", "due_at": "2026-01-30T23:00:00Z"}',
-        '{"index": 1, "starts_on": "2026-02-28", "ends_on": "2026-03-31", "due_at": "2026-02-27T23:00:00Z"}',
-        '{"index": 2, "starts_on": "2026-03-31", "ends_on": "2026-04-30", "due_at": "2026-03-30T22:00:00Z"}',
-        '{"index": 3, "starts_on": "2026-04-30", "ends_on": "2026-05-31", "due_at": "2026-04-29T22:00:00Z"}',
+        '{"index":0,"starts_on":"2026-01-31","ends_on":"2026-02-28","due_at":"2026-01-30T23:00:00Z"}',
+        '{"index":1,"starts_on":"2026-02-28","ends_on":"2026-03-31","due_at":"2026-02-27T23:00:00Z"}',
+        '{"index":2,"starts_on":"2026-03-31","ends_on":"2026-04-30","due_at":"2026-03-30T22:00:00Z"}',
+        '{"index":3,"starts_on":"2026-04-30","ends_on":"2026-05-31","due_at":"2026-04-29T22:00:00Z"}',
     ]
 
 

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from ops.cli import commands
 from ops.json_rows import COMMANDS, PAGE, CycleRow, json_line, page
+from tests.forced import unguarded
 from tests.ops.conftest import Desk, doubt, fits
 
 ROOT = Path(__file__).parents[2]
@@ -53,9 +54,19 @@ def test_what_is_listed_is_as_documented(desk: Desk) -> None:
     assert desk.rows("charge list")
     assert desk.rows("inbox list")
     assert desk.rows("doctor")
-    desk.run("account set ag sandbox --secret sand-box", code=2)
-    for line in ("backlog", "blocked list", "notices list", "refund list", "account list"):
-        desk.rows(line)
+    assert desk.rows("notices list --state sent")
+    desk.run("account set --agency ag --provider stripe --secret stripe-ag --webhook-secret stripe-ag-hook")
+    assert desk.rows("account list")
+    assert desk.rows("backfill --agency ag --from 2026-01-01 --to 2026-07-01 --dry-run")
+    with desk.diary.store.transaction() as tx, unguarded(tx):
+        tx.run(
+            "UPDATE cycles SET state = 'blocked', reason = 'data_error', blocked_at = :at, wake_at = :at", at=tx.as_of
+        )
+    (blocked,) = desk.rows("blocked list")[:1]
+    assert desk.rows("backlog")
+    shown = f"{blocked['agency_id']} {blocked['subscription_id']}"
+    assert desk.rows(f"blocked show {shown}")
+    desk.rows("refund list")
 
 
 def test_the_page_lists_each_field_once_for_a_kind() -> None:

@@ -4,16 +4,19 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from ops.cli import commands
+from ops.json_rows import DifferenceRow, UnaskedRow
 from shared.acts import books
 from shared.acts.books import SETTLES_WITHIN, Books, Difference
 from shared.store import facts
 from tests.forced import unguarded
 from tests.gateways.providers.paypal_like import PayPalLike
 from tests.gateways.providers.stripe_like import StripeLike
+from tests.ops.conftest import fits
 from tests.web.conftest import Shop, both
 
 FINE = {"stripe": "pm_ok", "paypal": "ok"}
@@ -231,7 +234,7 @@ def test_the_command_tells_the_differences_and_its_exit_code_says_so(shop: Shop)
         intent["created"] = 2_000_000_000  # the command goes by the database's clock
     answer = run(shop, "reconcile --json")
     assert answer.exit_code == 1
-    assert json.loads(answer.output)["what"] == "missing_here"
+    assert msgspec.json.decode(answer.output, type=DifferenceRow).what == "missing_here"
     assert (run(shop, "reconcile --apply").exit_code, shop.status()) == (0, "paid")
 
 
@@ -248,6 +251,7 @@ def test_a_provider_that_cannot_be_asked_is_named(shop: Shop) -> None:
         assert "1 of 1 accounts could not be asked; nothing was compared" in answer.output
         (row,) = [json.loads(line) for line in run(shop, "reconcile --json", **env).stdout.splitlines()]
         assert (row["agency_id"], row["what"], says in row["why"]) == ("ag", "not_asked", True)
+        assert fits(row, UnaskedRow)
 
 
 def test_a_difference_beside_an_account_that_cannot_be_asked_is_told_with_it(shop: Shop) -> None:

@@ -2,11 +2,13 @@
 
 from datetime import date
 
+from shared.acts.stream import cycle_ended
 from shared.domain.cycles import local_date
 from shared.domain.facts import Agency, Subscription
 from shared.domain.planning import BEFORE_CUT_OVER, BEFORE_KNOWN
-from shared.messages import SubscriptionUpserted, event_data
+from shared.messages import SubscriptionUpserted
 from shared.store import cycles, passed_over, spans, tables, upserts
+from shared.store.cycles import Settled
 from shared.store.transaction import Tx
 from workers.intake.verdicts import Refused
 
@@ -61,17 +63,7 @@ def apply(tx: Tx, agency: Agency, stored: Subscription, data: SubscriptionUpsert
     reason = BEFORE_CUT_OVER if cut_over else BEFORE_KNOWN
     skipped = passed_over.skip_before(tx, agency_id, id_, since, cut_over=cut_over)
     for stream, starts_on in skipped:
-        tx.record(
-            event_data.CycleSkipped(
-                agency_id=agency_id,
-                subscription_id=id_,
-                stream=stream,
-                period_starts_on=starts_on,
-                reason=reason,
-                detail=None,
-                by=None,
-            )
-        )
+        tx.record(cycle_ended(agency_id, stream, Settled(id_, starts_on, "skipped", reason)))
     if skipped:
         cycles.release(tx, agency_id, [id_])
         cycles.wake_blocked(tx, agency_id, [id_])
