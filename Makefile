@@ -12,7 +12,7 @@ export DUECYCLE_CONTRACTS ?= $(abspath ../shared/contracts)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo test test-localstripe test-node test-next cluster scale env bench drill-quorum drill-failover drill-giant drill-hostile lint format types contracts pages docs check lock clean
+.PHONY: help setup servers demo test test-localstripe node-modules test-node test-next cluster scale env bench drill-quorum drill-failover drill-giant drill-hostile lint format types contracts pages docs check lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,8 +40,10 @@ test-localstripe: setup ## the Stripe adapter against localstripe, in an environ
 	@.venv-localstripe/bin/python -m pip install --quiet localstripe==1.15.10
 	@DUECYCLE_LOCALSTRIPE=$(abspath .venv-localstripe/bin/python) $(PYTHON_BIN) -m pytest tests/gateways/test_localstripe.py $(ARGS)
 
-test-node: servers ## a program in another language receives every answer (node, amqplib into .node/)
+node-modules: ## what test-node needs: amqplib into .node/
 	@[ -d .node/node_modules/amqplib ] || npm install --silent --no-audit --no-fund --prefix .node amqplib@2.3.1
+
+test-node: servers node-modules ## a program in another language receives every answer (node, amqplib into .node/)
 	@$(PYTHON_BIN) -m pytest tests/integrating $(ARGS)
 
 test-next: ## the tests on RabbitMQ 4, PostgreSQL 17 and Python 3.13, in a folder beside the system (as root)

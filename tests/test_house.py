@@ -51,7 +51,6 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("providers_stay_home", "ops/pages/story.py"): "tells a story of subscriptions as upstream sends them",
     ("providers_stay_home", "ops/drills/peers.py"): "forges webhooks of one provider",
     ("providers_stay_home", "ops/drills/probes.py"): "sends signed webhooks of one provider",
-    ("providers_stay_home", "ops/pages/story.py"): "sends messages as upstream does",
     ("one_publisher", "workers/notices/send_notices.py"): "hands a mail to the mail sender; no work message",
 }
 
