@@ -6,7 +6,7 @@ import click
 
 from ops.connect import open_store
 from ops.json_rows import AccountRow
-from ops.printing import agency_option, by_option, json_option, print_rows, who
+from ops.output import agency_option, by_option, json_option, print_rows, who
 from shared.domain.pacing import DEFAULT_RATE
 from shared.domain.segments import segment
 from shared.gateways.providers import ONLINE
@@ -15,7 +15,7 @@ from shared.secret_store import NAME, ReadSecret, reader, variable_of
 from shared.store import accounts
 from shared.store.accounts import Configured
 from shared.store.locks import lock_subject
-from shared.store.operating import agency_known
+from shared.store.operator_lists import agency_known
 
 # What values of secrets begin with: somebody is about to write one where its name belongs.
 LIKE_SECRETS = tuple(prefix for each in ONLINE.values() for prefix in each.secret_prefixes)

@@ -9,17 +9,17 @@ import click
 
 from ops.connect import open_store
 from ops.json_rows import BackfillRow
-from ops.printing import by_option, json_option, print_rows, who
+from ops.output import by_option, json_option, print_rows, who
 from ops.simulate.command import Day
 from scheduler.plan import write
-from shared.domain.cycles import due_at, local_date
+from shared.domain.calendar import due_at, local_date
 from shared.domain.facts import Agency
 from shared.domain.planning import BEFORE_KNOWN, catch_up
 from shared.messages import event_data
-from shared.store import facts, operating, schedules, spans
+from shared.store import facts, operator_lists, schedules, spans
+from shared.store.database import Store, Transaction
 from shared.store.locks import lock_of_agency
-from shared.store.operating import Past
-from shared.store.transaction import Store, Tx
+from shared.store.operator_lists import Past
 
 COLUMNS = {"subscription_id": "subscription", "stream": "stream", "starts_on": "from", "ends_on": "to", "what": "what"}
 OPEN, PLAN = "reopen", "plan"
@@ -104,15 +104,17 @@ class _Undone(Exception):  # noqa: N818 - it states what is done
     """What would be done was done, for a look at it, and is rolled back."""
 
 
-def _subscriptions(tx: Tx, span: Span) -> list[str]:
+def _subscriptions(tx: Transaction, span: Span) -> list[str]:
     found = spans.overlapping(tx, span.agency_id, span.subscription_id, span.stream, span.from_on, span.to_on)
     return sorted(
         {row["subscription_id"] for row in _rows(tx, span, tx.as_of)} | {each.subscription_id for each in found}
     )
 
 
-def _rows(tx: Tx, span: Span, until: datetime) -> list[dict[str, Any]]:
-    past = operating.cycles_between(tx, span.agency_id, span.subscription_id, span.stream, span.from_on, span.to_on)
+def _rows(tx: Transaction, span: Span, until: datetime) -> list[dict[str, Any]]:
+    past = operator_lists.cycles_between(
+        tx, span.agency_id, span.subscription_id, span.stream, span.from_on, span.to_on
+    )
     rows = [{**each._asdict(), **_verdict(each)} for each in past]
     for schedule, limits in _unplanned(tx, span):
         for each in catch_up(schedule, limits, until)[0]:
@@ -135,7 +137,7 @@ def _rows(tx: Tx, span: Span, until: datetime) -> list[dict[str, Any]]:
     return rows
 
 
-def _unplanned(tx: Tx, span: Span) -> Sequence[schedules.Bounded]:
+def _unplanned(tx: Transaction, span: Span) -> Sequence[schedules.Bounded]:
     """The schedules whose next boundary lies before the span's end; those before its start are planned on the way."""
     pairs = schedules.due_of(tx, span.agency_id, SUBSCRIPTIONS_MAX)
     chosen = [pair for pair in pairs if span.subscription_id in (None, pair[1])]
@@ -156,15 +158,17 @@ def _verdict(cycle: Past) -> dict[str, Any]:
     return {"action": OPEN, "what": f"is opened again: an {cycle.stream}"}
 
 
-def _apply(tx: Tx, agency: Agency, span: Span, until: datetime, by: str | None) -> list[dict[str, Any]]:
+def _apply(tx: Transaction, agency: Agency, span: Span, until: datetime, by: str | None) -> list[dict[str, Any]]:
     """Decide under the lock of one subscription, and do it; of many periods in one row, those asked for are told apart."""
     whole = spans.overlapping(tx, span.agency_id, span.subscription_id, span.stream, span.from_on, span.to_on)
     spans.split(tx, agency, [each for each in whole if each.reason == BEFORE_KNOWN], span.from_on, span.to_on)
     rows = _rows(tx, span, until)
-    past = operating.cycles_between(tx, span.agency_id, span.subscription_id, span.stream, span.from_on, span.to_on)
+    past = operator_lists.cycles_between(
+        tx, span.agency_id, span.subscription_id, span.stream, span.from_on, span.to_on
+    )
     opened = [each for each in past if _verdict(each)["action"] == OPEN]
     if opened:
-        operating.reopen(tx, span.agency_id, opened)
+        operator_lists.reopen(tx, span.agency_id, opened)
     for each in opened:
         tx.record(
             event_data.CycleReopened(

@@ -7,11 +7,11 @@ import click
 
 from ops.connect import open_store
 from ops.json_rows import BacklogRow
-from ops.printing import agency_option, json_option, lasted, limit_option, print_rows
+from ops.output import agency_option, json_option, lasted, limit_option, print_rows
 from shared.domain.planning import catch_up
-from shared.store import operating, schedules
-from shared.store.operating import Unsettled, Wanted
-from shared.store.transaction import Store, Tx
+from shared.store import operator_lists, schedules
+from shared.store.database import Store, Transaction
+from shared.store.operator_lists import Unsettled, Wanted
 
 COLUMNS = {
     "agency_id": "agency",
@@ -58,12 +58,12 @@ def backlog_command(agency: str | None, limit: int, *, as_json: bool) -> None:
 def missing(store: Store, agency: str | None, limit: int) -> list[dict[str, Any]]:
     """Up to `limit` missing documents, longest due first, as plain data."""
     with store.transaction() as tx:
-        rows = [_row(tx, each) for each in operating.unsettled(tx, Wanted(agency), limit)]
+        rows = [_row(tx, each) for each in operator_lists.unsettled(tx, Wanted(agency), limit)]
         rows += _unplanned(tx, agency, limit)
     return sorted(rows, key=lambda row: (row["due_at"], row["agency_id"], row["subscription_id"]))[:limit]
 
 
-def _row(tx: Tx, each: Unsettled) -> dict[str, Any]:
+def _row(tx: Transaction, each: Unsettled) -> dict[str, Any]:
     seconds = round((tx.as_of - each.due_at).total_seconds())
     why = WHY.get(each.reason or "", each.reason) if each.state != "due" else "due; the pool is next"
     blocking = each.blocking_invoice_id or each.blocking_starts_on
@@ -76,7 +76,7 @@ def _row(tx: Tx, each: Unsettled) -> dict[str, Any]:
     }
 
 
-def _unplanned(tx: Tx, agency: str | None, limit: int) -> Iterator[dict[str, Any]]:
+def _unplanned(tx: Transaction, agency: str | None, limit: int) -> Iterator[dict[str, Any]]:
     """What plan would write now, without writing it."""
     for schedule, limits in schedules.with_limits(tx, schedules.due_of(tx, agency, limit), due_only=True):
         for _index, starts_on, ends_on, due_at, skipped, *_span in catch_up(schedule, limits, tx.as_of)[0]:

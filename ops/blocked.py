@@ -6,16 +6,16 @@ import click
 
 from ops.connect import open_store
 from ops.json_rows import BlockedRow, EventRow
-from ops.printing import agency_option, by_option, json_option, limit_option, print_json, print_rows, shown, who
+from ops.output import agency_option, by_option, json_option, limit_option, print_json, print_rows, shown, who
 from ops.simulate.command import Day
 from shared.domain.facts import Stream
 from shared.domain.keys import subscription_subject
 from shared.messages import event_data
-from shared.store import cycles, operating
+from shared.store import cycles, operator_lists
 from shared.store.cycles import Settled
+from shared.store.database import Store, Transaction
 from shared.store.locks import lock_subscriptions
-from shared.store.operating import Unsettled, Wanted
-from shared.store.transaction import Store, Tx
+from shared.store.operator_lists import Unsettled, Wanted
 
 SKIPPED = "skipped_by_operator"
 ALL_OF_ONE = 100_000
@@ -46,7 +46,7 @@ def blocked_command() -> None:
 def list_command(agency: str | None, stream: str | None, reason: str | None, limit: int, *, as_json: bool) -> None:
     """List blocked cycles, longest due first."""
     with open_store() as store, store.transaction() as tx:
-        found = operating.unsettled(tx, Wanted(agency, None, stream, reason, "blocked"), limit + 1)
+        found = operator_lists.unsettled(tx, Wanted(agency, None, stream, reason, "blocked"), limit + 1)
     print_rows(
         [row._asdict() for row in found[:limit]], COLUMNS, BlockedRow, as_json=as_json, none="nothing is blocked"
     )
@@ -62,8 +62,8 @@ def list_command(agency: str | None, stream: str | None, reason: str | None, lim
 def show_command(agency: str, subscription: str, stream: str | None, *, as_json: bool) -> None:
     """Show what is blocked of SUBSCRIPTION of AGENCY: why, since when, what unblocks it, and what happened last."""
     with open_store() as store, store.transaction() as tx:
-        found = operating.unsettled(tx, Wanted(agency, subscription, stream, None, "blocked"), ALL_OF_ONE)
-        events = operating.last_events(tx, agency, subscription_subject(subscription), 10)
+        found = operator_lists.unsettled(tx, Wanted(agency, subscription, stream, None, "blocked"), ALL_OF_ONE)
+        events = operator_lists.last_events(tx, agency, subscription_subject(subscription), 10)
     if as_json:
         print_json((row._asdict() for row in found), BlockedRow)
         print_json(events, EventRow)
@@ -108,12 +108,12 @@ def retry_command(
 def retry(store: Store, wanted: Wanted, by: str) -> int:
     """Wake blocked cycles, subscription by subscription under its lock. Returns how many."""
     with store.transaction() as tx:
-        pairs = operating.blocked_pairs(tx, wanted)
+        pairs = operator_lists.blocked_pairs(tx, wanted)
     count = 0
     for agency_id, subscription_id in pairs:
         with store.transaction() as tx:
             for row in _locked(tx, wanted._replace(agency_id=agency_id, subscription_id=subscription_id)):
-                operating.try_again(tx, row)
+                operator_lists.try_again(tx, row)
                 tx.record(
                     event_data.CycleRetried(
                         agency_id=agency_id,
@@ -171,7 +171,7 @@ def skip(
     return True
 
 
-def _locked(tx: Tx, wanted: Wanted) -> list[Unsettled]:
+def _locked(tx: Transaction, wanted: Wanted) -> list[Unsettled]:
     """The blocked cycles of one subscription, read after its lock is held."""
     lock_subscriptions(tx, [(wanted.agency_id or "", wanted.subscription_id or "")], wait=True)
-    return operating.unsettled(tx, wanted, ALL_OF_ONE)
+    return operator_lists.unsettled(tx, wanted, ALL_OF_ONE)

@@ -6,13 +6,13 @@ import click
 import msgspec
 
 from ops.connect import open_store
+from ops.invoice_options import invoice_options, locked_invoice
 from ops.json_rows import ChargeRow
-from ops.naming import invoice_options, locked_invoice
-from ops.printing import agency_option, by_option, json_option, limit_option, print_rows, who
-from shared.acts.settled_by_hand import NotInDoubtError, in_doubt, resolve
+from ops.output import agency_option, by_option, json_option, limit_option, print_rows, who
+from shared.billing.manual_resolution import NotInDoubtError, in_doubt, resolve
+from shared.domain.calendar import local_date
 from shared.domain.charging import Charge
-from shared.domain.cycles import local_date
-from shared.domain.reconcile import is_remembered
+from shared.domain.unknown_outcomes import is_remembered
 from shared.gateways.port import (
     NOT_NAMED,
     ActionRequired,
@@ -28,9 +28,9 @@ from shared.gateways.port import (
 from shared.gateways.providers import provider_of
 from shared.secret_store import reader
 from shared.store import charges, facts
+from shared.store.database import Store
 from shared.store.pay_links import PayLink
-from shared.store.transaction import Store
-from workers.directory import Directory, sandbox_of
+from workers.gateway_accounts import Directory, sandbox_of
 
 COLUMNS = {
     "agency_id": "agency",
@@ -100,7 +100,7 @@ def resolve_command(
             except NotInDoubtError as error:
                 raise click.UsageError(str(error)) from None
             now = tx.as_of
-    what = f"attempt {resolved.attempt}" if isinstance(resolved, Charge) else f"page {resolved.turn}"
+    what = f"attempt {resolved.attempt}" if isinstance(resolved, Charge) else f"page {resolved.link_seq}"
     then = f"is paid by {paid}" if paid is not None else "was not charged, and the invoice can be charged again"
     click.echo(f"{what} of invoice {found.number or found.invoice_id}: it {then}")
     if paid is None and isinstance(resolved, Charge):

@@ -14,9 +14,9 @@ from shared.store.errors import describe
 COMMANDS = {
     "simulate": "ops.simulate.command:simulate_command",
     "cycles": "ops.cycles:cycles_command",
-    "migrate": "ops.migrating:migrate_command",
-    "scheduler": "ops.processes:scheduler_command",
-    "worker": "ops.processes:worker_command",
+    "migrate": "ops.migrate:migrate_command",
+    "scheduler": "ops.run:scheduler_command",
+    "worker": "ops.run:worker_command",
     "ingest": "ops.ingest:ingest_command",
     "status": "ops.status:status_command",
     "backlog": "ops.backlog:backlog_command",
@@ -31,8 +31,8 @@ COMMANDS = {
     "charge": "ops.charge:charge_command",
     "refund": "ops.refund:refund_command",
     "reconcile": "ops.reconcile:reconcile_command",
-    "pause": "ops.pausing:pause_command",
-    "resume": "ops.pausing:resume_command",
+    "pause": "ops.pause:pause_command",
+    "resume": "ops.pause:resume_command",
     "clock": "ops.clock:clock_command",
     "doctor": "ops.doctor:doctor_command",
 }

@@ -5,12 +5,12 @@ from datetime import datetime
 import click
 
 from ops.connect import open_store, settings_for
-from ops.printing import by_option, who
+from ops.output import by_option, who
 from shared.domain.clock import shown
 from shared.messages import event_data
 from shared.store import clock_jumps
 from shared.store.clock_jumps import Known
-from shared.store.transaction import machine_now
+from shared.store.database import machine_now
 
 
 @click.group("clock")

@@ -8,8 +8,8 @@ import click
 from shared.settings import Settings, SettingsError, load
 from shared.store import migrate
 from shared.store.clock_watch import ClockStoppedError, ClockWatch
+from shared.store.database import Store, machine_now, make_engine
 from shared.store.errors import in_words
-from shared.store.transaction import Store, machine_now, make_engine
 
 
 def settings_for(*needs: str) -> Settings:

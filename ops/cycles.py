@@ -9,7 +9,7 @@ from typing import Any, get_args
 import click
 
 from ops.json_rows import CycleRow, json_line
-from shared.domain.cycles import Recurrence, Unit, due_at, zone_exists, zone_names
+from shared.domain.calendar import Recurrence, Unit, due_at, zone_exists, zone_names
 
 _MOST = 10_000_000  # more than the days of the years 1 to 9999
 _HEADINGS = ("index", "starts on", "ends on", "due at (UTC)")

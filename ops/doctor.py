@@ -4,7 +4,7 @@ import click
 
 from ops.connect import open_store
 from ops.json_rows import InvariantRow, ViolationRow
-from ops.printing import json_option, print_json
+from ops.output import json_option, print_json
 from shared.store.invariants import INVARIANTS, check
 
 

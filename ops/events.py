@@ -9,13 +9,13 @@ from ops.connect import open_store, settings_for
 from ops.json_rows import SentRow, json_line
 from scheduler.outgoing import in_order
 from shared.broker.errors import BrokerError
-from shared.broker.exchange import InOrder, publish_in_order
 from shared.broker.names import EVENTS_QUEUE
+from shared.broker.ordered_publisher import InOrder, publish_in_order
 from shared.broker.publisher import Publisher
-from shared.broker.reading import messages
+from shared.broker.queue_reader import messages
 from shared.store import events
+from shared.store.database import Store
 from shared.store.events import History
-from shared.store.transaction import Store
 
 PORTION = 500
 TRIES = 5

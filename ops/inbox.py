@@ -4,8 +4,8 @@ import click
 
 from ops.connect import open_store
 from ops.json_rows import MessageRow, ReplayedRow
-from ops.printing import agency_option, by_option, json_option, limit_option, print_rows, who
-from shared.store import operating
+from ops.output import agency_option, by_option, json_option, limit_option, print_rows, who
+from shared.store import operator_lists
 from workers.intake.replay import replay
 
 STATES = ("waiting", "rejected", "applied", "repeated", "stale")
@@ -33,12 +33,12 @@ def inbox_command() -> None:
 def list_command(state: str | None, agency: str | None, limit: int, *, as_json: bool) -> None:
     """List messages, newest first."""
     with open_store() as store, store.transaction() as tx:
-        found = operating.messages(tx, state, agency, limit)
+        found = operator_lists.messages(tx, state, agency, limit)
     rows = [row._asdict() if as_json else {**row._asdict(), **_brief(row)} for row in found]
     print_rows(rows, COLUMNS, MessageRow, as_json=as_json, none="no such message")
 
 
-def _brief(row: operating.Kept) -> dict[str, str]:
+def _brief(row: operator_lists.Kept) -> dict[str, str]:
     """What a table has room for."""
     why = (
         f"{row.field}: {row.reason}"
@@ -54,7 +54,7 @@ def _brief(row: operating.Kept) -> dict[str, str]:
 def show_command(number: int) -> None:
     """Show message NUMBER as it came, and what became of it."""
     with open_store() as store, store.transaction() as tx:
-        found = operating.message(tx, number)
+        found = operator_lists.message(tx, number)
     if found is None:
         raise click.BadParameter(f"there is no message {number}; see: inbox list", param_hint="NUMBER")
     kept, raw = found
@@ -82,7 +82,7 @@ def replay_command(
         chosen = list(numbers)
         if rejected:
             with store.transaction() as tx:
-                chosen = [row.inbox_id for row in operating.messages(tx, "rejected", agency, 100_000)]
+                chosen = [row.inbox_id for row in operator_lists.messages(tx, "rejected", agency, 100_000)]
         rows = []
         for number in sorted(chosen):
             received = replay(store, number, who(by))

@@ -12,10 +12,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from ops.connect import settings_for
 from ops.json_rows import IngestedRow, json_line
-from shared.broker.check import check_broker
 from shared.broker.errors import BrokerError
 from shared.broker.names import CHANGES_EXCHANGE
 from shared.broker.publisher import Outgoing, Publisher
+from shared.broker.startup_check import check_broker
 from shared.messages import MESSAGE_BYTES_MAX
 from shared.messages.encodings import is_blank, wide_encoding, without_mark
 from shared.messages.events import CONTENT_TYPE

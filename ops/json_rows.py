@@ -170,7 +170,7 @@ class RefundRow(JsonRow, frozen=True, kw_only=True):
 
     agency_id: str
     invoice_id: str
-    turn: int
+    refund_seq: int
     state: str
     amount_minor: int
     currency: str

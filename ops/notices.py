@@ -7,14 +7,14 @@ import click
 
 from ops.connect import open_store
 from ops.json_rows import NoticeRow
-from ops.printing import agency_option, by_option, json_option, limit_option, print_rows, who
+from ops.output import agency_option, by_option, json_option, limit_option, print_rows, who
 from shared.domain.keys import notice_subject
 from shared.domain.mailing import OUTCOMES, TROUBLES, last_try
 from shared.messages import event_data
 from shared.store import notice_desk
+from shared.store.database import Store
 from shared.store.locks import lock_subject
 from shared.store.notice_desk import Listed, Wanted
-from shared.store.transaction import Store
 
 STATES = ("planned", "due", "failed", "skipped", "sent")
 ALL = 100_000

@@ -9,15 +9,15 @@ import click
 from ops.account import unsaid_sharing
 from ops.connect import open_store
 from ops.json_rows import DifferenceRow, UnaskedRow
-from ops.printing import agency_option, json_option, print_json, print_rows
-from shared.acts import books
-from shared.acts.books import SETTLES_WITHIN, Books, Difference
+from ops.output import agency_option, json_option, print_json, print_rows
+from shared.billing import reconciliation
+from shared.billing.reconciliation import SETTLES_WITHIN, Books, Difference
 from shared.gateways.capabilities import as_online
 from shared.secret_store import reader
 from shared.store import accounts, facts
 from shared.store.accounts import Configured
-from shared.store.transaction import Store
-from workers.directory import Directory
+from shared.store.database import Store
+from workers.gateway_accounts import Directory
 
 NOT_ASKED = "not_asked"
 COLUMNS = {
@@ -105,7 +105,7 @@ def _look(store: Store, directory: Directory, account: Configured, back: timedel
     listed = list(online.payments_since(begin)), list(online.refunds_since(begin))
     lists = Books(agency_id, provider, since, *listed, shared=account.shared)
     with store.transaction() as tx:
-        return books.compare(tx, lists)
+        return reconciliation.compare(tx, lists)
 
 
 def _settle(store: Store, found: list[Difference], *, apply_: bool) -> list[Difference]:
@@ -114,8 +114,8 @@ def _settle(store: Store, found: list[Difference], *, apply_: bool) -> list[Diff
     for difference in found:
         with store.transaction() as tx:
             agency = facts.require_agency(tx, difference.agency_id)
-            if apply_ and books.adopt(tx, agency, difference):
+            if apply_ and reconciliation.adopt(tx, agency, difference):
                 continue
-            books.tell(tx, agency, difference)
+            reconciliation.tell(tx, agency, difference)
             left.append(difference)
     return left

@@ -5,20 +5,20 @@ from typing import Any
 import click
 
 from ops.connect import open_store
+from ops.invoice_options import invoice_options, locked_invoice
 from ops.json_rows import RefundRow
-from ops.naming import invoice_options, locked_invoice
-from ops.printing import agency_option, by_option, json_option, limit_option, print_rows, who
-from shared.acts import refund, taken_back
-from shared.acts.refund import RefundRefusedError
-from shared.acts.settled_by_hand import NotInDoubtError, resolve_refund
-from shared.store import facts, invoices, operating, refunds
+from ops.output import agency_option, by_option, json_option, limit_option, print_rows, who
+from shared.billing import refund_payments, reversed_payments
+from shared.billing.manual_resolution import NotInDoubtError, resolve_refund
+from shared.billing.refund_payments import RefundRefusedError
+from shared.store import facts, invoices, operator_lists, refunds
 from shared.store.refunds import Refund
 
 STATES = ("due", "sending", "unknown", "pending", "succeeded", "failed")
 COLUMNS = {
     "agency_id": "agency",
     "invoice_id": "invoice",
-    "turn": "turn",
+    "refund_seq": "refund_seq",
     "state": "state",
     "amount_minor": "amount (minor units)",
     "currency": "currency",
@@ -37,7 +37,7 @@ def refund_command() -> None:
 @refund_command.command("request")
 @invoice_options
 @click.option("--amount-minor", type=click.IntRange(1), help="In minor units [all that is left].")
-@click.option("--reason", help="Why; kept with the refund, told to nobody.")
+@click.option("--reason", help="Why; kept with the refund_payments, told to nobody.")
 @click.option("--outside", is_flag=True, help="It was given back elsewhere already: record it, and call nobody.")
 @by_option
 def request_command(
@@ -56,9 +56,9 @@ def request_command(
         whose = facts.require_agency(tx, agency)
         try:
             if outside:
-                done = refund.record(tx, whose, found, amount_minor, reason, tx.as_of, None, by=who(by))
+                done = refund_payments.record(tx, whose, found, amount_minor, reason, tx.as_of, None, by=who(by))
             else:
-                done = refund.request(tx, whose, found, amount_minor, reason, by=who(by))
+                done = refund_payments.request(tx, whose, found, amount_minor, reason, by=who(by))
         except RefundRefusedError as refused:
             raise click.UsageError(str(refused)) from None
     total = sum(each.amount_minor for each in done)
@@ -86,7 +86,7 @@ def list_command(
             found = refunds.of_invoices(tx, agency or "", [of])
             rows = [_row(agency or "", each) for each in found if state in (None, each.state)]
         else:
-            rows = operating.refunds_listed(tx, agency, state, limit)
+            rows = operator_lists.refunds_listed(tx, agency, state, limit)
     none = "nothing of this invoice went back" if of_one else "no such refund" if state else "no refund is open"
     print_rows(rows[:limit], COLUMNS, RefundRow, as_json=as_json, none=none)
 
@@ -99,7 +99,7 @@ def _row(agency: str, refund: Refund) -> dict[str, Any]:
 
 @refund_command.command("resolve")
 @invoice_options
-@click.option("--turn", type=click.IntRange(1), required=True, help="Which refund of the invoice: see refund list.")
+@click.option("--refund", type=click.IntRange(1), required=True, help="Which refund of the invoice: see refund list.")
 @click.option("--refunded", metavar="REFERENCE", help="The provider has given it back: its id of the refund.")
 @click.option(
     "--not-refunded", is_flag=True, help="The provider has no such refund: it has failed, and may be asked for anew."
@@ -109,7 +109,7 @@ def resolve_command(
     agency: str,
     invoice: str | None,
     number: str | None,
-    turn: int,
+    refund: int,
     refunded: str | None,
     by: str | None,
     *,
@@ -121,10 +121,10 @@ def resolve_command(
     with open_store(acts=True) as store, store.transaction() as tx:
         found = locked_invoice(tx, agency, invoice, number)
         try:
-            resolve_refund(tx, facts.require_agency(tx, agency), found, turn, refunded, by=who(by))
+            resolve_refund(tx, facts.require_agency(tx, agency), found, refund, refunded, by=who(by))
         except NotInDoubtError as error:
             raise click.UsageError(str(error)) from None
-    click.echo(f"refund {turn} of invoice {found.number or found.invoice_id}: {refunded or 'it has failed'}")
+    click.echo(f"refund {refund} of invoice {found.number or found.invoice_id}: {refunded or 'it has failed'}")
 
 
 @refund_command.command("taken-back")
@@ -141,7 +141,7 @@ def taken_back_command(
     with open_store(acts=True) as store, store.transaction() as tx:
         found = locked_invoice(tx, agency, invoice, number)
         whose = facts.require_agency(tx, agency)
-        if not taken_back.said_by_hand(tx, whose, found, payment, amount_minor, by=who(by)):
+        if not reversed_payments.said_by_hand(tx, whose, found, payment, amount_minor, by=who(by)):
             raise click.UsageError(f"invoice {found.number or found.invoice_id} has no payment {payment}")
         after = invoices.load(tx, agency, [found.invoice_id])[found.invoice_id]
     click.echo(

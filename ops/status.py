@@ -12,15 +12,15 @@ from rich.live import Live
 from rich.table import Table
 
 from ops.connect import open_store, settings_for
-from ops.printing import agency_option, lasted, shown
-from shared.broker.check import queue_loads
+from ops.output import agency_option, lasted, shown
 from shared.broker.errors import BrokerError
+from shared.broker.startup_check import queue_loads
 from shared.messages.work import POOLS
 from shared.settings import Settings
 from shared.store import figures, pauses
+from shared.store.database import Store
 from shared.store.errors import unreachable
 from shared.store.figures import Count, Figures
-from shared.store.transaction import Store
 
 
 @click.command("status")

@@ -7,7 +7,7 @@ method which is dead is called once. An attempt in flight is left alone: its set
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from shared.acts.taken_back import CODE
+from shared.billing.reversed_payments import CODE
 from shared.domain import charging
 from shared.domain.charging import Charge, NewCharge
 from shared.domain.declines import CUSTOMER
@@ -22,11 +22,11 @@ from shared.domain.dunning import (
 )
 from shared.domain.refusals import UNPAYABLE
 from shared.domain.states import CHARGE_IN_FLIGHT
-from shared.store import charges, collecting, facts, invoices
-from shared.store.collecting import Declines
+from shared.store import charges, collection, facts, invoices
+from shared.store.collection import Declines
+from shared.store.database import Transaction
 from shared.store.invoices import Failing, Invoice
 from shared.store.rechecks import Recheck
-from shared.store.transaction import Tx
 
 SUPERSEDED = "superseded_by_new_method"
 
@@ -41,42 +41,42 @@ class _Client(NamedTuple):
     declines: Mapping[tuple[str, int, str], Declines]
 
 
-def collect_again(tx: Tx, found: Recheck, subscription_ids: Sequence[str]) -> None:
+def collect_again(tx: Transaction, found: Recheck, subscription_ids: Sequence[str]) -> None:
     """Move the planned attempt of failing invoices of a client forward to now; plan one where none is left.
 
     A method that was asked for starts a new ladder. One that worked gives the invoices whose last attempt was on it one more
     attempt on their old ladder, and none to those of which the client was told that it is over.
     """
     agency_id, client_id = found.agency_id, found.ref
-    failing = collecting.failing_of_client(tx, agency_id, client_id)
+    failing = collection.failing_of_client(tx, agency_id, client_id)
     methods = facts.payment_methods(tx, agency_id, [client_id]).get(client_id, ())
     if not failing or not any(method.usable for method in methods):
         return
     client = _read(tx, agency_id, list(failing), methods)
-    turn = _whose_turn(tx, client)
+    next_up = _next_invoice(tx, client)
     locked = set(subscription_ids)
-    worked = [id_ for id_ in client.invoices if id_ != turn and _worked(client, id_, found)]
-    asked = [turn] if turn is not None and failing[turn] in locked else []
+    worked = [id_ for id_ in client.invoices if id_ != next_up and _worked(client, id_, found)]
+    asked = [next_up] if next_up is not None and failing[next_up] in locked else []
     chosen = [*asked, *(id_ for id_ in worked if failing[id_] in locked)]
     charges.write(tx, agency_id, [again for id_ in chosen for again in _moved(tx, client.latest.get(id_))])
-    charges.plan(tx, agency_id, [new for id_ in chosen for new in _added(tx, client, id_)])
+    charges.insert(tx, agency_id, [new for id_ in chosen for new in _added(tx, client, id_)])
     ladders = [each for id_ in asked for each in _new_ladder(client.invoices[id_], client, id_)]
     invoices.mark_failing(tx, agency_id, ladders)
 
 
-def _read(tx: Tx, agency_id: str, ids: Sequence[str], methods: Sequence[Method]) -> _Client:
+def _read(tx: Transaction, agency_id: str, ids: Sequence[str], methods: Sequence[Method]) -> _Client:
     loaded = invoices.load(tx, agency_id, ids)
     credentials = {method.credential for method in methods}
     return _Client(
         methods,
         {id_: loaded[id_] for id_ in ids},
         charges.latest_of(tx, agency_id, ids),
-        collecting.tried(tx, agency_id, ids),
-        collecting.recent_declines(tx, agency_id, credentials, DECLINES_WINDOW),
+        collection.tried(tx, agency_id, ids),
+        collection.recent_declines(tx, agency_id, credentials, DECLINES_WINDOW),
     )
 
 
-def _whose_turn(tx: Tx, client: _Client) -> str | None:
+def _next_invoice(tx: Transaction, client: _Client) -> str | None:
     """The oldest invoice for which somebody has asked for a method that it was not tried with; None while one is waited for.
 
     An attempt that is under way, or about to be, is answered in a moment; its settlement looks again.
@@ -115,7 +115,7 @@ def _is_new(client: _Client, id_: str, method: Method) -> bool:
 
 def _at_limit(client: _Client, id_: str, method: Method) -> bool:
     invoice = client.invoices[id_]
-    found = client.declines.get((method.credential, invoice.rest_minor, invoice.currency))
+    found = client.declines.get((method.credential, invoice.outstanding_minor, invoice.currency))
     return found is not None and found.declined >= DECLINES_MAX
 
 
@@ -132,7 +132,7 @@ def _worked(client: _Client, id_: str, found: Recheck) -> bool:
     return on_it and last.sent_at < found.effective_at and not _at_limit(client, id_, method)
 
 
-def _moved(tx: Tx, latest: Charge | None) -> list[Charge]:
+def _moved(tx: Transaction, latest: Charge | None) -> list[Charge]:
     """The planned attempt, now; or one that waited for the customer, or was asked for by itself, ended."""
     if latest is None:
         return []
@@ -147,7 +147,7 @@ def _moved(tx: Tx, latest: Charge | None) -> list[Charge]:
     return []
 
 
-def _added(tx: Tx, client: _Client, id_: str) -> list[NewCharge]:
+def _added(tx: Transaction, client: _Client, id_: str) -> list[NewCharge]:
     latest, invoice = client.latest.get(id_), client.invoices[id_]
     if latest is not None and latest.state == "due" and not latest.once:
         return []

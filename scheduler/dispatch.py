@@ -11,10 +11,10 @@ from shared.domain.pacing import allowance, spent
 from shared.error_words import safe_words
 from shared.messages import Due
 from shared.messages.work import IDS_MAX, Load, Pool
-from shared.store import accounts, pauses, waking
+from shared.store import accounts, due_rows, pauses
+from shared.store.database import Store, Transaction
+from shared.store.due_rows import Cut, Woken
 from shared.store.errors import limit_of
-from shared.store.transaction import Store, Tx
-from shared.store.waking import Cut, Woken
 
 log = structlog.get_logger()
 LEASE = timedelta(minutes=2)
@@ -31,10 +31,10 @@ BATCHES: Mapping[Pool, int] = {
 }
 
 
-class Bell(Protocol):
+class WorkQueue(Protocol):
     """Rings pools. A message only says that rows may be due: it may be lost, doubled or reordered without harm."""
 
-    def ring(self, messages: Sequence[Due]) -> None:
+    def publish(self, messages: Sequence[Due]) -> None:
         """Publish; raises OSError if the broker did not take them all. Some may have been taken."""
         ...
 
@@ -52,8 +52,8 @@ class Valve(NamedTuple):
 
 def dispatch(
     store: Store,
-    bell: Bell,
-    pools: Collection[str] = waking.POOLS,
+    work_queue: WorkQueue,
+    pools: Collection[str] = due_rows.POOLS,
     *,
     frozen: Sequence[str] = (),
     lease: timedelta = LEASE,
@@ -64,51 +64,53 @@ def dispatch(
     broken queue, or rows that can't be taken within the limits, do not keep the others from being rung; after a second
     failure it is the broker's, or the database's.
     """
-    rung = 0
+    dispatched = 0
     broken: Exception | None = None
     for pool in BATCHES:
         if pool in pools:
             try:
-                rung += dispatch_pool(store, bell, pool, frozen=frozen, lease=lease)
+                dispatched += dispatch_pool(store, work_queue, pool, frozen=frozen, lease=lease)
             except Exception as error:
                 if broken is not None or not (isinstance(error, OSError) or limit_of(error)):
                     raise
                 broken = error
     if broken is not None:
         raise broken
-    return rung
+    return dispatched
 
 
-def dispatch_pool(store: Store, bell: Bell, pool: Pool, *, frozen: Sequence[str] = (), lease: timedelta = LEASE) -> int:
+def dispatch_pool(
+    store: Store, work_queue: WorkQueue, pool: Pool, *, frozen: Sequence[str] = (), lease: timedelta = LEASE
+) -> int:
     """Ring one pool for what is due, up to the room it has, and fairly: one agency gets a quarter while others wait.
 
     Room is counted in messages: those that wait in the queue, and those that the pool's workers may hold. However many
     workers there are, a few messages may always wait.
     """
-    waiting, held = bell.load(pool)
+    waiting, held = work_queue.load(pool)
     if waiting > REFILL_BELOW:
         return 0
     room = max(IN_FLIGHT_MAX - held, REFILL_BELOW) - waiting
     share = IN_FLIGHT_MAX // FAIR_SHARE
     served: dict[str, int] = {}
     spent_now: set[str] = set()
-    rung = 0
+    dispatched = 0
     fair = True
     while room > 0:
         full = [agency_id for agency_id, count in served.items() if count >= share] if fair else []
         taken = _take_within_limits(store, pool, min(room, share), Valve([*frozen, *full, *spent_now], lease))
-        _ring(store, bell, pool, taken)
+        _publish(store, work_queue, pool, taken)
         for message in taken.messages:
             served[message.agency_id] = served.get(message.agency_id, 0) + 1
         room -= len(taken.messages)
-        rung += len(taken.messages)
+        dispatched += len(taken.messages)
         if not taken.spent <= spent_now:
             spent_now |= taken.spent  # their older rows must not hide those of others from the next look
         elif not taken.more:
             if not full:
                 break
             fair = False  # nobody else waits: the rest of the room is theirs
-    return rung
+    return dispatched
 
 
 class Taken(NamedTuple):
@@ -149,34 +151,34 @@ def _take(store: Store, pool: Pool, room: int, valve: Valve) -> Taken:
         if pool == "charges":
             woken, used_up = _wake_paced(tx, room, cut, excluded, valve.lease)
         else:
-            woken = waking.wake(tx, pool, room, cut, excluded, valve.lease)
+            woken = due_rows.wake(tx, pool, room, cut, excluded, valve.lease)
     messages = batches(pool, woken)
     return Taken(messages, woken, until, more=len(messages) >= room, spent=used_up)
 
 
-def _paused(tx: Tx, pool: Pool) -> list[str] | None:
+def _paused(tx: Transaction, pool: Pool) -> list[str] | None:
     """Agencies for which an operator lets the pool stand still; None if it does for all."""
     found = [pause.agency_id for pause in pauses.listed(tx, pool)]
     return None if pauses.EVERYBODY in found else found
 
 
 def _wake_paced(
-    tx: Tx, room: int, cut: Cut, excluded: Sequence[str], lease: timedelta
+    tx: Transaction, room: int, cut: Cut, excluded: Sequence[str], lease: timedelta
 ) -> tuple[list[Woken], frozenset[str]]:
     """Take due charges, of each gateway account as many as its rate allows; those of an account that rests sleep as long.
 
     Returns with them the agencies that have got all that they are allowed.
     """
-    candidates = waking.agencies_due(tx, "charges", room * cut.size, excluded)
+    candidates = due_rows.agencies_due(tx, "charges", room * cut.size, excluded)
     found, elsewhere = accounts.held_back(tx, candidates)
     allowed = dict.fromkeys(elsewhere, 0)
     for account in found:
         most = allowance(account, tx.as_of, cut.size)
         if account.paused_until is not None and account.paused_until > tx.as_of:
-            waking.sleep(tx, "charges", account.agency_id, account.paused_until)
+            due_rows.sleep(tx, "charges", account.agency_id, account.paused_until)
         elif most is not None:
             allowed[account.agency_id] = most
-    woken = waking.wake(tx, "charges", room, cut, excluded, lease, allowed)
+    woken = due_rows.wake(tx, "charges", room, cut, excluded, lease, allowed)
     counts = Counter(row.agency_id for row in woken)
     for account in found:
         if counts[account.agency_id]:
@@ -184,16 +186,16 @@ def _wake_paced(
     return woken, frozenset(agency_id for agency_id, most in allowed.items() if counts[agency_id] >= most)
 
 
-def _ring(store: Store, bell: Bell, pool: Pool, taken: Taken) -> None:
-    """Ring for what was taken. If the bell does not ring, the rows are due again at once; a message that got through all the
-    same finds them due, or done: either is right."""
+def _publish(store: Store, work_queue: WorkQueue, pool: Pool, taken: Taken) -> None:
+    """Publish what was taken. If that fails, the rows are due again at once; a message that got through all the same finds them
+    due, or done: either is right."""
     if not taken.messages:
         return
     try:
-        bell.ring(taken.messages)
+        work_queue.publish(taken.messages)
     except OSError:
         with store.transaction() as tx:
-            waking.give_back(tx, pool, taken.rows, taken.until)
+            due_rows.give_back(tx, pool, taken.rows, taken.until)
         raise
 
 
@@ -205,7 +207,7 @@ def batches(pool: Pool, woken: Sequence[Woken]) -> list[Due]:
         if row.tries >= ALONE_AFTER_TRIES:
             alone[row.agency_id, row.id] = None
         else:
-            groups.setdefault((row.agency_id, row.rings > 1), []).append(row.id)
+            groups.setdefault((row.agency_id, row.dispatches > 1), []).append(row.id)
     size = BATCHES[pool]
     messages = [Due(pool, agency_id, [id_], again=True) for agency_id, id_ in alone]
     for (agency_id, again), ids in groups.items():

@@ -16,9 +16,9 @@ from shared.domain.states import STUCK_REASONS, UNSETTLED_REASONS
 from shared.error_words import safe_words
 from shared.messages.work import POOLS
 from shared.store import figures
+from shared.store.database import Store
 from shared.store.errors import is_connection_error
 from shared.store.figures import Count, Figures
-from shared.store.transaction import Store
 from shared.telemetry.truth import Described, Sample
 
 EVERY_SECONDS = 10.0

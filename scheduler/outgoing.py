@@ -6,8 +6,8 @@ import structlog
 
 from scheduler.relay import Told
 from shared.broker.errors import BrokerError
-from shared.broker.exchange import InOrder, publish_in_order
 from shared.broker.names import EVENTS_EXCHANGE, EVENTS_QUEUE
+from shared.broker.ordered_publisher import InOrder, publish_in_order
 from shared.broker.publisher import Outgoing, Publisher
 from shared.messages.events import CONTENT_TYPE, cloud_event, event_type, message_id
 from shared.store.events import Unpublished

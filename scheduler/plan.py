@@ -6,15 +6,15 @@ from datetime import datetime
 
 import structlog
 
-from shared.acts.checkout import settle_initial_payments
-from shared.acts.halving import halved
+from shared.billing.checkout import settle_initial_payments
+from shared.billing.halving import halved
 from shared.domain.facts import INVOICE
 from shared.domain.planning import Planned, Rhythm, Schedule, catch_up
 from shared.store import cycles, facts, schedules, spans
+from shared.store.database import Store, Transaction
 from shared.store.errors import describe, is_data_error, limit_of
 from shared.store.locks import Pair, lock_subscriptions
 from shared.store.spans import Span
-from shared.store.transaction import Store, Tx
 
 SCHEDULES_PER_PASS = 1000
 log = structlog.get_logger()
@@ -45,14 +45,14 @@ def plan_pass(store: Store, *, batch: int = SCHEDULES_PER_PASS, frozen: Sequence
     return _plan_in_parts(store, list(dict.fromkeys(chosen)), lambda tx: schedules.due(tx, batch, frozen))
 
 
-def _plan(tx: Tx, chosen: Sequence[Pair]) -> Counter[str]:
+def _plan(tx: Transaction, chosen: Sequence[Pair]) -> Counter[str]:
     locked = lock_subscriptions(tx, chosen, wait=False)
     due = schedules.with_limits(tx, locked, due_only=True) if locked else []
     write(tx, due)
     return Counter(each.schedule.agency_id for each in due)
 
 
-def _plan_in_parts(store: Store, chosen: list[Pair], due: Callable[[Tx], Sequence[Pair]]) -> Counter[str]:
+def _plan_in_parts(store: Store, chosen: list[Pair], due: Callable[[Transaction], Sequence[Pair]]) -> Counter[str]:
     """Split subscriptions down to those that can't be planned; a pass that hits a limit, until its parts stay below it."""
     moved: Counter[str] = Counter()
 
@@ -72,7 +72,7 @@ def _set_aside(store: Store, pair: Pair, error: Exception) -> None:
         schedules.set_aside(tx, pair)
 
 
-def write(tx: Tx, due: Sequence[schedules.Bounded], until: datetime | None = None) -> int:
+def write(tx: Transaction, due: Sequence[schedules.Bounded], until: datetime | None = None) -> int:
     """Plan these schedules of locked subscriptions up to `until` (default: now): insert their cycles, move them on.
 
     Returns how many schedules it moved.
@@ -105,14 +105,14 @@ def _without_first(schedule: Schedule, planned: Sequence[Planned], after: Schedu
     return after.stopped_reason is not None if not planned else planned[0].skipped is not None
 
 
-def _row(tx: Tx, schedule: Schedule, cycle: Planned) -> tuple[object, ...]:
+def _row(tx: Transaction, schedule: Schedule, cycle: Planned) -> tuple[object, ...]:
     """A cycle's row: due and waking now, or skipped from the start because its period ended before we knew of it."""
     index, starts_on, ends_on, due_at, skipped = cycle[:5]
     fate = ("skipped", skipped, None, tx.as_of) if skipped else ("due", None, tx.as_of, None)
     return (schedule.agency_id, schedule.subscription_id, schedule.stream, starts_on, ends_on, index, due_at, *fate)
 
 
-def _span(tx: Tx, schedule: Schedule, cycle: Planned, rhythm: Rhythm) -> Span:
+def _span(tx: Transaction, schedule: Schedule, cycle: Planned, rhythm: Rhythm) -> Span:
     """The row of many periods that ended before we knew of them."""
     return Span(
         schedule.agency_id,

@@ -11,14 +11,14 @@ from scheduler.loop import loop
 from scheduler.outgoing import RabbitExchange
 from scheduler.relay import Relaying, relay_pass
 from scheduler.tick import Scheduler
-from shared.broker.bell import RabbitBell
 from shared.broker.errors import BrokerError
 from shared.broker.names import CHANGES_QUEUE, queue_of
 from shared.broker.publisher import Publisher
+from shared.broker.work_queue import RabbitWorkQueue
 from shared.messages import Due
 from shared.process import Process, Stopped
 from shared.settings import Settings
-from shared.store.listening import Listener
+from shared.store.notifications import Listener
 from shared.telemetry import metrics
 from shared.telemetry.truth import Truth
 
@@ -27,12 +27,12 @@ SILENT_TIMEOUTS = 30  # a tick that takes longer than so many statements may han
 log = structlog.get_logger()
 
 
-class CountingBell(RabbitBell):
-    """The bell, counted."""
+class CountingWorkQueue(RabbitWorkQueue):
+    """The work queue, counted."""
 
-    def ring(self, messages: Sequence[Due]) -> None:
+    def publish(self, messages: Sequence[Due]) -> None:
         """Publish, and count what was taken."""
-        super().ring(messages)
+        super().publish(messages)
         for message in messages:
             metrics.RUNG.labels(message.pool).inc()
 
@@ -95,7 +95,7 @@ def run(settings: Settings, stop: Event) -> None:
 def _loops(process: Process, publisher: Publisher, events: Publisher, listener: Listener, stop: Event) -> None:
     store = process.store
     scheduler = Scheduler(
-        store, CountingBell(publisher), lambda: publisher.load(CHANGES_QUEUE)[0], process.settings.lease, stop
+        store, CountingWorkQueue(publisher), lambda: publisher.load(CHANGES_QUEUE)[0], process.settings.lease, stop
     )
     exchange = RabbitExchange(events, metrics.EVENTS_UNROUTED.inc)
     exporter = Exporter(store.unwatched())  # figures are counted whatever the clock says

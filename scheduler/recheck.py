@@ -7,17 +7,17 @@ import structlog
 
 from scheduler.collect_again import collect_again
 from scheduler.plan import write
-from shared.domain.cycles import Unit, due_at
+from shared.domain.calendar import Unit, due_at
 from shared.domain.facts import ORDER, ServiceRevision, SubscriptionRevision, in_force
 from shared.domain.planning import Schedule, change_recurrence
 from shared.error_words import safe_words
 from shared.messages import event_data
 from shared.store import cycles, facts, rechecks, schedules
+from shared.store.database import Store, Transaction
 from shared.store.errors import describe, is_data_error, limit_of
 from shared.store.locks import lock_of_agency
 from shared.store.rechecks import Recheck
 from shared.store.schedules import Bounded
-from shared.store.transaction import Store, Tx
 
 SUBSCRIPTIONS_PER_PASS = 500
 log = structlog.get_logger()
@@ -48,7 +48,7 @@ def recheck(store: Store, *, batch: int = SUBSCRIPTIONS_PER_PASS, frozen: Sequen
     return 0 if found is None else 1
 
 
-def _work_off(tx: Tx, found: Recheck, batch: int) -> None:
+def _work_off(tx: Transaction, found: Recheck, batch: int) -> None:
     ids = rechecks.affected(tx, found, batch)
     lock_of_agency(tx, found.agency_id, ids, wait=True)
     _look(tx, found, ids)
@@ -58,7 +58,7 @@ def _work_off(tx: Tx, found: Recheck, batch: int) -> None:
         rechecks.advance(tx, found, ids[-1])
 
 
-def _look(tx: Tx, found: Recheck, ids: Sequence[str]) -> None:
+def _look(tx: Transaction, found: Recheck, ids: Sequence[str]) -> None:
     if not ids:
         return
     if found.kind in ("payment_method", "method_worked"):
@@ -75,7 +75,7 @@ def _look(tx: Tx, found: Recheck, ids: Sequence[str]) -> None:
         _change_recurrences(tx, found, bounded)
 
 
-def _realign(tx: Tx, agency_id: str, bounded: Sequence[Bounded]) -> None:
+def _realign(tx: Transaction, agency_id: str, bounded: Sequence[Bounded]) -> None:
     """The agency's zone or issue time may have moved the next instant of every schedule."""
     moved = []
     for schedule, limits in bounded:
@@ -86,7 +86,7 @@ def _realign(tx: Tx, agency_id: str, bounded: Sequence[Bounded]) -> None:
     schedules.rewrite(tx, agency_id, moved)
 
 
-def _change_recurrences(tx: Tx, found: Recheck, bounded: Sequence[Bounded]) -> None:
+def _change_recurrences(tx: Transaction, found: Recheck, bounded: Sequence[Bounded]) -> None:
     """A new unit or every counts from the first boundary after the change became true; until then the old one does.
 
     Several changes that are found at once, after an outage, are gone through one after another, each at its own moment.
@@ -117,7 +117,9 @@ def _service_at(revisions: Mapping[str, Sequence[SubscriptionRevision]], each: B
     return in_force(revisions[each.schedule.subscription_id], at).service_id
 
 
-def _change_at(tx: Tx, agency_id: str, changed: list[Bounded], service: ServiceRevision, moment: datetime) -> bool:
+def _change_at(
+    tx: Transaction, agency_id: str, changed: list[Bounded], service: ServiceRevision, moment: datetime
+) -> bool:
     """Let these schedules recur as the service says from a moment on. Returns False if there are none."""
     if not changed:
         return False

@@ -13,10 +13,10 @@ import structlog
 
 from shared.error_words import safe_words
 from shared.store import events, refused_events
+from shared.store.database import Store
 from shared.store.errors import limit_of
 from shared.store.events import Unpublished
 from shared.store.locks import try_lock_role
-from shared.store.transaction import Store
 
 EVENTS_PER_PASS = 500
 # Every try of a refused event reaches the healthy queues again: so many repeats a second at most, and never the whole pass.

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import structlog
 
-from scheduler.dispatch import LEASE, Bell, dispatch
+from scheduler.dispatch import LEASE, WorkQueue, dispatch
 from scheduler.plan import SCHEDULES_PER_PASS, plan_pass
 from scheduler.recheck import recheck
-from shared.store import heartbeats, waking
+from shared.store import due_rows, heartbeats
+from shared.store.database import Store
 from shared.store.errors import is_data_error, limit_of
-from shared.store.transaction import Store
 
 HEARTBEAT = "scheduler"
 GAP = timedelta(minutes=1)
@@ -36,7 +36,7 @@ class Scheduler(NamedTuple):
     """
 
     store: Store
-    bell: Bell
+    work_queue: WorkQueue
     intake_waiting: Callable[[], int]
     lease: timedelta = LEASE
     stop: Event | None = None
@@ -51,9 +51,9 @@ class Scheduler(NamedTuple):
         may_plan, due = self._look(frozen)
         rechecked = planned = Ticked(0, more=False)
         broken: Exception | None = None
-        if waking.RECHECK in due:
+        if due_rows.RECHECK in due:
             rechecked = self._passes(lambda _: recheck(self.store, frozen=frozen))
-        if waking.PLAN in due and may_plan:
+        if due_rows.PLAN in due and may_plan:
             try:
                 planned = self._passes(_Planning(self.store, frozen))
             except Exception as error:
@@ -62,8 +62,8 @@ class Scheduler(NamedTuple):
                 broken = error  # what is due already is rung all the same
         done = rechecked.done + planned.done
         # What was just planned or woken is due too.
-        pools = waking.POOLS if done else due
-        done += dispatch(self.store, self.bell, pools, frozen=frozen, lease=self.lease)
+        pools = due_rows.POOLS if done else due
+        done += dispatch(self.store, self.work_queue, pools, frozen=frozen, lease=self.lease)
         if broken is not None:
             raise broken
         return Ticked(done, rechecked.more or planned.more)
@@ -71,7 +71,7 @@ class Scheduler(NamedTuple):
     def _look(self, frozen: Sequence[str]) -> tuple[bool, set[str]]:
         """Whether cycles may be planned, and what is due. The broker is asked while no transaction is open."""
         with self.store.transaction() as tx:
-            due = waking.due_work(tx, frozen)
+            due = due_rows.due_work(tx, frozen)
             before = heartbeats.last(tx, HEARTBEAT)
             gap = before is not None and tx.as_of - before > GAP
             if not gap:

@@ -9,14 +9,14 @@ from typing import Literal
 import structlog
 
 from shared.broker.backoff import Backoff
-from shared.broker.check import check_broker
 from shared.broker.errors import BrokerError
+from shared.broker.startup_check import check_broker
 from shared.broker.topology import Role
 from shared.settings import Settings
 from shared.store import migrate, roles
 from shared.store.clock_watch import ClockStoppedError, ClockWatch
+from shared.store.database import Store, machine_now, make_engine
 from shared.store.errors import describe, is_connection_error, lacks_right, unreachable
-from shared.store.transaction import Store, machine_now, make_engine
 from shared.telemetry import http, metrics
 
 log = structlog.get_logger()

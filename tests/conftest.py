@@ -17,7 +17,7 @@ from ops.servers.postgres import EmbeddedPostgres, PostgresServer
 
 if TYPE_CHECKING:
     from ops.servers.rabbitmq import PrivateRabbitmq
-    from shared.store.transaction import FixedClock, Store
+    from shared.store.database import FixedClock, Store
     from tests.databases import Database, Databases
     from tests.event_shapes import Watch
 
@@ -86,7 +86,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
 def template(postgres: PostgresServer) -> Iterator[str]:
     """The name of a migrated, empty database; the tests' databases are copies of it."""
     from shared.store import deployment, migrate, roles
-    from shared.store.transaction import Store, make_engine
+    from shared.store.database import Store, make_engine
 
     url = postgres.create_database(TEMPLATE)
     migrate.upgrade(url)
@@ -131,7 +131,7 @@ def engine(database: "Database") -> Engine:
 @pytest.fixture
 def clock() -> "FixedClock":
     """The clock behind `store`: stands at 2026-06-01T00:00Z until the test moves its `at`."""
-    from shared.store.transaction import FixedClock
+    from shared.store.database import FixedClock
 
     return FixedClock(START)
 

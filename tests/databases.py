@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from ops.servers.postgres import PostgresServer
-from shared.store.transaction import make_engine
+from shared.store.database import make_engine
 from tests.event_shapes import wrong_rows
 
 ROWS_MAX = 3000  # more of them leave tables that are slow to empty

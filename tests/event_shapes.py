@@ -18,7 +18,7 @@ from referencing.jsonschema import DRAFT202012
 from shared.contracts.generate import FOLDER
 from shared.messages.event_data import EVENT_TYPES, EventData
 from shared.messages.events import cloud_event
-from shared.store.tx import Event
+from shared.store.transaction import Event
 
 SCHEMAS = FOLDER / "schemas"
 AT = datetime(2026, 6, 1, 9, tzinfo=UTC)

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from shared.domain.states import MACHINES
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 
 @contextmanager
-def unguarded(tx: Tx) -> Iterator[Tx]:
+def unguarded(tx: Transaction) -> Iterator[Transaction]:
     """Inside, any move between states can be written."""
     for machine in MACHINES:
         tx.run(f"ALTER TABLE {machine.table} DISABLE TRIGGER legal_moves")

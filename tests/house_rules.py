@@ -122,7 +122,7 @@ def within(name: str, *packages: str) -> bool:
 def domain_is_pure(source: Source) -> Iterator[Violation]:
     """shared/domain imports the standard library and itself; cycles.py alone also the calendar library."""
     if source.under("shared/domain"):
-        calendar = ["whenever"] if source.path == "shared/domain/cycles.py" else []
+        calendar = ["whenever"] if source.path == "shared/domain/calendar.py" else []
         for name in imports(source):
             if name.split(".")[0] not in sys.stdlib_module_names and not within(name, "shared.domain", *calendar):
                 yield Violation(source.path, f"imports {name}")
@@ -157,7 +157,7 @@ FLOORS = {  # inside shared: a floor -> what it may build on, besides itself
         "domain",
         "error_words",
     ],  # the sandbox keeps its books in a table; a transaction takes the structs of events
-    "acts": ["store", "documents", "gateways", "messages", "domain", "error_words"],
+    "billing": ["store", "documents", "gateways", "messages", "domain", "error_words"],
     "broker": ["messages", "domain"],
     "telemetry": ["domain", "error_words"],
     "settings": ["setting_names"],
@@ -170,7 +170,7 @@ FLOORS = {  # inside shared: a floor -> what it may build on, besides itself
 
 
 def floors_of_shared(source: Source) -> Iterator[Violation]:
-    """Inside shared: acts -> the edges (store, gateways, documents, broker) -> domain; edges know only the domain."""
+    """Inside shared: billing -> the edges (store, gateways, documents, broker) -> domain; edges know only the domain."""
     if not source.under("shared"):
         return
     floor = PurePosixPath(source.path).parts[1].removesuffix(".py")
@@ -195,18 +195,18 @@ def packages_stay_home(source: Source) -> Iterator[Violation]:
 
 
 def time_is_a_parameter(source: Source) -> Iterator[Violation]:
-    """The clock is read in shared/store/transaction.py and nowhere else."""
+    """The clock is read in shared/store/database.py and nowhere else."""
     bound = bound_names(source)
     for node in source.nodes:
-        if isinstance(node, (ast.Attribute, ast.Name)) and source.path != "shared/store/transaction.py":
+        if isinstance(node, (ast.Attribute, ast.Name)) and source.path != "shared/store/database.py":
             name = dotted(node, bound)
             if name in CLOCKS:
                 yield Violation(source.path, f"line {node.lineno} reads the clock by {name}")
 
 
 def one_commit(source: Source) -> Iterator[Violation]:
-    """shared/store/transaction.py commits, and the migrations; everything else runs inside a transaction."""
-    if source.path != "shared/store/transaction.py" and not source.under("shared/store/migrations"):
+    """shared/store/database.py commits, and the migrations; everything else runs inside a transaction."""
+    if source.path != "shared/store/database.py" and not source.under("shared/store/migrations"):
         yield from calls(source, "commit")
 
 

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from shared.store.database import Store, Transaction
 from shared.store.grants import KINDS, role_of
-from shared.store.transaction import Store, Tx
 
 # Parts of the command line that run whole clusters in themselves; a private database has one user.
 _WHOLE = ("ops.simulate", "ops.bench", "ops.cluster", "ops.drills", "ops.report")
@@ -18,7 +18,7 @@ class RoleStore(Store):
     """A transaction that no process opens, but a test itself, may do everything."""
 
     @contextmanager
-    def transaction(self) -> Iterator[Tx]:
+    def transaction(self) -> Iterator[Transaction]:
         kind = kind_of_caller()
         with super().transaction() as tx:
             if kind is not None and has_roles(tx):
@@ -44,7 +44,7 @@ def kind_of_caller() -> str | None:
 _HAVE: dict[str, bool] = {}
 
 
-def has_roles(tx: Tx) -> bool:
+def has_roles(tx: Transaction) -> bool:
     """Whether the server has our roles: one that somebody else runs need not."""
     url = tx.connection.engine.url.render_as_string()
     if url not in _HAVE:

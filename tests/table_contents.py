@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 
 from shared.store import tables
-from shared.store.transaction import Store
+from shared.store.database import Store
 
 Contents = dict[str, list[dict[str, Any]]]
 

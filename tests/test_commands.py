@@ -16,10 +16,10 @@ from click.testing import CliRunner
 from sqlalchemy import Engine
 
 from ops.cli import commands
-from shared.broker.check import check_broker
+from shared.broker.startup_check import check_broker
 from shared.store import notices
+from shared.store.database import FixedClock, Store
 from shared.store.notices import NewNotice, Sending
-from shared.store.transaction import FixedClock, Store
 from tests.journeys.diary import Diary
 from tests.ops.conftest import Desk, doubt
 from tests.test_readme import FENCE, PAGES, ROOT, TRYING, quoted_messages, spans

@@ -20,7 +20,7 @@ from shared.broker.names import (
     WORK_EXCHANGE,
 )
 from shared.messages.work import POOLS
-from shared.store.transaction import FixedClock, Store
+from shared.store.database import FixedClock, Store
 from tests.house_rules import FLOORS
 from tests.test_readme import PAGES, ROOT
 
@@ -120,5 +120,5 @@ def test_ratios_of_the_bench_stand_on_one_page_only() -> None:
 def test_the_decision_about_shared_operations_lists_each_of_them() -> None:
     """A module that is added without a row there, or a row that outlives its module, is seen."""
     page = (ROOT / "docs" / "decisions" / "0008-acts.md").read_text("utf-8")
-    listed = set(re.findall(r"\]\(\.\./\.\./shared/acts/(\w+)\.py\)", page))
+    listed = set(re.findall(r"\]\(\.\./\.\./shared/billing/(\w+)\.py\)", page))
     assert listed == {path.stem for path in (ROOT / "shared" / "acts").glob("*.py")} - {"__init__"}

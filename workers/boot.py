@@ -7,11 +7,11 @@ from threading import Event
 
 import structlog
 
-from shared.broker.pool import PoolBroker, make_global
-from shared.broker.running import Alongside
-from shared.broker.stalling import Stalling
+from shared.broker.message_log import Watching
+from shared.broker.pool_consumer import PoolBroker, make_global
+from shared.broker.stall_watch import Stalling
 from shared.broker.topology import PREFETCH
-from shared.broker.watching import Watching
+from shared.broker.worker_threads import Alongside
 from shared.messages.work import Pool
 from shared.process import Process, Stopped
 from shared.settings import Settings, load

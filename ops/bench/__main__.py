@@ -23,7 +23,9 @@ AT_LEAST = 1
 @click.option(
     "--schedules", type=click.IntRange(min=2), default=Sizes().many_schedules, show_default=True, help="Idle."
 )
-@click.option("--rung", type=click.IntRange(min=0), default=Sizes().rung, show_default=True, help="Idle and leased.")
+@click.option(
+    "--dispatched", type=click.IntRange(min=0), default=Sizes().dispatched, show_default=True, help="Idle and leased."
+)
 @click.option("--million", is_flag=True, help="Also 1,000,000 due cycles, for the memory; takes minutes more.")
 @click.option(
     "--only", "parts", multiple=True, type=click.Choice(PARTS), help="One part of it, as JSON; may be repeated."
@@ -38,7 +40,7 @@ def main(
     samples: int,
     sample_seconds: float,
     schedules: int,
-    rung: int,
+    dispatched: int,
     parts: tuple[str, ...],
     *,
     million: bool,
@@ -53,7 +55,7 @@ def main(
     if record and parts:
         raise click.UsageError("--record needs a whole run: leave out --only")
     few = min(Sizes().few_schedules, schedules // 2)
-    sizes = Sizes(cycles, naive_cycles, samples, sample_seconds, few, schedules, rung, million)
+    sizes = Sizes(cycles, naive_cycles, samples, sample_seconds, few, schedules, dispatched, million)
     console = Console(stderr=True)
     with console.status("starting PostgreSQL") as status:
         found = measure(sizes, lambda what: status.update(what), parts or PARTS)

@@ -38,8 +38,8 @@ def prepare(url: str) -> None:
     engine.run(url)
     with connect(url) as session:
         session.execute("UPDATE agencies SET gateway = 'stripe'")
-        # They were rung for meanwhile, and nobody came: without this a lease is what would be measured.
-        session.execute("UPDATE charges SET wake_at = now(), rings = 0")
+        # They were dispatched for meanwhile, and nobody came: without this a lease is what would be measured.
+        session.execute("UPDATE charges SET wake_at = now(), dispatches = 0")
         session.execute("UPDATE payment_methods SET provider = 'stripe', token = 'pm_bench'")
 
 

@@ -28,7 +28,7 @@ class Ran(NamedTuple):
 def run(url: str, rabbitmq: PrivateRabbitmq, folder: Path, threads: int = 4) -> Ran:
     """Issue everything that is due, with one scheduler and two processes of the invoices pool.
 
-    The scheduler also publishes every event meanwhile. Charges are rung too, and wait: no pool collects here.
+    The scheduler also publishes every event meanwhile. Charges are dispatched too, and wait: no pool collects here.
     """
     environ = {
         **os.environ,

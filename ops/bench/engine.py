@@ -1,7 +1,7 @@
 """The product's own path from schedules on: one scheduler process that plans and dispatches, worker processes that issue.
 
-The bell is local (a queue between processes) and counts what is under way, as the broker's would; batches, lease and valve
-are the product's defaults. Charges are rung too, and wait: no pool collects here.
+The work queue is local (a queue between processes) and counts what is in flight, as the broker's would; batches, lease and
+flow control are the product's defaults. Charges are dispatched too, and wait: no pool collects here.
 """
 
 import multiprocessing
@@ -22,7 +22,7 @@ from scheduler.dispatch import dispatch
 from scheduler.plan import plan
 from shared.messages import Due
 from shared.messages.work import Load, Pool
-from shared.store.transaction import Store, make_engine
+from shared.store.database import Store, make_engine
 from workers.invoices.issue_invoices import issue_invoices
 
 WORKERS = 2
@@ -41,14 +41,14 @@ class Ran(NamedTuple):
     lock_wait_seconds: float
 
 
-class LocalBell:
+class LocalWorkQueue:
     """Rings the worker processes of one pool; messages of the other pools are counted and stay under way."""
 
     def __init__(self, tasks: "Queue[bytes | None]", acks: "Queue[str]") -> None:
         self._tasks, self._acks = tasks, acks
         self._counts: Counter[str] = Counter()
 
-    def ring(self, messages: Sequence[Due]) -> None:
+    def publish(self, messages: Sequence[Due]) -> None:
         """Hand messages to the workers."""
         for due in messages:
             self._counts[due.pool] += 1
@@ -72,7 +72,7 @@ class LocalBell:
 
 
 def run(url: str) -> Ran:
-    """Issue everything that is due, with two workers. The end is when nothing is planned, rung or under way any more."""
+    """Issue everything that is due, with two workers. The end is when nothing is planned, dispatched or under way any more."""
     context = multiprocessing.get_context("spawn")  # a fresh process each, so that its memory is its own
     tasks: Queue[bytes | None] = context.Queue()
     acks: Queue[str] = context.Queue()
@@ -115,15 +115,15 @@ def _schedule(
     ready: Barrier,
 ) -> None:
     store = _store(url)
-    bell = LocalBell(tasks, acks)
+    work_queue = LocalWorkQueue(tasks, acks)
     ready.wait()
     began = time.perf_counter()
     while True:
-        busy = plan(store) + dispatch(store, bell)
-        if not busy and not bell.load("invoices").waiting:
+        busy = plan(store) + dispatch(store, work_queue)
+        if not busy and not work_queue.load("invoices").waiting:
             break
         if not busy:
-            bell.wait(IDLE_WAIT_SECONDS)
+            work_queue.wait(IDLE_WAIT_SECONDS)
     seconds = time.perf_counter() - began
     for _ in range(WORKERS):
         tasks.put(None)

@@ -13,18 +13,18 @@ from scheduler.relay import Told, relay
 from scheduler.tick import Scheduler
 from shared.messages import Due
 from shared.messages.work import Load, Pool
+from shared.store.database import Store, make_engine
 from shared.store.events import Unpublished
-from shared.store.transaction import Store, make_engine
 
 TICKS = 60
 TICK_SECONDS = 1.0
 
 
 class Silent:
-    """A bell with nothing under way. Raises AssertionError when rung: nothing is due here."""
+    """A work queue with nothing in flight. Raises AssertionError when something is published: nothing is due here."""
 
-    def ring(self, messages: Sequence[Due]) -> None:
-        raise AssertionError(f"{len(messages)} messages rung on an idle engine")
+    def publish(self, messages: Sequence[Due]) -> None:
+        raise AssertionError(f"{len(messages)} messages dispatched on an idle engine")
 
     def load(self, _pool: Pool) -> Load:
         return Load(0, 0)
@@ -65,7 +65,7 @@ class Latency(NamedTuple):
 def latencies(url: str, mails: Path, samples: int, seconds: float) -> dict[str, Latency]:
     """Due → issued and due → order of self-checkout cycles that fall due one after another on an otherwise idle engine.
 
-    All pools run in this process, ticked once a second; within a tick every pool is rung until nothing is left to do.
+    All pools run in this process, ticked once a second; within a tick every pool is dispatched until nothing is left to do.
     The order comes after its invoice, the charge at the sandbox and the payment. A row counts when it is seen committed.
     """
     seed.seed_moments(url, samples, seconds)

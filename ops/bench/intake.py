@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 from ops.bench.seed import connect
 from ops.servers.rabbitmq import PrivateRabbitmq
-from shared.broker.changes import ChangesConsumer
-from shared.broker.check import check_broker
+from shared.broker.changes_consumer import ChangesConsumer
 from shared.broker.names import CHANGES_EXCHANGE
 from shared.broker.publisher import Outgoing, Publisher
-from shared.store.transaction import Store, make_engine
-from workers.intake import upstream
+from shared.broker.startup_check import check_broker
+from shared.store.database import Store, make_engine
+from workers.intake import consume_changes
 
 CLIENTS = 1_000  # each with a payment method and a subscription, as an import has them
 
@@ -31,7 +31,7 @@ def _rate(url: str, rabbitmq: PrivateRabbitmq, messages: Sequence[bytes], batch:
     store = Store(make_engine(url))
     stop = threading.Event()
     consumer = ChangesConsumer([rabbitmq.url], "bench", batch=batch)
-    thread = threading.Thread(target=upstream.run, args=(store, consumer, stop))
+    thread = threading.Thread(target=consume_changes.run, args=(store, consumer, stop))
     began = time.perf_counter()
     thread.start()
     with connect(url) as session:

@@ -25,7 +25,7 @@ class Sizes(NamedTuple):
     sample_seconds: float = 20
     few_schedules: int = 1_000
     many_schedules: int = MILLION
-    rung: int = 400_000
+    dispatched: int = 400_000
     million: bool = False
 
 
@@ -195,21 +195,21 @@ class _Measuring:
         }
 
     def _idle(self) -> dict[str, Any]:
-        few, many, rung = self._sizes.few_schedules, self._sizes.many_schedules, self._sizes.rung
-        self._progress(f"idle tick: {few:,} and {many:,} schedules, {rung:,} rung rows")
+        few, many, dispatched = self._sizes.few_schedules, self._sizes.many_schedules, self._sizes.dispatched
+        self._progress(f"idle tick: {few:,} and {many:,} schedules, {dispatched:,} dispatched rows")
         urls = []
-        for name, schedules, rows in (("few", few, 0), ("many", many, 0), ("rung", few, rung)):
+        for name, schedules, rows in (("few", few, 0), ("many", many, 0), ("dispatched", few, dispatched)):
             urls.append(self._server.create_database(f"bench_idle_{name}", self._template))
             seed.seed_idle(urls[-1], schedules, rows)
-        few_ms, many_ms, rung_ms = idle.tick_ms(urls)
+        few_ms, many_ms, dispatched_ms = idle.tick_ms(urls)
         return {
             "schedules": [few, many],
-            "rung_rows": rung,
+            "dispatched_rows": dispatched,
             "few_ms": round(few_ms, 2),
             "many_ms": round(many_ms, 2),
-            "rung_ms": round(rung_ms, 2),
+            "dispatched_ms": round(dispatched_ms, 2),
             "many_vs_few": round(many_ms / few_ms, 2),
-            "rung_vs_few": round(rung_ms / few_ms, 2),
+            "dispatched_vs_few": round(dispatched_ms / few_ms, 2),
         }
 
     def _memory(self, ran: engine.Ran) -> dict[str, Any]:

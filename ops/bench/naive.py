@@ -15,12 +15,12 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 from ops.bench.seed import connect
 from shared.domain import keys
-from shared.domain.cycles import due_at, local_date
+from shared.domain.calendar import due_at, local_date
 from shared.domain.invoicing import describe
 from shared.domain.money import split_tax
 from shared.domain.planning import Schedule as Recurring
 from shared.store import tables
-from shared.store.transaction import make_engine
+from shared.store.database import make_engine
 
 PROCESSES = 2
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from ops.servers.rabbitmq import PrivateRabbitmq
 from scheduler.outgoing import RabbitExchange
-from shared.broker.bell import RabbitBell
-from shared.broker.check import check_broker
 from shared.broker.names import queue_of
 from shared.broker.publisher import Outgoing, Publisher
+from shared.broker.startup_check import check_broker
+from shared.broker.work_queue import RabbitWorkQueue
 from shared.messages import Due
 from shared.store.events import Unpublished
 
@@ -23,7 +23,7 @@ def run(rabbitmq: PrivateRabbitmq) -> Mapping[str, float]:
     publisher = Publisher([rabbitmq.url], "bench", "scheduler")
     publisher.start()
     try:
-        exchange, bell = RabbitExchange(publisher), RabbitBell(publisher)
+        exchange, work_queue = RabbitExchange(publisher), RabbitWorkQueue(publisher)
         events = [
             Unpublished("a", number, "invoice.issued", f"subscription/{number}", 1, AT, {"total_minor": number})
             for number in range(EVENTS)
@@ -32,17 +32,17 @@ def run(rabbitmq: PrivateRabbitmq) -> Mapping[str, float]:
         one = Outgoing("", queue_of("orders"), b"x" * 400)
         relayed = _rate(lambda: [exchange.publish(events[at : at + 500]) for at in range(0, EVENTS, 500)], EVENTS)
 
-        def ring() -> None:
+        def publish() -> None:
             for at in range(0, MESSAGES, 64):
-                bell.ring(due[at : at + 64])
+                work_queue.publish(due[at : at + 64])
 
-        rung = _rate(ring, MESSAGES)
+        dispatched = _rate(publish, MESSAGES)
         single = _rate(lambda: [publisher.publish([one]) for _ in range(SINGLE)], SINGLE)
     finally:
         publisher.close()
     return {
         "relay_events": round(relayed),
-        "dispatch_messages": round(rung),
+        "dispatch_messages": round(dispatched),
         "one_confirm_at_a_time": round(single),
         "relay_vs_one_at_a_time": round(relayed / single, 1),
     }

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import psycopg
 
-from shared.store.connecting import parameters
+from shared.store.connection_args import parameters
 
 AGENCIES = 16
 ZONE = "Europe/Berlin"
@@ -57,7 +57,7 @@ SELECT m.agency_id, 'sub-' || no, stream, starts_on, 'month', 1,
        (starts_on + a.issue_time) AT TIME ZONE a.timezone, starts_on
 FROM member AS m JOIN agencies AS a USING (agency_id) CROSS JOIN unnest(%(streams)s::text[]) AS stream"""
 _RUNG = """
-INSERT INTO cycles (agency_id, subscription_id, stream, starts_on, ends_on, cycle_index, due_at, state, rings, wake_at)
+INSERT INTO cycles (agency_id, subscription_id, stream, starts_on, ends_on, cycle_index, due_at, state, dispatches, wake_at)
 SELECT agency_id, 'sub-' || no, 'invoice', starts_on - 1, starts_on, 0, now() - interval '1 minute', 'due', 1,
        now() + interval '1 day'
 FROM member"""
@@ -93,8 +93,8 @@ def seed(
         session.execute("VACUUM (ANALYZE)")
 
 
-def seed_idle(url: str, schedules: int, rung: int) -> None:
-    """Nothing due: `schedules` that come in ten days, and beside them `rung` cycles that were rung and are leased."""
+def seed_idle(url: str, schedules: int, dispatched: int) -> None:
+    """Nothing due: `schedules` that begin in ten days, and `dispatched` cycles that are leased."""
     with connect(url) as session:
         session.execute(_AGENCIES, {"zone": ZONE, "agencies": AGENCIES})
         of = {"agencies": AGENCIES, "zone": ZONE, "days": 10, "months": 0}
@@ -102,7 +102,7 @@ def seed_idle(url: str, schedules: int, rung: int) -> None:
         session.execute(_SUBSCRIPTIONS)
         session.execute(_SCHEDULES, {"streams": ["invoice"]})
         session.execute("DROP TABLE member")
-        session.execute(_MEMBERS, {**of, "first": schedules + 1, "last": schedules + rung})
+        session.execute(_MEMBERS, {**of, "first": schedules + 1, "last": schedules + dispatched})
         session.execute(_SUBSCRIPTIONS)
         session.execute(_RUNG)
         session.execute("VACUUM (ANALYZE)")

@@ -80,8 +80,8 @@ def _rest(found: Mapping[str, Any]) -> Table:
     table.add_row(f"idle tick, {few:,} schedules", f"{tick['few_ms']} ms")
     table.add_row(f"idle tick, {many:,} schedules", f"{tick['many_ms']} ms, {tick['many_vs_few']} ×")
     table.add_row(
-        f"idle tick, {few:,} schedules and {tick['rung_rows']:,} rung rows",
-        f"{tick['rung_ms']} ms, {tick['rung_vs_few']} ×",
+        f"idle tick, {few:,} schedules and {tick['dispatched_rows']:,} dispatched rows",
+        f"{tick['dispatched_ms']} ms, {tick['dispatched_vs_few']} ×",
     )
     if "memory_mb" in found:
         memory = found["memory_mb"]

@@ -14,7 +14,7 @@ from ops.cluster.local import MONITORING, LocalCluster
 from ops.cluster.members import KINDS, Members
 from ops.status import Picture
 from shared.settings import load
-from shared.store.transaction import Store, make_engine
+from shared.store.database import Store, make_engine
 
 LOOK_SECONDS = 1.0
 folder_option = click.option("--folder", type=click.Path(path_type=Path), default=Path("cluster"), show_default=True)

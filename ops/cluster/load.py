@@ -7,10 +7,10 @@ from pathlib import Path
 from ops.bench import seed
 from ops.cluster.members import Members
 from ops.cluster.waiting import PATIENCE, until
-from shared.broker.check import queue_loads
+from shared.broker.startup_check import queue_loads
 from shared.messages.work import POOLS
+from shared.store.database import Store, make_engine
 from shared.store.invariants import violations
-from shared.store.transaction import Store, make_engine
 
 # Short enough that what was lost rings again within the test.
 QUICK = {"DUECYCLE_LEASE_SECONDS": "8", "DUECYCLE_STATEMENT_TIMEOUT_SECONDS": "2", "DUECYCLE_STOP_SECONDS": "10"}
@@ -94,8 +94,8 @@ class Load:
         with self.store.transaction() as tx:
             left = [
                 *tx.rows("SELECT stream, state, reason, count(*), min(wake_at - now()) FROM cycles GROUP BY 1, 2, 3"),
-                *tx.rows("SELECT state, count(*), min(wake_at - now()), max(rings) FROM charges GROUP BY 1"),
-                *tx.rows("SELECT state, count(*), min(wake_at - now()), max(rings) FROM notices GROUP BY 1"),
+                *tx.rows("SELECT state, count(*), min(wake_at - now()), max(dispatches) FROM charges GROUP BY 1"),
+                *tx.rows("SELECT state, count(*), min(wake_at - now()), max(dispatches) FROM notices GROUP BY 1"),
                 *tx.rows("SELECT name, now() - at FROM heartbeats"),
             ]
         said = [f"{m.kind}: {m.log.read_text().splitlines()[-3:]}" for m in self.members]

@@ -9,7 +9,7 @@ from ops.drills.report import Report, longest_silence, now
 from ops.drills.standby import Pair
 from ops.servers.rabbitmq import PrivateRabbitmq
 from shared.store import migrate
-from shared.store.transaction import Store
+from shared.store.database import Store
 
 SUBSCRIPTIONS = 1500
 BROKEN_AT = 300  # paid invoices

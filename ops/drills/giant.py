@@ -8,8 +8,8 @@ from ops.cluster.local import LocalCluster
 from ops.cluster.waiting import until
 from ops.drills.report import Report, now
 from scheduler.dispatch import BATCHES
+from shared.store.database import Store, make_engine
 from shared.store.invariants import violations
-from shared.store.transaction import Store, make_engine
 
 GIANT, SMALL = 100_000, 20
 BATCHES_MAX = 20  # a quarter of the pool's room, and what is under way

@@ -19,8 +19,8 @@ from ops.servers.rabbitmq import free_ports
 from shared.pay_urls import PayUrls
 from shared.store import accounts
 from shared.store.accounts import Configured
+from shared.store.database import Store, make_engine
 from shared.store.invariants import violations
-from shared.store.transaction import Store, make_engine
 
 PHASE_SECONDS = 20.0
 DUE_PER_SECOND = 10

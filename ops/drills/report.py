@@ -6,7 +6,7 @@ from time import monotonic
 
 from rich.console import Console
 
-from shared.store.transaction import Store
+from shared.store.database import Store
 
 _GAP = """
 SELECT max(extract(epoch FROM later - at)) FROM (

@@ -10,11 +10,11 @@ from ops.connect import open_store
 from ops.history.lines import Line, happened
 from ops.history.now import Standing, stands
 from ops.history.words import Words, amount, period, words_of
-from ops.printing import json_option
+from ops.output import json_option
 from shared.domain.keys import sequences_of
 from shared.store import history
+from shared.store.database import Transaction
 from shared.store.history import Known, Named
-from shared.store.transaction import Tx
 
 agency_option = click.option("--agency", help="Whose [needed where several agencies have one].")
 limit_option = click.option(
@@ -77,12 +77,12 @@ def _the_one(found: Sequence[Named], what: str, agency: str | None, hint: str) -
     raise click.BadParameter(f"several are called {what}: {ids}; give the id", param_hint=hint)
 
 
-def _print(tx: Tx, named: Named, limit: int, *, as_json: bool) -> None:
+def _print(tx: Transaction, named: Named, limit: int, *, as_json: bool) -> None:
     for line in told(tx, named, limit, as_json=as_json):
         click.echo(line)
 
 
-def told(tx: Tx, named: Named, limit: int, *, as_json: bool = False) -> Iterator[str]:
+def told(tx: Transaction, named: Named, limit: int, *, as_json: bool = False) -> Iterator[str]:
     """The lines of the answer, for people or for programs."""
     known = history.known(tx, named)
     words = words_of(known)

@@ -69,7 +69,9 @@ def _invoices(known: Known, words: Words, invoice_id: str | None) -> Iterator[St
         why = "the client is paying on the page" if row["invoice_id"] in paying else ""
         why = why or _uncharged(words, known, row, latest.get(row["invoice_id"]))
         text = f"{words.invoice(row)} is {row['status']}, {amount(rest, row['currency'])} due {row['due_on']}: {why}"
-        yield Standing("invoice", text, {"invoice_id": row["invoice_id"], "status": row["status"], "rest_minor": rest})
+        yield Standing(
+            "invoice", text, {"invoice_id": row["invoice_id"], "status": row["status"], "outstanding_minor": rest}
+        )
 
 
 def _uncharged(words: Words, known: Known, invoice: dict[str, Any], charge: dict[str, Any] | None) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
+from shared.domain.calendar import local_date, local_time_of
 from shared.domain.currency import exponent
-from shared.domain.cycles import local_date, local_time_of
 from shared.domain.money import display
 from shared.store.history import Known
 

@@ -16,7 +16,7 @@ from ops.pages.rendering import ROOT
 from ops.pages.story import TOLD_AT, tell
 from ops.servers.postgres import EmbeddedPostgres
 from shared.store import migrate
-from shared.store.transaction import FixedClock, Store, make_engine
+from shared.store.database import FixedClock, Store, make_engine
 
 
 def pages(store: Store, clock: FixedClock, folder: Path) -> Mapping[Path, str]:

@@ -12,27 +12,27 @@ from scheduler.process import run as run_scheduler
 from scheduler.recheck import recheck
 from scheduler.relay import relay_pass
 from scheduler.tick import Scheduler
-from shared.acts.issue import issue
-from shared.acts.notify import notify
-from shared.acts.receive import receive
-from shared.acts.stream import work_stream
-from shared.broker.changes import ChangesConsumer
-from shared.broker.pool import PoolBroker
+from shared.billing.issue_invoices import issue
+from shared.billing.notify import notify
+from shared.billing.receive_payments import receive
+from shared.broker.changes_consumer import ChangesConsumer
+from shared.broker.pool_consumer import PoolBroker
 from shared.documents.mail import render
 from shared.domain.clearance import clear
 from shared.domain.invoicing import decide
 from shared.domain.planning import catch_up
 from shared.messages import decode_change
 from shared.messages.events import cloud_event as as_cloud_event
+from shared.store.database import Store
+from shared.store.due_rows import wake
 from shared.store.numbers import take
-from shared.store.transaction import Store
-from shared.store.waking import wake
 from workers.boot import begin
 from workers.charges.charge_invoices import charge_invoices
 from workers.charges.claim import claim
 from workers.charges.settle import settle
+from workers.cycle_batches import work_stream
+from workers.intake.consume_changes import run as take_messages
 from workers.intake.receive_batch import receive_batch
-from workers.intake.upstream import run as take_messages
 from workers.invoices.issue_invoices import issue_invoices
 from workers.notices.send_notices import send_notices
 from workers.orders.create_orders import create_orders

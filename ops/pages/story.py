@@ -17,13 +17,13 @@ from scheduler.plan import plan
 from scheduler.recheck import recheck
 from scheduler.relay import Relaying, Told, relay_pass
 from shared.broker import EmbeddedBroker, message_of
-from shared.broker.changes import Delivery
-from shared.broker.watching import Watching
+from shared.broker.changes_consumer import Delivery
+from shared.broker.message_log import Watching
 from shared.messages import Due
-from shared.store import deployment, waking
+from shared.store import deployment, due_rows
+from shared.store.database import FixedClock, Store
 from shared.store.events import Unpublished
-from shared.store.transaction import FixedClock, Store
-from workers.intake.upstream import run as take_messages
+from workers.intake.consume_changes import run as take_messages
 
 TOLD_AT = datetime(2026, 5, 20, 9, 6, tzinfo=UTC)
 UNTIL = datetime(2026, 6, 2, tzinfo=UTC)
@@ -141,7 +141,7 @@ class _Broker(EmbeddedBroker):
         self._on_dispatch, self._on_done = on_dispatch, on_done
         self._waiting: list[Due] = []
 
-    def ring(self, messages: Sequence[Due]) -> None:
+    def publish(self, messages: Sequence[Due]) -> None:
         self._on_dispatch(messages)
         self._waiting.extend(messages)
 
@@ -211,9 +211,9 @@ class _Telling:
             due = self._due()
             if not due:
                 return
-            if waking.RECHECK in due and recheck(self._store):
+            if due_rows.RECHECK in due and recheck(self._store):
                 self._step("recheck")
-            if waking.PLAN in due and plan(self._store):
+            if due_rows.PLAN in due and plan(self._store):
                 self._step("plan")
             dispatch(self._store, self._broker, self._due())
             self._broker.drain()
@@ -221,11 +221,11 @@ class _Telling:
 
     def _due(self) -> set[str]:
         with self._store.transaction() as tx:
-            return waking.due_work(tx, [])
+            return due_rows.due_work(tx, [])
 
     def _following(self) -> datetime | None:
         with self._store.transaction() as tx:
-            return waking.next_instant(tx, [])
+            return due_rows.next_instant(tx, [])
 
     def _dispatched(self, due: Sequence[Due]) -> None:
         self._step("dispatch", due)

@@ -50,7 +50,7 @@ class _Gathering:
     axis: Axis
     invoices: dict[tuple[str, str], Invoice] = field(default_factory=dict)
     failures: dict[tuple[str, str], list[Charge]] = field(default_factory=dict)
-    turns: dict[tuple[str, str, str], datetime] = field(default_factory=dict)  # by agency, invoice, event
+    kinds: dict[tuple[str, str, str], datetime] = field(default_factory=dict)  # by agency, invoice, event
 
 
 def gather_lanes(folder: Path, summary: Summary, axis: Axis) -> Gathered:
@@ -90,10 +90,10 @@ def _read_failures(folder: Path, gathering: _Gathering) -> None:
 def _read_turns(folder: Path, gathering: _Gathering) -> None:
     """When an invoice first failed, also without an attempt, and when it was voided: its own row does not keep that."""
     for event in read_rows(folder, EVENTS, Event):
-        for turn in ("invoice.failing", "invoice.voided"):
-            if turn in event.type and event.at and event.data:
-                key = (event.agency_id or "", str(event.data.get("invoice_id")), turn)
-                gathering.turns.setdefault(key, event.at)
+        for kind in ("invoice.failing", "invoice.voided"):
+            if kind in event.type and event.at and event.data:
+                key = (event.agency_id or "", str(event.data.get("invoice_id")), kind)
+                gathering.kinds.setdefault(key, event.at)
 
 
 def _read_invoices(folder: Path, gathering: _Gathering) -> None:
@@ -114,8 +114,8 @@ def _read_invoices(folder: Path, gathering: _Gathering) -> None:
 def _add_failing_span(lane: Lane, invoice: Invoice, failures: list[Charge], gathering: _Gathering) -> None:
     refused_at = [charge.at for charge in failures if charge.outcome in ("declined", "action_required")]
     failing_at, voided_at = (
-        gathering.turns.get((invoice.agency_id, invoice.invoice_id, turn))
-        for turn in ("invoice.failing", "invoice.voided")
+        gathering.kinds.get((invoice.agency_id, invoice.invoice_id, kind))
+        for kind in ("invoice.failing", "invoice.voided")
     )
     starts_at = min(filter(None, (invoice.failing_since, failing_at, *refused_at)), default=None)
     if starts_at is None:

@@ -36,7 +36,7 @@ from ops.servers.postgres_programs import (
     server_account,
     socket_folder,
 )
-from shared.store.connecting import parameters
+from shared.store.connection_args import parameters
 from shared.store.grants import KINDS, role_of
 
 __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "PostgresServer"]

@@ -20,8 +20,8 @@ from ops.simulate.summary import Summary, summarise
 from ops.simulate.upstream import Upstream
 from ops.simulate.world import World
 from shared.store import deployment, migrate
+from shared.store.database import FixedClock, Store, make_engine
 from shared.store.invariants import violations
-from shared.store.transaction import FixedClock, Store, make_engine
 
 WAITED_FOR_MAX = 5
 OWN = ("postgres", "mails", "report.html", "summary.json")

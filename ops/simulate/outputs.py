@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from ops.simulate.run import Seen
-from shared.store import reading
-from shared.store.transaction import Store
+from shared.store import exports
+from shared.store.database import Store
 
 _encode = msgspec.json.encode
 
@@ -17,11 +17,11 @@ def write_outputs(store: Store, folder: Path, left: Iterable[Seen]) -> dict[str,
     """Write every `.jsonl` file of the run. Returns how many lines each got."""
     counts = {}
     with store.transaction() as tx:
-        for name in reading.FILES:
-            counts[name] = _write(folder / f"{name}.jsonl", reading.stream(tx, name))
+        for name in exports.FILES:
+            counts[name] = _write(folder / f"{name}.jsonl", exports.rows_of(tx, name))
         lines = {(seen.received.agency_id, seen.received.source, seen.received.id): seen.line.number for seen in left}
-        counts["rejected"] = _write(folder / "rejected.jsonl", _numbered(reading.stream(tx, "rejected"), lines))
-        counts["waiting"] = _write(folder / "waiting.jsonl", _numbered(reading.stream(tx, "waiting"), lines))
+        counts["rejected"] = _write(folder / "rejected.jsonl", _numbered(exports.rows_of(tx, "rejected"), lines))
+        counts["waiting"] = _write(folder / "waiting.jsonl", _numbered(exports.rows_of(tx, "waiting"), lines))
     return counts
 
 

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from ops.simulate.upstream import Line, Upstream
 from ops.simulate.world import World
-from shared.domain.cycles import due_at
-from shared.store import facts, waking
-from shared.store.transaction import FixedClock, Store
+from shared.domain.calendar import due_at
+from shared.store import due_rows, facts
+from shared.store.database import FixedClock, Store
 from workers.intake.receive_changes import Received
 
 
@@ -121,7 +121,7 @@ class _Run:
     def _following(self) -> datetime | None:
         """The next moment at which something happens, None when nothing more does before the end."""
         with self._store.transaction() as tx:
-            waking_at = waking.next_instant(tx, self._frozen())
+            waking_at = due_rows.next_instant(tx, self._frozen())
         last = max([*self._ends.values(), self._end])
         moments = [at for at in (waking_at, self._upstream.at()) if at is not None and at < last]
         return min(moments, default=None)

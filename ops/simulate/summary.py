@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from ops.simulate.run import Ran
 from shared.domain.currency import exponent
 from shared.domain.money import display
-from shared.store import counting
-from shared.store.transaction import Store
+from shared.store import run_counts
+from shared.store.database import Store
 
 
 class Summary(NamedTuple):
@@ -49,8 +49,8 @@ def _listed(counts: Mapping[str, int]) -> str:
 def summarise(store: Store, ran: Ran) -> Summary:
     """Count what a run left behind."""
     with store.transaction() as tx:
-        counts = counting.by_state(tx)
-        money = counting.money(tx)
+        counts = run_counts.by_state(tx)
+        money = run_counts.money(tx)
     if ran.repeated:  # a message told twice leaves one row
         counts["messages"]["repeated"] = ran.repeated
     return Summary(counts, money, ran.lines, ran.moments, ran.after_end)

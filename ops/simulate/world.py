@@ -13,12 +13,12 @@ from shared.broker import EmbeddedBroker
 from shared.broker.actors import declare
 from shared.documents.sending import EmlWriter
 from shared.gateways.port import Gateway
-from shared.store import waking
+from shared.store import due_rows
+from shared.store.database import Store
 from shared.store.events import Unpublished
-from shared.store.transaction import Store
 from workers.charges.charge_invoices import Runtime as Charging
 from workers.charges.charge_invoices import always, charge_invoices
-from workers.directory import sandbox_of
+from workers.gateway_accounts import sandbox_of
 from workers.intake.receive_changes import Received, receive_change, replay_waiting
 from workers.invoices.issue_invoices import issue_invoices
 from workers.notices.send_notices import Runtime as Sending
@@ -73,12 +73,12 @@ class World:
         """Let everything that is due now happen. Raises Unsettled if it never ends."""
         for _ in range(ROUNDS_MAX):
             with self.store.transaction() as tx:
-                due = waking.due_work(tx, frozen)
+                due = due_rows.due_work(tx, frozen)
             if not due:
                 break
-            if waking.RECHECK in due:
+            if due_rows.RECHECK in due:
                 recheck(self.store, frozen=frozen)
-            if waking.PLAN in due:
+            if due_rows.PLAN in due:
                 plan(self.store, frozen=frozen)
             dispatch(self.store, self._broker, due, frozen=frozen)
             self._broker.drain(self._random)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from shared.broker.batch import Verdict
+    from shared.broker.publish_batch import Verdict
 
 
 class BrokerError(OSError):

@@ -17,10 +17,10 @@ from pika.exceptions import AMQPError, ConnectionWrongStateError
 
 from shared.broker.address import BLOCKED_SECONDS, parameters
 from shared.broker.backoff import Backoff
-from shared.broker.batch import CONFIRMED, Batch, Verdict
-from shared.broker.check import check_broker, explain
 from shared.broker.errors import BrokerError, UnansweredError
-from shared.broker.looking import Looking
+from shared.broker.publish_batch import CONFIRMED, Batch, Verdict
+from shared.broker.queue_depth import Looking
+from shared.broker.startup_check import check_broker, explain
 from shared.broker.topology import Role
 
 WINDOW = 500  # messages without a confirm; more gain little and cost memory
@@ -60,7 +60,7 @@ class Publisher:
         self._looking = Looking()
         self._batch: Batch | None = None
         self._reason = "no connection yet"
-        self._turn = 0
+        self._next_url = 0
         self._was_ready = False
         self._blocked = False  # an alarm for disk or memory: the broker takes nothing from anybody
 
@@ -158,8 +158,8 @@ class Publisher:
         backoff = Backoff(longest=LONGEST_SECONDS)
         while not self._stop.is_set():
             self._settled.clear()
-            url = self._urls[self._turn % len(self._urls)]
-            self._turn += 1
+            url = self._urls[self._next_url % len(self._urls)]
+            self._next_url += 1
             try:
                 self._connect(url)
             except (AMQPError, OSError, ValueError) as error:

@@ -1,9 +1,9 @@
 """What exists on the broker, as data, and who declares what: the one place where queues and exchanges are described.
 
 Queues are quorum queues: replicated, and what was confirmed survives a node. There is no dead-letter machinery: a work
-message is a bell, its row rings again, and what can't be read is counted and acknowledged. Upstream's messages and our events
-need care: their queues must never drop one. A change that finds no queue goes to a queue of its own, from which intake takes it
-later; an event that finds its queue full stays in the database.
+message is only a hint, its row is dispatched again, and what can't be read is counted and acknowledged. Upstream's messages and
+our events need care: their queues must never drop one. A change that finds no queue goes to a queue of its own, from which
+intake takes it later; an event that finds its queue full stays in the database.
 """
 
 from collections.abc import Callable, Mapping
@@ -72,7 +72,7 @@ def arguments(queue: str, version: tuple[int, ...]) -> dict[str, Any]:
     """The arguments of a queue on a server of that version.
 
     RabbitMQ 4.0 began to drop a message that was delivered 20 times (www.rabbitmq.com/docs/quorum-queues, "Poison Message
-    Handling"). A bell may be dropped; a change or an event may not, however often its consumer's connection breaks.
+    Handling"). A work message may be dropped; a change or an event may not, however often its consumer's connection breaks.
     """
     made: dict[str, Any] = {"x-queue-type": "quorum"}
     if queue == EVENTS_QUEUE:

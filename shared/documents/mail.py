@@ -116,7 +116,7 @@ def _charge_answered(said: d.ChargeAnswered, to: Parties) -> Text:
         text = f"the charge you requested has succeeded: {_invoice(said)} for {_total(said)} is collected."
         return f"Charged: {_invoice(said)}", [_first_upper(text), _facts(said)]
     text = (
-        f"the charge you requested did not succeed: {_invoice(said)} for {_money(said, said.rest_minor)} could not"
+        f"the charge you requested did not succeed: {_invoice(said)} for {_money(said, said.outstanding_minor)} could not"
         f" be collected from {to.client} ({said.code or 'no code'})."
     )
     after = "Your client was not notified, and there is no automatic retry. You can ask for another charge."

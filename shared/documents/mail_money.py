@@ -50,7 +50,7 @@ def _refund_in_doubt(said: d.RefundInDoubt, to: Parties) -> Text:
     )
     none = (
         "If there is none, ask your Duecycle operator to run this, then request the refund again; it is not resent meanwhile:"
-        f"\n\n  {command(to, said, 'refund resolve')} --turn {said.refund_turn} --not-refunded"
+        f"\n\n  {command(to, said, 'refund resolve')} --refund {said.refund_seq} --not-refunded"
     )
     return f"Please check the refund: {invoice(said)}", [first_upper(text), ask, none, facts(said)]
 

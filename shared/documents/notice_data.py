@@ -118,7 +118,7 @@ class RefundInDoubt(AboutInvoice, frozen=True, kw_only=True):
     since: date
     provider: str
     key: str
-    refund_turn: int
+    refund_seq: int
     refunded_minor: int
 
 

@@ -36,7 +36,7 @@ class InvoiceFacts(TypedDict):
     period_ends_on: date | None
     currency: str
     total_minor: int
-    rest_minor: int
+    outstanding_minor: int
     service: str | None
 
 
@@ -51,7 +51,7 @@ class AboutInvoice(NoticeData, frozen=True, kw_only=True):
     period_ends_on: date | None
     currency: str
     total_minor: int
-    rest_minor: int
+    outstanding_minor: int
     service: str | None
 
 

@@ -58,8 +58,8 @@ def facts(said: AboutInvoice) -> str:
         ("Due on", said.due_on),
         ("Total", total(said)),
     ]
-    if said.rest_minor not in (0, said.total_minor):
-        rows.append(("Still open", money(said, said.rest_minor)))
+    if said.outstanding_minor not in (0, said.total_minor):
+        rows.append(("Still open", money(said, said.outstanding_minor)))
     return "\n".join(f"  {name + ':':<12}{value}" for name, value in rows if value)
 
 

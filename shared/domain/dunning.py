@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
-from shared.domain.cycles import instant, local_date
+from shared.domain.calendar import instant, local_date
 from shared.domain.declines import CUSTOMER
 
 NO_METHOD = "no_payment_method"
@@ -56,7 +56,7 @@ class Ladder(NamedTuple):
     invoice_id: str
     failing_since: datetime | None
     started_at: datetime | None
-    turn: int
+    generation: int
 
 
 class Step(NamedTuple):
@@ -113,7 +113,7 @@ def newer_than_used(methods: Sequence[Method], tried: Sequence[Tried], used: str
     return then is not None and then.credential != used
 
 
-def rung_at(ladder_started_on: date, day: int, zone: str, invoice_id: str) -> datetime:
+def retry_day_at(ladder_started_on: date, day: int, zone: str, invoice_id: str) -> datetime:
     """The instant of the rung `day` days after a ladder's first failure."""
     spread = zlib.crc32(invoice_id.encode()) % RUNG_SPREAD_SECONDS
     return instant(ladder_started_on + timedelta(days=day), RUNG_TIME, zone) + timedelta(seconds=spread)
@@ -152,14 +152,14 @@ def after_failure(
     first_failure = ladder.started_at is None
     begun = begin(ladder, now)
     if newer_method:
-        restarted = begun._replace(started_at=None, turn=begun.turn + 1)
+        restarted = begun._replace(started_at=None, generation=begun.generation + 1)
         return Step(restarted, first_failure, now, last_call=False, exhausted=False)
     end = ends_at(begun, retry_days, zone, now)
     if not callable_method:
         over = end <= now
         return Step(begun, first_failure, None if over else end, last_call=False, exhausted=over)
     started_on = local_date(begun.started_at or now, zone)
-    ahead = [at for at in (rung_at(started_on, day, zone, ladder.invoice_id) for day in retry_days) if at > now]
+    ahead = [at for at in (retry_day_at(started_on, day, zone, ladder.invoice_id) for day in retry_days) if at > now]
     if not ahead:
         return Step(begun, first_failure, None, last_call=False, exhausted=True)
     return Step(begun, first_failure, ahead[0], last_call=len(ahead) == 1, exhausted=False)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, time
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
-from shared.domain.cycles import Unit
+from shared.domain.calendar import Unit
 
 Stream = Literal["order", "invoice"]
 ORDER: Stream = "order"

@@ -70,14 +70,14 @@ def credential(provider: str, token: str, customer: str | None) -> str:
     return hashlib.sha256("\x1f".join((provider, token, customer or "")).encode()).hexdigest()
 
 
-def refund_key(origin: Origin, invoice: str, turn: int) -> str:
+def refund_key(origin: Origin, invoice: str, refund_seq: int) -> str:
     """The idempotency key of one refund, made like that of an attempt."""
-    return _key("ref", origin, invoice, turn, "refund")
+    return _key("ref", origin, invoice, refund_seq, "refund")
 
 
-def pay_link_key(origin: Origin, invoice: str, turn: int) -> str:
+def pay_link_key(origin: Origin, invoice: str, link_seq: int) -> str:
     """The idempotency key of one place where a client can pay an invoice, made like that of an attempt."""
-    return _key("pay", origin, invoice, turn, "pay")
+    return _key("pay", origin, invoice, link_seq, "pay")
 
 
 _KEYS_VERSION = "2"
@@ -106,18 +106,18 @@ def fitted(id_: str, most: int) -> str:
     return f"{raw[: most - len(digest) - 1].decode(errors='ignore')}~{digest}"
 
 
-def page_method_id(invoice: str, turn: int) -> str:
+def page_method_id(invoice: str, link_seq: int) -> str:
     """The id of a payment method that a client saved when he paid an invoice on our page."""
-    return f"{_PAGE_METHOD}{invoice}:{turn}"
+    return f"{_PAGE_METHOD}{invoice}:{link_seq}"
 
 
-def notice_key(occasion: str, audience: str, about: str, turn: str = "") -> str:
-    """One notice per occasion, recipient side and thing it is about; `turn` tells repeated occasions apart.
+def notice_key(occasion: str, audience: str, about: str, instance: str = "") -> str:
+    """One notice per occasion, recipient side and thing it is about; `instance` tells repeated occasions apart.
 
-    Free text of a provider's or of upstream's may stand in a turn: without colons of its own it can't run into what stands
-    before it.
+    Free text of a provider's or of upstream's may be part of `instance`: its colons are escaped, so it can't run into what
+    comes before it.
     """
-    plain = turn.replace("%", "%25").replace(":", "%3A")
+    plain = instance.replace("%", "%25").replace(":", "%3A")
     return ":".join(part for part in (occasion, audience, about, plain) if part)
 
 

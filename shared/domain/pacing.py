@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 FAILURES_MAX = 5
-FIRST_REST = timedelta(minutes=1)
-LONGEST_REST = timedelta(minutes=60)
+FIRST_PAUSE = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(minutes=60)
 LONGEST_REFUSAL = timedelta(hours=6)
 DEFAULT_RATE = 20  # attempts a second; the strictest test accounts allow 25 calls
 SLOW_FOR = timedelta(minutes=10)
@@ -30,7 +30,7 @@ class Account(NamedTuple):
     rate_per_second: int | None
     free_at: datetime | None
     failures: int = 0
-    rests: int = 0
+    pauses: int = 0
     paused_until: datetime | None = None
     slowdown: int = 0
     slowed_at: datetime | None = None
@@ -93,19 +93,19 @@ def failed(account: Account, now: datetime) -> Account:
     resting = account.paused_until is not None and account.paused_until > now
     if failures < FAILURES_MAX or resting:
         return account._replace(failures=failures)
-    rest = min(FIRST_REST * 2 ** min(account.rests, 10), LONGEST_REST)
-    return account._replace(failures=failures, rests=account.rests + 1, paused_until=now + rest)
+    rest = min(FIRST_PAUSE * 2 ** min(account.pauses, 10), LONGEST_PAUSE)
+    return account._replace(failures=failures, pauses=account.pauses + 1, paused_until=now + rest)
 
 
 def refused(account: Account, code: str, now: datetime) -> Account:
     """The provider refuses the account itself: one attempt asks again after 1, 2, 4 … minutes, then every six hours."""
     since = account.refused_since or now
-    until = now + min(max(now - since, FIRST_REST), LONGEST_REFUSAL)
+    until = now + min(max(now - since, FIRST_PAUSE), LONGEST_REFUSAL)
     return account._replace(refused_since=since, refused_until=until, refused_code=code)
 
 
 def accepted(account: Account) -> Account:
     """An answer that only an account in order gets: whatever was wrong with it is over."""
     return account._replace(
-        failures=0, rests=0, paused_until=None, refused_since=None, refused_until=None, refused_code=None
+        failures=0, pauses=0, paused_until=None, refused_since=None, refused_until=None, refused_code=None
     )

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from datetime import date, datetime, time
 from typing import NamedTuple, cast
 
-from shared.domain.cycles import Recurrence, Unit, due_at
+from shared.domain.calendar import Recurrence, Unit, due_at
 from shared.domain.facts import Stream
 
 CYCLES_PER_PASS_MAX = 36

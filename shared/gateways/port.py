@@ -33,7 +33,7 @@ class RefundRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     agency_id: str
     invoice_id: str
-    turn: int
+    refund_seq: int
     key: str
     amount_minor: int
     currency: str
@@ -115,7 +115,7 @@ class LinkRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     agency_id: str
     invoice_id: str
-    turn: int
+    link_seq: int
     key: str
     amount_minor: int
     currency: str

@@ -246,7 +246,7 @@ def _refund(request: RefundRequest) -> Any:
         "metadata": {
             "agency_id": request.agency_id,
             "invoice_id": request.invoice_id,
-            "turn": str(request.turn),
+            "refund_seq": str(request.refund_seq),
             "key": request.key,
         },
     }

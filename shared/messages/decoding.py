@@ -7,9 +7,9 @@ from typing import Any, Literal, TypeVar, cast
 import msgspec
 
 from shared.messages.changes import CHANGE_TYPES, ChangeData
+from shared.messages.json_parsing import origin_of, read_message
 from shared.messages.kinds import Identifier, Instant, MediaType, Reference
 from shared.messages.parts import Part
-from shared.messages.reading import origin_of, read_message
 from shared.messages.rejection import Rejected, describe, reject
 
 _TYPE_MAX = 100  # characters of an unknown type that are compared with the known ones

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from shared.domain.pacing import Account
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 _COLUMNS = ", ".join(f"g.{name}" for name in Account._fields)
 _OF_AGENCIES = f"""
@@ -16,7 +16,7 @@ WHERE g.agency_id = ANY(CAST(:ids AS text[]))
        OR g.slowed_at > CAST(:as_of AS timestamptz) - interval '2 hours')"""  # noqa: S608
 
 
-def held_back(tx: Tx, agency_ids: Collection[str]) -> tuple[list[Account], list[str]]:
+def held_back(tx: Transaction, agency_ids: Collection[str]) -> tuple[list[Account], list[str]]:
     """Of these agencies' own gateways: the accounts that are paced or rest, locked; and agencies whose are locked elsewhere.
 
     Another scheduler that is letting attempts through holds the lock; they are none of ours in this pass.
@@ -29,7 +29,7 @@ def held_back(tx: Tx, agency_ids: Collection[str]) -> tuple[list[Account], list[
     return locked, sorted(known - {account.agency_id for account in locked})
 
 
-def spend(tx: Tx, account: Account, free_at: datetime | None) -> None:
+def spend(tx: Transaction, account: Account, free_at: datetime | None) -> None:
     """Attempts of a locked account were let through."""
     tx.run(
         "UPDATE gateway_accounts SET free_at = :free_at WHERE agency_id = :agency_id AND provider = :provider",
@@ -39,7 +39,7 @@ def spend(tx: Tx, account: Account, free_at: datetime | None) -> None:
     )
 
 
-def load(tx: Tx, agency_id: str, provider: str, *, lock: bool = False) -> Account | None:
+def load(tx: Transaction, agency_id: str, provider: str, *, lock: bool = False) -> Account | None:
     """One account, None if it has no row: unpaced and never in trouble."""
     rows = tx.rows(
         f"SELECT {_COLUMNS} FROM gateway_accounts AS g WHERE agency_id = :agency_id AND provider = :provider"  # noqa: S608
@@ -50,23 +50,23 @@ def load(tx: Tx, agency_id: str, provider: str, *, lock: bool = False) -> Accoun
     return Account._make(rows[0]) if rows else None
 
 
-def write(tx: Tx, account: Account) -> None:
+def write(tx: Transaction, account: Account) -> None:
     """Record how an account's answers go; its rate and its pacing stay."""
     tx.run(
         """
-        INSERT INTO gateway_accounts (agency_id, provider, failures, rests, paused_until, slowdown, slowed_at,
+        INSERT INTO gateway_accounts (agency_id, provider, failures, pauses, paused_until, slowdown, slowed_at,
                                       refused_since, refused_until, refused_code)
-        VALUES (:agency_id, :provider, :failures, :rests, :paused_until, :slowdown, :slowed_at,
+        VALUES (:agency_id, :provider, :failures, :pauses, :paused_until, :slowdown, :slowed_at,
                 :refused_since, :refused_until, :refused_code)
         ON CONFLICT (agency_id, provider) DO UPDATE
-        SET failures = excluded.failures, rests = excluded.rests, paused_until = excluded.paused_until,
+        SET failures = excluded.failures, pauses = excluded.pauses, paused_until = excluded.paused_until,
             slowdown = excluded.slowdown, slowed_at = excluded.slowed_at, refused_since = excluded.refused_since,
             refused_until = excluded.refused_until, refused_code = excluded.refused_code
         """,
         agency_id=account.agency_id,
         provider=account.provider,
         failures=account.failures,
-        rests=account.rests,
+        pauses=account.pauses,
         paused_until=account.paused_until,
         slowdown=account.slowdown,
         slowed_at=account.slowed_at,
@@ -76,7 +76,7 @@ def write(tx: Tx, account: Account) -> None:
     )
 
 
-def refusing(tx: Tx, agency_id: str) -> dict[str, datetime]:
+def refusing(tx: Transaction, agency_id: str) -> dict[str, datetime]:
     """The providers that refuse an agency's account, each with when it is asked again."""
     rows = tx.rows(
         """
@@ -103,7 +103,7 @@ class Configured(NamedTuple):
     shared: bool = False
 
 
-def configured(tx: Tx, agency_id: str | None = None) -> list[Configured]:
+def configured(tx: Transaction, agency_id: str | None = None) -> list[Configured]:
     """The accounts that were set up, of one agency or of all."""
     rows = tx.rows(
         """
@@ -115,7 +115,7 @@ def configured(tx: Tx, agency_id: str | None = None) -> list[Configured]:
     return [Configured._make(row) for row in rows]
 
 
-def configure(tx: Tx, account: Configured) -> None:
+def configure(tx: Transaction, account: Configured) -> None:
     """Set an account up, or anew; how it is doing stays."""
     tx.run(
         """
@@ -129,7 +129,7 @@ def configure(tx: Tx, account: Configured) -> None:
     )
 
 
-def set_rate(tx: Tx, agency_id: str, provider: str, rate_per_second: int | None) -> None:
+def set_rate(tx: Transaction, agency_id: str, provider: str, rate_per_second: int | None) -> None:
     """Say how many attempts per second an account takes; None: no limit of ours."""
     tx.run(
         """

@@ -9,12 +9,12 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.store.errors import require_all
-from shared.store.tx import Tx
+from shared.store.transaction import Transaction
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
-def insert(tx: Tx, table: Table, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> int:
+def insert(tx: Transaction, table: Table, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> int:
     """Insert rows (tuples in the order of `columns`); a row that exists already stays as it is.
 
     Returns how many rows were written. JSON columns take encoded text.
@@ -26,7 +26,7 @@ def insert(tx: Tx, table: Table, columns: tuple[str, ...], rows: Sequence[Sequen
 
 
 def upsert(
-    tx: Tx,
+    tx: Transaction,
     table: Table,
     keys: tuple[str, ...],
     columns: tuple[str, ...],
@@ -53,7 +53,7 @@ def still_in(column: str, states: Collection[str]) -> str:
 
 
 def update(
-    tx: Tx,
+    tx: Transaction,
     table: Table,
     agency_id: str,
     keys: tuple[str, ...],
@@ -71,7 +71,7 @@ def update(
 
 
 def update_found(
-    tx: Tx,
+    tx: Transaction,
     table: Table,
     agency_id: str,
     keys: tuple[str, ...],

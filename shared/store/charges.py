@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.domain.charging import Charge, NewCharge
 from shared.store import bulk, tables
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 _READ = ", ".join(Charge._fields)
 _WRITTEN = (*(name for name in Charge._fields if name not in NewCharge._fields), "planned_at")
@@ -14,20 +14,20 @@ _OPEN = "state IN ('due', 'sending', 'unknown', 'pending', 'action_required')"
 _SHOWN = "CASE WHEN state = 'due' AND planned_at > :as_of THEN 'planned' ELSE state END"
 
 
-def plan(tx: Tx, agency_id: str, planned: Sequence[NewCharge]) -> int:
+def insert(tx: Transaction, agency_id: str, planned: Sequence[NewCharge]) -> int:
     """Write attempts, due. Returns how many were new."""
     columns = ("agency_id", *NewCharge._fields, "state", "wake_at")
     rows = [(agency_id, *each, "due", each.planned_at) for each in planned]
     return bulk.insert(tx, tables.charges, columns, rows)
 
 
-def open_of(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[Charge]:
+def open_of(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> list[Charge]:
     """The open attempt of each invoice that has one, by invoice; and ended ones of which somebody says that money moved."""
     asked = "(state IN ('declined', 'not_sent') AND wake_at IS NOT NULL)"
     return _read(tx, agency_id, invoice_ids, f"AND ({_OPEN} OR {asked}) ORDER BY invoice_id, attempt")
 
 
-def of_attempt(tx: Tx, agency_id: str, invoice_id: str, attempt: int) -> Charge | None:
+def of_attempt(tx: Transaction, agency_id: str, invoice_id: str, attempt: int) -> Charge | None:
     """One attempt, in whatever state it is."""
     rows = tx.rows(
         f"SELECT {_READ} FROM charges WHERE agency_id = :agency_id AND invoice_id = :invoice_id AND attempt = :attempt",  # noqa: S608
@@ -38,7 +38,7 @@ def of_attempt(tx: Tx, agency_id: str, invoice_id: str, attempt: int) -> Charge 
     return Charge._make(rows[0]) if rows else None
 
 
-def named(tx: Tx, agency_id: str, provider: str, reference: str | None, key: str | None) -> Charge | None:
+def named(tx: Transaction, agency_id: str, provider: str, reference: str | None, key: str | None) -> Charge | None:
     """The attempt that has this key, or that a provider knows under this id."""
     rows = tx.rows(
         f"""
@@ -54,7 +54,7 @@ def named(tx: Tx, agency_id: str, provider: str, reference: str | None, key: str
     return Charge._make(rows[0]) if rows else None
 
 
-def work_beside(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> set[str]:
+def work_beside(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> set[str]:
     """Which tables beside this one have work for the charges pool about these invoices; nearly always none."""
     rows = tx.rows(
         " UNION ALL ".join(
@@ -70,14 +70,14 @@ def work_beside(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> set[str
     return {row[0] for row in rows}
 
 
-def put_back(tx: Tx, agency_id: str, invoice_ids: Collection[str], until: datetime) -> int:
+def put_back(tx: Transaction, agency_id: str, invoice_ids: Collection[str], until: datetime) -> int:
     """Let attempts that were rung and not begun wake at `until`, as if they had not been. Returns how many.
 
     What may be on its way elsewhere is left to its lease.
     """
     return tx.run(
         """
-        UPDATE charges SET wake_at = :until, rings = greatest(0, rings - 1)
+        UPDATE charges SET wake_at = :until, dispatches = greatest(0, rings - 1)
         WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND state = 'due'
           AND planned_at <= :as_of AND wake_at > :as_of
         """,
@@ -88,13 +88,13 @@ def put_back(tx: Tx, agency_id: str, invoice_ids: Collection[str], until: dateti
     )
 
 
-def latest_of(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> dict[str, Charge]:
+def latest_of(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> dict[str, Charge]:
     """The latest attempt of each invoice that has one."""
     found = _read(tx, agency_id, invoice_ids, "ORDER BY invoice_id, attempt")
     return {charge.invoice_id: charge for charge in found}
 
 
-def _read(tx: Tx, agency_id: str, invoice_ids: Collection[str], rest: str) -> list[Charge]:
+def _read(tx: Transaction, agency_id: str, invoice_ids: Collection[str], rest: str) -> list[Charge]:
     rows = tx.rows(
         f"SELECT {_READ} FROM charges WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) {rest}",  # noqa: S608
         agency_id=agency_id,
@@ -103,13 +103,13 @@ def _read(tx: Tx, agency_id: str, invoice_ids: Collection[str], rest: str) -> li
     return [Charge._make(row) for row in rows]
 
 
-def write(tx: Tx, agency_id: str, charges: Sequence[Charge]) -> None:
+def write(tx: Transaction, agency_id: str, charges: Sequence[Charge]) -> None:
     """Write attempts back whole; coming to a decision is an orderly end, so tries are forgotten."""
     rows = [(charge.invoice_id, charge.attempt, *(getattr(charge, name) for name in _WRITTEN), 0) for charge in charges]
     bulk.update(tx, tables.charges, agency_id, ("invoice_id", "attempt"), (*_WRITTEN, "tries"), rows)
 
 
-def wake_doubtful(tx: Tx, agency_id: str, invoice_id: str) -> None:
+def wake_doubtful(tx: Transaction, agency_id: str, invoice_id: str) -> None:
     """Let an attempt in doubt be asked about now."""
     tx.run(
         """
@@ -122,7 +122,9 @@ def wake_doubtful(tx: Tx, agency_id: str, invoice_id: str) -> None:
     )
 
 
-def unended(tx: Tx, agency_id: str | None, state: str | None, code: str | None, limit: int) -> list[dict[str, Any]]:
+def unended(
+    tx: Transaction, agency_id: str | None, state: str | None, code: str | None, limit: int
+) -> list[dict[str, Any]]:
     """Attempts that have not ended, longest first, as operators want to see them. `code`: what it begins with.
 
     One whose time has not come has the state `planned` here.
@@ -144,7 +146,7 @@ def unended(tx: Tx, agency_id: str | None, state: str | None, code: str | None, 
     )
 
 
-def end_open(tx: Tx, agency_id: str, invoice_ids: Collection[str], code: str) -> None:
+def end_open(tx: Transaction, agency_id: str, invoice_ids: Collection[str], code: str) -> None:
     """The invoices are resolved: attempts that were planned or wait for the customer are not sent any more."""
     tx.run(
         """
@@ -158,7 +160,7 @@ def end_open(tx: Tx, agency_id: str, invoice_ids: Collection[str], code: str) ->
     )
 
 
-def in_flight(tx: Tx, agency_id: str, invoice_id: str) -> bool:
+def in_flight(tx: Transaction, agency_id: str, invoice_id: str) -> bool:
     """True while money may be on its way for an invoice."""
     return bool(
         tx.scalar(
@@ -172,7 +174,7 @@ def in_flight(tx: Tx, agency_id: str, invoice_id: str) -> bool:
     )
 
 
-def wake_open(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> None:
+def wake_open(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> None:
     """What attempts of these invoices waited for has happened (a message, or the client at his page): look at them now."""
     tx.run(
         """
@@ -186,7 +188,7 @@ def wake_open(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> None:
     )
 
 
-def count_tries(tx: Tx, agency_id: str, invoice_ids: Collection[str], tries_max: int) -> set[str]:
+def count_tries(tx: Transaction, agency_id: str, invoice_ids: Collection[str], tries_max: int) -> set[str]:
     """A worker got these attempts a second time: count a try before the work. Returns those tried too often.
 
     Only planned attempts count: a claim resets the count, and what is in flight has its lease. Takes no subscription's
@@ -196,7 +198,7 @@ def count_tries(tx: Tx, agency_id: str, invoice_ids: Collection[str], tries_max:
         """
         UPDATE charges AS c SET tries = c.tries + 1
         FROM (SELECT agency_id, invoice_id, attempt FROM charges
-              WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND state = 'due' AND rings > 1
+              WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND state = 'due' AND dispatches > 1
                 AND planned_at <= :as_of FOR NO KEY UPDATE SKIP LOCKED) AS k
         WHERE c.agency_id = k.agency_id AND c.invoice_id = k.invoice_id AND c.attempt = k.attempt
         RETURNING c.invoice_id, c.tries
@@ -208,7 +210,7 @@ def count_tries(tx: Tx, agency_id: str, invoice_ids: Collection[str], tries_max:
     return {row[0] for row in rows if row[1] >= tries_max}
 
 
-def forget_tries(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> None:
+def forget_tries(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> None:
     """The worker came to an orderly end without claiming these; rows that somebody is writing are passed over."""
     tx.run(
         """

@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from shared.store.clock_watch import MARK, ONE_WITH_OPEN_JUMP
+from shared.store.database import Transaction
 from shared.store.locks import lock_subject
-from shared.store.transaction import Tx
 
 SUBJECT = "clock"
 
@@ -19,7 +19,7 @@ class Known(NamedTuple):
     found_by: str | None
 
 
-def known(tx: Tx) -> Known:
+def known(tx: Transaction) -> Known:
     """What is known of the clock."""
     (row,) = tx.rows(
         f"SELECT {MARK}, j.expected_at, j.seen_at, j.found_by FROM {ONE_WITH_OPEN_JUMP}"  # noqa: S608
@@ -27,7 +27,7 @@ def known(tx: Tx) -> Known:
     return Known._make(row)
 
 
-def accept(tx: Tx, by: str) -> bool:
+def accept(tx: Transaction, by: str) -> bool:
     """The clock is right as it is: every process goes on from here. Returns whether a jump was open."""
     lock_subject(tx, SUBJECT)
     ended = tx.run(

@@ -10,8 +10,8 @@ from shared.domain.invoicing import Period
 from shared.domain.planning import CYCLES_PER_PASS_MAX
 from shared.domain.states import CYCLE_UNSETTLED, CycleState
 from shared.store import bulk, spans, tables
+from shared.store.database import Transaction
 from shared.store.errors import require_all
-from shared.store.transaction import Tx
 
 NOWHERE: Final[Mapping[str, date]] = MappingProxyType({})
 _PLANNED = (
@@ -74,13 +74,13 @@ class Stuck(NamedTuple):
     blocked_at: datetime | None
 
 
-def insert(tx: Tx, rows: Sequence[Sequence[object]]) -> int:
+def insert(tx: Transaction, rows: Sequence[Sequence[object]]) -> int:
     """Write planned cycles, in the order of `_PLANNED`; one that exists already stays as it is."""
     return bulk.insert(tx, tables.cycles, _PLANNED, rows)
 
 
 def unsettled(
-    tx: Tx, agency_id: str, ids: Sequence[str], stream: Stream, after: Mapping[str, date] = NOWHERE
+    tx: Transaction, agency_id: str, ids: Sequence[str], stream: Stream, after: Mapping[str, date] = NOWHERE
 ) -> list[Cycle]:
     """The unsettled cycles of one stream of locked subscriptions, by subscription and index, at most 36 of each.
 
@@ -106,7 +106,7 @@ def unsettled(
     return [Cycle._make(row) for row in rows]
 
 
-def settle(tx: Tx, agency_id: str, stream: Stream, settled: Sequence[Settled]) -> None:
+def settle(tx: Transaction, agency_id: str, stream: Stream, settled: Sequence[Settled]) -> None:
     """Record how unsettled cycles ended; nobody is woken for them any more. Raises MissedRowsError if one has ended already."""
     if not settled:
         return
@@ -131,7 +131,7 @@ def settle(tx: Tx, agency_id: str, stream: Stream, settled: Sequence[Settled]) -
     require_all(written, len(settled), f"{stream} cycles of {agency_id}")
 
 
-def stick(tx: Tx, agency_id: str, stream: Stream, stuck: Sequence[Stuck], tries: int = 0) -> None:
+def stick(tx: Transaction, agency_id: str, stream: Stream, stuck: Sequence[Stuck], tries: int = 0) -> None:
     """Record why cycles go on unsettled, and when somebody looks again: their rings are answered.
 
     With `tries`, they are rung alone from now on. Raises MissedRowsError if one has ended.
@@ -151,20 +151,20 @@ def stick(tx: Tx, agency_id: str, stream: Stream, stuck: Sequence[Stuck], tries:
             "held_at",
             "blocked_at",
             "tries",
-            "rings",
+            "dispatches",
         ),
         [(each.subscription_id, stream, each.starts_on, *each[2:], tries, 0) for each in stuck],
         where=bulk.still_in("t.state", CYCLE_UNSETTLED),
     )
 
 
-def block_behind(tx: Tx, agency_id: str, stream: Stream, last: Sequence[Stuck]) -> None:
+def block_behind(tx: Transaction, agency_id: str, stream: Stream, last: Sequence[Stuck]) -> None:
     """A series is blocked: the cycles behind the last one that was read wait for it too, for the reason that one has."""
     if not last:
         return
     tx.run(
         f"""
-        UPDATE cycles AS c SET state = 'blocked', reason = v.reason, wake_at = v.wake_at, rings = 0, tries = 0,
+        UPDATE cycles AS c SET state = 'blocked', reason = v.reason, wake_at = v.wake_at, dispatches = 0, tries = 0,
                blocked_at = coalesce(c.blocked_at, :as_of)
         FROM unnest(CAST(:ids AS text[]), CAST(:after AS date[]), CAST(:reasons AS text[]), CAST(:wakes AS timestamptz[]))
              AS v(subscription_id, after_on, reason, wake_at)
@@ -181,7 +181,7 @@ def block_behind(tx: Tx, agency_id: str, stream: Stream, last: Sequence[Stuck]) 
     )
 
 
-def go_on(tx: Tx, agency_id: str, stream: Stream, after: Sequence[tuple[str, date]]) -> None:
+def go_on(tx: Transaction, agency_id: str, stream: Stream, after: Sequence[tuple[str, date]]) -> None:
     """A pass came further than the last one, and there may be more behind it, given as (subscription, last start): now."""
     if not after:
         return
@@ -200,7 +200,7 @@ def go_on(tx: Tx, agency_id: str, stream: Stream, after: Sequence[tuple[str, dat
     )
 
 
-def release(tx: Tx, agency_id: str, ids: Collection[str], states: Sequence[str] = ("waiting", "held")) -> None:
+def release(tx: Transaction, agency_id: str, ids: Collection[str], states: Sequence[str] = ("waiting", "held")) -> None:
     """Let the pools look at the held and waiting orders of these locked subscriptions now: their cause has changed."""
     if not ids:
         return
@@ -217,7 +217,7 @@ def release(tx: Tx, agency_id: str, ids: Collection[str], states: Sequence[str] 
     )
 
 
-def wake_blocked(tx: Tx, agency_id: str, ids: Collection[str]) -> None:
+def wake_blocked(tx: Transaction, agency_id: str, ids: Collection[str]) -> None:
     """Let the pools try the blocked cycles of these locked subscriptions now: a fact they depend on has changed."""
     if not ids:
         return
@@ -232,7 +232,7 @@ def wake_blocked(tx: Tx, agency_id: str, ids: Collection[str]) -> None:
     )
 
 
-def cut(tx: Tx, agency_id: str, subscription_id: str, starts_on: date) -> bool:
+def cut(tx: Transaction, agency_id: str, subscription_id: str, starts_on: date) -> bool:
     """Make room for a period that re-anchors the invoice series of a locked subscription: the running one ends there.
 
     Returns False if a period that starts then or later is planned already: there is no room.
@@ -263,7 +263,7 @@ def cut(tx: Tx, agency_id: str, subscription_id: str, starts_on: date) -> bool:
     return True
 
 
-def lengthen(tx: Tx, agency_id: str, subscription_id: str, starts_on: date, ends_on: date) -> None:
+def lengthen(tx: Transaction, agency_id: str, subscription_id: str, starts_on: date, ends_on: date) -> None:
     """The latest invoice cycle of a locked subscription ends then: a new invoice has taken the place of its void one."""
     tx.run(
         """
@@ -278,7 +278,7 @@ def lengthen(tx: Tx, agency_id: str, subscription_id: str, starts_on: date, ends
     )
 
 
-def with_document(tx: Tx, agency_id: str, stream: Stream, subscription_id: str) -> dict[date, str]:
+def with_document(tx: Transaction, agency_id: str, stream: Stream, subscription_id: str) -> dict[date, str]:
     """The documents that cycles of a stream have already: their ids by the start of the cycle."""
     table, id_ = ("orders", "order_id") if stream == "order" else ("invoices", "invoice_id")
     counts = "" if stream == "order" else "AND replaced = 0"

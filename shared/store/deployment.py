@@ -7,13 +7,13 @@ from sqlalchemy import Engine
 
 from shared.domain.keys import Mode, Origin
 from shared.gateways import providers
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 # It never changes, so it is read once.
 _KNOWN: Final[WeakKeyDictionary[Engine, str]] = WeakKeyDictionary()
 
 
-def deployment_id(tx: Tx) -> str:
+def deployment_id(tx: Transaction) -> str:
     """The id of this deployment."""
     engine = tx.connection.engine
     if engine not in _KNOWN:
@@ -24,7 +24,7 @@ def deployment_id(tx: Tx) -> str:
     return _KNOWN[engine]
 
 
-def fix(tx: Tx, deployment: str) -> None:
+def fix(tx: Transaction, deployment: str) -> None:
     """Give the deployment a name of our own, before anything is made in it: simulations must come out the same each time."""
     tx.run("UPDATE deployment SET deployment_id = :id", id=deployment)
     _KNOWN.pop(tx.connection.engine, None)
@@ -45,7 +45,7 @@ class Origins(NamedTuple):
         return Origin(self.deployment, mode, self.agency_id, provider)
 
 
-def origins(tx: Tx, agency_id: str) -> Origins:
+def origins(tx: Transaction, agency_id: str) -> Origins:
     """Where the keys of an agency are made, for all of its providers."""
     rows = tx.rows("SELECT provider FROM gateway_accounts WHERE agency_id = :agency_id AND test", agency_id=agency_id)
     return Origins(deployment_id(tx), agency_id, frozenset(row[0] for row in rows))

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from shared.store import bulk, tables
-from shared.store.tx import Event, Tx
+from shared.store.transaction import Event, Transaction
 
 _COLUMNS = ("agency_id", "type", "subject", "subject_seq", "at", "data")
 _encode = msgspec.json.encode
 
 
-def write(tx: Tx, agency_id: str, events: Sequence[Event]) -> None:
+def write(tx: Transaction, agency_id: str, events: Sequence[Event]) -> None:
     """Append events; the caller holds the lock of every subject, so the numbers have no gap and no race."""
     if not events:
         return
@@ -53,7 +53,7 @@ class Unpublished(NamedTuple):
 _COLUMNS_OUT = "e.agency_id, e.event_id, e.type, e.subject, e.subject_seq, e.at, e.data"
 
 
-def unpublished(tx: Tx, limit: int) -> list[Unpublished]:
+def unpublished(tx: Transaction, limit: int) -> list[Unpublished]:
     """The oldest events that nobody has tried to publish, by id; an event committed late with a lower id is among them."""
     return [
         Unpublished._make(row)
@@ -67,7 +67,7 @@ def unpublished(tx: Tx, limit: int) -> list[Unpublished]:
     ]
 
 
-def mark_published(tx: Tx, published: Sequence[Unpublished]) -> None:
+def mark_published(tx: Transaction, published: Sequence[Unpublished]) -> None:
     """Record that the exchange has confirmed these events. What waited behind them goes out next."""
     if not published:
         return
@@ -91,7 +91,7 @@ class History(NamedTuple):
     since: datetime | None = None
 
 
-def recorded(tx: Tx, which: History, after: tuple[str, int], limit: int) -> list[Unpublished]:
+def recorded(tx: Transaction, which: History, after: tuple[str, int], limit: int) -> list[Unpublished]:
     """The next events after (agency, event id) that the exchange has confirmed: agency by agency, each subject's in order.
 
     The others are the relay's: it is still to publish them, and would publish them again after us.

@@ -16,7 +16,7 @@ from shared.domain.facts import (
 )
 from shared.domain.keys import credential
 from shared.store import bulk, tables
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 _SERVICE = (
     "service_id, revision, effective_at, name, price_minor, currency, tax_name, tax_rate, tax_inclusive,"
@@ -24,7 +24,7 @@ _SERVICE = (
 )
 
 
-def agency(tx: Tx, agency_id: str) -> Agency | None:
+def agency(tx: Transaction, agency_id: str) -> Agency | None:
     """The agency as it is now, None while it is unknown."""
     rows = tx.rows(
         """
@@ -40,7 +40,7 @@ def agency(tx: Tx, agency_id: str) -> Agency | None:
     return found._replace(retry_days=tuple(found.retry_days))
 
 
-def require_agency(tx: Tx, agency_id: str) -> Agency:
+def require_agency(tx: Transaction, agency_id: str) -> Agency:
     """The agency of rows that exist. Raises LookupError when it is unknown all the same."""
     found = agency(tx, agency_id)
     if found is None:
@@ -48,7 +48,7 @@ def require_agency(tx: Tx, agency_id: str) -> Agency:
     return found
 
 
-def clients(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str, Client]:
+def clients(tx: Transaction, agency_id: str, ids: Collection[str]) -> dict[str, Client]:
     """Clients by id, as they are now."""
     rows = tx.rows(
         """
@@ -61,7 +61,7 @@ def clients(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str, Client]:
     return {row[0]: Client._make(row) for row in rows}
 
 
-def subscriptions(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str, Subscription]:
+def subscriptions(tx: Transaction, agency_id: str, ids: Collection[str]) -> dict[str, Subscription]:
     """Subscriptions by id, as they are now."""
     rows = tx.rows(
         """
@@ -90,7 +90,9 @@ def _subscription(row: tuple[Any, ...]) -> Subscription:
     return found._replace(initial_payment=payment)
 
 
-def subscription_revisions(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str, list[SubscriptionRevision]]:
+def subscription_revisions(
+    tx: Transaction, agency_id: str, ids: Collection[str]
+) -> dict[str, list[SubscriptionRevision]]:
     """Every accepted revision of each subscription, ascending."""
     rows = tx.rows(
         """
@@ -107,7 +109,7 @@ def subscription_revisions(tx: Tx, agency_id: str, ids: Collection[str]) -> dict
     return {id_: never_begun(listed) for id_, listed in found.items()}
 
 
-def service_revisions(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str, list[ServiceRevision]]:
+def service_revisions(tx: Transaction, agency_id: str, ids: Collection[str]) -> dict[str, list[ServiceRevision]]:
     """Every accepted revision of each service, ascending."""
     rows = tx.rows(
         f"""
@@ -123,7 +125,7 @@ def service_revisions(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str,
     return found
 
 
-def payment_methods(tx: Tx, agency_id: str, client_ids: Collection[str]) -> dict[str, list[Method]]:
+def payment_methods(tx: Transaction, agency_id: str, client_ids: Collection[str]) -> dict[str, list[Method]]:
     """The payment methods of each client that were not removed; a client without any is absent.
 
     A credential given under another id is not a new one: it counts from when it was first given, also if that was removed.
@@ -161,7 +163,7 @@ class SavedMethod(NamedTuple):
     customer: str | None
 
 
-def save_method(tx: Tx, agency_id: str, saved: SavedMethod) -> None:
+def save_method(tx: Transaction, agency_id: str, saved: SavedMethod) -> None:
     """Keep it as the client's default; of several defaults the newest counts, so a later word of upstream's takes its place."""
     written = {
         "revision": 1,
@@ -176,6 +178,6 @@ def save_method(tx: Tx, agency_id: str, saved: SavedMethod) -> None:
     bulk.insert(tx, tables.payment_methods, columns, [(agency_id, *saved, *written.values())])
 
 
-def timezones(tx: Tx) -> dict[str, str]:
+def timezones(tx: Transaction) -> dict[str, str]:
     """The zone of every agency."""
     return {row[0]: row[1] for row in tx.rows("SELECT agency_id, timezone FROM agencies")}

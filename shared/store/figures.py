@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from shared.domain.states import CycleState
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 
 class Count(NamedTuple):
@@ -126,7 +126,7 @@ SELECT count(*), min(at) FROM (
 }
 
 
-def snapshot(tx: Tx, agency_id: str | None = None, *, by_agency: bool = False) -> Figures:
+def snapshot(tx: Transaction, agency_id: str | None = None, *, by_agency: bool = False) -> Figures:
     """Count now, of everything or of one agency. With `by_agency` cycles are told for each agency apart."""
     of = {"agency_id": agency_id}
     now = {**of, "as_of": tx.as_of}

@@ -17,7 +17,7 @@ MONITORING: Final = "monitoring"
 _LOCK: Final = "UPDATE (lock_only)"
 _INSERT, _UPDATE, _WRITE, _ALL = "INSERT", "UPDATE", "INSERT, UPDATE", "INSERT, UPDATE, DELETE"
 # How an account's answers go. Its secret, its mode and its rate are an operator's.
-_HEALTH: Final = "failures, rests, paused_until, slowdown, slowed_at, refused_since, refused_until, refused_code"
+_HEALTH: Final = "failures, pauses, paused_until, slowdown, slowed_at, refused_since, refused_until, refused_code"
 _ANSWERS: Final = f"INSERT (agency_id, provider, {_HEALTH}), UPDATE ({_HEALTH})"
 _MONEY: Final = {"payments": _INSERT, "unapplied_payments": _WRITE}
 _NUMBERS: Final = {"number_series": _WRITE, "skipped_numbers": _INSERT}
@@ -55,11 +55,11 @@ WRITES: Final[Mapping[str, Mapping[str, str]]] = {
         "heartbeats": _WRITE,
         "inbox": "UPDATE (wake_at)",
         "invoices": _UPDATE,
-        "notices": "INSERT, UPDATE (wake_at, rings)",
+        "notices": "INSERT, UPDATE (wake_at, dispatches)",
         "pay_links": _UPDATE,
-        "payment_inquiries": "UPDATE (wake_at, rings)",
+        "payment_inquiries": "UPDATE (wake_at, dispatches)",
         "rechecks": "UPDATE, DELETE",
-        "refunds": "UPDATE (wake_at, rings)",
+        "refunds": "UPDATE (wake_at, dispatches)",
         "refused_events": _ALL,
         "schedules": _UPDATE,
         "subscriptions": _LOCK,

@@ -2,16 +2,16 @@
 
 from datetime import datetime
 
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 
-def last(tx: Tx, name: str) -> datetime | None:
+def last(tx: Transaction, name: str) -> datetime | None:
     """The last beat under a name, None if there was never one."""
     found: datetime | None = tx.scalar("SELECT at FROM heartbeats WHERE name = :name", name=name)
     return found
 
 
-def beat(tx: Tx, name: str) -> None:
+def beat(tx: Transaction, name: str) -> None:
     """Leave a beat; it never goes backwards."""
     tx.run(
         """

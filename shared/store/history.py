@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from shared.domain.keys import subscription_subject
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 Rows = list[dict[str, Any]]
 
@@ -42,7 +42,7 @@ class Known(NamedTuple):
     jumps: Rows
 
 
-def subscriptions_named(tx: Tx, agency_id: str | None, subscription_id: str) -> list[Named]:
+def subscriptions_named(tx: Transaction, agency_id: str | None, subscription_id: str) -> list[Named]:
     """Subscriptions with an id: one at most of each agency."""
     rows = tx.rows(
         """
@@ -55,7 +55,7 @@ def subscriptions_named(tx: Tx, agency_id: str | None, subscription_id: str) -> 
     return [Named(*row) for row in rows]
 
 
-def invoices_named(tx: Tx, agency_id: str | None, name: str, sequences: Sequence[int]) -> list[Named]:
+def invoices_named(tx: Transaction, agency_id: str | None, name: str, sequences: Sequence[int]) -> list[Named]:
     """Invoices with a printed number, ours or given by upstream, or with an id. `sequences`: see `invoices.by_number`."""
     rows = tx.rows(
         """
@@ -71,7 +71,7 @@ def invoices_named(tx: Tx, agency_id: str | None, name: str, sequences: Sequence
     return [Named(*row) for row in rows]
 
 
-def known(tx: Tx, named: Named) -> Known:
+def known(tx: Transaction, named: Named) -> Known:
     """Read it all, in one transaction."""
     of = {"agency_id": named.agency_id, "subscription_id": named.subscription_id}
     found = {name: _rows(tx, sql, **of) for name, sql in _OF_SUBSCRIPTION.items()}
@@ -95,7 +95,7 @@ def _ids(rows: Rows, column: str) -> list[str]:
     return sorted({row[column] for row in rows})
 
 
-def _rows(tx: Tx, sql: str, **params: Any) -> Rows:
+def _rows(tx: Transaction, sql: str, **params: Any) -> Rows:
     return tx.mappings(sql, **params)
 
 
@@ -126,9 +126,9 @@ _OF_SUBSCRIPTION = {
         WHERE agency_id = :agency_id AND invoice_id IN (SELECT invoice_id FROM invoices WHERE {_WHOSE})
         ORDER BY invoice_id, attempt""",  # noqa: S608
     "links": f"""
-        SELECT invoice_id, turn, state, provider, doubtful_since, settled_at FROM pay_links
+        SELECT invoice_id, link_seq, state, provider, doubtful_since, settled_at FROM pay_links
         WHERE agency_id = :agency_id AND invoice_id IN (SELECT invoice_id FROM invoices WHERE {_WHOSE})
-        ORDER BY invoice_id, turn""",  # noqa: S608
+        ORDER BY invoice_id, link_seq""",  # noqa: S608
     "notices": f"""
         SELECT occasion, audience, invoice_id, state, created_at, sent_at, reason FROM notices
         WHERE {_WHOSE} ORDER BY created_at, key""",  # noqa: S608

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from shared.domain.states import MessageState
+from shared.store.database import Transaction
 from shared.store.errors import require_all
-from shared.store.transaction import Tx
 
 TELL_WAITING_AFTER = timedelta(minutes=5)
 
@@ -74,7 +74,7 @@ EARLIER_REJECTED = 3
 _WAITING = "inbox_id, source, id, raw, received_at, told_waiting_at, waits_for"
 
 
-def store_all(tx: Tx, arrived: Sequence[Arrived]) -> list[int | None]:
+def store_all(tx: Transaction, arrived: Sequence[Arrived]) -> list[int | None]:
     """Keep messages, in the order they came. Returns their rows' ids, None for one that counts already under its agency,
     source and id."""
     rows = tx.rows(
@@ -99,7 +99,7 @@ def store_all(tx: Tx, arrived: Sequence[Arrived]) -> list[int | None]:
     return [new.pop(each.identity, None) for each in arrived]
 
 
-def earlier(tx: Tx, arrived: Sequence[Arrived]) -> dict[Identity, list[Earlier]]:
+def earlier(tx: Transaction, arrived: Sequence[Arrived]) -> dict[Identity, list[Earlier]]:
     """What was kept before under the identities of these messages, oldest first; nearly always nothing.
 
     Of those that were rejected the latest three. One so much longer that it can't say the same comes without its bytes.
@@ -131,7 +131,7 @@ def earlier(tx: Tx, arrived: Sequence[Arrived]) -> dict[Identity, list[Earlier]]
     return found
 
 
-def keep_rejected(tx: Tx, arrived: Arrived, field: str, reason: str) -> None:
+def keep_rejected(tx: Transaction, arrived: Arrived, field: str, reason: str) -> None:
     """Keep a message that is rejected because of its identity: another one counts under it."""
     tx.run(
         """
@@ -158,7 +158,7 @@ class Settled(NamedTuple):
     wake_at: datetime | None = None
 
 
-def settle_all(tx: Tx, settled: Mapping[int, Settled]) -> None:
+def settle_all(tx: Transaction, settled: Mapping[int, Settled]) -> None:
     """Record what became of messages, by their rows' ids."""
     if not settled:
         return
@@ -182,7 +182,7 @@ def settle_all(tx: Tx, settled: Mapping[int, Settled]) -> None:
     require_all(written, len(settled), "messages")
 
 
-def waiting_for(tx: Tx, agency_id: str, keys: Collection[str], room: Room = ROOM) -> list[Waiting]:
+def waiting_for(tx: Transaction, agency_id: str, keys: Collection[str], room: Room = ROOM) -> list[Waiting]:
     """The messages of an agency that wait for one of these, in the order they came: the first that find room, and one more."""
     rows = tx.rows(
         f"""
@@ -201,7 +201,7 @@ def waiting_for(tx: Tx, agency_id: str, keys: Collection[str], room: Room = ROOM
     return [Waiting._make(row) for row in rows]
 
 
-def waiting_rows(tx: Tx, agency_id: str, ids: Collection[int]) -> list[Waiting]:
+def waiting_rows(tx: Transaction, agency_id: str, ids: Collection[int]) -> list[Waiting]:
     """Messages of an agency that still wait, by their row ids."""
     rows = tx.rows(
         f"""
@@ -214,7 +214,7 @@ def waiting_rows(tx: Tx, agency_id: str, ids: Collection[int]) -> list[Waiting]:
     return [Waiting._make(row) for row in rows]
 
 
-def wake(tx: Tx, agency_id: str, keys: Collection[str]) -> int:
+def wake(tx: Transaction, agency_id: str, keys: Collection[str]) -> int:
     """Let intake look again, now, at the messages that wait for one of these. Returns how many."""
     if not keys:
         return 0
@@ -229,7 +229,7 @@ def wake(tx: Tx, agency_id: str, keys: Collection[str]) -> int:
     )
 
 
-def awaited(tx: Tx, agency_id: str, keys: Collection[str]) -> set[str]:
+def awaited(tx: Transaction, agency_id: str, keys: Collection[str]) -> set[str]:
     """Which of these keys some message waits for."""
     rows = tx.rows(
         """
@@ -242,7 +242,7 @@ def awaited(tx: Tx, agency_id: str, keys: Collection[str]) -> set[str]:
     return {row[0] for row in rows}
 
 
-def awaited_invoices(tx: Tx, agency_id: str) -> set[str]:
+def awaited_invoices(tx: Transaction, agency_id: str) -> set[str]:
     """What messages about invoices wait for: the invoice itself, or the settlement of its charge. Nearly always empty."""
     rows = tx.rows(
         """
@@ -255,7 +255,7 @@ def awaited_invoices(tx: Tx, agency_id: str) -> set[str]:
     return {row[0] for row in rows}
 
 
-def told_waiting(tx: Tx, inbox_id: int) -> None:
+def told_waiting(tx: Transaction, inbox_id: int) -> None:
     """Upstream was told that this message waits."""
     tx.run(
         "UPDATE inbox SET told_waiting_at = :as_of, wake_at = NULL WHERE inbox_id = :inbox_id",
@@ -264,6 +264,6 @@ def told_waiting(tx: Tx, inbox_id: int) -> None:
     )
 
 
-def wake_at(tx: Tx, inbox_id: int, at: datetime) -> None:
+def wake_at(tx: Transaction, inbox_id: int, at: datetime) -> None:
     """Look at a waiting message again then."""
     tx.run("UPDATE inbox SET wake_at = :at WHERE inbox_id = :inbox_id", inbox_id=inbox_id, at=at)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 
 class First(NamedTuple):
@@ -15,7 +15,7 @@ class First(NamedTuple):
     ended_because: str | None
 
 
-def first_of(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str, First]:
+def first_of(tx: Transaction, agency_id: str, ids: Collection[str]) -> dict[str, First]:
     """Of each subscription that has one: its first invoice cycle."""
     rows = tx.rows(
         """
@@ -33,7 +33,7 @@ def first_of(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str, First]:
     return {row[0]: First._make(row[1:]) for row in rows}
 
 
-def to_come(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, date]:
+def to_come(tx: Transaction, agency_id: str, ids: Sequence[str]) -> dict[str, date]:
     """Of each subscription with an invoice cycle that is due and not worked off: when the first of them starts."""
     rows = tx.rows(
         """

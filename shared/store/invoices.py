@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from shared.domain.states import InvoiceStatus
 from shared.store import bulk, pay_links, tables
+from shared.store.database import Transaction
 from shared.store.errors import require_all
-from shared.store.transaction import Tx
 
 
 class NewInvoice(NamedTuple):
@@ -76,7 +76,7 @@ class Invoice(NamedTuple):
     collected_minor: int
 
     @property
-    def rest_minor(self) -> int:
+    def outstanding_minor(self) -> int:
         """What is still to be collected; 0 when more than the total came in."""
         return max(0, self.total_minor - self.collected_minor)
 
@@ -86,7 +86,7 @@ _READ = ", ".join(f"i.{name}" for name in Invoice._fields[:-1]).replace(
 )
 
 
-def insert(tx: Tx, agency_id: str, invoices: Sequence[NewInvoice], lines: Sequence[NewLine]) -> int:
+def insert(tx: Transaction, agency_id: str, invoices: Sequence[NewInvoice], lines: Sequence[NewLine]) -> int:
     """Write invoices with their lines. Returns how many invoices were new."""
     written = bulk.insert(
         tx, tables.invoices, ("agency_id", *NewInvoice._fields), [(agency_id, *each) for each in invoices]
@@ -95,7 +95,7 @@ def insert(tx: Tx, agency_id: str, invoices: Sequence[NewInvoice], lines: Sequen
     return written
 
 
-def load(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str, Invoice]:
+def load(tx: Transaction, agency_id: str, ids: Collection[str]) -> dict[str, Invoice]:
     """Invoices by id, with what they collected."""
     rows = tx.rows(
         f"""
@@ -114,7 +114,7 @@ def load(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str, Invoice]:
     return {row[0]: Invoice._make(row) for row in rows}
 
 
-def subscriptions_of(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str, str]:
+def subscriptions_of(tx: Transaction, agency_id: str, ids: Collection[str]) -> dict[str, str]:
     """The subscription of each invoice; it never changes, so it may be read before the lock."""
     rows = tx.rows(
         """
@@ -127,7 +127,7 @@ def subscriptions_of(tx: Tx, agency_id: str, ids: Collection[str]) -> dict[str, 
     return {row[0]: row[1] for row in rows}
 
 
-def latest_statuses(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, tuple[str, int]]:
+def latest_statuses(tx: Transaction, agency_id: str, ids: Sequence[str]) -> dict[str, tuple[str, int]]:
     """Of each subscription: the status and index of the latest invoice of its series."""
     rows = tx.rows(
         """
@@ -146,7 +146,7 @@ def latest_statuses(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, tup
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
-def latest_ids(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, str]:
+def latest_ids(tx: Transaction, agency_id: str, ids: Sequence[str]) -> dict[str, str]:
     """Of each subscription: the id of the latest invoice of its series."""
     rows = tx.rows(
         """
@@ -162,7 +162,7 @@ def latest_ids(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, str]:
 
 
 def close(
-    tx: Tx, agency_id: str, ids: Sequence[str], status: InvoiceStatus, paid_at: Sequence[datetime | None]
+    tx: Transaction, agency_id: str, ids: Sequence[str], status: InvoiceStatus, paid_at: Sequence[datetime | None]
 ) -> None:
     """Move invoices to a status that resolves or gives up their collection. Raises MissedRowsError for one that is there
     already."""
@@ -186,7 +186,7 @@ def close(
         pay_links.wake_unwanted(tx, agency_id, ids)
 
 
-def reopen(tx: Tx, agency_id: str, invoice_id: str, code: str) -> None:
+def reopen(tx: Transaction, agency_id: str, invoice_id: str, code: str) -> None:
     """A paid invoice whose money was taken back is open and failing; nothing is collected until somebody gives a reason to."""
     written = tx.run(
         """
@@ -213,12 +213,12 @@ class Failing(NamedTuple):
     exhausted_at: datetime | None
 
 
-def mark_failing(tx: Tx, agency_id: str, failing: Sequence[Failing]) -> None:
+def mark_failing(tx: Transaction, agency_id: str, failing: Sequence[Failing]) -> None:
     """Write where collection stands."""
     bulk.update(tx, tables.invoices, agency_id, ("invoice_id",), Failing._fields[1:], failing)
 
 
-def by_number(tx: Tx, agency_id: str, number: str, sequences: Sequence[int]) -> list[str]:
+def by_number(tx: Transaction, agency_id: str, number: str, sequences: Sequence[int]) -> list[str]:
     """Ids of the invoices that carry a number, ours or given by upstream: one at most, since numbers are given once.
 
     `sequences`: those that the number may end in; there is no index on numbers.
@@ -237,7 +237,7 @@ def by_number(tx: Tx, agency_id: str, number: str, sequences: Sequence[int]) -> 
     return [row[0] for row in rows]
 
 
-def by_period(tx: Tx, agency_id: str, subscription_id: str, starts_on: date) -> list[str]:
+def by_period(tx: Transaction, agency_id: str, subscription_id: str, starts_on: date) -> list[str]:
     """The id of the invoice of one cycle, if there is one."""
     rows = tx.rows(
         """
@@ -252,7 +252,7 @@ def by_period(tx: Tx, agency_id: str, subscription_id: str, starts_on: date) -> 
     return [row[0] for row in rows]
 
 
-def replace(tx: Tx, agency_id: str, subscription_id: str, starts_on: date) -> None:
+def replace(tx: Transaction, agency_id: str, subscription_id: str, starts_on: date) -> None:
     """Make room for another invoice of a cycle whose own is void: that one keeps its period and its number."""
     tx.run(
         """

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
+from shared.store.database import Transaction
 from shared.store.notices import ADDRESS
-from shared.store.transaction import Tx
 
 
 class Wanted(NamedTuple):
@@ -50,13 +50,13 @@ WHERE (CAST(:agency_id AS text) IS NULL OR agency_id = :agency_id)
 ORDER BY created_at, agency_id, key LIMIT :limit"""  # noqa: S608
 
 
-def listed(tx: Tx, wanted: Wanted, limit: int) -> list[Listed]:
+def listed(tx: Transaction, wanted: Wanted, limit: int) -> list[Listed]:
     """Notices, oldest first. Without a state: those that were given up, and those that were refused and are tried again."""
     rows = tx.rows(_LISTED, **wanted._asdict(), limit=limit, as_of=tx.as_of)
     return [Listed._make(row) for row in rows]
 
 
-def known(tx: Tx, agency_id: str, keys: Collection[str]) -> set[str]:
+def known(tx: Transaction, agency_id: str, keys: Collection[str]) -> set[str]:
     """Those of the keys that the agency has a notice of."""
     rows = tx.rows(
         "SELECT key FROM notices WHERE agency_id = :agency_id AND key = ANY(CAST(:keys AS text[]))",
@@ -69,7 +69,7 @@ def known(tx: Tx, agency_id: str, keys: Collection[str]) -> set[str]:
 _OPEN = "agency_id = :agency_id AND key = ANY(CAST(:keys AS text[])) AND state IN ('due', 'failed')"
 
 
-def send_again(tx: Tx, agency_id: str, keys: Collection[str]) -> list[str]:
+def send_again(tx: Transaction, agency_id: str, keys: Collection[str]) -> list[str]:
     """Due and failed notices are due now, with fresh patience, to the addresses of now. Returns the keys of those.
 
     One that a worker is sending right now stays his until his lease is over.
@@ -78,7 +78,7 @@ def send_again(tx: Tx, agency_id: str, keys: Collection[str]) -> list[str]:
         f"""
         UPDATE notices AS n
         SET state = 'due', wake_at = greatest(:as_of, coalesce(lease_until, :as_of)), not_before = NULL, tries = 0,
-            rings = 0, refused_since = NULL, doubts = 0, recipient = coalesce({ADDRESS}, n.recipient)
+            dispatches = 0, refused_since = NULL, doubts = 0, recipient = coalesce({ADDRESS}, n.recipient)
         WHERE {_OPEN} RETURNING key
         """,  # noqa: S608
         agency_id=agency_id,
@@ -88,7 +88,7 @@ def send_again(tx: Tx, agency_id: str, keys: Collection[str]) -> list[str]:
     return sorted(row[0] for row in rows)
 
 
-def skip(tx: Tx, agency_id: str, keys: Collection[str], reason: str) -> list[str]:
+def skip(tx: Transaction, agency_id: str, keys: Collection[str], reason: str) -> list[str]:
     """Due and failed notices are not sent any more. Returns the keys of those; one that is being sent right now is left."""
     rows = tx.rows(
         f"""

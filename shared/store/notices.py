@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from shared.domain.states import NoticeState
 from shared.store import bulk, tables
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 
 class NewNotice(NamedTuple):
@@ -39,13 +39,13 @@ class Notice(NamedTuple):
     doubts: int
 
 
-def insert(tx: Tx, agency_id: str, notices: Sequence[NewNotice]) -> int:
+def insert(tx: Transaction, agency_id: str, notices: Sequence[NewNotice]) -> int:
     """Write notices, due now. Returns how many were new: an occasion is told once."""
     columns = ("agency_id", *NewNotice._fields, "state", "created_at", "wake_at")
     return bulk.insert(tx, tables.notices, columns, [(agency_id, *each, "due", tx.as_of, tx.as_of) for each in notices])
 
 
-def count(tx: Tx, agency_id: str, invoice_id: str, occasion: str) -> int:
+def count(tx: Transaction, agency_id: str, invoice_id: str, occasion: str) -> int:
     """How many notices of an occasion there are about an invoice."""
     found: int = tx.scalar(
         """
@@ -68,7 +68,7 @@ CASE n.audience
 END"""
 
 
-def claim(tx: Tx, agency_id: str, keys: Sequence[str], lease: timedelta) -> list[Notice]:
+def claim(tx: Transaction, agency_id: str, keys: Sequence[str], lease: timedelta) -> list[Notice]:
     """Take notices that nobody else is sending, and count the try, so that no two workers send one.
 
     Never tried ones come first, then those tried longest ago: one that stops the others is not the first again. One that was
@@ -92,10 +92,10 @@ def claim(tx: Tx, agency_id: str, keys: Sequence[str], lease: timedelta) -> list
         until=tx.as_of + lease,
         as_of=tx.as_of,
     )
-    return sorted((Notice._make(row) for row in rows), key=_turn)
+    return sorted((Notice._make(row) for row in rows), key=_order)
 
 
-def hold(tx: Tx, agency_id: str, key: str, until: datetime) -> bool:
+def hold(tx: Transaction, agency_id: str, key: str, until: datetime) -> bool:
     """Lengthen the lease of a claimed notice. False: the lease was over, or the notice is settled."""
     return bool(
         tx.run(
@@ -111,11 +111,11 @@ def hold(tx: Tx, agency_id: str, key: str, until: datetime) -> bool:
     )
 
 
-def _turn(notice: Notice) -> tuple[bool, datetime, str]:
+def _order(notice: Notice) -> tuple[bool, datetime, str]:
     return (notice.tried_at is not None, notice.tried_at or notice.created_at, notice.key)
 
 
-def wake_readdressed(tx: Tx, agency_ids: Collection[str], senders: Collection[str]) -> None:
+def wake_readdressed(tx: Transaction, agency_ids: Collection[str], senders: Collection[str]) -> None:
     """Facts of these agencies have changed: a refused notice whose recipient has another address now is tried at once; of
     `senders`, which may have another address themselves, also what was refused for that. One that is being sent stays.
     """
@@ -153,7 +153,7 @@ class Sending(NamedTuple):
     doubts: int = 0
 
 
-def settle(tx: Tx, agency_id: str, sendings: Sequence[Sending]) -> int:
+def settle(tx: Transaction, agency_id: str, sendings: Sequence[Sending]) -> int:
     """Record what became of notices. One that another worker has settled since, its lease being over, stays as it is.
 
     Returns how many were recorded.

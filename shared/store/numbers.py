@@ -5,13 +5,13 @@ from datetime import date
 from typing import Final
 
 from shared.domain.keys import may_be_of_credit_note, sequences_of
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 INVOICE: Final = "invoice"
 CREDIT_NOTE: Final = "credit_note"
 
 
-def take(tx: Tx, agency_id: str, kind: str, count: int, issued_on: date | None) -> tuple[int, date | None]:
+def take(tx: Transaction, agency_id: str, kind: str, count: int, issued_on: date | None) -> tuple[int, date | None]:
     """Take `count` numbers in a row; a rollback gives them back, so the series has no gap. 0 only locks the series.
 
     Returns the first number, and the date of issue to print: `issued_on`, but never before the series' last one.
@@ -33,7 +33,7 @@ def take(tx: Tx, agency_id: str, kind: str, count: int, issued_on: date | None) 
     return rows[0][0], rows[0][1]
 
 
-def taken(tx: Tx, agency_id: str, kind: str, printed: Mapping[int, str]) -> set[int]:
+def taken(tx: Transaction, agency_id: str, kind: str, printed: Mapping[int, str]) -> set[int]:
     """Which of these new numbers of one kind, by sequence, some document of the agency carries already. The series is locked.
 
     Numbers given by upstream are found by their own index. Within one kind a number of ours can only be repeated where a
@@ -49,7 +49,7 @@ def taken(tx: Tx, agency_id: str, kind: str, printed: Mapping[int, str]) -> set[
     return {by_number[text] for text in found}
 
 
-def _external(tx: Tx, agency_id: str, numbers: Sequence[str]) -> set[str]:
+def _external(tx: Transaction, agency_id: str, numbers: Sequence[str]) -> set[str]:
     rows = tx.rows(
         """
         SELECT external_number FROM invoices
@@ -61,7 +61,7 @@ def _external(tx: Tx, agency_id: str, numbers: Sequence[str]) -> set[str]:
     return {row[0] for row in rows}
 
 
-def _ours(tx: Tx, agency_id: str, table: str, candidates: Sequence[tuple[int, str]]) -> set[str]:
+def _ours(tx: Transaction, agency_id: str, table: str, candidates: Sequence[tuple[int, str]]) -> set[str]:
     """Those of these numbers, each with a sequence that may print it, which a document of our series has."""
     if not candidates:
         return set()
@@ -79,7 +79,7 @@ def _ours(tx: Tx, agency_id: str, table: str, candidates: Sequence[tuple[int, st
     return {row[0] for row in rows}
 
 
-def is_taken(tx: Tx, agency_id: str, number: str) -> bool:
+def is_taken(tx: Transaction, agency_id: str, number: str) -> bool:
     """True if some document of the agency, ours or given by upstream, carries a number. Both series are locked."""
     candidates = [(sequence, number) for sequence in sequences_of(number)]
     return bool(_external(tx, agency_id, [number]) | _ours(tx, agency_id, "invoices", candidates)) or is_of_credit_note(
@@ -87,17 +87,17 @@ def is_taken(tx: Tx, agency_id: str, number: str) -> bool:
     )
 
 
-def is_ours(tx: Tx, agency_id: str, number: str) -> bool:
+def is_ours(tx: Transaction, agency_id: str, number: str) -> bool:
     """True if our own series has given this number to an invoice of the agency."""
     return bool(_ours(tx, agency_id, "invoices", [(sequence, number) for sequence in sequences_of(number)]))
 
 
-def is_of_credit_note(tx: Tx, agency_id: str, number: str) -> bool:
+def is_of_credit_note(tx: Transaction, agency_id: str, number: str) -> bool:
     """True if a credit note of the agency has this number."""
     return bool(_ours(tx, agency_id, "credit_notes", [(sequence, number) for sequence in sequences_of(number)]))
 
 
-def skip(tx: Tx, agency_id: str, kind: str, skipped: Mapping[int, str]) -> None:
+def skip(tx: Transaction, agency_id: str, kind: str, skipped: Mapping[int, str]) -> None:
     """Remember numbers that the series steps over, by sequence: another document carries them, so there is no gap."""
     if not skipped:
         return

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from shared.store import bulk, tables
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 
 class NewOrder(NamedTuple):
@@ -32,17 +32,17 @@ class Renewal(NamedTuple):
     renewed_at: datetime
 
 
-def insert(tx: Tx, agency_id: str, orders: Sequence[NewOrder]) -> int:
+def insert(tx: Transaction, agency_id: str, orders: Sequence[NewOrder]) -> int:
     """Write orders. Returns how many were new."""
     return bulk.insert(tx, tables.orders, ("agency_id", *NewOrder._fields), [(agency_id, *each) for each in orders])
 
 
-def renew(tx: Tx, agency_id: str, renewals: Sequence[Renewal]) -> None:
+def renew(tx: Transaction, agency_id: str, renewals: Sequence[Renewal]) -> None:
     """Let orders stand for a later period."""
     bulk.update(tx, tables.orders, agency_id, ("order_id",), Renewal._fields[1:], renewals)
 
 
-def latest(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, str]:
+def latest(tx: Transaction, agency_id: str, ids: Sequence[str]) -> dict[str, str]:
     """Of each subscription: the id of its latest order."""
     rows = tx.rows(
         """
@@ -59,7 +59,7 @@ def latest(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, str]:
     return {row[0]: row[1] for row in rows}
 
 
-def taken(tx: Tx, agency_id: str, ids: Sequence[str]) -> set[str]:
+def taken(tx: Transaction, agency_id: str, ids: Sequence[str]) -> set[str]:
     """Which of these order ids exist already."""
     rows = tx.rows(
         "SELECT order_id FROM orders WHERE agency_id = :agency_id AND order_id = ANY(CAST(:ids AS text[]))",
@@ -69,7 +69,7 @@ def taken(tx: Tx, agency_id: str, ids: Sequence[str]) -> set[str]:
     return {row[0] for row in rows}
 
 
-def without_first_invoice(tx: Tx, agency_id: str, ids: Sequence[str]) -> set[str]:
+def without_first_invoice(tx: Transaction, agency_id: str, ids: Sequence[str]) -> set[str]:
     """Which subscriptions of manual orders still have no first invoice, so no anchor for the later ones."""
     rows = tx.rows(
         """

@@ -6,14 +6,14 @@ from shared.domain.facts import Stream
 from shared.domain.planning import BEFORE_CUT_OVER, BEFORE_KNOWN
 from shared.domain.states import CYCLE_UNSETTLED
 from shared.store import bulk
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 # As `Limits.passed_over`: what began before a cut-over, or else what had ended by the date, is none of ours.
 _BEFORE = "CASE WHEN :cut_over THEN starts_on < :bill_from ELSE ends_on <= :bill_from END"
 
 
 def first_document_before(
-    tx: Tx, agency_id: str, subscription_id: str, bill_from: date, *, cut_over: bool
+    tx: Transaction, agency_id: str, subscription_id: str, bill_from: date, *, cut_over: bool
 ) -> date | None:
     """The start of the first cycle that has a document although a date passes it over; None if there is none."""
     found: date | None = tx.scalar(
@@ -30,7 +30,7 @@ def first_document_before(
 
 
 def skip_before(
-    tx: Tx, agency_id: str, subscription_id: str, bill_from: date, *, cut_over: bool
+    tx: Transaction, agency_id: str, subscription_id: str, bill_from: date, *, cut_over: bool
 ) -> list[tuple[Stream, date]]:
     """Skip the unsettled cycles of a locked subscription that a date passes over. Returns them as (stream, starts_on)."""
     rows = tx.rows(
@@ -50,7 +50,7 @@ def skip_before(
     return sorted((row[0], row[1]) for row in rows)
 
 
-def reopen_since(tx: Tx, agency_id: str, subscription_id: str, bill_from: date) -> int:
+def reopen_since(tx: Transaction, agency_id: str, subscription_id: str, bill_from: date) -> int:
     """Open the passed over cycles of a locked subscription again whose period ends after a date, or, where it was billed
     elsewhere until the cut-over, begins then or later. Returns how many."""
     return tx.run(

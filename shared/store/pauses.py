@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 EVERYBODY: Final = ""  # the agency_id of a pause for all
 
@@ -24,7 +24,7 @@ def told(pool: str, agency_id: str, since: str, reason: str | None) -> str:
     return f"the {pool} pool is paused for {whom} since {since}{why}; duecycle resume {pool}{option}"
 
 
-def listed(tx: Tx, pool: str | None = None) -> list[Pause]:
+def listed(tx: Transaction, pool: str | None = None) -> list[Pause]:
     """All pauses, or those of one pool."""
     rows = tx.rows(
         """
@@ -36,14 +36,14 @@ def listed(tx: Tx, pool: str | None = None) -> list[Pause]:
     return [Pause._make(row) for row in rows]
 
 
-def shown(tx: Tx) -> list[Pause]:
+def shown(tx: Transaction) -> list[Pause]:
     """All pauses, for people; without the reasons if the database's role may not read what operators write."""
     reason = "reason" if tx.scalar("SELECT has_column_privilege('pauses', 'reason', 'SELECT')") else "NULL"
     rows = tx.rows(f"SELECT agency_id, pool, paused_at, {reason} FROM pauses ORDER BY pool, agency_id")  # noqa: S608
     return [Pause._make(row) for row in rows]
 
 
-def add(tx: Tx, pool: str, agency_id: str, reason: str | None) -> bool:
+def add(tx: Transaction, pool: str, agency_id: str, reason: str | None) -> bool:
     """Pause a pool. Returns False if it is paused already."""
     return bool(
         tx.run(
@@ -59,7 +59,7 @@ def add(tx: Tx, pool: str, agency_id: str, reason: str | None) -> bool:
     )
 
 
-def remove(tx: Tx, pool: str, agency_id: str) -> bool:
+def remove(tx: Transaction, pool: str, agency_id: str) -> bool:
     """Take a pause away. Returns False if there is none."""
     return bool(
         tx.run("DELETE FROM pauses WHERE agency_id = :agency_id AND pool = :pool", agency_id=agency_id, pool=pool)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from shared.domain.states import PayLinkState
 from shared.store import bulk, tables
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 
 class PayLink(NamedTuple):
@@ -17,7 +17,7 @@ class PayLink(NamedTuple):
     """
 
     invoice_id: str
-    turn: int
+    link_seq: int
     subscription_id: str
     provider: str
     key: str
@@ -45,24 +45,24 @@ _WRITTEN = ("state", "reference", "url", "wake_at", "settled_at", "doubtful_sinc
 _FLAGS = ("closing", "agreed", "accepted")
 
 
-def insert(tx: Tx, agency_id: str, link: PayLink) -> None:
+def insert(tx: Transaction, agency_id: str, link: PayLink) -> None:
     """Write a new place."""
     bulk.insert(tx, tables.pay_links, ("agency_id", *PayLink._fields), [(agency_id, *link)])
 
 
-def write(tx: Tx, agency_id: str, links: Sequence[PayLink]) -> None:
+def write(tx: Transaction, agency_id: str, links: Sequence[PayLink]) -> None:
     """Write how places go on."""
     names = (*_WRITTEN, *_FLAGS)
-    rows = [(each.invoice_id, each.turn, *(getattr(each, name) for name in names)) for each in links]
-    bulk.update(tx, tables.pay_links, agency_id, ("invoice_id", "turn"), names, rows)
+    rows = [(each.invoice_id, each.link_seq, *(getattr(each, name) for name in names)) for each in links]
+    bulk.update(tx, tables.pay_links, agency_id, ("invoice_id", "link_seq"), names, rows)
 
 
-def of_invoices(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[PayLink]:
+def of_invoices(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> list[PayLink]:
     """Every place of these invoices, in their order."""
     rows = tx.rows(
         f"""
         SELECT {_READ} FROM pay_links
-        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) ORDER BY invoice_id, turn
+        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) ORDER BY invoice_id, link_seq
         """,  # noqa: S608
         agency_id=agency_id,
         ids=list(invoice_ids),
@@ -70,12 +70,12 @@ def of_invoices(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[Pa
     return [PayLink._make(row) for row in rows]
 
 
-def open_of(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> dict[str, PayLink]:
+def open_of(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> dict[str, PayLink]:
     """The open place of each of these invoices that has one."""
     return {each.invoice_id: each for each in of_invoices(tx, agency_id, invoice_ids) if each.state in OPEN}
 
 
-def wake_unwanted(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> None:
+def wake_unwanted(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> None:
     """Let every open place of these invoices that asks for what they do not ask for any more be looked at, and closed, now.
 
     To be called wherever the status or the rest of an invoice changes. One where somebody is paying is looked at anyway.
@@ -98,7 +98,7 @@ def wake_unwanted(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> None:
     )
 
 
-def due(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[tuple[str, str]]:
+def due(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> list[tuple[str, str]]:
     """(invoice, subscription) of these invoices whose open place is to be looked at now. Read before the lock."""
     rows = tx.rows(
         """
@@ -113,13 +113,13 @@ def due(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[tuple[str,
     return [(row[0], row[1]) for row in rows]
 
 
-def named(tx: Tx, agency_id: str, provider: str, reference: str | None, key: str | None) -> PayLink | None:
+def named(tx: Transaction, agency_id: str, provider: str, reference: str | None, key: str | None) -> PayLink | None:
     """The place that a provider knows under this id, or that has this key."""
     rows = tx.rows(
         f"""
         SELECT {_READ} FROM pay_links
         WHERE agency_id = :agency_id AND provider = :provider AND (reference = :reference OR key = :key)
-        ORDER BY key = :key DESC NULLS LAST, invoice_id, turn LIMIT 1
+        ORDER BY key = :key DESC NULLS LAST, invoice_id, link_seq LIMIT 1
         """,  # noqa: S608
         agency_id=agency_id,
         provider=provider,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from shared.domain.keys import UPSTREAM_BEFORE, is_of_upstream
 from shared.store import bulk, pay_links, tables
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 
 class Payment(NamedTuple):
@@ -25,7 +25,7 @@ class Payment(NamedTuple):
     received_at: datetime
 
 
-def known(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> dict[tuple[str, str, str], int]:
+def known(tx: Transaction, agency_id: str, payments: Sequence[Payment]) -> dict[tuple[str, str, str], int]:
     """The amounts of those of these payments that are recorded already, by (source, reference, invoice).
 
     What upstream told of is also looked for as it was recorded before its sources were told apart.
@@ -56,7 +56,9 @@ def known(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> dict[tuple[str
 _READ = ", ".join(Payment._fields)
 
 
-def by_references(tx: Tx, agency_id: str, source: str, references: Collection[str]) -> dict[str, list[Payment]]:
+def by_references(
+    tx: Transaction, agency_id: str, source: str, references: Collection[str]
+) -> dict[str, list[Payment]]:
     """Payments of one source, by reference, in the order of their invoices: one transfer may have paid several."""
     rows = tx.rows(
         f"""
@@ -71,7 +73,7 @@ def by_references(tx: Tx, agency_id: str, source: str, references: Collection[st
     return {reference: list(map(Payment._make, of)) for reference, of in groupby(rows, key=itemgetter(1))}
 
 
-def collected_between(tx: Tx, agency_id: str, source: str, since: datetime, until: datetime) -> list[Payment]:
+def collected_between(tx: Transaction, agency_id: str, source: str, since: datetime, until: datetime) -> list[Payment]:
     """Payments by a provider that were recorded in a span of time, oldest first; those that we collected, by an attempt or at
     a place to pay, not those that upstream told of. One that was taken back whole may have left the provider's list."""
     rows = tx.rows(
@@ -95,7 +97,7 @@ def collected_between(tx: Tx, agency_id: str, source: str, since: datetime, unti
     return [Payment._make(row) for row in rows]
 
 
-def under(tx: Tx, agency_id: str, source: str, reference: str) -> list[Payment]:
+def under(tx: Transaction, agency_id: str, source: str, reference: str) -> list[Payment]:
     """The payments under one reference, in the order of their invoices: one transfer may have paid several."""
     rows = tx.rows(
         f"""
@@ -109,7 +111,7 @@ def under(tx: Tx, agency_id: str, source: str, reference: str) -> list[Payment]:
     return [Payment._make(row) for row in rows]
 
 
-def of_invoice(tx: Tx, agency_id: str, invoice_id: str) -> list[Payment]:
+def of_invoice(tx: Transaction, agency_id: str, invoice_id: str) -> list[Payment]:
     """The payments of one invoice, oldest first."""
     rows = tx.rows(
         f"""
@@ -122,7 +124,7 @@ def of_invoice(tx: Tx, agency_id: str, invoice_id: str) -> list[Payment]:
     return [Payment._make(row) for row in rows]
 
 
-def invoices_by_key(tx: Tx, agency_id: str, provider: str, keys: Collection[str]) -> dict[str, str]:
+def invoices_by_key(tx: Transaction, agency_id: str, provider: str, keys: Collection[str]) -> dict[str, str]:
     """The invoice that money with one of these keys is for: the key of an attempt, or of a place to pay."""
     rows = tx.rows(
         " UNION ALL ".join(
@@ -139,7 +141,7 @@ def invoices_by_key(tx: Tx, agency_id: str, provider: str, keys: Collection[str]
     return {row[0]: row[1] for row in rows}
 
 
-def insert(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> int:
+def insert(tx: Transaction, agency_id: str, payments: Sequence[Payment]) -> int:
     """Record payments. Returns how many were new. What the invoices ask for changes by them: see `wake_unwanted`."""
     written = bulk.insert(
         tx,
@@ -151,7 +153,7 @@ def insert(tx: Tx, agency_id: str, payments: Sequence[Payment]) -> int:
     return written
 
 
-def taken_by_provider(tx: Tx, agency_id: str, invoice_id: str, name: str) -> int | None:
+def taken_by_provider(tx: Transaction, agency_id: str, invoice_id: str, name: str) -> int | None:
     """The amount that a provider took for an invoice under a name: its own id of it, or our key. None if there is none."""
     found: int | None = tx.scalar(
         """
@@ -184,7 +186,7 @@ class Unapplied(NamedTuple):
     received_at: datetime
 
 
-def keep_unapplied(tx: Tx, agency_id: str, unapplied: Sequence[Unapplied]) -> set[tuple[str, str, str]]:
+def keep_unapplied(tx: Transaction, agency_id: str, unapplied: Sequence[Unapplied]) -> set[tuple[str, str, str]]:
     """Record money that has no invoice to pay. Returns those that were new, as (subscription, source, reference)."""
     rows = tx.rows(
         """
@@ -209,7 +211,9 @@ def keep_unapplied(tx: Tx, agency_id: str, unapplied: Sequence[Unapplied]) -> se
     return {(row[0], row[1], row[2]) for row in rows}
 
 
-def apply_unapplied(tx: Tx, agency_id: str, subscription_ids: Collection[str], payments: Sequence[Payment]) -> None:
+def apply_unapplied(
+    tx: Transaction, agency_id: str, subscription_ids: Collection[str], payments: Sequence[Payment]
+) -> None:
     """An invoice was made after all: money that had none pays it, and says so."""
     tx.run(
         """
@@ -227,7 +231,7 @@ def apply_unapplied(tx: Tx, agency_id: str, subscription_ids: Collection[str], p
     )
 
 
-def of_subscriptions(tx: Tx, agency_id: str, ids: Collection[str]) -> set[tuple[str, str, str]]:
+def of_subscriptions(tx: Transaction, agency_id: str, ids: Collection[str]) -> set[tuple[str, str, str]]:
     """What was recorded for invoices of these subscriptions, as (subscription, source, reference)."""
     rows = tx.rows(
         """
@@ -241,7 +245,9 @@ def of_subscriptions(tx: Tx, agency_id: str, ids: Collection[str]) -> set[tuple[
     return {(row[0], row[1], row[2]) for row in rows}
 
 
-def of_checkout(tx: Tx, agency_id: str, subscription_id: str, source: str, reference: str) -> tuple[int, str] | None:
+def of_checkout(
+    tx: Transaction, agency_id: str, subscription_id: str, source: str, reference: str
+) -> tuple[int, str] | None:
     """The amount and currency recorded of a checkout's payment, for an invoice or without one; None if it is not recorded."""
     rows = tx.rows(
         """

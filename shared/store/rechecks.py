@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from shared.store import bulk, tables
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 Kind = Literal["agency", "service", "subscription", "payment_method", "method_worked"]
 
@@ -41,12 +41,12 @@ class NewRecheck(NamedTuple):
     credential: str | None = None
 
 
-def add_all(tx: Tx, new: Sequence[NewRecheck]) -> None:
+def add_all(tx: Transaction, new: Sequence[NewRecheck]) -> None:
     """Say that facts have changed; they are worked off in this order."""
     bulk.insert(tx, tables.rechecks, NewRecheck._fields, new)
 
 
-def take(tx: Tx, frozen: list[str]) -> Recheck | None:
+def take(tx: Transaction, frozen: list[str]) -> Recheck | None:
     """The oldest recheck that no other scheduler is working on, those that failed last; kept until `advance` or `finish`."""
     rows = tx.rows(
         """
@@ -62,7 +62,7 @@ def take(tx: Tx, frozen: list[str]) -> Recheck | None:
     return Recheck._make(rows[0]) if rows else None
 
 
-def affected(tx: Tx, recheck: Recheck, limit: int) -> list[str]:
+def affected(tx: Transaction, recheck: Recheck, limit: int) -> list[str]:
     """The next subscriptions that a recheck touches, by id."""
     column = {"agency": "agency_id", "service": "service_id", "subscription": "subscription_id"}.get(
         recheck.kind, "client_id"
@@ -81,7 +81,7 @@ def affected(tx: Tx, recheck: Recheck, limit: int) -> list[str]:
     return [row[0] for row in rows]
 
 
-def advance(tx: Tx, recheck: Recheck, after_id: str) -> None:
+def advance(tx: Transaction, recheck: Recheck, after_id: str) -> None:
     """Remember how far a recheck has come."""
     tx.run(
         "UPDATE rechecks SET after_id = :after_id, failures = 0, retry_at = NULL WHERE recheck_id = :id",
@@ -90,7 +90,7 @@ def advance(tx: Tx, recheck: Recheck, after_id: str) -> None:
     )
 
 
-def set_aside(tx: Tx, recheck: Recheck) -> None:
+def set_aside(tx: Transaction, recheck: Recheck) -> None:
     """It failed: it is tried again after a delay that doubles each time."""
     tx.run(
         """
@@ -106,6 +106,6 @@ def set_aside(tx: Tx, recheck: Recheck) -> None:
     )
 
 
-def finish(tx: Tx, recheck: Recheck) -> None:
+def finish(tx: Transaction, recheck: Recheck) -> None:
     """Every subscription it touches was looked at."""
     tx.run("DELETE FROM rechecks WHERE recheck_id = :id", id=recheck.recheck_id)

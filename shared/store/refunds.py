@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 from shared.domain.states import RefundState
 from shared.store import bulk, tables
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 
 class Refund(NamedTuple):
     """Money of one payment, going back. `fence` grows with each claim: an answer with an older one comes too late."""
 
     invoice_id: str
-    turn: int
+    refund_seq: int
     subscription_id: str
     client_id: str
     source: str
@@ -54,7 +54,7 @@ class NewCreditNote(NamedTuple):
     """A credit note to write; `taxes` is encoded JSON."""
 
     invoice_id: str
-    turn: int
+    refund_seq: int
     sequence: int
     number: str
     issued_on: date
@@ -70,23 +70,23 @@ _READ = ", ".join(Refund._fields)
 _WRITTEN = ("state", "reference", "code", "wake_at", "lease_until", "fence", "sent_at", "settled_at", "doubtful_since")
 
 
-def insert(tx: Tx, agency_id: str, refunds: Sequence[Refund]) -> int:
+def insert(tx: Transaction, agency_id: str, refunds: Sequence[Refund]) -> int:
     """Write new refunds. Returns how many were new."""
     return bulk.insert(tx, tables.refunds, ("agency_id", *Refund._fields), [(agency_id, *each) for each in refunds])
 
 
-def write(tx: Tx, agency_id: str, refunds: Sequence[Refund]) -> None:
+def write(tx: Transaction, agency_id: str, refunds: Sequence[Refund]) -> None:
     """Write how refunds go on; coming to a decision is an orderly end, so tries are forgotten."""
-    rows = [(each.invoice_id, each.turn, *(getattr(each, name) for name in _WRITTEN), 0) for each in refunds]
-    bulk.update(tx, tables.refunds, agency_id, ("invoice_id", "turn"), (*_WRITTEN, "tries"), rows)
+    rows = [(each.invoice_id, each.refund_seq, *(getattr(each, name) for name in _WRITTEN), 0) for each in refunds]
+    bulk.update(tx, tables.refunds, agency_id, ("invoice_id", "refund_seq"), (*_WRITTEN, "tries"), rows)
 
 
-def of_invoices(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[Refund]:
+def of_invoices(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> list[Refund]:
     """Every refund of these invoices, in their order."""
     rows = tx.rows(
         f"""
         SELECT {_READ} FROM refunds
-        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) ORDER BY invoice_id, turn
+        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) ORDER BY invoice_id, refund_seq
         """,  # noqa: S608
         agency_id=agency_id,
         ids=list(invoice_ids),
@@ -94,7 +94,7 @@ def of_invoices(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[Re
     return [Refund._make(row) for row in rows]
 
 
-def due(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[tuple[str, str]]:
+def due(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> list[tuple[str, str]]:
     """(invoice, subscription) of these invoices that have a refund on its way. Read before the lock: only ids count."""
     rows = tx.rows(
         """
@@ -108,14 +108,16 @@ def due(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[tuple[str,
     return [(row[0], row[1]) for row in rows]
 
 
-def count_tries(tx: Tx, agency_id: str, invoice_ids: Collection[str], tries_max: int, park_for: timedelta) -> None:
+def count_tries(
+    tx: Transaction, agency_id: str, invoice_ids: Collection[str], tries_max: int, park_for: timedelta
+) -> None:
     """Got a second time: count a try before the work; one that was tried too often sleeps until somebody looks."""
     tx.run(
         """
         UPDATE refunds SET tries = tries + 1,
                wake_at = CASE WHEN tries + 1 >= :most THEN :as_of + CAST(:park AS interval) ELSE wake_at END,
                code = CASE WHEN tries + 1 >= :most THEN 'kills_its_worker' ELSE code END
-        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND state = 'due' AND rings > 1
+        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND state = 'due' AND dispatches > 1
         """,
         agency_id=agency_id,
         ids=list(invoice_ids),
@@ -125,7 +127,7 @@ def count_tries(tx: Tx, agency_id: str, invoice_ids: Collection[str], tries_max:
     )
 
 
-def refundable(tx: Tx, agency_id: str, invoice_id: str) -> list[Refundable]:
+def refundable(tx: Transaction, agency_id: str, invoice_id: str) -> list[Refundable]:
     """The invoice's payments of which something is left, newest first."""
     rows = tx.rows(
         """
@@ -147,22 +149,22 @@ def refundable(tx: Tx, agency_id: str, invoice_id: str) -> list[Refundable]:
     return [Refundable(*row) for row in rows]
 
 
-def name_outside(tx: Tx, agency_id: str, refunds: Sequence[Refund], outside: Outside) -> None:
+def name_outside(tx: Transaction, agency_id: str, refunds: Sequence[Refund], outside: Outside) -> None:
     """Remember by which name these refunds were told, so that they are not recorded again."""
     tx.run(
         """
         UPDATE refunds SET outside_source = :source, outside_reference = :reference
-        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND turn = ANY(CAST(:turns AS integer[]))
+        WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND refund_seq = ANY(CAST(:seqs AS integer[]))
         """,
         agency_id=agency_id,
         ids=[each.invoice_id for each in refunds],
-        turns=[each.turn for each in refunds],
+        seqs=[each.refund_seq for each in refunds],
         source=outside.source,
         reference=outside.reference,
     )
 
 
-def given_back_outside(tx: Tx, agency_id: str, invoice_id: str, outside: Outside) -> int:
+def given_back_outside(tx: Transaction, agency_id: str, invoice_id: str, outside: Outside) -> int:
     """What is recorded as given back of an invoice under that name, in minor units; 0 if nothing is."""
     found: int = tx.scalar(
         """
@@ -178,17 +180,17 @@ def given_back_outside(tx: Tx, agency_id: str, invoice_id: str, outside: Outside
     return found
 
 
-def credited(tx: Tx, agency_id: str, invoice_id: str) -> list[list[dict[str, Any]]]:
+def credited(tx: Transaction, agency_id: str, invoice_id: str) -> list[list[dict[str, Any]]]:
     """What each credit note of an invoice has taken back so far, by tax rate."""
     rows = tx.rows(
-        "SELECT taxes FROM credit_notes WHERE agency_id = :agency_id AND invoice_id = :invoice_id ORDER BY turn",
+        "SELECT taxes FROM credit_notes WHERE agency_id = :agency_id AND invoice_id = :invoice_id ORDER BY refund_seq",
         agency_id=agency_id,
         invoice_id=invoice_id,
     )
     return [row[0] for row in rows]
 
 
-def taxes(tx: Tx, agency_id: str, invoice_id: str) -> list[dict[str, Any]]:
+def taxes(tx: Transaction, agency_id: str, invoice_id: str) -> list[dict[str, Any]]:
     """The invoice's sums by tax rate."""
     found: list[dict[str, Any]] = tx.scalar(
         "SELECT taxes FROM invoices WHERE agency_id = :agency_id AND invoice_id = :invoice_id",
@@ -198,12 +200,12 @@ def taxes(tx: Tx, agency_id: str, invoice_id: str) -> list[dict[str, Any]]:
     return found
 
 
-def insert_credit_note(tx: Tx, agency_id: str, note: NewCreditNote) -> None:
+def insert_credit_note(tx: Transaction, agency_id: str, note: NewCreditNote) -> None:
     """Write a credit note."""
     bulk.insert(tx, tables.credit_notes, ("agency_id", *NewCreditNote._fields), [(agency_id, *note)])
 
 
-def by_reference(tx: Tx, agency_id: str, source: str, reference: str) -> Refund | None:
+def by_reference(tx: Transaction, agency_id: str, source: str, reference: str) -> Refund | None:
     """The refund that a provider knows under this id."""
     rows = tx.rows(
         f"SELECT {_READ} FROM refunds WHERE agency_id = :agency_id AND source = :source AND reference = :reference",  # noqa: S608
@@ -214,7 +216,7 @@ def by_reference(tx: Tx, agency_id: str, source: str, reference: str) -> Refund 
     return Refund._make(rows[0]) if rows else None
 
 
-def by_references(tx: Tx, agency_id: str, known: Collection[tuple[str, str]]) -> dict[tuple[str, str], Refund]:
+def by_references(tx: Transaction, agency_id: str, known: Collection[tuple[str, str]]) -> dict[tuple[str, str], Refund]:
     """The refunds that providers know under these ids, by (provider, id)."""
     rows = tx.rows(
         f"""
@@ -229,7 +231,7 @@ def by_references(tx: Tx, agency_id: str, known: Collection[tuple[str, str]]) ->
     return {(each.source, each.reference or ""): each for each in found}
 
 
-def references(tx: Tx, agency_id: str, source: str, wanted: Collection[str]) -> set[str]:
+def references(tx: Transaction, agency_id: str, source: str, wanted: Collection[str]) -> set[str]:
     """Which of a provider's ids of refunds are known here."""
     rows = tx.rows(
         """
@@ -243,7 +245,7 @@ def references(tx: Tx, agency_id: str, source: str, wanted: Collection[str]) -> 
     return {row[0] for row in rows}
 
 
-def keys_of(tx: Tx, agency_id: str, source: str, wanted: Collection[str]) -> set[str]:
+def keys_of(tx: Transaction, agency_id: str, source: str, wanted: Collection[str]) -> set[str]:
     """Which of these keys are those of refunds by a provider that are known here."""
     rows = tx.rows(
         """
@@ -257,12 +259,12 @@ def keys_of(tx: Tx, agency_id: str, source: str, wanted: Collection[str]) -> set
     return {row[0] for row in rows}
 
 
-def settled_between(tx: Tx, agency_id: str, source: str, since: datetime, until: datetime) -> list[Refund]:
+def settled_between(tx: Transaction, agency_id: str, source: str, since: datetime, until: datetime) -> list[Refund]:
     """Refunds by a provider that went through in a span of time, oldest first."""
     rows = tx.rows(
         f"""
         SELECT {_READ} FROM refunds WHERE agency_id = :agency_id AND source = :source AND state = 'succeeded'
-          AND settled_at >= :since AND settled_at < :until ORDER BY settled_at, invoice_id, turn
+          AND settled_at >= :since AND settled_at < :until ORDER BY settled_at, invoice_id, refund_seq
         """,  # noqa: S608
         agency_id=agency_id,
         source=source,
@@ -272,7 +274,7 @@ def settled_between(tx: Tx, agency_id: str, source: str, since: datetime, until:
     return [Refund._make(row) for row in rows]
 
 
-def by_key(tx: Tx, agency_id: str, key: str) -> Refund | None:
+def by_key(tx: Transaction, agency_id: str, key: str) -> Refund | None:
     """The refund of a key."""
     rows = tx.rows(
         f"SELECT {_READ} FROM refunds WHERE agency_id = :agency_id AND key = :key",  # noqa: S608

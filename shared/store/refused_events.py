@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from shared.store.events import Unpublished
-from shared.store.tx import Tx
+from shared.store.transaction import Transaction
 
 FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=10), timedelta(hours=1)
 
 
-def due(tx: Tx, limit: int) -> list[Unpublished]:
+def due(tx: Transaction, limit: int) -> list[Unpublished]:
     """Refused events whose next try has come, the longest overdue first."""
     return [
         Unpublished._make(row)
@@ -27,7 +27,7 @@ def due(tx: Tx, limit: int) -> list[Unpublished]:
     ]
 
 
-def wait_behind(tx: Tx, fresh: Sequence[Unpublished]) -> set[tuple[str, int]]:
+def wait_behind(tx: Transaction, fresh: Sequence[Unpublished]) -> set[tuple[str, int]]:
     """Let those events wait whose subject has a refused one. Returns them, as (agency, event id)."""
     rows = tx.rows(
         """
@@ -43,7 +43,7 @@ def wait_behind(tx: Tx, fresh: Sequence[Unpublished]) -> set[tuple[str, int]]:
     return {(row[0], row[1]) for row in rows}
 
 
-def refuse(tx: Tx, refused: Sequence[Unpublished]) -> None:
+def refuse(tx: Transaction, refused: Sequence[Unpublished]) -> None:
     """These were not taken, at most one of a subject: they are tried again after a delay that doubles each time."""
     if not refused:
         return
@@ -70,7 +70,7 @@ def refuse(tx: Tx, refused: Sequence[Unpublished]) -> None:
     )
 
 
-def release(tx: Tx, published: Sequence[Unpublished]) -> int:
+def release(tx: Transaction, published: Sequence[Unpublished]) -> int:
     """These were refused before and are published now: what waits behind them goes out next. Returns how many there were.
 
     The queue that refused them has room again: twice as many of the other refused ones are due at once.
@@ -105,7 +105,7 @@ def release(tx: Tx, published: Sequence[Unpublished]) -> int:
     return len(released)
 
 
-def none(tx: Tx) -> bool:
+def none(tx: Transaction) -> bool:
     """Whether no event is refused any more."""
     return not tx.scalar("SELECT EXISTS (SELECT 1 FROM refused_events)")
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from shared.domain.states import InquiryState
 from shared.store import bulk, pay_links, tables
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 
 class Reversal(NamedTuple):
@@ -15,7 +15,7 @@ class Reversal(NamedTuple):
     source: str
     reference: str
     invoice_id: str
-    turn: int
+    reversal_seq: int
     payment_reference: str
     amount_minor: int
     currency: str
@@ -54,7 +54,7 @@ _INQUIRY = ", ".join(Inquiry._fields)
 _ASKED = ("state", "amount_minor", "asked_since", "answered_at", "code", "wake_at")
 
 
-def insert(tx: Tx, agency_id: str, reversals: Sequence[Reversal]) -> None:
+def insert(tx: Transaction, agency_id: str, reversals: Sequence[Reversal]) -> None:
     """Write what was taken back. What these invoices ask for changes by it, so an open place over another amount is closed."""
     bulk.insert(
         tx, tables.payment_reversals, ("agency_id", *Reversal._fields), [(agency_id, *each) for each in reversals]
@@ -62,13 +62,13 @@ def insert(tx: Tx, agency_id: str, reversals: Sequence[Reversal]) -> None:
     pay_links.wake_unwanted(tx, agency_id, {each.invoice_id for each in reversals})
 
 
-def of_invoices(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[Reversal]:
+def of_invoices(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> list[Reversal]:
     """What was taken back of the payments of these invoices, oldest first."""
     rows = tx.rows(
         f"""
         SELECT {", ".join(Reversal._fields)} FROM payment_reversals
         WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[]))
-        ORDER BY invoice_id, recorded_at, reference, turn
+        ORDER BY invoice_id, recorded_at, reference, reversal_seq
         """,  # noqa: S608
         agency_id=agency_id,
         ids=list(invoice_ids),
@@ -76,7 +76,7 @@ def of_invoices(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[Re
     return [Reversal._make(row) for row in rows]
 
 
-def left_of(tx: Tx, agency_id: str, source: str, reference: str) -> list[Left]:
+def left_of(tx: Transaction, agency_id: str, source: str, reference: str) -> list[Left]:
     """How each payment under a provider's reference stands, in the order of their invoices."""
     rows = tx.rows(
         """
@@ -97,7 +97,7 @@ def left_of(tx: Tx, agency_id: str, source: str, reference: str) -> list[Left]:
     return [Left._make(row) for row in rows]
 
 
-def inquiry(tx: Tx, agency_id: str, provider: str, reference: str) -> Inquiry | None:
+def inquiry(tx: Transaction, agency_id: str, provider: str, reference: str) -> Inquiry | None:
     """The question about something of a provider's."""
     rows = tx.rows(
         f"""
@@ -111,7 +111,7 @@ def inquiry(tx: Tx, agency_id: str, provider: str, reference: str) -> Inquiry | 
     return Inquiry._make(rows[0]) if rows else None
 
 
-def ask(tx: Tx, agency_id: str, inquiry: Inquiry) -> None:
+def ask(tx: Transaction, agency_id: str, inquiry: Inquiry) -> None:
     """Let the provider be asked, again if it was asked before; what it answered then stays known."""
     columns = ("agency_id", *Inquiry._fields)
     if not bulk.insert(tx, tables.payment_inquiries, columns, [(agency_id, *inquiry)]):
@@ -127,14 +127,14 @@ def ask(tx: Tx, agency_id: str, inquiry: Inquiry) -> None:
         )
 
 
-def write(tx: Tx, agency_id: str, inquiries: Sequence[Inquiry]) -> None:
+def write(tx: Transaction, agency_id: str, inquiries: Sequence[Inquiry]) -> None:
     """Write how questions go on."""
     rows = [(each.provider, each.reference, *(getattr(each, name) for name in _ASKED), 0) for each in inquiries]
     names = (*_ASKED, "tries")
     bulk.update(tx, tables.payment_inquiries, agency_id, ("provider", "reference"), names, rows)
 
 
-def due(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[Inquiry]:
+def due(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> list[Inquiry]:
     """The questions about these invoices that are to be asked now."""
     rows = tx.rows(
         f"""
@@ -148,7 +148,7 @@ def due(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> list[Inquiry]:
     return [Inquiry._make(row) for row in rows]
 
 
-def answers_about(tx: Tx, agency_id: str, provider: str, payment_reference: str) -> dict[tuple[str, str], int]:
+def answers_about(tx: Transaction, agency_id: str, provider: str, payment_reference: str) -> dict[tuple[str, str], int]:
     """What a provider last said is taken back of a payment, by (kind, reference)."""
     rows = tx.rows(
         """
@@ -163,7 +163,7 @@ def answers_about(tx: Tx, agency_id: str, provider: str, payment_reference: str)
     return {(row[0], row[1]): row[2] for row in rows}
 
 
-def paid_turns(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> dict[str, str]:
+def paid_turns(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> dict[str, str]:
     """Of each invoice of which money was ever taken back: which turn of being paid it is in, for the mail that says so."""
     rows = tx.rows(
         """
@@ -176,7 +176,7 @@ def paid_turns(tx: Tx, agency_id: str, invoice_ids: Collection[str]) -> dict[str
     return {row[0]: row[1] for row in rows}
 
 
-def ask_again(tx: Tx, agency_id: str, source: str, payment_reference: str) -> None:
+def ask_again(tx: Transaction, agency_id: str, source: str, payment_reference: str) -> None:
     """A refund of this payment came to nothing, so more may be gone of it than was recorded: ask anew."""
     tx.run(
         """

@@ -7,7 +7,7 @@ from psycopg import sql
 from psycopg.errors import DuplicateObject, InsufficientPrivilege
 from sqlalchemy import Engine, text
 
-from shared.store.connecting import parameters
+from shared.store.connection_args import parameters
 from shared.store.grants import KINDS, WRITES, reads, role_of
 
 _LACKING = """

@@ -1,7 +1,7 @@
 """The sandbox's own books, in a table of their own and in transactions of their own: it stands for the outside world."""
 
 from shared.gateways.sandbox import Entry
-from shared.store.transaction import Store
+from shared.store.database import Store
 
 _COLUMNS = "agency_id, key, amount_minor, currency, token, outcome, code, reference, settles_on"
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
-from shared.domain.cycles import local_date
+from shared.domain.calendar import local_date
 from shared.domain.planning import Limits, Schedule
 from shared.store import bulk, tables
+from shared.store.database import Transaction
 from shared.store.errors import require_all
 from shared.store.locks import Pair
-from shared.store.transaction import Tx
 
 FIRST_DELAY, LONGEST_DELAY = timedelta(minutes=1), timedelta(hours=6)
 _COLUMNS = Schedule._fields
@@ -29,7 +29,7 @@ _MOVING = (
 )
 
 
-def due(tx: Tx, limit: int, frozen: Sequence[str]) -> list[Pair]:
+def due(tx: Transaction, limit: int, frozen: Sequence[str]) -> list[Pair]:
     """Subscriptions with a schedule whose next instant has come, oldest first. A hint: read again under the lock.
 
     One whose own facts or service have changed is left out until its recheck is done: the change may count from an
@@ -56,7 +56,7 @@ def due(tx: Tx, limit: int, frozen: Sequence[str]) -> list[Pair]:
     return [(row[0], row[1]) for row in rows]
 
 
-def due_of(tx: Tx, agency_id: str | None, limit: int) -> list[Pair]:
+def due_of(tx: Transaction, agency_id: str | None, limit: int) -> list[Pair]:
     """Subscriptions of one agency, or of all, with a schedule whose next instant has come, oldest first."""
     rows = tx.rows(
         """
@@ -79,7 +79,7 @@ class Bounded(NamedTuple):
     limits: Limits
 
 
-def with_limits(tx: Tx, pairs: Sequence[Pair], *, due_only: bool) -> list[Bounded]:
+def with_limits(tx: Transaction, pairs: Sequence[Pair], *, due_only: bool) -> list[Bounded]:
     """The schedules of locked subscriptions (all, or those due now) with their agency's zone and their own bounds."""
     rows = tx.rows(
         f"""
@@ -120,18 +120,18 @@ def _limits(row: Any) -> Limits:
     return Limits(timezone, issue_time, known_on, cancel_on, cancel_effective_at, ended_at, cut_over_on)
 
 
-def load(tx: Tx, agency_id: str, subscription_id: str) -> dict[str, Bounded]:
+def load(tx: Transaction, agency_id: str, subscription_id: str) -> dict[str, Bounded]:
     """The schedules of one locked subscription by stream."""
     found = with_limits(tx, [(agency_id, subscription_id)], due_only=False)
     return {bounded.schedule.stream: bounded for bounded in found}
 
 
-def insert(tx: Tx, schedules: Sequence[Schedule]) -> None:
+def insert(tx: Transaction, schedules: Sequence[Schedule]) -> None:
     """Write the schedules of a new subscription."""
     bulk.insert(tx, tables.schedules, _COLUMNS, schedules)
 
 
-def move(tx: Tx, schedules: Sequence[Schedule]) -> None:
+def move(tx: Transaction, schedules: Sequence[Schedule]) -> None:
     """Write schedules back after planning: only where they stand. `stopped_at` follows the reason."""
     written = tx.run(
         """
@@ -155,7 +155,7 @@ def move(tx: Tx, schedules: Sequence[Schedule]) -> None:
     require_all(written, len(schedules), "schedules")
 
 
-def set_aside(tx: Tx, pair: Pair) -> None:
+def set_aside(tx: Transaction, pair: Pair) -> None:
     """The due schedules of a subscription can't be planned: that is tried again after a delay that doubles each time."""
     tx.run(
         """
@@ -172,7 +172,7 @@ def set_aside(tx: Tx, pair: Pair) -> None:
     )
 
 
-def rewrite(tx: Tx, agency_id: str, schedules: Sequence[Schedule]) -> None:
+def rewrite(tx: Transaction, agency_id: str, schedules: Sequence[Schedule]) -> None:
     """Write whole schedules of one agency back: anchors and recurrences too."""
     rows = [
         (s.subscription_id, s.stream, *(getattr(s, name) for name in _MOVING), tx.as_of if s.stopped_reason else None)
@@ -181,7 +181,7 @@ def rewrite(tx: Tx, agency_id: str, schedules: Sequence[Schedule]) -> None:
     bulk.update(tx, tables.schedules, agency_id, _KEYS, (*_MOVING, "stopped_at"), rows)
 
 
-def resumed_indexes(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, int]:
+def resumed_indexes(tx: Transaction, agency_id: str, ids: Sequence[str]) -> dict[str, int]:
     """Of each subscription's invoice stream: invoices of earlier indexes no longer stop it."""
     rows = tx.rows(
         """
@@ -195,7 +195,7 @@ def resumed_indexes(tx: Tx, agency_id: str, ids: Sequence[str]) -> dict[str, int
     return {row[0]: row[1] for row in rows}
 
 
-def stop(tx: Tx, agency_id: str, stopped: Sequence[tuple[str, str]], stream: str) -> list[str]:
+def stop(tx: Transaction, agency_id: str, stopped: Sequence[tuple[str, str]], stream: str) -> list[str]:
     """Stop series, given as (subscription, reason). Returns the subscriptions that were not stopped before."""
     rows = tx.rows(
         """
@@ -214,7 +214,7 @@ def stop(tx: Tx, agency_id: str, stopped: Sequence[tuple[str, str]], stream: str
     return sorted(row[0] for row in rows)
 
 
-def stopped(tx: Tx, agency_id: str, ids: Sequence[str]) -> frozenset[str]:
+def stopped(tx: Transaction, agency_id: str, ids: Sequence[str]) -> frozenset[str]:
     """Which of these subscriptions have a stopped invoice series."""
     rows = tx.rows(
         """

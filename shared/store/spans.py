@@ -5,12 +5,12 @@ from datetime import date, datetime
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from shared.domain.cycles import due_at
+from shared.domain.calendar import due_at
 from shared.domain.facts import Agency, Stream
 from shared.domain.planning import Rhythm
 from shared.store import bulk, tables
+from shared.store.database import Transaction
 from shared.store.errors import require_all
-from shared.store.transaction import Tx
 
 
 class Span(NamedTuple):
@@ -35,7 +35,7 @@ _COLUMNS: Final = (
 )
 
 
-def insert(tx: Tx, spans: Sequence[Span]) -> None:
+def insert(tx: Transaction, spans: Sequence[Span]) -> None:
     """Write rows; of one period they are cycles like any other."""
     rows = [
         (*each._replace(rhythm=None if each.periods == 1 else each.rhythm.text()), "skipped")  # type: ignore[arg-type]
@@ -45,7 +45,7 @@ def insert(tx: Tx, spans: Sequence[Span]) -> None:
 
 
 def overlapping(
-    tx: Tx, agency_id: str, subscription_id: str | None, stream: str | None, from_on: date, to_on: date
+    tx: Transaction, agency_id: str, subscription_id: str | None, stream: str | None, from_on: date, to_on: date
 ) -> list[Span]:
     """The rows of several periods that reach into a half-open span of days."""
     rows = tx.rows(
@@ -65,7 +65,7 @@ def overlapping(
     return [Span._make((*row[:7], Rhythm.of(row[7]), *row[8:])) for row in rows]
 
 
-def split(tx: Tx, agency: Agency, spans: Sequence[Span], from_on: date, to_on: date) -> None:
+def split(tx: Transaction, agency: Agency, spans: Sequence[Span], from_on: date, to_on: date) -> None:
     """Let the periods that start in [from_on, to_on) be rows of their own, the others before and after them stay together."""
     if not spans:
         return

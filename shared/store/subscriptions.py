@@ -3,10 +3,10 @@
 from collections.abc import Collection
 
 from shared.store import cycles
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 
-def end(tx: Tx, agency_id: str, ids: Collection[str], reason: str) -> list[str]:
+def end(tx: Transaction, agency_id: str, ids: Collection[str], reason: str) -> list[str]:
     """End locked subscriptions for good, from now on: cycles that fall due later are cancelled, whatever upstream says.
 
     Returns those that had not ended before.

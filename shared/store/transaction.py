@@ -1,115 +1,104 @@
-"""The store and its transactions: where they begin, which moment they are judged at, and the only commit there is."""
+"""An open transaction: the moment it is judged at, its statements, and the events it leaves behind."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+import psycopg
+from psycopg.rows import RowFactory, dict_row, tuple_row
+from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
 
-from shared.store import arrays, events
-from shared.store.clock_watch import ClockStoppedError, ClockWatch
-from shared.store.connecting import PATIENCE
-from shared.store.tx import Event, Tx
+from shared.messages.event_data import EVENT_TYPES, EventData
 
-__all__ = ["Clock", "Event", "FixedClock", "Store", "Tx", "machine_now", "make_engine"]
-
-
-class Clock(Protocol):
-    """Where `as_of` comes from when it is not the database's own clock."""
-
-    def now(self) -> datetime: ...
+R = TypeVar("R")
+T = TypeVar("T")
+_DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 
 
-class FixedClock:
-    """A clock that stands where it is put: simulations and tests move it by hand."""
+class Event(NamedTuple):
+    """A business fact about one subject: audit trail and outbox in one row."""
 
-    def __init__(self, at: datetime) -> None:
-        self.at = at
-
-    def now(self) -> datetime:
-        return self.at
+    type: str
+    subject: str
+    data: EventData
 
 
-def machine_now() -> datetime:
-    """This machine's own clock: only ever compared with the database's."""
-    return datetime.now(UTC)
+class Transaction:
+    """An open transaction. `as_of` is the one moment that everything in it is judged at (aware, UTC).
 
-
-class Store:
-    """PostgreSQL behind one engine. Without a clock, `as_of` is the database's clock, read once per transaction.
-
-    With a `watch`, nothing is done at a moment that it does not trust.
+    Statements go straight to the driver: SQLAlchemy keeps the pool, the transaction and the names of the parameters, but its
+    results would cost three times what the driver needs for a statement. Errors are SQLAlchemy's, as everywhere.
     """
 
-    def __init__(self, engine: Engine, clock: Clock | None = None, watch: ClockWatch | None = None) -> None:
-        self.engine = engine
-        self.clock = clock
-        self.watch = watch
+    def __init__(self, connection: Connection, as_of: datetime) -> None:
+        self.connection = connection
+        self.as_of = as_of
+        self.events: dict[str, list[Event]] = {}
 
-    def unwatched(self) -> "Store":
-        """The same for whoever decides nothing by the time: figures, and the command that accepts the clock."""
-        return Store(self.engine, self.clock)
+    def rows(self, sql: str, **params: Any) -> Sequence[tuple[Any, ...]]:
+        """Run one statement and return all its rows."""
+        return self._execute(sql, params, tuple_row, lambda cursor: cursor.fetchall())
+
+    def mappings(self, sql: str, **params: Any) -> list[dict[str, Any]]:
+        """Run one statement and return all its rows, each by the names of its columns."""
+        return self._execute(sql, params, dict_row, lambda cursor: cursor.fetchall())
+
+    def run(self, sql: str, **params: Any) -> int:
+        """Run one statement and return how many rows it touched."""
+        return self._execute(sql, params, tuple_row, lambda cursor: cursor.rowcount)
+
+    def scalar(self, sql: str, **params: Any) -> Any:
+        """Run one statement and return the first column of its first row, None without rows."""
+        row = self._execute(sql, params, tuple_row, lambda cursor: cursor.fetchone())
+        return None if row is None else row[0]
+
+    def portions(self, sql: str) -> Iterator[Mapping[str, Any]]:
+        """Run one statement and hand out its rows as mappings, fetched 2,000 at a time by a cursor of the server."""
+        result = self.connection.execution_options(yield_per=2000).execute(text(sql))
+        for row in result.mappings():
+            yield dict(row)
 
     @contextmanager
-    def transaction(self) -> Iterator[Tx]:
-        """Everything inside commits together, or not at all. A commit that leaves events behind wakes the scheduler.
-
-        Raises whatever the block or the database raises; nothing of the block is then kept. Raises ClockStoppedError, before
-        the block, while the clock can't be trusted.
-        """
+    def savepoint(self) -> Iterator[None]:
+        """Everything inside counts together, or not at all, while the transaction goes on either way."""
+        kept = {agency_id: len(recorded) for agency_id, recorded in self.events.items()}
         try:
-            with self.engine.begin() as connection:
-                tx = Tx(connection, self._as_of(connection))
-                yield tx
-                for agency_id, recorded in tx.events.items():
-                    events.write(tx, agency_id, recorded)
-                if tx.events:
-                    tx.run("SELECT pg_notify('duecycle', '')")
-        except ClockStoppedError as stopped:
-            if self.watch is not None and stopped.jump is not None:
-                # Should this fail, be it at the commit, the next transaction tries it again.
-                with suppress(DBAPIError):
-                    with self.engine.begin() as connection:
-                        self.watch.keep(connection, stopped.jump)
-                    self.watch.kept(stopped.jump)
+            with self.connection.begin_nested():
+                yield
+        except BaseException:
+            self.events = {agency_id: self.events[agency_id][:count] for agency_id, count in kept.items()}
             raise
 
-    def _as_of(self, connection: Connection) -> datetime:
-        if self.watch is not None:
-            return self.watch.look(connection, None if self.clock is None else self.clock.now)
-        if self.clock is not None:
-            return self.clock.now()
-        now: datetime = connection.execute(text("SELECT transaction_timestamp()")).scalar_one()
-        return now.astimezone(UTC)
+    def record(self, data: EventData) -> None:
+        """Leave an event behind; it is written, numbered within its subject, when the transaction ends.
+
+        Raises TypeError for anything but the struct of a published type.
+        """
+        name = getattr(data, "event_type", None)
+        if name is None or EVENT_TYPES.get(name) is not type(data):
+            raise TypeError(f"{type(data).__name__} is no type of event; see shared/messages/event_data")
+        self.events.setdefault(data.whose, []).append(Event(name, data.subject(), data))
+
+    def _execute(
+        self, sql: str, params: Mapping[str, Any], kind: RowFactory[R], take: Callable[[psycopg.Cursor[R]], T]
+    ) -> T:
+        """What `take` takes of the result: a value that can't be read is an error of the statement like any other."""
+        session: psycopg.Connection[Any] = self.connection.connection.driver_connection  # type: ignore[assignment]
+        try:
+            return take(session.cursor(row_factory=kind).execute(_for_the_driver(sql), params))
+        except psycopg.Error as error:
+            if session.closed:
+                self.connection.invalidate(error)
+            raise DBAPIError.instance(
+                sql, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=session.closed
+            ) from error
 
 
-def make_engine(
-    url: str, *, pool_size: int = 5, statement_timeout_ms: int = 30_000, ping: bool = True, **connect_args: Any
-) -> Engine:
-    """An engine whose sessions speak UTC and never wait for ever, each wait at most half of the one around it.
-
-    A lock is waited for half as long as a statement may take, and a statement half as long as a transaction may idle. A server
-    that has gone without a word is noticed within half a minute. The URL may name several hosts and `target_session_attrs`:
-    a new connection then goes to the one that takes writes.
-
-    `ping` asks a session whether it still lives before each transaction; a private server that ends with us needs none.
-    """
-    options = (
-        f"-c timezone=UTC -c statement_timeout={statement_timeout_ms} -c lock_timeout={statement_timeout_ms // 2}"
-        f" -c idle_in_transaction_session_timeout={statement_timeout_ms * 2} -c jit=off"
-    )
-    plain: dict[str, Any] = {**PATIENCE, "options": options, "application_name": "duecycle"}
-    # Never prepared: a plan made while a table was small would be kept while it grows.
-    plain["prepare_threshold"] = None
-    engine = create_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=pool_size,
-        pool_pre_ping=ping,
-        hide_parameters=True,  # tokens, names and addresses are among them
-        connect_args={**plain, **connect_args},
-    )
-    event.listen(engine, "connect", lambda connection, _record: arrays.register(connection))
-    return engine
+@cache
+def _for_the_driver(sql: str) -> bytes:
+    """A statement with its parameters written as the driver wants them: `:name` as `%(name)s`."""
+    return str(text(sql).compile(dialect=_DIALECT)).encode()

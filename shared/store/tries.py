@@ -10,7 +10,7 @@ from typing import NamedTuple
 from shared.domain.facts import Stream
 from shared.domain.states import CYCLE_UNSETTLED
 from shared.store import bulk
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 _FREE = """
 FROM (SELECT agency_id, subscription_id, stream, starts_on FROM cycles
@@ -20,17 +20,17 @@ WHERE c.agency_id = k.agency_id AND c.subscription_id = k.subscription_id AND c.
   AND c.starts_on = k.starts_on"""
 
 
-def count(tx: Tx, agency_id: str, ids: Sequence[str], stream: Stream) -> None:
+def count(tx: Transaction, agency_id: str, ids: Sequence[str], stream: Stream) -> None:
     """A worker got these a second time: count a try before the work, so that one that kills its worker is found."""
     tx.run(
-        f"UPDATE cycles AS c SET tries = c.tries + 1 {_FREE.format('rings > 1')}",  # noqa: S608
+        f"UPDATE cycles AS c SET tries = c.tries + 1 {_FREE.format('dispatches > 1')}",  # noqa: S608
         agency_id=agency_id,
         ids=list(ids),
         stream=stream,
     )
 
 
-def forget(tx: Tx, agency_id: str, ids: Sequence[str], stream: Stream) -> None:
+def forget(tx: Transaction, agency_id: str, ids: Sequence[str], stream: Stream) -> None:
     """The worker came to an orderly end: what is still due did not kill it."""
     tx.run(
         f"UPDATE cycles AS c SET tries = 0 {_FREE.format('tries > 0')}",  # noqa: S608
@@ -40,7 +40,7 @@ def forget(tx: Tx, agency_id: str, ids: Sequence[str], stream: Stream) -> None:
     )
 
 
-def tired(tx: Tx, agency_id: str, ids: Sequence[str], stream: Stream, tries_max: int) -> set[str]:
+def tired(tx: Transaction, agency_id: str, ids: Sequence[str], stream: Stream, tries_max: int) -> set[str]:
     """Subscriptions among `ids` with a due cycle that was tried too often."""
     rows = tx.rows(
         """
@@ -64,7 +64,7 @@ class Deadly(NamedTuple):
     wake_at: datetime
 
 
-def deadly(tx: Tx, agency_id: str, ids: Sequence[str], stream: Stream, reason: str) -> list[Deadly]:
+def deadly(tx: Transaction, agency_id: str, ids: Sequence[str], stream: Stream, reason: str) -> list[Deadly]:
     """Which of these subscriptions have a cycle of `stream` that is blocked for `reason`; one row for each."""
     rows = tx.rows(
         """
@@ -80,7 +80,7 @@ def deadly(tx: Tx, agency_id: str, ids: Sequence[str], stream: Stream, reason: s
     return [Deadly._make(row) for row in rows]
 
 
-def put_off(tx: Tx, agency_id: str, stream: Stream, until: Sequence[tuple[str, datetime]]) -> None:
+def put_off(tx: Transaction, agency_id: str, stream: Stream, until: Sequence[tuple[str, datetime]]) -> None:
     """Let nobody be rung before `until` for the unsettled cycles of locked subscriptions: (subscription, until)."""
     tx.run(
         f"""

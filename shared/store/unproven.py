@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 # Of one agency and provider at a time, those that can't be read apart from the others: whoever forges webhooks fills no disk.
 KEPT_MAX = 1000
@@ -29,7 +29,7 @@ class Unproven(NamedTuple):
 
 
 def keep(
-    tx: Tx, agency_id: str, provider: str, raw: bytes, headers: Mapping[str, str], *, most: int = KEPT_MAX
+    tx: Transaction, agency_id: str, provider: str, raw: bytes, headers: Mapping[str, str], *, most: int = KEPT_MAX
 ) -> bool:
     """Keep a webhook to be asked about now; a delivery that is kept already is kept. False: there are too many."""
     told = json.dumps(dict(headers), sort_keys=True)
@@ -63,7 +63,9 @@ def keep(
     )
 
 
-def set_aside(tx: Tx, agency_id: str, provider: str, raw: bytes, headers: Mapping[str, str], reason: str) -> int:
+def set_aside(
+    tx: Transaction, agency_id: str, provider: str, raw: bytes, headers: Mapping[str, str], reason: str
+) -> int:
     """Keep a webhook that is proven and can't be read or applied, to be tried again.
 
     Of those that are kept for that reason the oldest make way; returns how many did.
@@ -97,7 +99,7 @@ def _digest(raw: bytes, headers: Mapping[str, str]) -> bytes:
     return hashlib.sha256(json.dumps(dict(headers), sort_keys=True).encode() + b"\n" + raw).digest()
 
 
-def take(tx: Tx, most: int, each: int, busy: Mapping[tuple[str, str], int] | None = None) -> list[Unproven]:
+def take(tx: Transaction, most: int, each: int, busy: Mapping[tuple[str, str], int] | None = None) -> list[Unproven]:
     """Rows to ask about now, leased: the longest due of each agency and provider, then their next ones, so that many of one
     hold up none of another; `each` of one at most, less what is `busy` there already."""
     taken = list((busy or {}).items())
@@ -131,7 +133,7 @@ def take(tx: Tx, most: int, each: int, busy: Mapping[tuple[str, str], int] | Non
     return sorted((Unproven._make(row) for row in rows), key=lambda row: row.unproven_id)
 
 
-def again(tx: Tx, row: Unproven, ask_at: datetime, reason: str) -> None:
+def again(tx: Transaction, row: Unproven, ask_at: datetime, reason: str) -> None:
     """It could not be said whether it is the provider's, or it could not be applied: ask again then."""
     tx.run(
         "UPDATE unproven_webhooks SET ask_at = :ask_at, reason = :reason WHERE unproven_id = :id AND tries = :tries",
@@ -142,6 +144,6 @@ def again(tx: Tx, row: Unproven, ask_at: datetime, reason: str) -> None:
     )
 
 
-def drop(tx: Tx, row: Unproven) -> None:
+def drop(tx: Transaction, row: Unproven) -> None:
     """It is known what it is."""
     tx.run("DELETE FROM unproven_webhooks WHERE unproven_id = :id", id=row.unproven_id)

@@ -22,7 +22,7 @@ DROPPED = Counter(
     "Messages that were acknowledged unread: undecodable, for an unknown_actor, or unexpected (they say more than we send).",
     ["pool", "why"],
 )
-RUNG = Counter("duecycle_messages_rung_total", "Messages that the scheduler has sent to a pool.", ["pool"])
+RUNG = Counter("duecycle_work_messages_published_total", "Messages that the scheduler has sent to a pool.", ["pool"])
 TICKS = Counter(
     "duecycle_ticks_total", "Looks of the scheduler at what is due, by outcome: done or failed.", ["outcome"]
 )

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pika
 import pytest
 
-from shared.broker.check import check_broker
 from shared.broker.publisher import Publisher
+from shared.broker.startup_check import check_broker
 
 
 @pytest.fixture

@@ -18,11 +18,11 @@ from ops.json_rows import SentRow
 from ops.servers.rabbitmq import PrivateRabbitmq
 from scheduler.outgoing import RabbitExchange
 from scheduler.relay import relay, relay_pass
-from shared.broker.changes import ChangesConsumer
-from shared.broker.check import check_broker
+from shared.broker.changes_consumer import ChangesConsumer
 from shared.broker.names import CHANGES_EXCHANGE, CHANGES_QUEUE, EVENTS_EXCHANGE, EVENTS_QUEUE, UNROUTED_EXCHANGE
 from shared.broker.publisher import Publisher
-from shared.store.transaction import FixedClock, Store
+from shared.broker.startup_check import check_broker
+from shared.store.database import FixedClock, Store
 from tests.event_shapes import leave
 
 

@@ -15,14 +15,14 @@ from structlog.testing import capture_logs
 from ops.cluster.waiting import until
 from ops.servers.rabbitmq import PrivateRabbitmq
 from shared.broker.address import parameters
+from shared.broker.message_log import Watching
 from shared.broker.names import actor_of, queue_of
-from shared.broker.pool import LONGEST_SECONDS, PoolBroker, PoolConsumer, PoolMessage
-from shared.broker.running import Alongside, Running
-from shared.broker.stalling import Stalling
+from shared.broker.pool_consumer import LONGEST_SECONDS, PoolBroker, PoolConsumer, PoolMessage
+from shared.broker.stall_watch import Stalling
 from shared.broker.topology import PREFETCH
-from shared.broker.watching import Watching
 from shared.broker.wire import read
-from tests.broker.sent import ring, with_changes
+from shared.broker.worker_threads import Alongside, Running
+from tests.broker.sent import with_changes, work_message
 
 QUEUE = queue_of("orders")
 LEASE = timedelta(minutes=2)
@@ -82,7 +82,7 @@ def consumed(url: str) -> bool:
 
 def test_messages_reach_the_actor_and_are_told_once_each(pool: Pool, broker_url: str) -> None:
     until(lambda: consumed(broker_url))
-    send(broker_url, ring("a", "s1", "s2"), ring("b", "s1"))
+    send(broker_url, work_message("a", "s1", "s2"), work_message("b", "s1"))
 
     until(lambda: len(pool.ended) == 2)
     assert sorted(pool.got) == ["a", "b"]
@@ -98,7 +98,7 @@ def test_an_actor_that_raises_has_its_message_acknowledged(pool: Pool, broker_ur
             raise RuntimeError("no")
 
     pool.act = fail
-    send(broker_url, ring("bad", "s1"), ring("good", "s1"))
+    send(broker_url, work_message("bad", "s1"), work_message("good", "s1"))
 
     until(lambda: len(pool.ended) == 2)
     assert pool.got == ["good"]
@@ -113,7 +113,7 @@ def test_what_cant_be_read_is_counted_and_acknowledged(pool: Pool, broker_url: s
     """Garbage, and a message for an actor that this program does not have, stop nothing and are gone."""
     until(lambda: consumed(broker_url))
     unknown = dramatiq.Message(queue_name=QUEUE, actor_name="orders.future", args=(), kwargs={}, options={})
-    send(broker_url, b"\xff garbage", unknown.encode(), ring("a", "s1"))
+    send(broker_url, b"\xff garbage", unknown.encode(), work_message("a", "s1"))
 
     until(lambda: pool.got == ["a"])
     assert sorted(pool.dropped) == ["undecodable", "unknown_actor"]
@@ -126,7 +126,7 @@ def test_what_cant_be_read_is_counted_and_acknowledged(pool: Pool, broker_url: s
 def test_messages_that_dramatiq_would_put_off_for_ever_hold_nobody_up(pool: Pool, broker_url: str) -> None:
     """As many as a process may hold, then one of ours: it is worked off, and the others are gone."""
     until(lambda: consumed(broker_url))
-    send(broker_url, *[with_changes(options={"eta": 9_999_999_999_999})] * PREFETCH["orders"], ring("b", "s1"))
+    send(broker_url, *[with_changes(options={"eta": 9_999_999_999_999})] * PREFETCH["orders"], work_message("b", "s1"))
 
     until(lambda: pool.got == ["b"])
     assert pool.dropped == ["unexpected"] * PREFETCH["orders"]
@@ -135,7 +135,7 @@ def test_messages_that_dramatiq_would_put_off_for_ever_hold_nobody_up(pool: Pool
 
 def test_a_message_of_another_queue_ends_no_thread(pool: Pool, broker_url: str) -> None:
     until(lambda: consumed(broker_url))
-    send(broker_url, with_changes(queue_name="duecycle.charges.v1"), ring("b", "s1"))
+    send(broker_url, with_changes(queue_name="duecycle.charges.v1"), work_message("b", "s1"))
 
     until(lambda: pool.got == ["b"])
     assert pool.alongside.alive()
@@ -145,7 +145,7 @@ def test_a_full_prefetch_with_idle_threads_beyond_the_lease_is_not_alive(
     broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever brought it about: here the reading that obeyed `eta`."""
-    monkeypatch.setattr("shared.broker.pool.read", lambda body, _pool: dramatiq.Message.decode(body))
+    monkeypatch.setattr("shared.broker.pool_consumer.read", lambda body, _pool: dramatiq.Message.decode(body))
     pool = Pool(broker_url)
     until(lambda: consumed(broker_url))
     assert pool.stalling.moves()
@@ -165,7 +165,7 @@ def test_threads_that_work_for_long_are_alive(pool: Pool, broker_url: str) -> No
     until(lambda: consumed(broker_url))
     go_on = threading.Event()
     pool.act = lambda _agency: go_on.wait(20)
-    send(broker_url, *[ring("a", "s1")] * PREFETCH["orders"])
+    send(broker_url, *[work_message("a", "s1")] * PREFETCH["orders"])
     until(lambda: pool.broker.held() == PREFETCH["orders"])
 
     pool.stalling.moves()
@@ -180,7 +180,7 @@ def test_a_deleted_queue_is_made_anew_and_consumed(pool: Pool, broker_url: str) 
         connection.channel().queue_delete(QUEUE)
 
     until(lambda: consumed(broker_url))
-    send(broker_url, ring("after", "s1"))
+    send(broker_url, work_message("after", "s1"))
     until(lambda: pool.got == ["after"])
 
 
@@ -199,7 +199,7 @@ def test_a_process_holds_no_more_than_its_prefetch(pool: Pool, broker_url: str, 
 def test_a_pool_publishes_nothing_and_consumes_no_other_queue(pool: Pool) -> None:
     """Only the scheduler publishes; retries and delays would need a publisher here."""
     with pytest.raises(RuntimeError, match="publishes nothing"):
-        pool.broker.enqueue(read(ring("a", "s1"), "orders"))
+        pool.broker.enqueue(read(work_message("a", "s1"), "orders"))
     with pytest.raises(ValueError, match="alone"):
         pool.broker.declare_queue("default")
 
@@ -221,7 +221,7 @@ def test_an_outage_is_told_when_it_begins_and_when_it_ends(broker_url: str) -> N
 def test_a_message_of_an_earlier_connection_acknowledges_no_message_of_this_one(pool: Pool, broker_url: str) -> None:
     """Tags begin at 1 again: that of an old message may be a new one's."""
     old, new = (PoolConsumer(pool.broker, QUEUE, 1, 1000) for _ in range(2))
-    message = PoolMessage(False, 1, read(ring("a", "s1"), "orders"))
+    message = PoolMessage(False, 1, read(work_message("a", "s1"), "orders"))
     message.consumer = old
     new.known_tags.add(1)
     new.ack(message)
@@ -240,7 +240,7 @@ def test_a_broker_that_dies_and_comes_back_is_consumed_again(open_folder: Path) 
         node.kill()
         node.start()
         until(lambda: consumed(node.url))
-        send(node.url, ring("after", "s1"))
+        send(node.url, work_message("after", "s1"))
         until(lambda: pool.got == ["after"])
         assert pool.alongside.alive()
         pool.running.stop(timedelta(seconds=20))

@@ -8,10 +8,10 @@ import pytest
 from ops.cluster.waiting import until
 from ops.servers.rabbitmq import PrivateRabbitmq
 from scheduler.process import unanswered
-from shared.broker import pool as pools
+from shared.broker import pool_consumer as pools
 from shared.broker import publisher as publishers
-from shared.broker.check import check_broker
 from shared.broker.publisher import Publisher
+from shared.broker.startup_check import check_broker
 from shared.telemetry import http
 from tests.broker.proxy import Proxy
 from tests.broker.test_pool import Pool

@@ -8,14 +8,14 @@ import pytest
 
 from ops.cluster.waiting import until
 from ops.servers.rabbitmq import PrivateRabbitmq
-from shared.broker.batch import Verdict
-from shared.broker.bell import RabbitBell
-from shared.broker.check import check_broker
 from shared.broker.errors import BrokerError, UnansweredError
-from shared.broker.exchange import InOrder, publish_in_order
 from shared.broker.names import queue_of
+from shared.broker.ordered_publisher import InOrder, publish_in_order
+from shared.broker.publish_batch import Verdict
 from shared.broker.publisher import Outgoing, Publisher
+from shared.broker.startup_check import check_broker
 from shared.broker.topology import PREFETCH
+from shared.broker.work_queue import RabbitWorkQueue
 from shared.messages import Due
 from shared.messages.work import Load
 from tests.broker.proxy import Proxy
@@ -51,7 +51,7 @@ def test_a_queue_that_has_gone_is_made_anew_and_rung(publisher: Publisher, conne
     """Somebody deletes a queue: the next ring makes it, and arrives."""
     connection.channel().queue_delete(ORDERS)
 
-    RabbitBell(publisher).ring([Due("orders", "a", ["s1"])])
+    RabbitWorkQueue(publisher).publish([Due("orders", "a", ["s1"])])
 
     until(lambda: depth(connection) == 1)
 
@@ -60,7 +60,7 @@ def test_a_missing_queue_counts_as_empty_and_is_made(publisher: Publisher, conne
     """Asking for the load of a pool whose queue has gone brings it back."""
     connection.channel().queue_delete(ORDERS)
 
-    assert RabbitBell(publisher).load("orders") == Load(0, 0)
+    assert RabbitWorkQueue(publisher).load("orders") == Load(0, 0)
     assert depth(connection) == 0
 
 
@@ -68,16 +68,16 @@ def test_the_load_counts_what_waits_and_what_consumers_may_hold(
     publisher: Publisher, connection: pika.BlockingConnection
 ) -> None:
     """Consumers count with their whole prefetch: the most they can have in hand."""
-    bell = RabbitBell(publisher)
-    bell.ring([Due("orders", "a", ["s1"]), Due("orders", "a", ["s2"])])
-    until(lambda: bell.load("orders") == Load(2, 0))
+    work_queue = RabbitWorkQueue(publisher)
+    work_queue.publish([Due("orders", "a", ["s1"]), Due("orders", "a", ["s2"])])
+    until(lambda: work_queue.load("orders") == Load(2, 0))
 
     channel = connection.channel()
     channel.basic_qos(prefetch_count=1)
     channel.basic_consume(ORDERS, lambda *_: None)
     connection.process_data_events(1)
 
-    until(lambda: bell.load("orders") == Load(1, PREFETCH["orders"]))
+    until(lambda: work_queue.load("orders") == Load(1, PREFETCH["orders"]))
 
 
 def test_a_publish_where_one_may_not_raises_and_the_next_goes_on(publisher: Publisher) -> None:

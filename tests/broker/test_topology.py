@@ -11,10 +11,10 @@ from structlog.testing import capture_logs
 from ops.cluster.waiting import until
 from ops.servers.rabbitmq import PrivateRabbitmq, free_ports
 from shared.broker import topology
-from shared.broker.check import check_broker, queue_loads
 from shared.broker.errors import BrokerError, TopologyError
 from shared.broker.names import CHANGES_EXCHANGE, CHANGES_QUEUE, EVENTS_EXCHANGE, EVENTS_QUEUE, UNROUTED_QUEUE, queue_of
-from shared.broker.reading import messages
+from shared.broker.queue_reader import messages
+from shared.broker.startup_check import check_broker, queue_loads
 from shared.broker.topology import arguments, parts_of
 from shared.messages.work import POOLS
 from tests.broker.words import reachable

@@ -5,7 +5,7 @@ import pytest
 from shared.broker.names import message_of
 from shared.broker.wire import UnreadError, read
 from shared.messages import Due
-from tests.broker.sent import ring, with_changes
+from tests.broker.sent import with_changes, work_message
 
 KWARGS = {"agency_id": "a", "ids": ["s1"], "again": False}
 # Every name by which dramatiq 2.2 reads something from a message: its worker, its composition, and each middleware it ships.
@@ -33,7 +33,7 @@ OPTIONS = (
         (with_changes(actor_name="charges.work"), "unknown_actor"),
         (b"[]", "undecodable"),
         (b"[" * 100_000, "undecodable"),
-        (ring("a", "x" * 1_048_576), "unexpected"),
+        (work_message("a", "x" * 1_048_576), "unexpected"),
     ],
     ids=lambda value: str(value)[:60],
 )

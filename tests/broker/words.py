@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from shared.broker.check import connected
 from shared.broker.errors import BrokerError
+from shared.broker.startup_check import connected
 
 
 def reachable(urls: Sequence[str], name: str) -> str | None:

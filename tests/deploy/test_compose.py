@@ -137,7 +137,7 @@ def test_whoever_listens_for_upstream_reads_the_events_and_nothing_else(made: Mo
 
 
 def test_who_publishes_where(made: ModuleType) -> None:
-    """Only the scheduler rings, only upstream sends changes."""
+    """Only the scheduler dispatches, only upstream sends changes."""
     writes = {role: patterns[1] for role, patterns in made.PERMISSIONS.items()}
     assert [role for role, write in writes.items() if re.match(write, "amq.default")] == ["ops"]
     assert [role for role, write in writes.items() if re.match(write, WORK_EXCHANGE)] == ["scheduler"]

@@ -13,7 +13,7 @@ INVOICE: dict[str, Any] = {
     "due_on": "2026-07-15",
     "currency": "EUR",
     "total_minor": 178500,
-    "rest_minor": 178500,
+    "outstanding_minor": 178500,
     "reason": "insufficient_funds",
     "code": "insufficient_funds",
     "next_on": "2026-07-02",
@@ -35,7 +35,7 @@ INVOICE: dict[str, Any] = {
     "status": "open",
     "until": "2026-07-11",
     "payment_reference": "pi_1",
-    "refund_turn": 1,
+    "refund_seq": 1,
 }
 SERIES: dict[str, Any] = {
     "agency": "Northlight",

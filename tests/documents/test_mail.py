@@ -147,7 +147,7 @@ def test_the_request_to_pay_word_by_word() -> None:
 
 
 def test_the_failure_as_the_agency_reads_it_word_by_word() -> None:
-    mail = render("payment_failed", "agency", {**INVOICE, "rest_minor": 100000})
+    mail = render("payment_failed", "agency", {**INVOICE, "outstanding_minor": 100000})
     assert mail == Mail("Payment failed: Kanzlei Brandt, invoice NL-00001", FAILED)
 
 
@@ -162,7 +162,7 @@ def test_an_invoice_without_number_or_period_reads_well() -> None:
 @pytest.mark.parametrize(("currency", "total", "shown"), [("JPY", 1785, "1785 JPY"), ("KWD", 1785, "1.785 KWD")])
 def test_amounts_have_their_currencys_decimals(currency: str, total: int, shown: str) -> None:
     mail = render(
-        "invoice_open", "client", {**INVOICE, "currency": currency, "total_minor": total, "rest_minor": total}
+        "invoice_open", "client", {**INVOICE, "currency": currency, "total_minor": total, "outstanding_minor": total}
     )
     assert f"for {shown}." in mail.body
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from shared.domain import cycles
-from shared.domain.cycles import Recurrence, Unit
+from shared.domain import calendar
+from shared.domain.calendar import Recurrence, Unit
 
 
 def on(text: str) -> date:
@@ -135,7 +135,7 @@ def lines_run(call: Callable[[], object]) -> int:
 
     def trace(frame: FrameType, event: str, _arg: object) -> Any:
         nonlocal count
-        count += event == "line" and frame.f_code.co_filename == cycles.__file__
+        count += event == "line" and frame.f_code.co_filename == calendar.__file__
         return trace
 
     before = sys.gettrace()

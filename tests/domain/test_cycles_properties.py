@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.domain.cycles import Recurrence, due_at, instant, local_date, local_time_of, zone_names
+from shared.domain.calendar import Recurrence, due_at, instant, local_date, local_time_of, zone_names
 
 dates = st.dates(date(1900, 1, 1), date(2200, 12, 31))
 indices = st.integers(-1_000, 1_000)

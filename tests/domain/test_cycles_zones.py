@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.domain.cycles import Recurrence, due_at, instant, local_date, local_time_of, zone_exists, zone_names
+from shared.domain.calendar import Recurrence, due_at, instant, local_date, local_time_of, zone_exists, zone_names
 
 ROOT = Path(__file__).parents[2]
 
@@ -236,7 +236,7 @@ def test_the_host_s_zone_files_change_nothing(tmp_path: Path) -> None:
     (tmp_path / "Europe" / "Berlin").write_bytes(tokyo)
     program = (
         "from datetime import date; from zoneinfo import ZoneInfo; from datetime import datetime;"
-        "from shared.domain.cycles import due_at;"
+        "from shared.domain.calendar import due_at;"
         "print(due_at(date(2024, 7, 1), 'Europe/Berlin').isoformat());"
         "print(datetime(2024, 7, 1, tzinfo=ZoneInfo('Europe/Berlin')).utcoffset())"
     )

@@ -1,4 +1,4 @@
-"""The ladder of retries: rungs by local days, missed ones as one, one end; and what a decline means."""
+"""The ladder of retries: retries by local days, missed ones as one, one end; and what a decline means."""
 
 from datetime import date, datetime, timedelta
 
@@ -19,7 +19,7 @@ from shared.domain.dunning import (
     doubling,
     ends_at,
     newer_than_used,
-    rung_at,
+    retry_day_at,
 )
 from tests.domain.facts_of import at
 
@@ -35,13 +35,13 @@ def failed(ladder: Ladder, now: datetime, *, callable_method: bool = True, newer
     return after_failure(ladder, DAYS, BERLIN, now, callable_method=callable_method, newer_method=newer_method)
 
 
-def test_the_rungs_of_the_default_ladder() -> None:
+def test_the_retries_of_the_default_ladder() -> None:
     """+1 +3 +5 +7 +10 +14 local days from the first failure, at 09:00 local and within the hour."""
-    rungs, now = [], FIRST
+    retries, now = [], FIRST
     while (step := failed(BEGUN, now)).plan_at is not None:
-        rungs.append((f"{step.plan_at:%Y-%m-%dT%H:%M:%S}", step.last_call))
+        retries.append((f"{step.plan_at:%Y-%m-%dT%H:%M:%S}", step.last_call))
         now = step.plan_at
-    assert rungs == [
+    assert retries == [
         ("2026-07-02T07:59:18", False),
         ("2026-07-04T07:59:18", False),
         ("2026-07-06T07:59:18", False),
@@ -53,38 +53,38 @@ def test_the_rungs_of_the_default_ladder() -> None:
 
 
 @pytest.mark.parametrize(
-    ("started_on", "rung"),
+    ("started_on", "retry"),
     [
         (date(2026, 3, 27), "2026-03-28T08:59:18"),  # winter time, UTC+1
         (date(2026, 3, 28), "2026-03-29T07:59:18"),  # the night of the change, UTC+2 by 09:00
         (date(2026, 10, 24), "2026-10-25T08:59:18"),
     ],
 )
-def test_a_rung_is_at_nine_local_on_both_sides_of_a_time_change(started_on: date, rung: str) -> None:
-    assert f"{rung_at(started_on, 1, BERLIN, 'inv-1'):%Y-%m-%dT%H:%M:%S}" == rung
+def test_a_retry_is_at_nine_local_on_both_sides_of_a_time_change(started_on: date, retry: str) -> None:
+    assert f"{retry_day_at(started_on, 1, BERLIN, 'inv-1'):%Y-%m-%dT%H:%M:%S}" == retry
 
 
 @given(st.text(min_size=1, max_size=40))
-def test_rungs_are_spread_within_the_hour_and_always_alike(invoice_id: str) -> None:
-    """Whatever the invoice, its rung lies in 09:00 … 09:59:59 local, and at the same second each time."""
-    rung = rung_at(date(2026, 7, 1), 1, BERLIN, invoice_id)
-    assert at("2026-07-02T07:00") <= rung < at("2026-07-02T08:00")
-    assert rung == rung_at(date(2026, 7, 1), 1, BERLIN, invoice_id)
+def test_retries_are_spread_within_the_hour_and_always_alike(invoice_id: str) -> None:
+    """Whatever the invoice, its retry lies in 09:00 … 09:59:59 local, and at the same second each time."""
+    retry = retry_day_at(date(2026, 7, 1), 1, BERLIN, invoice_id)
+    assert at("2026-07-02T07:00") <= retry < at("2026-07-02T08:00")
+    assert retry == retry_day_at(date(2026, 7, 1), 1, BERLIN, invoice_id)
 
 
-def test_rungs_are_spread_at_all() -> None:
-    minutes = {rung_at(date(2026, 7, 1), 1, BERLIN, f"inv:{n}").minute for n in range(1000)}
+def test_retries_are_spread_at_all() -> None:
+    minutes = {retry_day_at(date(2026, 7, 1), 1, BERLIN, f"inv:{n}").minute for n in range(1000)}
     assert len(minutes) == 60
 
 
-def test_missed_rungs_collapse_into_the_next_one() -> None:
-    """After an outage over three rungs the next attempt is the fourth, not three at once."""
+def test_missed_retries_collapse_into_the_next_one() -> None:
+    """After an outage over three retries the next attempt is the fourth, not three at once."""
     step = failed(BEGUN, at("2026-07-07T12:00"))
     assert step.plan_at is not None
     assert f"{step.plan_at:%Y-%m-%d}" == "2026-07-08"
 
 
-def test_a_rung_at_this_very_moment_is_past() -> None:
+def test_a_retry_at_this_very_moment_is_past() -> None:
     step = failed(BEGUN, at("2026-07-02T07:59:18"))
     assert f"{step.plan_at:%Y-%m-%d}" == "2026-07-04"
 
@@ -101,7 +101,7 @@ def test_the_second_ladder_keeps_since_when_the_invoice_fails() -> None:
     assert begin(Ladder("inv-1", FIRST, None, 1), later) == Ladder("inv-1", FIRST, later, 1)
 
 
-def test_without_a_method_to_call_the_ladder_ends_at_nine_on_its_last_rungs_day() -> None:
+def test_without_a_method_to_call_the_ladder_ends_at_nine_on_its_last_retries_day() -> None:
     """No spread: nobody is called. The end is over once that moment has come."""
     step = failed(NEW, FIRST, callable_method=False)
     assert (step.plan_at, step.exhausted, step.last_call) == (at("2026-07-15T07:00"), False, False)
@@ -109,7 +109,7 @@ def test_without_a_method_to_call_the_ladder_ends_at_nine_on_its_last_rungs_day(
     assert (over.plan_at, over.exhausted) == (None, True)
 
 
-def test_without_rungs_the_first_failure_is_the_end() -> None:
+def test_without_retries_the_first_failure_is_the_end() -> None:
     for callable_method in (True, False):
         step = after_failure(NEW, (), BERLIN, FIRST, callable_method=callable_method, newer_method=False)
         assert (step.first_failure, step.exhausted, step.plan_at) == (True, True, None)

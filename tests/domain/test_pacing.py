@@ -22,7 +22,7 @@ def test_an_account_without_a_rate_takes_everything() -> None:
 
 def test_from_the_fifth_failure_in_a_row_on_the_rests_grow_to_an_hour() -> None:
     """1, 2, 4 … 60 minutes; failures while it rests, of attempts that were on their way, do not lengthen it."""
-    account, now, rests = Account("a", "stripe", 20, None), NOW, []
+    account, now, pauses = Account("a", "stripe", 20, None), NOW, []
     for _ in range(4):
         account = failed(account, now)
         assert account.paused_until is None
@@ -30,9 +30,9 @@ def test_from_the_fifth_failure_in_a_row_on_the_rests_grow_to_an_hour() -> None:
         account = failed(account, now)
         assert account.paused_until is not None
         assert failed(account, now).paused_until == account.paused_until
-        rests.append((account.paused_until - now) // timedelta(minutes=1))
+        pauses.append((account.paused_until - now) // timedelta(minutes=1))
         now = account.paused_until
-    assert rests == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
 
 
 def test_too_many_requests_halve_the_rate_and_it_grows_back() -> None:

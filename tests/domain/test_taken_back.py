@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.taken_back import gone_twice, shares, total_taken
+from shared.domain.reversed_payments import gone_twice, shares, total_taken
 
 
 @pytest.mark.parametrize(

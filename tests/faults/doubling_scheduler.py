@@ -4,21 +4,21 @@ import sys
 from collections.abc import Sequence
 from random import Random
 
-from shared.broker.bell import RabbitBell
+from shared.broker.work_queue import RabbitWorkQueue
 from shared.messages import Due
 
 
 def main() -> None:
     from ops.cli import commands
 
-    random, ring = Random(20260601), RabbitBell.ring  # noqa: S311 - a shuffle, not a secret
+    random, ring = Random(20260601), RabbitWorkQueue.publish  # noqa: S311 - a shuffle, not a secret
 
-    def twice(self: RabbitBell, messages: Sequence[Due]) -> None:
+    def twice(self: RabbitWorkQueue, messages: Sequence[Due]) -> None:
         doubled = [*messages, *messages]
         random.shuffle(doubled)
         ring(self, doubled)
 
-    RabbitBell.ring = twice
+    RabbitWorkQueue.publish = twice
     sys.argv = ["duecycle", "scheduler"]
     commands()
 

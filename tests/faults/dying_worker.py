@@ -34,12 +34,12 @@ class Points:
 
 def main(pool: str, folder: str, *names: str) -> None:
     from ops.cli import commands
-    from shared.broker import watching
-    from shared.store import transaction
+    from shared.broker import message_log
+    from shared.store import database
     from workers.charges import charge_invoices
 
     points = Points(Path(folder), list(names))
-    before, after = watching.Watching.before_process_message, watching.Watching.after_process_message
+    before, after = message_log.Watching.before_process_message, message_log.Watching.after_process_message
 
     def begins(self: Any, *given: Any) -> None:
         points.reach("before_claim")
@@ -49,18 +49,18 @@ def main(pool: str, folder: str, *names: str) -> None:
         after(self, *given, **named)
         points.reach("before_ack")
 
-    watching.Watching.before_process_message = begins
-    watching.Watching.after_process_message = ends
-    whole = transaction.Store.transaction
+    message_log.Watching.before_process_message = begins
+    message_log.Watching.after_process_message = ends
+    whole = database.Store.transaction
 
     @contextmanager
-    def dying(self: transaction.Store) -> Iterator[transaction.Tx]:
+    def dying(self: database.Store) -> Iterator[database.Transaction]:
         with whole(self) as tx:
             yield tx
             if tx.events:  # a transaction that decides something, not one that only looks
                 points.reach("inside_transaction")
 
-    transaction.Store.transaction = dying
+    database.Store.transaction = dying
     made = charge_invoices.Runtime.__new__
 
     def runtime(*given: Any, **named: Any) -> Any:

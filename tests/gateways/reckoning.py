@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from shared.gateways.port import OnlineGateway
-from shared.store.transaction import FixedClock, Store
+from shared.store.database import FixedClock, Store
 from tests.gateways.providers.disputes import lost_of
 from tests.gateways.providers.paypal_like import PayPalLike
 from tests.gateways.providers.stripe_like import StripeLike

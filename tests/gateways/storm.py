@@ -9,8 +9,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from shared.acts.refund import RefundRefusedError, request
-from shared.acts.settled_by_hand import resolve, resolve_refund
+from shared.billing.manual_resolution import resolve, resolve_refund
+from shared.billing.refund_payments import RefundRefusedError, request
 from shared.gateways.port import ProviderEvent
 from shared.pay_urls import PayUrls
 from shared.store import facts, invoices
@@ -186,12 +186,12 @@ class Run(Reckoning):
         asked = "WHERE agency_id = :a AND state = 'unknown' AND code = 'needs_a_person'"
         with store.transaction() as tx:
             attempts = tx.rows(f"SELECT invoice_id, key FROM charges {asked}", a=self.agency_id)  # noqa: S608
-            back = tx.rows(f"SELECT invoice_id, key, turn FROM refunds {asked}", a=self.agency_id)  # noqa: S608
+            back = tx.rows(f"SELECT invoice_id, key, refund_seq FROM refunds {asked}", a=self.agency_id)  # noqa: S608
         moved = {each.key: each.reference for each in (*provider.ledger, *provider.returned)}
         for invoice_id, key in attempts:
             self.say(invoice_id, partial(resolve, reference=moved.get(key), by="me"))
-        for invoice_id, key, turn in back:
-            self.say(invoice_id, partial(resolve_refund, turn=turn, reference=moved.get(key), by="me"))
+        for invoice_id, key, refund_seq in back:
+            self.say(invoice_id, partial(resolve_refund, refund_seq=refund_seq, reference=moved.get(key), by="me"))
 
     def say(self, invoice_id: str, word: Any) -> None:
         with self.town.store.transaction() as tx:
@@ -216,7 +216,7 @@ class Run(Reckoning):
         self.town.provider.settle()
 
     def bounce(self) -> None:
-        """What was under way turns out not to be covered."""
+        """What was under way refund_seqs out not to be covered."""
         if isinstance(self.town.provider, StripeLike):
             self.town.provider.settle(succeeded=False)
         else:

@@ -171,7 +171,7 @@ def test_charge_refund_and_webhook_from_end_to_end(local: Local, gateway: Stripe
     back = RefundRequest(
         agency_id="acme",
         invoice_id="inv:sub:2026-06-01",
-        turn=1,
+        refund_seq=1,
         key="ref1-1",
         amount_minor=1900,
         currency="EUR",

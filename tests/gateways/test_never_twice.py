@@ -17,8 +17,8 @@ from scheduler.plan import plan
 from shared.gateways.paypal import PayPalGateway
 from shared.gateways.port import OnlineGateway
 from shared.gateways.stripe import StripeGateway
+from shared.store.database import FixedClock, Store
 from shared.store.invariants import violations
-from shared.store.transaction import FixedClock, Store
 from tests.gateways.providers.paypal_like import PayPalLike
 from tests.gateways.providers.stripe_like import StripeLike
 from tests.gateways.reckoning import Town

@@ -56,12 +56,12 @@ class Till:
         assert isinstance(charged, Succeeded)
         self.payment = charged.reference
 
-    def asked(self, amount_minor: int = 1000, turn: int = 1, **changed: Any) -> RefundRequest:
+    def asked(self, amount_minor: int = 1000, refund_seq: int = 1, **changed: Any) -> RefundRequest:
         given: dict[str, Any] = {
             "agency_id": "acme",
             "invoice_id": "inv:sub:2026-06-01",
-            "turn": turn,
-            "key": f"ref1-{turn}",
+            "refund_seq": refund_seq,
+            "key": f"ref1-{refund_seq}",
             "amount_minor": amount_minor,
             "currency": "EUR",
             "payment_reference": self.payment,
@@ -100,7 +100,7 @@ def test_what_is_sent_says_what_goes_back_of_what(till: Till) -> None:
     till.gateway.refund(till.asked())
     request, _ = till.provider.seen[-1]
     if till.name == "stripe":
-        about = {"agency_id": "acme", "invoice_id": "inv:sub:2026-06-01", "turn": "1", "key": "ref1-1"}
+        about = {"agency_id": "acme", "invoice_id": "inv:sub:2026-06-01", "refund_seq": "1", "key": "ref1-1"}
         assert decoded(request.body) == {"payment_intent": till.payment, "amount": "1000", "metadata": about}
         assert request.headers["idempotency-key"] == "ref1-1"
     else:
@@ -118,7 +118,7 @@ def test_one_unit_may_go_back(till: Till) -> None:
 def test_more_than_was_paid_has_failed(till: Till) -> None:
     """The provider would refuse it again: a failure, not something to try anew."""
     assert isinstance(till.gateway.refund(till.asked(11900)), Succeeded)
-    again = till.gateway.refund(till.asked(1, turn=2))
+    again = till.gateway.refund(till.asked(1, refund_seq=2))
     assert again == Declined("charge_already_refunded" if till.name == "stripe" else "CAPTURE_FULLY_REFUNDED")
 
 
@@ -157,7 +157,7 @@ def asked_of(payment: str) -> RefundRequest:
     return RefundRequest(
         agency_id="acme",
         invoice_id="i",
-        turn=1,
+        refund_seq=1,
         key="ref1-1",
         amount_minor=100,
         currency="EUR",

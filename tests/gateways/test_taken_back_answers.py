@@ -156,7 +156,7 @@ def test_no_request_names_two_invoices_alike() -> None:
             back = RefundRequest(
                 agency_id="ag",
                 invoice_id=id_,
-                turn=1,
+                refund_seq=1,
                 key=f"ref1-{number}",
                 amount_minor=100,
                 currency="EUR",

@@ -9,13 +9,13 @@ import pytest
 
 from ops.bench import seed
 from scheduler.plan import plan
-from shared.acts import books
-from shared.acts.books import Books
+from shared.billing import reconciliation
+from shared.billing.reconciliation import Books
 from shared.gateways.paypal import PayPalGateway
 from shared.gateways.port import OnlineGateway, ProviderEvent
 from shared.gateways.stripe import StripeGateway
+from shared.store.database import FixedClock, Store, Transaction
 from shared.store.invariants import violations
-from shared.store.transaction import FixedClock, Store, Tx
 from tests.gateways.providers.paypal_like import PayPalLike
 from tests.gateways.providers.stripe_like import StripeLike
 from tests.gateways.reckoning import Town
@@ -33,7 +33,7 @@ FACTS = (
 )
 
 
-def add_twins(tx: Tx) -> None:
+def add_twins(tx: Transaction) -> None:
     """To every agency another one that has everything the same but its own id."""
     for table in FACTS:
         tx.run(
@@ -131,5 +131,5 @@ def assert_the_books_agree(town: Town) -> None:
         agencies = [row[0] for row in tx.rows("SELECT agency_id FROM agencies ORDER BY 1")]
         for agency_id in agencies:
             for shared in (True, False):
-                found = books.compare(tx, Books(agency_id, town.name, began, *listed, shared=shared))
+                found = reconciliation.compare(tx, Books(agency_id, town.name, began, *listed, shared=shared))
                 assert [each for each in found if each.what not in ("missing_there", "refund_missing_there")] == []

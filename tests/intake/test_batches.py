@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ops.simulate.world import World
-from shared.store.transaction import FixedClock, Store, make_engine
+from shared.store.database import FixedClock, Store, make_engine
 from tests.databases import Database
 from tests.journeys.portal import DEFAULTS, IDS
 from tests.races.upstream import message

@@ -7,24 +7,24 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from shared.messages import ClientUpserted, SubscriptionUpserted
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 from tests.event_shapes import event
 from tests.journeys.diary import Diary
 from workers.intake import kinds
 
 AT = "2026-05-20T08:00:00Z"
-Apply = Callable[[Tx, Any, Any], Any]
+Apply = Callable[[Transaction, Any, Any], Any]
 
 
-def bug(_tx: Tx, _change: Any, _data: Any) -> None:
+def bug(_tx: Transaction, _change: Any, _data: Any) -> None:
     raise ZeroDivisionError("a bug")
 
 
-def data_error(tx: Tx, _change: Any, _data: Any) -> None:
+def data_error(tx: Transaction, _change: Any, _data: Any) -> None:
     tx.run("SELECT 1 / 0")
 
 
-def after_writing(tx: Tx, _change: Any, data: Any) -> None:
+def after_writing(tx: Transaction, _change: Any, data: Any) -> None:
     tx.record(event("invoice.paid", agency_id=data.agency_id, subscription_id="never"))
     tx.run("INSERT INTO heartbeats VALUES ('half done', :at)", at=tx.as_of)
     tx.run("SELECT 'x'::int")
@@ -61,7 +61,7 @@ def test_a_waiting_message_that_breaks_does_not_take_along_what_it_waited_for(
         diary.say("subscription.upserted", id=f"w{number}", subscription_id=f"s{number}", service_id="new")
     real = kinds.APPLY[SubscriptionUpserted]
 
-    def second_breaks(tx: Tx, change: Any, data: Any) -> Any:
+    def second_breaks(tx: Transaction, change: Any, data: Any) -> Any:
         return broken(tx, change, data) if data.subscription_id == "s1" else real(tx, change, data)
 
     monkeypatch.setitem(kinds.APPLY, SubscriptionUpserted, second_breaks)
@@ -78,7 +78,7 @@ def test_an_error_of_the_moment_rejects_nothing(diary: Diary, monkeypatch: pytes
     """The message is not kept, so that it can be received again; the second try counts."""
     diary.say("agency.upserted", AT)
 
-    def gone(_tx: Tx, _change: Any, _data: Any) -> None:
+    def gone(_tx: Transaction, _change: Any, _data: Any) -> None:
         raise OperationalError("SELECT 1", {}, Exception("server closed the connection"))
 
     with monkeypatch.context() as patched:

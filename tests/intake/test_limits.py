@@ -9,9 +9,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from shared.store import inbox
+from shared.store.database import FixedClock, Store, make_engine
+from shared.store.fact_buffer import FactBuffer
 from shared.store.inbox import Arrived, Room
-from shared.store.transaction import FixedClock, Store, make_engine
-from shared.store.unit_of_work import UnitOfWork
 from tests.intake.test_upstream import agency, change, client, names
 from tests.limits import too_large
 from workers.intake import apply_facts, kinds
@@ -108,7 +108,7 @@ def test_a_message_that_waited_and_hits_a_limit_waits_on_and_what_arrived_is_app
     engine = make_engine(database_url, statement_timeout_ms=300)
     store = Store(engine, clock)
 
-    def act(work: UnitOfWork) -> None:
+    def act(work: FactBuffer) -> None:
         match limit:
             case "statement":
                 work.tx.run("SELECT pg_sleep(20)")

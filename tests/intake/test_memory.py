@@ -6,9 +6,9 @@ import tracemalloc
 import pika
 import pytest
 
-from shared.broker.changes import ChangesConsumer
-from shared.broker.check import check_broker
+from shared.broker.changes_consumer import ChangesConsumer
 from shared.broker.names import CHANGES_QUEUE, UNROUTED_QUEUE
+from shared.broker.startup_check import check_broker
 
 MESSAGES, LARGE = 40, 1 << 20  # as long as intake takes them
 QUEUES = {"changes": CHANGES_QUEUE, "unrouted": UNROUTED_QUEUE}

@@ -13,12 +13,12 @@ from click.testing import CliRunner
 from ops.cli import commands
 from ops.cluster.waiting import until
 from ops.json_rows import IngestedRow, json_line
-from shared.broker.changes import ChangesConsumer, Delivery
-from shared.broker.check import check_broker, queue_loads
+from shared.broker.changes_consumer import ChangesConsumer, Delivery
 from shared.broker.names import CHANGES_EXCHANGE
+from shared.broker.startup_check import check_broker, queue_loads
 from shared.store import pauses
-from shared.store.transaction import Store
-from workers.intake import upstream
+from shared.store.database import Store
+from workers.intake import consume_changes
 from workers.intake.receive_batch import receive_batch
 
 
@@ -121,11 +121,13 @@ def publish(url: str, *bodies: bytes) -> None:
 class Running:
     """Intake's loop in a thread, with whatever consumer."""
 
-    def __init__(self, store: Store, consumer: upstream.Consumer, gate: upstream.Gate | None = None) -> None:
+    def __init__(
+        self, store: Store, consumer: consume_changes.Consumer, gate: consume_changes.Gate | None = None
+    ) -> None:
         self.stop = threading.Event()
         self.counts: list[dict[str, int]] = []
         self._thread = threading.Thread(
-            target=upstream.run,
+            target=consume_changes.run,
             args=(store, consumer, self.stop, lambda counts, _seconds: self.counts.append(counts), gate),
         )
         self._thread.start()
@@ -192,7 +194,7 @@ def test_while_the_database_is_away_messages_stay_in_the_queue(
             raise OSError("the database is away")
         return receive_batch(given, raws)
 
-    monkeypatch.setattr(upstream, "receive_batch", failing)
+    monkeypatch.setattr(consume_changes, "receive_batch", failing)
     publish(url, agency(), client(1))
     running = Running(store, ChangesConsumer([url], "test"))
 
@@ -253,7 +255,7 @@ def test_a_batch_is_bounded_in_bytes(url: str) -> None:
 
 def test_a_paused_intake_leaves_messages_in_their_queue_until_it_is_resumed(store: Store, url: str) -> None:
     """Nothing is lost or kept waiting longer than a moment, readiness says why nothing moves, and it holds no message."""
-    gate = upstream.Gate(store)
+    gate = consume_changes.Gate(store)
     assert gate.words() is None
     with store.transaction() as tx:
         pauses.add(tx, "intake", pauses.EVERYBODY, "audit")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.store.transaction import FixedClock
+from shared.store.database import FixedClock
 from tests.journeys.diary import Diary, told
 
 AT = "2026-05-20T08:00:00Z"

@@ -13,7 +13,7 @@ import pytest
 
 from ops.cluster.waiting import until
 from shared.broker.names import CHANGES_QUEUE, EVENTS_QUEUE
-from shared.broker.reading import messages
+from shared.broker.queue_reader import messages
 from shared.messages import CHANGE_TYPES, decode_change
 from tests.integrating.programs import CLIENT, MODULES, NEEDS_NODE, PAGE, shown
 

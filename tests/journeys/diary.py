@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 from ops.simulate.run import Outage
 from ops.simulate.world import World
-from shared.store import reading, waking
+from shared.store import due_rows, exports
+from shared.store.database import FixedClock, Store
 from shared.store.invariants import violations
-from shared.store.transaction import FixedClock, Store
 from tests.journeys.portal import DEFAULTS, IDS
 from workers.intake.receive_changes import Received
 
@@ -148,7 +148,7 @@ class Diary:
 
     def _following(self) -> datetime | None:
         with self.store.transaction() as tx:
-            at = waking.next_instant(tx, [])
+            at = due_rows.next_instant(tx, [])
         return None if at is None else self._awake(max(at, self.clock.at))
 
     def _awake(self, at: datetime) -> datetime:
@@ -159,7 +159,7 @@ class Diary:
         """The rows of an output file (orders, invoices, charges, notices, cycles, events, …), settled as of now."""
         self.settle()
         with self.store.transaction() as tx:
-            return [Row(**row) for row in reading.stream(tx, table)]
+            return [Row(**row) for row in exports.rows_of(tx, table)]
 
     def orders(self, sub: str = "sub") -> list[Row]:
         return [row for row in self.rows("orders") if row.subscription_id == sub]

@@ -7,8 +7,8 @@ from shared.gateways.sandbox import SandboxGateway
 from shared.messages import Due
 from shared.messages.work import Load, Pool
 from shared.store.clock_watch import ClockStoppedError, ClockWatch
+from shared.store.database import FixedClock, Store
 from shared.store.sandbox_ledger import SandboxLedger
-from shared.store.transaction import FixedClock, Store
 from tests.journeys.diary import Diary
 from workers.charges.charge_invoices import Runtime, always, charge_invoices
 
@@ -16,14 +16,14 @@ YEAR = timedelta(days=365)
 INVOICE = "inv:sub:2026-06-01"
 
 
-class Bell:
+class WorkQueue:
     """Remembers what it rang."""
 
     def __init__(self) -> None:
-        self.rung: list[Due] = []
+        self.published: list[Due] = []
 
-    def ring(self, messages: list[Due]) -> None:
-        self.rung += messages
+    def publish(self, messages: list[Due]) -> None:
+        self.published += messages
 
     def load(self, _pool: Pool) -> Load:
         return Load(0, 0)
@@ -63,13 +63,13 @@ def test_a_wrong_year_plans_rings_and_charges_nothing(diary: Diary, store: Store
     assert diary.ask("SELECT count(*), max(attempt) FROM charges") == [(2, 2)]
     counting = Counting(clock)
     watched = [Store(store.engine, clock, ClockWatch(name, counting.machine, counted=counting)) for name in ("s", "c")]
-    bell = Bell()
-    scheduler = Scheduler(watched[0], bell, lambda: 0)
+    work_queue = WorkQueue()
+    scheduler = Scheduler(watched[0], work_queue, lambda: 0)
     runtime = Runtime(watched[1], always({"sandbox": SandboxGateway(SandboxLedger(watched[1]))}), concurrency=1)
     charge_invoices(runtime, "ag", [INVOICE])
     while scheduler.tick().done:
         pass
-    bell.rung.clear()
+    work_queue.published.clear()
     before = [diary.ask(sql) for sql in _EVERYTHING]
 
     counting.jump(YEAR)
@@ -77,21 +77,21 @@ def test_a_wrong_year_plans_rings_and_charges_nothing(diary: Diary, store: Store
     assert stopped(scheduler.tick)
     assert stopped(lambda: charge_invoices(runtime, "ag", [INVOICE]))
     assert stopped(lambda: charge_invoices(runtime, "ag", [INVOICE], again=True))
-    assert bell.rung == []
+    assert work_queue.published == []
     assert [diary.ask(sql) for sql in _EVERYTHING] == before
 
     counting.jump(-YEAR)
     clock.at += timedelta(days=1, hours=12)
     scheduler.tick()
     charge_invoices(runtime, "ag", [INVOICE])
-    assert [due.ids for due in bell.rung if due.pool == "charges"] == [[INVOICE]]
+    assert [due.ids for due in work_queue.published if due.pool == "charges"] == [[INVOICE]]
     assert diary.ask("SELECT count(*) FILTER (WHERE state = 'declined'), count(*) FROM charges") == [(2, 3)]
 
 
 _EVERYTHING = (
     "SELECT count(*), max(wake_at), max(state) FROM cycles",
     "SELECT next_at, next_index FROM schedules ORDER BY 1",
-    "SELECT attempt, state, wake_at, rings, tries FROM charges ORDER BY attempt",
+    "SELECT attempt, state, wake_at, dispatches, tries FROM charges ORDER BY attempt",
     "SELECT name, at FROM heartbeats",
     "SELECT count(*) FROM events",
 )

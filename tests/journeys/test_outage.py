@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.store.transaction import FixedClock, Store
+from shared.store.database import FixedClock, Store
 from tests.conftest import START
 from tests.databases import Databases
 from tests.journeys.diary import Diary, told

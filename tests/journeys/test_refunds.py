@@ -8,8 +8,10 @@ import pytest
 from tests.journeys.diary import Diary, told
 from tests.journeys.dunning_steps import INVOICE, checkout, mails, statuses
 
-ROWS = "SELECT turn, amount_minor, state, origin, source, reason FROM refunds ORDER BY invoice_id, turn"
-NOTES = "SELECT turn, number, issued_on, subtotal_minor, tax_minor, total_minor FROM credit_notes ORDER BY sequence"
+ROWS = "SELECT refund_seq, amount_minor, state, origin, source, reason FROM refunds ORDER BY invoice_id, refund_seq"
+NOTES = (
+    "SELECT refund_seq, number, issued_on, subtotal_minor, tax_minor, total_minor FROM credit_notes ORDER BY sequence"
+)
 
 
 def test_all_of_a_paid_invoice_goes_back_with_a_credit_note(diary: Diary) -> None:

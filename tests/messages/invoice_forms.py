@@ -3,14 +3,7 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
-from shared.messages import (
-    ChargeRequested,
-    InvoiceIssued,
-    InvoicePaid,
-    InvoiceRefunded,
-    InvoiceVoided,
-    RefundRequested,
-)
+from shared.messages import ChargeRequested, InvoiceIssued, InvoicePaid, InvoiceRefunded, InvoiceVoided, RefundRequested
 from tests.messages.change_lines import GIVE_BACK, ISSUED, PAID, REFUNDED, REQUESTED, VOIDED, Data
 
 MINIMAL_OF_INVOICES: dict[str, tuple[Data, Any]] = {

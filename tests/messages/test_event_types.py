@@ -13,11 +13,11 @@ import pytest
 from shared.contracts.event_schemas import event_data_schema
 from shared.messages import EVENT_TYPES, EventData, event_data
 from shared.messages.event_data import event_types
-from shared.store.tx import Tx
+from shared.store.transaction import Transaction
 from tests.event_shapes import event, violations
 
 ROOT = Path(__file__).parents[2]
-PRODUCT = ("shared/acts", "scheduler", "workers", "ops")
+PRODUCT = ("shared/billing", "scheduler", "workers", "ops")
 AT = datetime(2026, 6, 1, tzinfo=UTC)
 
 
@@ -73,7 +73,7 @@ def test_nothing_but_a_published_struct_is_recorded() -> None:
 
         agency_id: str
 
-    tx = Tx(typing.cast("Any", None), AT)
+    tx = Transaction(typing.cast("Any", None), AT)
     for stray in ({"number": "1"}, Stray(agency_id="a")):
         with pytest.raises(TypeError, match="is no type of event"):
             tx.record(stray)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from ops.cli import commands
 from ops.json_rows import COMMANDS, JsonRow
-from shared.store.transaction import FixedClock, Store
+from shared.store.database import FixedClock, Store
 from tests.forced import unguarded
 from tests.journeys.diary import Diary
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SMALL = "--cycles 40 --naive-cycles 20 --samples 2 --sample-seconds 0.2 --schedules 60 --rung 30"
+SMALL = "--cycles 40 --naive-cycles 20 --samples 2 --sample-seconds 0.2 --schedules 60 --dispatched 30"
 
 
 def measured(*parts: str) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def test_the_other_parts_name_every_figure() -> None:
         "due_to_order": 2,
     }
     assert found["idle_tick"]["schedules"] == [30, 60]
-    assert found["idle_tick"]["rung_rows"] == 30
+    assert found["idle_tick"]["dispatched_rows"] == 30
     assert {"relay_events", "dispatch_messages", "relay_vs_one_at_a_time", "intake"} <= set(found["broker"])
     assert found["giant_agency"]["rate"] > 0
 

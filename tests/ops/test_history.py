@@ -15,8 +15,8 @@ from ops.history.words import Words
 from shared.domain.states import NOTICE_MOVES
 from shared.messages import EVENT_TYPES
 from shared.store import history
+from shared.store.database import FixedClock, Store
 from shared.store.history import Named
-from shared.store.transaction import FixedClock, Store
 from tests.forced import unguarded
 from tests.journeys.diary import Diary
 from tests.ops.conftest import Desk, doubt

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ops.history.command import told
+from shared.store.database import FixedClock, Store
 from shared.store.history import Named
-from shared.store.transaction import FixedClock, Store
 from tests.journeys.diary import Diary
 from tests.ops.test_history import SUB, begin, now
 

@@ -53,7 +53,7 @@ def test_what_a_person_said_is_gone_is_gone_once_a_refund_leaves_it(desk: Desk) 
         )
     desk.run(f"refund taken-back --agency ag --invoice {INVOICE} --by me --payment {payment} --amount-minor 11900")
     assert desk.diary.ask("SELECT sum(amount_minor) FROM payment_reversals") == [(11000,)]
-    desk.run(f"refund resolve --agency ag --invoice {INVOICE} --turn 1 --not-refunded --by me")
+    desk.run(f"refund resolve --agency ag --invoice {INVOICE} --refund 1 --not-refunded --by me")
     desk.settle()
     assert desk.diary.ask("SELECT sum(amount_minor) FROM payment_reversals") == [(11900,)]
     assert desk.diary.ask("SELECT kind, state FROM payment_inquiries") == [("by_hand", "answered")]

@@ -13,11 +13,11 @@ from shared.gateways.sandbox import SandboxGateway
 from shared.secret_store import reader
 from shared.store import accounts
 from shared.store.accounts import Configured
+from shared.store.database import Store
 from shared.store.invariants import violations
-from shared.store.transaction import Store
 from tests.forced import unguarded
 from tests.ops.conftest import INVOICE, Desk, doubt
-from workers.directory import Directory, makers
+from workers.gateway_accounts import Directory, makers
 
 
 def test_an_account_is_set_up_by_the_name_of_its_secret(desk: Desk) -> None:
@@ -57,8 +57,8 @@ def test_an_account_is_set_up_by_the_name_of_its_secret(desk: Desk) -> None:
         ("refund request --agency ag --invoice nothing", "there is no invoice nothing of ag"),
         (f"refund request --agency ag --invoice {INVOICE} --amount-minor 11901", "11900 is left"),
         (f"refund request --agency ag --invoice {INVOICE} --number 00001", "say which invoice"),
-        (f"refund resolve --agency ag --invoice {INVOICE} --turn 1", "say what you found"),
-        (f"refund resolve --agency ag --invoice {INVOICE} --turn 1 --not-refunded", "is not unknown or pending"),
+        (f"refund resolve --agency ag --invoice {INVOICE} --refund 1", "say what you found"),
+        (f"refund resolve --agency ag --invoice {INVOICE} --refund 1 --not-refunded", "is not unknown or pending"),
         (f"charge resolve --agency ag --invoice {INVOICE}", "say what you found"),
         (f"charge resolve --agency ag --invoice {INVOICE} --not-charged", "no attempt of this invoice is unknown"),
         ("reconcile", "no account was set up"),
@@ -87,7 +87,7 @@ def test_refunds_that_have_not_ended_are_listed_without_a_word_about_which(desk:
     assert "no refund is open" in desk.run("refund list").output
     desk.run("refund request --agency ag --number 00001 --amount-minor 900")
     (row,) = desk.rows("refund list")
-    assert (row["agency_id"], row["invoice_id"], row["turn"], row["state"]) == ("ag", INVOICE, 1, "due")
+    assert (row["agency_id"], row["invoice_id"], row["refund_seq"], row["state"]) == ("ag", INVOICE, 1, "due")
     assert desk.rows("refund list --agency other") == []
     desk.settle()
     assert desk.rows("refund list") == []
@@ -133,7 +133,7 @@ def test_a_person_says_what_became_of_a_refund(desk: Desk, option: str, state: s
         tx.run(
             "UPDATE refunds SET state = 'unknown', sent_at = now(), wake_at = :t", t=desk.diary.clock.at + timedelta(9)
         )
-    desk.run(f"refund resolve --agency ag --invoice {INVOICE} --turn 1 {option} --by me")
+    desk.run(f"refund resolve --agency ag --invoice {INVOICE} --refund 1 {option} --by me")
     assert desk.diary.ask("SELECT state FROM refunds") == [(state,)]
     assert desk.diary.ask("SELECT count(*) FROM credit_notes") == [(notes,)]
     assert len(desk.diary.notices("refund_failed")) == 1 - notes

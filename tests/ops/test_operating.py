@@ -17,8 +17,8 @@ from scheduler.figures import samples_of
 from shared.messages.work import POOLS
 from shared.settings import Settings
 from shared.store import figures, migrate
+from shared.store.database import FixedClock, Store, make_engine
 from shared.store.invariants import violations
-from shared.store.transaction import FixedClock, Store, make_engine
 from tests.journeys.diary import Diary
 from tests.ops.conftest import Desk
 

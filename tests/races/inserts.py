@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Table
 
 from shared.store import bulk
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 
 class Inserts:
@@ -21,7 +21,7 @@ class Inserts:
         self._guard = threading.Lock()
         real = bulk.insert
 
-        def counted(tx: Tx, table: Table, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> int:
+        def counted(tx: Transaction, table: Table, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> int:
             new = real(tx, table, columns, rows)
             with self._guard:
                 self.written[table.name, threading.current_thread().name] += new

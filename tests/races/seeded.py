@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from shared.store.transaction import Store
+from shared.store.database import Store
 
 AGENCY = """
 INSERT INTO agencies (agency_id, revision, effective_at, name, timezone, currency, email, locale, invoice_prefix,

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from shared.store import locks
-from shared.store.transaction import FixedClock, Store, make_engine
+from shared.store.database import FixedClock, Store, make_engine
 from tests.journeys.diary import Diary
 from workers.intake import receive_changes
 

@@ -5,8 +5,8 @@ from sqlalchemy.exc import OperationalError
 
 from scheduler.plan import plan
 from shared.store import tries
+from shared.store.database import Store, Transaction, make_engine
 from shared.store.locks import lock_subscriptions
-from shared.store.transaction import Store, Tx, make_engine
 from tests.races.seeded import seed_agency, seed_subscriptions
 from tests.races.sessions import Stage, Stop
 from workers.invoices import issue_invoices
@@ -59,7 +59,7 @@ def test_a_lost_connection_leaves_every_row_due(stage: Stage) -> None:
 def test_lock_timeouts_are_no_tries(stage: Stage, database_url: str) -> None:
     """However often a batch gives up waiting for a lock, that is an orderly end: no row is called a killer."""
     ids = _due(stage, 3)
-    _ring_often(stage, 2)
+    _dispatch_often(stage, 2)
     hasty = Store(make_engine(database_url, statement_timeout_ms=100), stage.clock)
     with stage.store.transaction() as holding:
         lock_subscriptions(holding, [("ag", "sub-001")], wait=True)
@@ -102,7 +102,7 @@ def test_a_deadlock_leaves_every_row_due(stage: Stage) -> None:
 def test_counting_a_try_waits_for_nobody(stage: Stage) -> None:
     """Rows that another worker is writing are being worked on: they are passed over, so that no two wait for each other."""
     ids = _due(stage, 2)
-    _ring_often(stage, 2)
+    _dispatch_often(stage, 2)
 
     def count(store: Store) -> None:
         with store.transaction() as tx:
@@ -116,11 +116,11 @@ def test_counting_a_try_waits_for_nobody(stage: Stage) -> None:
     stage.end(counting)
 
 
-def _touch(tx: Tx, subscription_id: str) -> None:
+def _touch(tx: Transaction, subscription_id: str) -> None:
     lock_subscriptions(tx, [("ag", subscription_id)], wait=True)
     tx.run("UPDATE cycles SET wake_at = wake_at, tries = 1 WHERE subscription_id = :id", id=subscription_id)
 
 
-def _ring_often(stage: Stage, rings: int) -> None:
+def _dispatch_often(stage: Stage, dispatches: int) -> None:
     with stage.store.transaction() as tx:
-        tx.run("UPDATE cycles SET rings = :rings", rings=rings)
+        tx.run("UPDATE cycles SET dispatches = :dispatches", dispatches=dispatches)

@@ -8,8 +8,8 @@ from scheduler import recheck
 from scheduler.plan import plan
 from shared.gateways.port import ActionRequired, ChargeRequest, NotSent, Outcome
 from shared.gateways.sandbox import SandboxGateway
+from shared.store.database import FixedClock, Store
 from shared.store.sandbox_ledger import SandboxLedger
-from shared.store.transaction import FixedClock, Store
 from tests.races.sessions import Stage
 from tests.races.upstream import message
 from workers.charges import charge_invoices

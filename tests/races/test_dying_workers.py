@@ -7,9 +7,9 @@ from sqlalchemy.exc import OperationalError
 
 from scheduler.plan import plan
 from shared.gateways.sandbox import SandboxGateway
+from shared.store.database import Store, make_engine
 from shared.store.locks import lock_subscriptions
 from shared.store.sandbox_ledger import SandboxLedger
-from shared.store.transaction import Store, make_engine
 from tests.races.sessions import Stage
 from workers.charges import charge_invoices
 from workers.charges.charge_invoices import Runtime, always
@@ -148,7 +148,7 @@ def test_an_attempt_whose_worker_gave_up_waiting_is_not_parked(stage: Stage, dat
     """However often a claim gives up waiting for the lock, no try is held against the attempt."""
     _issued(stage, "ok")
     with stage.store.transaction() as tx:
-        tx.run("UPDATE charges SET rings = 2")
+        tx.run("UPDATE charges SET dispatches = 2")
     hasty = Store(make_engine(database_url, statement_timeout_ms=100), stage.clock)
     runtime = Runtime(hasty, always({"sandbox": SandboxGateway(SandboxLedger(hasty))}), concurrency=1)
     with stage.store.transaction() as holding:

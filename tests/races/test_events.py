@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from scheduler.relay import Told, relay
 from shared.store import events
+from shared.store.database import Store, Transaction
 from shared.store.events import Unpublished
-from shared.store.transaction import Store, Tx
 from tests.event_shapes import leave
 from tests.races.sessions import Stage
 
@@ -36,7 +36,7 @@ class _Cursor:
         self.seen = 0
         self.unpublished = events.unpublished
 
-    def __call__(self, tx: Tx, limit: int) -> list[Unpublished]:
+    def __call__(self, tx: Transaction, limit: int) -> list[Unpublished]:
         found = [event for event in self.unpublished(tx, limit) if event.event_id > self.seen]
         self.seen = max((event.event_id for event in found), default=self.seen)
         return found

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from shared.acts.halving import TooManyBadRowsError, halved
+from shared.billing.halving import TooManyBadRowsError, halved
 from shared.store.errors import limit_of
 from tests.limits import timed_out, too_large
 

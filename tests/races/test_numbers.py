@@ -7,7 +7,7 @@ import pytest
 from scheduler.plan import plan
 from shared.domain.keys import invoice_id
 from shared.store import events, numbers
-from shared.store.transaction import Store, Tx
+from shared.store.database import Store, Transaction
 from tests.races.inserts import Inserts
 from tests.races.seeded import seed_agency, seed_subscriptions
 from tests.races.sessions import Stage
@@ -30,7 +30,7 @@ def _issue(subscription_id: str) -> Callable[[Store], None]:
     return lambda store: issue_invoices(store, "ag", [subscription_id])
 
 
-def _unlocked(tx: Tx, agency_id: str, kind: str, count: int, issued_on: object) -> tuple[int, None]:
+def _unlocked(tx: Transaction, agency_id: str, kind: str, count: int, issued_on: object) -> tuple[int, None]:
     """The same numbers without the series' lock: the highest one in sight and one more."""
     del kind, issued_on
     return tx.scalar("SELECT coalesce(max(sequence), 0) + 1 FROM invoices WHERE agency_id = :id", id=agency_id), None
@@ -54,7 +54,7 @@ def test_two_invoices_of_one_agency_at_once(series: Stage) -> None:
 
 
 def _from_a_sequence(side: Store) -> Callable[..., tuple[int, None]]:
-    def take(_tx: Tx, _agency_id: str, _kind: str, count: int, _issued_on: object) -> tuple[int, None]:
+    def take(_tx: Transaction, _agency_id: str, _kind: str, count: int, _issued_on: object) -> tuple[int, None]:
         with side.transaction() as own:
             return own.scalar("SELECT nextval('numbers')") * count, None
 

@@ -13,8 +13,8 @@ from scheduler.plan import plan
 from scheduler.recheck import recheck
 from shared.messages import Due
 from shared.messages.work import Load, Pool
+from shared.store.database import Store
 from shared.store.invariants import violations
-from shared.store.transaction import Store
 from tests.races.inserts import Inserts
 from tests.races.seeded import seed_agency, seed_subscriptions
 from tests.races.sessions import Session, Stage
@@ -29,7 +29,7 @@ SCHEDULERS, WORKERS = 2, 4
 WORK: dict[str, Callable[..., None]] = {"orders": create_orders, "invoices": issue_invoices}
 
 
-class DoublingBell:
+class DoublingWorkQueue:
     """A broker that delivers every message twice and in no order at all. `taken` is what a worker has under way."""
 
     def __init__(self, seed: int) -> None:
@@ -40,7 +40,7 @@ class DoublingBell:
         self._closed = False
         self.delivered: Counter[str] = Counter()
 
-    def ring(self, messages: Sequence[Due]) -> None:
+    def publish(self, messages: Sequence[Due]) -> None:
         with self._changed:
             self._waiting += [*messages, *messages]
             self._random.shuffle(self._waiting)
@@ -51,7 +51,7 @@ class DoublingBell:
             return Load(sum(message.pool == pool for message in self._waiting), 0)
 
     def take(self) -> Due | None:
-        """The next message; None once the bell is closed."""
+        """The next message; None once the work queue is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if not self._waiting:
@@ -76,38 +76,42 @@ class DoublingBell:
             self._changed.notify_all()
 
 
-def _schedule(store: Store, bell: DoublingBell) -> None:
+def _schedule(store: Store, work_queue: DoublingWorkQueue) -> None:
     """Plan and ring until two looks, with nothing under way before and after the second, find nothing to do."""
     while True:
-        idle = bell.idle(patience=1)
+        idle = work_queue.idle(patience=1)
         busy = recheck(store) + plan(store)
-        busy += dispatch.dispatch_pool(store, bell, "invoices") + dispatch.dispatch_pool(store, bell, "orders")
-        if idle and not busy and bell.idle():
+        busy += dispatch.dispatch_pool(store, work_queue, "invoices") + dispatch.dispatch_pool(
+            store, work_queue, "orders"
+        )
+        if idle and not busy and work_queue.idle():
             return
 
 
-def _work(store: Store, bell: DoublingBell) -> None:
-    while (message := bell.take()) is not None:
+def _work(store: Store, work_queue: DoublingWorkQueue) -> None:
+    while (message := work_queue.take()) is not None:
         try:
             WORK[message.pool](store, message.agency_id, message.ids, again=message.again)
         finally:
-            bell.done()
+            work_queue.done()
 
 
-def _race(stage: Stage) -> DoublingBell:
+def _race(stage: Stage) -> DoublingWorkQueue:
     """Let them all run until nothing is due any more; whatever one of them raises is raised here."""
-    bell = DoublingBell(seed=20260601)
-    workers = [_start(stage, f"worker-{number}", _work, bell) for number in range(WORKERS)]
-    schedulers = [_start(stage, f"scheduler-{number}", _schedule, bell) for number in range(SCHEDULERS)]
+    work_queue = DoublingWorkQueue(seed=20260601)
+    workers = [_start(stage, f"worker-{number}", _work, work_queue) for number in range(WORKERS)]
+    schedulers = [_start(stage, f"scheduler-{number}", _schedule, work_queue) for number in range(SCHEDULERS)]
     for session in schedulers:
         session.join()
-    bell.close()
+    work_queue.close()
     stage.end(*schedulers, *workers)
-    return bell
+    return work_queue
 
 
-def _start(stage: Stage, name: str, what: Callable[[Store, DoublingBell], None], bell: DoublingBell) -> Session:
-    return stage.start(name, lambda store: what(store, bell))
+def _start(
+    stage: Stage, name: str, what: Callable[[Store, DoublingWorkQueue], None], work_queue: DoublingWorkQueue
+) -> Session:
+    return stage.start(name, lambda store: what(store, work_queue))
 
 
 @pytest.mark.slow
@@ -120,7 +124,7 @@ def test_ten_thousand_cycles_one_document_each(stage: Stage) -> None:
         stage.monkeypatch.setitem(cast("dict[str, int]", dispatch.BATCHES), pool, BATCH)
     inserts = Inserts(stage.monkeypatch)
 
-    bell = _race(stage)
+    work_queue = _race(stage)
 
     states = "SELECT stream, state, count(*) FROM cycles GROUP BY 1, 2 ORDER BY 1"
     assert stage.ask(states) == [("invoice", "done", SUBSCRIPTIONS), ("order", "done", SUBSCRIPTIONS)]
@@ -140,4 +144,4 @@ def test_ten_thousand_cycles_one_document_each(stage: Stage) -> None:
     assert done.total() == 2 * SUBSCRIPTIONS
     assert set(done) == {f"worker-{number}" for number in range(WORKERS)}
     assert min(done.values()) > 0.05 * 2 * SUBSCRIPTIONS
-    assert min(bell.delivered.values()) > 0
+    assert min(work_queue.delivered.values()) > 0

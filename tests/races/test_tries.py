@@ -22,13 +22,13 @@ class Killed(BaseException):
     """The process is gone: no handler of the product runs."""
 
 
-class Bell:
+class WorkQueue:
     """Messages as they were rung; what is taken out is no longer under way."""
 
     def __init__(self) -> None:
         self.messages: list[Due] = []
 
-    def ring(self, messages: Sequence[Due]) -> None:
+    def publish(self, messages: Sequence[Due]) -> None:
         self.messages += messages
 
     def load(self, _pool: Pool) -> Load:
@@ -43,7 +43,7 @@ class Workers:
     """Workers of the invoices pool, one of which dies whenever it decides about a certain subscription."""
 
     def __init__(self, stage: Stage, killer: str) -> None:
-        self.stage, self.bell, self.deaths = stage, Bell(), 0
+        self.stage, self.work_queue, self.deaths = stage, WorkQueue(), 0
         real = issue_invoices._decide
 
         def decide(tx: Any, known: Any, due: Any) -> Any:
@@ -53,11 +53,11 @@ class Workers:
 
         stage.monkeypatch.setattr(issue_invoices, "_decide", decide)
 
-    def ring(self) -> None:
-        dispatch_pool(self.stage.store, self.bell, "invoices", lease=LEASE)
+    def publish(self) -> None:
+        dispatch_pool(self.stage.store, self.work_queue, "invoices", lease=LEASE)
 
     def work(self) -> None:
-        for message in self.bell.take():
+        for message in self.work_queue.take():
             try:
                 issue_invoices.issue_invoices(self.stage.store, message.agency_id, message.ids, again=message.again)
             except Killed:
@@ -80,7 +80,7 @@ def test_a_row_that_kills_five_workers_is_blocked_and_its_neighbours_are_done(st
     _due(stage, 30)
     workers = Workers(stage, "sub-007")
     for _ in range(6):
-        workers.ring()
+        workers.publish()
         workers.work()
         _lease_over(stage)
     assert workers.deaths == 5
@@ -93,12 +93,12 @@ def test_a_blocked_killer_is_tried_again_alone_and_ever_later(stage: Stage) -> N
     _due(stage, 30)
     workers = Workers(stage, "sub-007")
     for _ in range(6):
-        workers.ring()
+        workers.publish()
         workers.work()
         _lease_over(stage)
     assert workers.deaths == 5
     for _ in range(24 * 30):
-        workers.ring()
+        workers.publish()
         workers.work()
         _lease_over(stage)
     assert stage.ask(STATES) == [("blocked", "kills_its_worker", 1), ("done", None, 29)]
@@ -110,13 +110,13 @@ def test_the_next_cycle_of_a_blocked_killer_harms_nobody(stage: Stage) -> None:
     _due(stage, 30)
     workers = Workers(stage, "sub-007")
     for _ in range(6):
-        workers.ring()
+        workers.publish()
         workers.work()
         _lease_over(stage)
     stage.clock.at = datetime(2026, 7, 1, tzinfo=UTC)
     while plan(stage.store):
         pass
-    workers.bell.ring([Due("invoices", "ag", [f"sub-{number:03}" for number in range(30)])])
+    workers.work_queue.publish([Due("invoices", "ag", [f"sub-{number:03}" for number in range(30)])])
     workers.work()
     assert workers.deaths == 5
     july = STATES.replace("WHERE", "WHERE starts_on = '2026-07-01' AND")
@@ -130,13 +130,13 @@ def test_a_killer_that_was_cured_is_done(stage: Stage) -> None:
         stage.monkeypatch, kept = deadly, stage.monkeypatch
         workers = Workers(stage, "sub-000")
         for _ in range(6):
-            workers.ring()
+            workers.publish()
             workers.work()
             _lease_over(stage)
         stage.monkeypatch = kept
     assert stage.ask(STATES) == [("blocked", "kills_its_worker", 1)]
     for _ in range(5):
-        workers.ring()
+        workers.publish()
         workers.work()
         _lease_over(stage)
     assert stage.ask(STATES) == [("done", None, 1)]
@@ -147,11 +147,11 @@ def test_a_pool_that_was_down_for_a_day_blocks_nothing(stage: Stage) -> None:
     _due(stage, 5)
     workers = Workers(stage, "nobody")
     for _ in range(720):
-        workers.ring()
-        workers.bell.take()
+        workers.publish()
+        workers.work_queue.take()
         _lease_over(stage)
-    assert stage.ask("SELECT min(rings), max(tries) FROM cycles WHERE stream = 'invoice'") == [(720, 0)]
-    workers.ring()
+    assert stage.ask("SELECT min(dispatches), max(tries) FROM cycles WHERE stream = 'invoice'") == [(720, 0)]
+    workers.publish()
     workers.work()
     assert stage.ask(STATES) == [("done", None, 5)]
 
@@ -161,7 +161,7 @@ def test_a_day_of_messages_worked_off_at_once_blocks_nothing(stage: Stage) -> No
     _due(stage, 5)
     workers = Workers(stage, "nobody")
     for _ in range(64):
-        workers.ring()
+        workers.publish()
         _lease_over(stage)
     workers.work()
     assert stage.ask(STATES) == [("done", None, 5)]

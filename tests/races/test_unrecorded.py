@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from scheduler.figures import samples_of
-from shared.acts import refund, settled_by_hand
+from shared.billing import manual_resolution, refund_payments
 from shared.gateways.port import ChargeRequest, Found, Outcome, RefundRequest, Sent, Succeeded
 from shared.store import charges, facts, figures, invoices
+from shared.store.database import FixedClock, Store, Transaction
 from shared.store.locks import lock_subscriptions
-from shared.store.transaction import FixedClock, Store, Tx
 from tests.journeys.diary import Diary
 from workers.charges import settle as settling
 from workers.charges.charge_invoices import Runtime, always, charge_invoices
@@ -94,7 +94,7 @@ def test_a_person_settles_it(diary: Diary) -> None:
     with diary.store.transaction() as tx:
         lock_subscriptions(tx, [("ag", SUBS[4])], wait=True)
         invoice = invoices.load(tx, "ag", [BAD])[BAD]
-        settled_by_hand.resolve(tx, facts.require_agency(tx, "ag"), invoice, "pi_4", by="me")
+        manual_resolution.resolve(tx, facts.require_agency(tx, "ag"), invoice, "pi_4", by="me")
     assert rows(diary, "SELECT status FROM invoices WHERE invoice_id = :id", id=BAD) == [("paid",)]
     assert stuck(diary, "unrecorded") == 0
     diary.check()
@@ -105,7 +105,7 @@ def test_an_error_of_the_moment_costs_no_other_and_is_asked_about_after_the_leas
 ) -> None:
     real, failing = settling.charges.write, [BAD]
 
-    def write(tx: Tx, agency_id: str, written: list[charges.Charge]) -> None:
+    def write(tx: Transaction, agency_id: str, written: list[charges.Charge]) -> None:
         if written and written[0].invoice_id in failing:
             raise OperationalError("", {}, Exception("the connection is gone"))
         real(tx, agency_id, written)
@@ -125,7 +125,7 @@ def test_a_refund_whose_answer_can_not_be_recorded_costs_no_other(diary: Diary) 
     with diary.store.transaction() as tx:
         lock_subscriptions(tx, [("ag", sub) for sub in SUBS[:3]], wait=True)
         for id_ in IDS[:3]:
-            refund.request(tx, facts.require_agency(tx, "ag"), invoices.load(tx, "ag", [id_])[id_], 1000, None)
+            refund_payments.request(tx, facts.require_agency(tx, "ag"), invoices.load(tx, "ag", [id_])[id_], 1000, None)
 
     charge_invoices(runtime(diary), "ag", IDS[:3])
 

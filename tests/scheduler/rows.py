@@ -1,6 +1,6 @@
 """Rows for the scheduler's tests, written directly: what a pool would find, without the story behind it."""
 
-from shared.store.transaction import Store
+from shared.store.database import Store
 
 # So many rows need new sessions: one that was used by other tests checks their owners by plans for tables that were empty.
 MANY = 1000

@@ -8,59 +8,59 @@ import pytest
 from scheduler.dispatch import BATCHES, IN_FLIGHT_MAX, LEASE, batches, dispatch, dispatch_pool
 from shared.messages import Due
 from shared.messages.work import Load, Pool
-from shared.store.transaction import FixedClock, Store
-from shared.store.waking import Woken
+from shared.store.database import FixedClock, Store
+from shared.store.due_rows import Woken
 from tests.scheduler.rows import due_cycles
 
 
 class Belfry:
-    """A bell that remembers what it rang, with so many messages under way already."""
+    """A work queue that remembers what it rang, with so many messages under way already."""
 
     def __init__(self, under_way: int = 0, held: int = 0) -> None:
         self.under_way, self.held = under_way, held
-        self.rung: list[Due] = []
+        self.published: list[Due] = []
 
-    def ring(self, messages: Sequence[Due]) -> None:
-        self.rung += messages
+    def publish(self, messages: Sequence[Due]) -> None:
+        self.published += messages
 
     def load(self, pool: Pool) -> Load:
         return Load(self.under_way, self.held)
 
-    def rung_for(self, agency_id: str) -> int:
-        return sum(message.agency_id == agency_id for message in self.rung)
+    def dispatched_for(self, agency_id: str) -> int:
+        return sum(message.agency_id == agency_id for message in self.published)
 
 
 def test_what_is_due_is_rung_once_and_again_only_after_the_lease(store: Store, clock: FixedClock) -> None:
     """A message that is lost is rung again when its lease ends, and says that it was rung before."""
     due_cycles(store, "a", 3)
-    bell = Belfry()
+    work_queue = Belfry()
 
-    assert dispatch_pool(store, bell, "invoices") == 1
-    assert dispatch_pool(store, bell, "invoices") == 0
+    assert dispatch_pool(store, work_queue, "invoices") == 1
+    assert dispatch_pool(store, work_queue, "invoices") == 0
     clock.at += LEASE
-    assert dispatch_pool(store, bell, "invoices") == 1
+    assert dispatch_pool(store, work_queue, "invoices") == 1
 
-    assert [message.again for message in bell.rung] == [False, True]
-    assert bell.rung[0].ids == ["s000001", "s000002", "s000003"]
+    assert [message.again for message in work_queue.published] == [False, True]
+    assert work_queue.published[0].ids == ["s000001", "s000002", "s000003"]
 
 
 def test_rows_of_another_stream_are_not_rung_for_this_pool(store: Store) -> None:
     """Orders are rung for the orders pool alone."""
     due_cycles(store, "a", 2, stream="order")
-    bell = Belfry()
+    work_queue = Belfry()
 
-    assert dispatch_pool(store, bell, "invoices") == 0
-    assert dispatch_pool(store, bell, "orders") == 1
+    assert dispatch_pool(store, work_queue, "invoices") == 0
+    assert dispatch_pool(store, work_queue, "orders") == 1
 
 
 def test_a_full_pool_gets_nothing_more(store: Store) -> None:
     """At most 64 messages of a pool are under way; rows that find no room keep waking."""
     due_cycles(store, "a", 5)
-    bell = Belfry(under_way=IN_FLIGHT_MAX)
+    work_queue = Belfry(under_way=IN_FLIGHT_MAX)
 
-    assert dispatch_pool(store, bell, "invoices") == 0
+    assert dispatch_pool(store, work_queue, "invoices") == 0
     with store.transaction() as tx:
-        assert tx.scalar("SELECT count(*) FROM cycles WHERE wake_at <= :at AND rings = 0", at=tx.as_of) == 5
+        assert tx.scalar("SELECT count(*) FROM cycles WHERE wake_at <= :at AND dispatches = 0", at=tx.as_of) == 5
 
 
 def test_a_giant_agency_leaves_room_for_a_small_one(store: Store, monkeypatch) -> None:
@@ -70,36 +70,36 @@ def test_a_giant_agency_leaves_room_for_a_small_one(store: Store, monkeypatch) -
     due_cycles(store, "small", 6)
     with store.transaction() as tx:
         tx.run("UPDATE cycles SET wake_at = wake_at - interval '1 second' WHERE agency_id = 'giant'")
-    bell = Belfry()
+    work_queue = Belfry()
 
-    dispatch_pool(store, bell, "invoices")
+    dispatch_pool(store, work_queue, "invoices")
 
-    assert bell.rung_for("small") == 3
-    assert bell.rung[16 + 2].agency_id == "small"  # served right after the giant's quarter of 16 messages
-    assert len(bell.rung) == IN_FLIGHT_MAX  # nobody else waits: the rest of the room is the giant's again
+    assert work_queue.dispatched_for("small") == 3
+    assert work_queue.published[16 + 2].agency_id == "small"  # served right after the giant's quarter of 16 messages
+    assert len(work_queue.published) == IN_FLIGHT_MAX  # nobody else waits: the rest of the room is the giant's again
 
 
 def test_frozen_agencies_are_left_alone(store: Store) -> None:
     """An agency that is excluded keeps its rows as they are."""
     due_cycles(store, "a", 1)
     due_cycles(store, "b", 1)
-    bell = Belfry()
+    work_queue = Belfry()
 
-    dispatch_pool(store, bell, "invoices", frozen=["a"])
+    dispatch_pool(store, work_queue, "invoices", frozen=["a"])
 
-    assert [message.agency_id for message in bell.rung] == ["b"]
+    assert [message.agency_id for message in work_queue.published] == ["b"]
 
 
 def test_a_row_that_was_tried_three_times_is_rung_alone(store: Store) -> None:
     """A row that may be killing its worker shares its message with nobody."""
     due_cycles(store, "a", 2)
     due_cycles(store, "suspect", 2, tries=3)
-    bell = Belfry()
+    work_queue = Belfry()
 
-    dispatch_pool(store, bell, "invoices")
+    dispatch_pool(store, work_queue, "invoices")
 
-    assert sorted(len(message.ids) for message in bell.rung) == [1, 1, 2]
-    assert all(message.again for message in bell.rung if message.agency_id == "suspect")
+    assert sorted(len(message.ids) for message in work_queue.published) == [1, 1, 2]
+    assert all(message.again for message in work_queue.published if message.agency_id == "suspect")
 
 
 def test_batches_hold_one_agency_and_keep_fresh_rows_apart_from_those_rung_before() -> None:
@@ -129,8 +129,8 @@ def test_the_broken_queue_of_one_pool_keeps_no_other_from_being_rung(store: Stor
                 raise OSError("no answer about the queue")
             return super().load(pool)
 
-    bell = Broken()
+    work_queue = Broken()
     with pytest.raises(OSError, match="no answer"):
-        dispatch(store, bell)
+        dispatch(store, work_queue)
 
-    assert [message.pool for message in bell.rung] == ["orders"]
+    assert [message.pool for message in work_queue.published] == ["orders"]

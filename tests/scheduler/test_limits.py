@@ -9,9 +9,9 @@ from sqlalchemy.exc import OperationalError
 from scheduler import plan, recheck
 from scheduler.dispatch import dispatch
 from scheduler.tick import Scheduler
-from shared.store import rechecks, waking
+from shared.store import due_rows, rechecks
+from shared.store.database import Store
 from shared.store.rechecks import NewRecheck
-from shared.store.transaction import Store
 from tests.limits import timed_out
 from tests.scheduler.rows import due_cycles, schedule
 from tests.scheduler.test_dispatch import Belfry
@@ -47,14 +47,14 @@ def test_a_schedule_that_takes_too_long_alone_is_set_aside(store: Store, monkeyp
     for number in range(1, 9):
         schedule(store, "a", f"s{number:06}", next_at="2026-06-01T00:00:00Z")
     breaks(monkeypatch, plan, "write", lambda _tx, due: any(each.schedule.subscription_id == "s000003" for each in due))
-    bell = Belfry()
+    work_queue = Belfry()
 
-    Scheduler(store, bell, lambda: 0).tick()
+    Scheduler(store, work_queue, lambda: 0).tick()
 
     with store.transaction() as tx:
         assert tx.scalar("SELECT count(*) FROM cycles WHERE stream = 'order'") == 7
         assert tx.scalar("SELECT subscription_id FROM schedules WHERE retry_at IS NOT NULL") == "s000003"
-    assert bell.rung_for("a") == 2
+    assert work_queue.dispatched_for("a") == 2
 
 
 def test_a_database_that_plans_nothing_in_time_sets_nothing_aside_and_rings(
@@ -64,14 +64,14 @@ def test_a_database_that_plans_nothing_in_time_sets_nothing_aside_and_rings(
     for number in range(1, 9):
         schedule(store, "a", f"s{number:06}", next_at="2026-06-01T00:00:00Z")
     breaks(monkeypatch, plan, "write", lambda _tx, _due: True)
-    bell = Belfry()
+    work_queue = Belfry()
 
     with pytest.raises(OperationalError):
-        Scheduler(store, bell, lambda: 0).tick()
+        Scheduler(store, work_queue, lambda: 0).tick()
 
     with store.transaction() as tx:
         assert tx.scalar("SELECT count(*) FROM schedules WHERE retry_at IS NOT NULL") == 0
-    assert bell.rung_for("a") == 1
+    assert work_queue.dispatched_for("a") == 1
 
 
 def test_a_recheck_that_takes_too_long_is_done_in_parts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,12 +92,12 @@ def test_a_recheck_that_takes_too_long_is_done_in_parts(store: Store, monkeypatc
 def test_rows_that_can_not_be_taken_at_once_are_taken_in_parts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for agency_id in ("a", "b", "c", "d"):
         due_cycles(store, agency_id, 2)
-    breaks(monkeypatch, waking, "wake", lambda _tx, _pool, room, *_rest: room > 2)
-    bell = Belfry()
+    breaks(monkeypatch, due_rows, "wake", lambda _tx, _pool, room, *_rest: room > 2)
+    work_queue = Belfry()
 
-    dispatch(store, bell, ["invoices"])
+    dispatch(store, work_queue, ["invoices"])
 
-    assert sorted(message.agency_id for message in bell.rung) == ["a", "b", "c", "d"]
+    assert sorted(message.agency_id for message in work_queue.published) == ["a", "b", "c", "d"]
 
 
 def test_a_pool_whose_rows_can_not_be_taken_keeps_no_other_from_being_rung(
@@ -105,10 +105,10 @@ def test_a_pool_whose_rows_can_not_be_taken_keeps_no_other_from_being_rung(
 ) -> None:
     due_cycles(store, "a", 2)
     due_cycles(store, "b", 2, stream="order")
-    breaks(monkeypatch, waking, "wake", lambda _tx, pool, *_rest: pool == "invoices")
-    bell = Belfry()
+    breaks(monkeypatch, due_rows, "wake", lambda _tx, pool, *_rest: pool == "invoices")
+    work_queue = Belfry()
 
     with pytest.raises(OperationalError):
-        dispatch(store, bell, ["invoices", "orders"])
+        dispatch(store, work_queue, ["invoices", "orders"])
 
-    assert [message.pool for message in bell.rung] == ["orders"]
+    assert [message.pool for message in work_queue.published] == ["orders"]

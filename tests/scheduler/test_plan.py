@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from scheduler.plan import plan
-from shared.store.transaction import FixedClock, Store
+from shared.store.database import FixedClock, Store
 from tests.scheduler.rows import due_cycles, schedule
 
 

@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from scheduler.relay import RETRIES_PER_PASS, Passed, Relaying, Told, relay, relay_pass
 from shared.store import figures
+from shared.store.database import FixedClock, Store
 from shared.store.events import Unpublished
-from shared.store.transaction import FixedClock, Store
 from tests.event_shapes import leave
 
 

@@ -6,10 +6,10 @@ import pytest
 
 from scheduler import plan, recheck
 from scheduler.tick import Scheduler
-from shared.acts.halving import TooManyBadRowsError
+from shared.billing.halving import TooManyBadRowsError
 from shared.store import figures, rechecks
+from shared.store.database import FixedClock, Store, Transaction
 from shared.store.rechecks import NewRecheck
-from shared.store.transaction import FixedClock, Store, Tx
 from tests.scheduler.rows import due_cycles, schedule
 from tests.scheduler.test_dispatch import Belfry
 
@@ -48,7 +48,7 @@ def test_a_schedule_that_can_not_be_planned_stops_no_other(store: Store, monkeyp
     scheduler.tick()
 
     assert planned(store) == ["s000001", "s000003", "s000004"]
-    assert scheduler.bell.rung_for("a") == 2  # type: ignore[attr-defined]
+    assert scheduler.work_queue.dispatched_for("a") == 2  # type: ignore[attr-defined]
     with store.transaction() as tx:
         assert figures.snapshot(tx).schedules_failing.rows == 1
 
@@ -84,7 +84,7 @@ def test_a_bug_in_planning_keeps_nothing_from_being_rung(store: Store, monkeypat
     with pytest.raises(TooManyBadRowsError, match="3 bad rows in one batch"):
         scheduler.tick()
 
-    assert scheduler.bell.rung_for("a") == 1  # type: ignore[attr-defined]
+    assert scheduler.work_queue.dispatched_for("a") == 1  # type: ignore[attr-defined]
 
 
 def add(store: Store, *new: tuple[str, str]) -> None:
@@ -99,7 +99,7 @@ def test_a_recheck_that_fails_stops_no_other_and_holds_back_its_own_fact(
     due_cycles(store, "a", 3)
     looked: list[str] = []
 
-    def look(_tx: Tx, found: rechecks.Recheck, _ids: object) -> None:
+    def look(_tx: Transaction, found: rechecks.Recheck, _ids: object) -> None:
         if found.ref == "s000001":
             raise ValueError("a bug")
         looked.append(found.ref)

@@ -13,8 +13,8 @@ from scheduler.loop import loop
 from scheduler.tick import GAP, PASSES_MAX, Scheduler
 from shared.messages import Due
 from shared.messages.work import Load, Pool
-from shared.store.listening import Listener
-from shared.store.transaction import FixedClock, Store
+from shared.store.database import FixedClock, Store
+from shared.store.notifications import Listener
 from tests.event_shapes import event
 from tests.scheduler.rows import due_cycles, schedule
 from tests.scheduler.test_dispatch import Belfry
@@ -131,13 +131,13 @@ def test_pools_have_work_while_a_long_backlog_is_still_planned(store: Store) -> 
     due_cycles(store, "a", PASSES_MAX * 2)
     for number in range(1, PASSES_MAX * 2 + 1):
         schedule(store, "a", f"s{number:06}", next_at="2026-06-01T00:00:00Z")
-    bell = Belfry()
+    work_queue = Belfry()
 
     with mock.patch("scheduler.tick.SCHEDULES_PER_PASS", 1):
-        ticked = Scheduler(store, bell, lambda: 0).tick()
+        ticked = Scheduler(store, work_queue, lambda: 0).tick()
 
     assert ticked.more
-    assert 0 < sum(len(message.ids) for message in bell.rung if message.pool == "orders") <= PASSES_MAX
+    assert 0 < sum(len(message.ids) for message in work_queue.published if message.pool == "orders") <= PASSES_MAX
 
 
 def test_a_broker_that_is_away_keeps_nothing_else_from_being_done(store: Store) -> None:
@@ -153,23 +153,26 @@ def test_a_broker_that_is_away_keeps_nothing_else_from_being_done(store: Store) 
     with pytest.raises(OSError, match="no broker"):
         Scheduler(store, Mute(), lambda: 0).tick()
     assert _planned(store) == 1
-    bell = Belfry()
-    Scheduler(store, bell, lambda: 0).tick()
+    work_queue = Belfry()
+    Scheduler(store, work_queue, lambda: 0).tick()
 
-    assert {(message.pool, message.again) for message in bell.rung} == {("invoices", False), ("orders", False)}
+    assert {(message.pool, message.again) for message in work_queue.published} == {
+        ("invoices", False),
+        ("orders", False),
+    }
 
 
 def test_a_bell_that_does_not_ring_costs_not_even_a_lease(store: Store) -> None:
     """Rows that were taken for a message nobody took are due again at once."""
 
     class Broken(Belfry):
-        def ring(self, messages: Sequence[Due]) -> None:
+        def publish(self, messages: Sequence[Due]) -> None:
             raise OSError("refused")
 
     due_cycles(store, "a", 3)
     with pytest.raises(OSError, match="refused"):
         Scheduler(store, Broken(), lambda: 0).tick()
-    bell = Belfry()
-    Scheduler(store, bell, lambda: 0).tick()
+    work_queue = Belfry()
+    Scheduler(store, work_queue, lambda: 0).tick()
 
-    assert bell.rung[0].ids == ["s000001", "s000002", "s000003"]
+    assert work_queue.published[0].ids == ["s000001", "s000002", "s000003"]

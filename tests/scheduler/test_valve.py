@@ -6,7 +6,7 @@ import pytest
 
 from scheduler.dispatch import BATCHES, IN_FLIGHT_MAX, REFILL_BELOW, dispatch_pool
 from shared.store import accounts, pauses
-from shared.store.transaction import FixedClock, Store
+from shared.store.database import FixedClock, Store
 from tests.scheduler.rows import due_cycles
 from tests.scheduler.test_dispatch import Belfry
 
@@ -20,10 +20,10 @@ def test_a_thousand_agencies_with_a_row_each_make_no_thousand_messages(store: St
     """The limit is one of messages; rows that find no room are not even touched."""
     for number in range(100):
         due_cycles(store, f"agency-{number:03}", 1)
-    bell = Belfry()
+    work_queue = Belfry()
 
-    assert dispatch_pool(store, bell, "invoices") == IN_FLIGHT_MAX
-    assert len(bell.rung) == IN_FLIGHT_MAX
+    assert dispatch_pool(store, work_queue, "invoices") == IN_FLIGHT_MAX
+    assert len(work_queue.published) == IN_FLIGHT_MAX
     assert _due(store) == 100 - IN_FLIGHT_MAX
 
 
@@ -43,12 +43,12 @@ def test_a_giant_whose_rows_are_all_older_does_not_delay_a_small_agency(store: S
     due_cycles(store, "small", 5)
     with store.transaction() as tx:
         tx.run("UPDATE cycles SET wake_at = wake_at - interval '1 day' WHERE agency_id = 'giant'")
-    bell = Belfry()
+    work_queue = Belfry()
 
-    dispatch_pool(store, bell, "invoices")
+    dispatch_pool(store, work_queue, "invoices")
 
-    turn = [message.agency_id for message in bell.rung].index("small")
-    assert turn == IN_FLIGHT_MAX // 4  # right after the giant's quarter
+    place = [message.agency_id for message in work_queue.published].index("small")
+    assert place == IN_FLIGHT_MAX // 4  # right after the giant's quarter
 
 
 @pytest.mark.slow
@@ -58,11 +58,11 @@ def test_a_hundred_thousand_due_cycles_of_one_agency_leave_the_door_open(store: 
     due_cycles(store, "small", 3)
     with store.transaction() as tx:
         tx.run("UPDATE cycles SET wake_at = wake_at - interval '1 day' WHERE agency_id = 'giant'")
-    bell = Belfry()
+    work_queue = Belfry()
 
-    dispatch_pool(store, bell, "invoices")
+    dispatch_pool(store, work_queue, "invoices")
 
-    assert [message.agency_id for message in bell.rung][:17] == ["giant"] * 16 + ["small"]
+    assert [message.agency_id for message in work_queue.published][:17] == ["giant"] * 16 + ["small"]
 
 
 @pytest.mark.parametrize("agency", ["a", pauses.EVERYBODY])
@@ -72,16 +72,16 @@ def test_a_paused_pool_is_not_rung_and_its_rows_stay_due(store: Store, agency: s
     with store.transaction() as tx:
         assert pauses.add(tx, "invoices", agency, "audit")
         assert not pauses.add(tx, "invoices", agency, "audit")
-    bell = Belfry()
+    work_queue = Belfry()
 
-    dispatch_pool(store, bell, "invoices")
-    assert {message.agency_id for message in bell.rung} == ({"b"} if agency else set())
+    dispatch_pool(store, work_queue, "invoices")
+    assert {message.agency_id for message in work_queue.published} == ({"b"} if agency else set())
     with store.transaction() as tx:
         assert pauses.remove(tx, "invoices", agency)
         assert not pauses.remove(tx, "invoices", agency)
-    dispatch_pool(store, bell, "invoices")
+    dispatch_pool(store, work_queue, "invoices")
 
-    assert {(message.agency_id, message.again) for message in bell.rung} == {("a", False), ("b", False)}
+    assert {(message.agency_id, message.again) for message in work_queue.published} == {("a", False), ("b", False)}
 
 
 def due_charges(store: Store, agency_id: str, count: int, rate: int | None) -> None:
@@ -112,25 +112,25 @@ def due_charges(store: Store, agency_id: str, count: int, rate: int | None) -> N
         accounts.set_rate(tx, agency_id, "sandbox", rate)
 
 
-def rung_ids(bell: Belfry) -> int:
-    return sum(len(message.ids) for message in bell.rung)
+def dispatched_ids(work_queue: Belfry) -> int:
+    return sum(len(message.ids) for message in work_queue.published)
 
 
 def test_attempts_of_a_paced_account_go_out_at_its_rate(store: Store, clock: FixedClock) -> None:
     """A batch at once, then as many a second as the account takes, however often dispatch looks."""
     due_charges(store, "a", 100, rate=5)
-    bell = Belfry()
+    work_queue = Belfry()
 
     for _ in range(3):
-        dispatch_pool(store, bell, "charges")
-    assert rung_ids(bell) == 20
+        dispatch_pool(store, work_queue, "charges")
+    assert dispatched_ids(work_queue) == 20
     clock.at += timedelta(seconds=1)
-    dispatch_pool(store, bell, "charges")
-    assert rung_ids(bell) == 25
+    dispatch_pool(store, work_queue, "charges")
+    assert dispatched_ids(work_queue) == 25
     clock.at += timedelta(seconds=2)
-    dispatch_pool(store, bell, "charges")
+    dispatch_pool(store, work_queue, "charges")
 
-    assert rung_ids(bell) == 35
+    assert dispatched_ids(work_queue) == 35
 
 
 def test_a_giant_on_a_slow_account_does_not_hide_the_charges_of_others(store: Store, clock: FixedClock) -> None:
@@ -138,18 +138,18 @@ def test_a_giant_on_a_slow_account_does_not_hide_the_charges_of_others(store: St
     due_charges(store, "giant", 1500, rate=5)
     clock.at += timedelta(seconds=1)
     due_charges(store, "small", 3, rate=None)
-    bell = Belfry()
+    work_queue = Belfry()
 
-    dispatch_pool(store, bell, "charges")
+    dispatch_pool(store, work_queue, "charges")
 
-    assert (rung_ids(bell), bell.rung_for("small")) == (20 + 3, 1)
+    assert (dispatched_ids(work_queue), work_queue.dispatched_for("small")) == (20 + 3, 1)
 
 
 def test_an_account_without_a_rate_is_not_held_back(store: Store) -> None:
     due_charges(store, "a", 100, rate=None)
-    bell = Belfry()
-    dispatch_pool(store, bell, "charges")
-    assert rung_ids(bell) == 100
+    work_queue = Belfry()
+    dispatch_pool(store, work_queue, "charges")
+    assert dispatched_ids(work_queue) == 100
 
 
 def test_a_resting_account_sleeps_without_being_rung_and_others_go_on(store: Store, clock: FixedClock) -> None:
@@ -158,12 +158,12 @@ def test_a_resting_account_sleeps_without_being_rung_and_others_go_on(store: Sto
     with store.transaction() as tx:
         account = accounts.load(tx, "tired", "sandbox")
         assert account is not None
-        accounts.write(tx, account._replace(failures=5, rests=1, paused_until=tx.as_of + timedelta(minutes=4)))
-    bell = Belfry()
+        accounts.write(tx, account._replace(failures=5, pauses=1, paused_until=tx.as_of + timedelta(minutes=4)))
+    work_queue = Belfry()
 
-    dispatch_pool(store, bell, "charges")
-    assert {message.agency_id for message in bell.rung} == {"fresh"}
+    dispatch_pool(store, work_queue, "charges")
+    assert {message.agency_id for message in work_queue.published} == {"fresh"}
     clock.at += timedelta(minutes=4)
-    dispatch_pool(store, bell, "charges")
+    dispatch_pool(store, work_queue, "charges")
 
-    assert [(m.agency_id, m.again) for m in bell.rung if m.agency_id == "tired"] == [("tired", False)]
+    assert [(m.agency_id, m.again) for m in work_queue.published if m.agency_id == "tired"] == [("tired", False)]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.store.transaction import FixedClock, Store
+from shared.store.database import FixedClock, Store
 from tests.journeys.diary import Diary
 
 

@@ -14,8 +14,8 @@ from ops.simulate.world import World
 from scheduler.dispatch import LEASE, REFILL_BELOW, dispatch, dispatch_pool
 from scheduler.plan import plan
 from shared.documents.delivery import sender_of
+from shared.store.database import FixedClock, Store
 from shared.store.invariants import violations
-from shared.store.transaction import FixedClock, Store
 from tests.races.seeded import seed_agency, seed_subscriptions
 from tests.scheduler.test_dispatch import Belfry
 from workers.notices.send_notices import Runtime, send_notices
@@ -28,8 +28,8 @@ NOTICES = "SELECT state, tries, reason FROM notices ORDER BY created_at, key"
 class Queue(Belfry):
     """A queue that nobody takes from: what was rung waits in it."""
 
-    def ring(self, messages: Sequence[Any]) -> None:
-        super().ring(messages)
+    def publish(self, messages: Sequence[Any]) -> None:
+        super().publish(messages)
         self.under_way += len(messages)
 
 
@@ -66,9 +66,9 @@ def test_a_pool_that_was_down_for_a_day_blocks_nothing_and_counts_no_tries(
         ("invoice", "done", 0),
         ("order", "due", 0),
     ]
-    assert len(queue.rung) <= REFILL_BELOW + 1
+    assert len(queue.published) <= REFILL_BELOW + 1
 
-    for message in queue.rung:
+    for message in queue.published:
         create_orders(store, message.agency_id, message.ids, again=message.again)
     assert ask(store, "SELECT DISTINCT stream, state, tries FROM cycles ORDER BY 1") == [
         ("invoice", "done", 0),
@@ -98,7 +98,7 @@ def test_while_the_mail_server_is_away_one_mail_of_a_batch_is_tried(
     port = free_ports(1)[0]
     outcomes: list[str] = []
     runtime = Runtime(store, sender_of(f"smtp+plain://127.0.0.1:{port}"), on_outcome=outcomes.append)
-    bell = Belfry()
+    work_queue = Belfry()
     dispatch(store, world._broker, ["invoices", "orders"])
     world._broker.drain()
     dispatch(store, world._broker, ["charges"])
@@ -113,9 +113,9 @@ def test_while_the_mail_server_is_away_one_mail_of_a_batch_is_tried(
     assert all("127.0.0.1" in reason or "refused" in reason.lower() for _, _, reason in ask(store, NOTICES))
     for _ in range(25):  # longer than any mail is tried for its recipient's sake
         clock.at += timedelta(hours=6)
-        dispatch_pool(store, bell, "notices")
-        while bell.rung:
-            message = bell.rung.pop()
+        dispatch_pool(store, work_queue, "notices")
+        while work_queue.published:
+            message = work_queue.published.pop()
             send_notices(runtime, message.agency_id, message.ids)
     assert {state for state, _, _ in ask(store, NOTICES)} == {"due"}
 
@@ -124,8 +124,8 @@ def test_while_the_mail_server_is_away_one_mail_of_a_batch_is_tried(
     server.start()
     try:
         clock.at += timedelta(hours=6)
-        dispatch_pool(store, bell, "notices")
-        for message in bell.rung:
+        dispatch_pool(store, work_queue, "notices")
+        for message in work_queue.published:
             send_notices(runtime, message.agency_id, message.ids)
     finally:
         server.stop()

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from shared.acts import refund
-from shared.acts.receive import receive
+from shared.billing import refund_payments
+from shared.billing.receive_payments import receive
 from shared.domain.charging import Charge
 from shared.domain.states import ANSWERS, CHARGE_ANSWERS, REFUND_ANSWERS, charge_after
 from shared.gateways.port import (
@@ -27,8 +27,8 @@ from shared.gateways.port import (
     Unknown,
 )
 from shared.store import charges, facts, invoices, refunds
+from shared.store.database import FixedClock, Store, Transaction
 from shared.store.payments import Payment
-from shared.store.transaction import FixedClock, Store, Tx
 from tests.forced import unguarded
 from tests.journeys.diary import Diary
 from workers.charges.decide import CHARGE, Call
@@ -72,7 +72,7 @@ def invoice_of(state: str, answer: str) -> str:
     return f"inv:{state}.{answer}:2026-06-01"
 
 
-def put(tx: Tx, charge: Charge) -> None:
+def put(tx: Transaction, charge: Charge) -> None:
     """The attempt as it would stand in the state that its invoice is named after."""
     state = charge.subscription_id.partition(".")[0]
     stands = charge._replace(
@@ -161,7 +161,7 @@ def refunding(store: Store, clock: FixedClock, tmp_path: Path) -> Diary:
     with store.transaction() as tx:
         ids = [invoice_of(*pair) for pair in product(REFUND_ANSWERS, ANSWERS)]
         for invoice in invoices.load(tx, "ag", ids).values():
-            refund.request(tx, facts.require_agency(tx, "ag"), invoice, 1000, None)
+            refund_payments.request(tx, facts.require_agency(tx, "ag"), invoice, 1000, None)
     return made
 
 
@@ -177,7 +177,7 @@ def test_every_answer_to_a_refund_in_every_state(refunding: Diary) -> None:
         request = RefundRequest(
             agency_id="ag",
             invoice_id=due.invoice_id,
-            turn=due.turn,
+            refund_seq=due.refund_seq,
             key=due.key,
             amount_minor=1000,
             currency="EUR",

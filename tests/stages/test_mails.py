@@ -11,9 +11,9 @@ from shared.documents.mail import Mail
 from shared.documents.sending import Envelope, UnsentError
 from shared.domain.mailing import TROUBLES, Trouble
 from shared.store import figures, notices
+from shared.store.database import FixedClock, Store
 from shared.store.invariants import violations
 from shared.store.notices import NewNotice
-from shared.store.transaction import FixedClock, Store
 from tests.journeys.diary import Diary
 from tests.limits import timed_out
 from workers.notices.send_notices import Runtime, send_notices

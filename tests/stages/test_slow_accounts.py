@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from shared.store.database import FixedClock, Store
 from shared.store.invariants import violations
-from shared.store.transaction import FixedClock, Store
 from tests.journeys.diary import Diary
 from workers.charges.bulkhead import SLOW_FOR_SECONDS, SLOW_SECONDS, Bulkhead
 from workers.charges.charge_invoices import PUT_BACK_FOR, Runtime, always, charge_invoices
@@ -66,13 +66,15 @@ def rung(store: Store, clock: FixedClock, tmp_path: Path) -> Diary:
     diary.say("subscription.upserted", "2026-06-01")
     diary.go("2026-06-01T12:00:00Z")
     with store.transaction() as tx:
-        tx.run("UPDATE charges SET wake_at = :at, rings = 1 WHERE state = 'due'", at=clock.at + timedelta(minutes=2))
+        tx.run(
+            "UPDATE charges SET wake_at = :at, dispatches = 1 WHERE state = 'due'", at=clock.at + timedelta(minutes=2)
+        )
     return diary
 
 
 @pytest.mark.parametrize(("planned", "state"), [(timedelta(0), "rung"), (timedelta(days=3), "planned")])
 def test_what_was_not_begun_is_put_back_and_what_is_planned_stays(
-    store: Store, clock: FixedClock, rung: Diary, planned: timedelta, state: str
+    store: Store, clock: FixedClock, dispatched: Diary, planned: timedelta, state: str
 ) -> None:
     """Nobody is asked for money meanwhile, no try is counted, and the next ring is a first one."""
     with store.transaction() as tx:
@@ -85,7 +87,7 @@ def test_what_was_not_begun_is_put_back_and_what_is_planned_stays(
         watch.seconds += SLOW_SECONDS + 1
         charge_invoices(runtime, "ag", [INVOICE], again=True)
     with store.transaction() as tx:
-        rings, tries, wake_at = tx.rows("SELECT rings, tries, wake_at FROM charges WHERE state = 'due'")[0]
+        dispatches, tries, wake_at = tx.rows("SELECT dispatches, tries, wake_at FROM charges WHERE state = 'due'")[0]
     expected = (0, PUT_BACK_FOR) if state == "rung" else (1, timedelta(minutes=2))
-    assert ((rings, wake_at - clock.at), tries, told) == (expected, 0, [True])
+    assert ((dispatches, wake_at - clock.at), tries, told) == (expected, 0, [True])
     assert violations(store) == []

@@ -8,8 +8,8 @@ import pytest
 from shared.documents.mail import Mail
 from shared.documents.sending import Envelope, UnsentError
 from shared.store import notices
+from shared.store.database import FixedClock, Store
 from shared.store.notices import NewNotice
-from shared.store.transaction import FixedClock, Store
 from tests.journeys.diary import Diary
 from workers.notices.send_notices import MARGIN, Runtime, send_notices
 

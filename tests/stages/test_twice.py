@@ -43,12 +43,12 @@ class Exchange:
         return Told(batch)
 
 
-class Bell:
+class WorkQueue:
     def __init__(self) -> None:
-        self.rung: list[Due] = []
+        self.published: list[Due] = []
 
-    def ring(self, messages: Sequence[Due]) -> None:
-        self.rung += messages
+    def publish(self, messages: Sequence[Due]) -> None:
+        self.published += messages
 
     def load(self, pool: Pool) -> Load:
         return Load(0, 0)
@@ -109,7 +109,7 @@ def stages(diary: Diary) -> dict[str, Callable[[], object]]:
     return {
         "recheck": lambda: until_idle(lambda: recheck(store)),
         "plan": lambda: until_idle(lambda: plan(store)),
-        "dispatch": lambda: dispatch(store, Bell()),
+        "dispatch": lambda: dispatch(store, WorkQueue()),
         "invoices": lambda: issue_invoices(store, "ag", ids(diary, subscriptions)),
         "charges": lambda: charge_invoices(charging, "ag", ids(diary, "SELECT invoice_id FROM invoices ORDER BY 1")),
         "orders": lambda: create_orders(store, "ag", ids(diary, subscriptions)),

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from ops.servers.postgres import PostgresServer
-from shared.store.transaction import FixedClock, Store, Tx, make_engine
+from shared.store.database import FixedClock, Store, Transaction, make_engine
 from tests.databases import Databases
 from tests.journeys.diary import Diary
 
@@ -86,8 +86,8 @@ def trials(postgres: PostgresServer, healthy: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def trial(trials: Engine) -> Iterator[Tx]:
+def trial(trials: Engine) -> Iterator[Transaction]:
     """A transaction on the healthy ledger in which anything may be tried: nothing of it is kept."""
     with trials.connect() as connection, connection.begin() as transaction:
-        yield Tx(connection, NOW)
+        yield Transaction(connection, NOW)
         transaction.rollback()

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-BASELINE = "0013"
+BASELINE = "0014"
 SQL = (
     (r"\bCREATE\s+(UNIQUE\s+)?INDEX\b(?!\s+CONCURRENTLY)", "an index without CONCURRENTLY: steps.add_index"),
     (

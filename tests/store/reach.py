@@ -15,19 +15,19 @@ from shared.store.tables import metadata
 
 ROOT = Path(__file__).parents[2]
 # A private database in one program, or a whole cluster: their user may do everything.
-OTHERS = ("ops.simulate", "ops.bench", "ops.cluster", "ops.drills", "ops.report")
-EVERYWHERE = (("shared.process", "Process"), ("shared.store.transaction", "Store"))
+OTHERS = ("ops.simulate", "ops.bench", "ops.cluster", "ops.drills", "ops.report", "ops.pages")
+EVERYWHERE = (("shared.process", "Process"), ("shared.store.database", "Store"))
 # Statements that are made for a table given to them: the tables they are given.
 _FACTS = ("agencies", "clients", "services", "payment_methods", "subscriptions")
 _HISTORY = ("service_revisions", "subscription_revisions")
 GIVEN = {
-    "shared.store.upserts.upsert_all": _FACTS,
-    "shared.store.upserts.change": ("subscriptions",),
-    "shared.store.upserts.keep_late": _HISTORY,
-    "shared.store.upserts.forget_cycles": ("cycles", "schedules"),
-    "shared.store.unit_of_work.UnitOfWork": _HISTORY,
+    "shared.store.fact_writes.upsert_all": _FACTS,
+    "shared.store.fact_writes.change": ("subscriptions",),
+    "shared.store.fact_writes.keep_late": _HISTORY,
+    "shared.store.fact_writes.forget_cycles": ("cycles", "schedules"),
+    "shared.store.fact_buffer.FactBuffer": _HISTORY,
     **dict.fromkeys(
-        (f"shared.store.waking.{name}" for name in ("_WAKE", "_sleep", "_give_back")),
+        (f"shared.store.due_rows.{name}" for name in ("_WAKE", "_sleep", "_give_back")),
         ("cycles", "charges", "refunds", "pay_links", "payment_inquiries", "notices", "inbox"),
     ),
 }
@@ -223,5 +223,5 @@ def _set(text: str) -> set[str]:
         else:
             part += piece
     found = {each.split("=")[0].strip() for each in (*parts, part)}
-    found |= {"rings"} if "{counted}" in text else set()  # waking.py counts how often it rang where a table counts it
+    found |= {"dispatches"} if "{counted}" in text else set()  # due_rows.py counts dispatches where a table does
     return {each if re.fullmatch("[a-z_]+", each) else "*" for each in found}

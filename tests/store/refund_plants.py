@@ -4,7 +4,7 @@
 
 from typing import NamedTuple
 
-REFUNDED = "agency_id = 'ag' AND invoice_id = 'inv:sub:2026-07-01' AND turn = 1"
+REFUNDED = "agency_id = 'ag' AND invoice_id = 'inv:sub:2026-07-01' AND refund_seq = 1"
 
 
 class Plant(NamedTuple):
@@ -22,7 +22,7 @@ def plant(invariant: str, *sql: str, rows: int = 1, also: tuple[str, ...] = (), 
 
 
 LINK = (
-    "INSERT INTO pay_links (agency_id, invoice_id, turn, subscription_id, provider, key, amount_minor, currency, state,"
+    "INSERT INTO pay_links (agency_id, invoice_id, link_seq, subscription_id, provider, key, amount_minor, currency, state,"
     " opened_at, expires_at, wake_at) VALUES ('ag', 'inv:sub:2026-06-01', 1, 'sub', 'stripe', 'k', 1, 'EUR', "
 )
 INQUIRY = (

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import DataError
 
-from shared.store.transaction import Store
+from shared.store.database import Store
 
 TEXTS = st.lists(st.none() | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12))
 AWKWARD = ['say "hi"', "back\\slash", "{a,b}", "NULL", "", " ", "line\nbreak", "Zoë – ✓", "','", '","']

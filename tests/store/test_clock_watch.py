@@ -15,7 +15,7 @@ from shared.process import Process
 from shared.settings import Settings
 from shared.store import clock_jumps, heartbeats
 from shared.store.clock_watch import ANCHORED, ClockStoppedError, ClockWatch
-from shared.store.transaction import FixedClock, Store
+from shared.store.database import FixedClock, Store
 from tests.conftest import START
 
 BOUND = timedelta(minutes=2)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shared.gateways.port import Found, NotFound, NotSent, Outcome, Unknown
-from shared.store.transaction import FixedClock, Store
+from shared.store.database import FixedClock, Store
 from tests.journeys.diary import Diary
 from workers.charges.charge_invoices import Runtime, always, charge_invoices
 

@@ -12,11 +12,11 @@ from ops.cli import commands
 from shared.process import Process
 from shared.settings import Settings
 from shared.store import migrate, pauses, roles, tables
+from shared.store.database import Store, make_engine
 from shared.store.grants import GUARDED, KINDS, MONITORING, WRITES, reads, role_of
 from shared.store.roles import parsed
 from shared.store.seen import SEEN
 from shared.store.tables import metadata
-from shared.store.transaction import Store, make_engine
 from tests.roles import RoleStore, kind_of_caller
 from tests.store import reach
 

@@ -8,17 +8,17 @@ import psycopg
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from shared.store.database import Transaction
 from shared.store.tables import metadata
-from shared.store.transaction import Tx
 from tests.forced import unguarded
 from tests.store.edge_plants import UNAPPLIED
 
 SUB = "agency_id = 'ag' AND subscription_id = 'sub'"
 JUNE = "agency_id = 'ag' AND invoice_id = 'inv:sub:2026-06-01'"
 FAILING = "agency_id = 'ag' AND invoice_id = 'inv:poor:2026-07-01' AND attempt = 6"
-BACK = "agency_id = 'ag' AND invoice_id = 'inv:sub:2026-07-01' AND turn = 1"
+BACK = "agency_id = 'ag' AND invoice_id = 'inv:sub:2026-07-01' AND refund_seq = 1"
 PAY_LINK = (
-    "INSERT INTO pay_links (agency_id, invoice_id, turn, subscription_id, provider, key, amount_minor, currency, state,"
+    "INSERT INTO pay_links (agency_id, invoice_id, link_seq, subscription_id, provider, key, amount_minor, currency, state,"
     " opened_at, expires_at) VALUES ('ag', 'inv:sub:2026-06-01', 1, 'sub', 'stripe', 'k', 11900, 'EUR', 'open', now(), now())"
 )
 SKIPPED = "INSERT INTO skipped_numbers VALUES ('ag', 'invoice', 9, '00009', now())"
@@ -39,7 +39,7 @@ def again(table: str, where: str, **changed: str) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {table} WHERE {where} LIMIT 1"
 
 
-def refused(tx: Tx, sql: str) -> str | None:
+def refused(tx: Transaction, sql: str) -> str | None:
     """The constraint that refuses a statement."""
     with pytest.raises(IntegrityError) as caught:
         tx.run(sql.replace(":", r"\:"))
@@ -77,7 +77,7 @@ KEYS = [
     ("pk_charges", again("charges", JUNE, key="'other'", state="'declined'")),
     ("uq_charges_key", again("charges", JUNE, attempt="2")),
     ("pk_refunds", again("refunds", BACK, key="'other'", reference="NULL", source="'sandbox'")),
-    ("uq_refunds_key", again("refunds", BACK, turn="3", reference="NULL")),
+    ("uq_refunds_key", again("refunds", BACK, refund_seq="3", reference="NULL")),
     ("pk_credit_notes", again("credit_notes", BACK, sequence="99")),
     ("uq_credit_notes_sequence", f"UPDATE credit_notes SET sequence = 2 WHERE {BACK}"),
     ("pk_pay_links", f"{PAY_LINK}, {PAY_LINK.partition(' VALUES ')[2].replace('open', 'ended')}"),
@@ -100,9 +100,9 @@ OWNERS = [
     ("fk_charges_invoices", again("charges", JUNE, invoice_id="'nothing'", key="'other'")),
     (
         "fk_refunds_payments",
-        again("refunds", BACK, turn="3", key="'other'", payment_reference="'none'", reference="NULL"),
+        again("refunds", BACK, refund_seq="3", key="'other'", payment_reference="'none'", reference="NULL"),
     ),
-    ("fk_credit_notes_refunds", again("credit_notes", BACK, turn="3", sequence="99")),
+    ("fk_credit_notes_refunds", again("credit_notes", BACK, refund_seq="3", sequence="99")),
     ("fk_unapplied_payments_subscriptions", UNAPPLIED.replace("'calm'", "'nobody'")),
     ("fk_pay_links_invoices", PAY_LINK.replace("inv:sub:2026-06-01", "nothing")),
     ("fk_payment_reversals_invoices", REVERSAL.replace("inv:sub:2026-06-01", "nothing")),
@@ -195,22 +195,22 @@ def named(case: Any) -> str:
 
 
 @pytest.mark.parametrize(("constraint", "sql"), KEYS, ids=named)
-def test_nothing_is_there_twice(trial: Tx, constraint: str, sql: str) -> None:
+def test_nothing_is_there_twice(trial: Transaction, constraint: str, sql: str) -> None:
     assert refused(trial, sql) == constraint
 
 
 @pytest.mark.parametrize(("constraint", "sql"), OWNERS, ids=named)
-def test_nothing_is_there_without_its_owner(trial: Tx, constraint: str, sql: str) -> None:
+def test_nothing_is_there_without_its_owner(trial: Transaction, constraint: str, sql: str) -> None:
     assert refused(trial, sql) == constraint
 
 
 @pytest.mark.parametrize(("constraint", "table", "column"), WORDS, ids=named)
-def test_an_unknown_word_is_refused(trial: Tx, constraint: str, table: str, column: str) -> None:
+def test_an_unknown_word_is_refused(trial: Transaction, constraint: str, table: str, column: str) -> None:
     assert refused(trial, f"UPDATE {table} SET {column} = 'nonsense'") == constraint
 
 
 @pytest.mark.parametrize(("constraint", "sql"), SENSE, ids=named)
-def test_nonsense_is_refused(trial: Tx, constraint: str, sql: str) -> None:
+def test_nonsense_is_refused(trial: Transaction, constraint: str, sql: str) -> None:
     assert refused(trial, sql) == constraint
 
 
@@ -238,7 +238,7 @@ def test_every_constraint_of_the_schema_is_tried_here() -> None:
 
 @pytest.mark.parametrize("state", OPEN_STATES)
 @pytest.mark.parametrize("second", OPEN_STATES)
-def test_an_invoice_has_one_open_charge(trial: Tx, state: str, second: str) -> None:
+def test_an_invoice_has_one_open_charge(trial: Transaction, state: str, second: str) -> None:
     """Whatever the open one is doing, no other attempt is planned or under way."""
     with unguarded(trial):
         trial.run(f"UPDATE charges SET state = '{state}', key = 'first' WHERE {FAILING}".replace(":", r"\:"))
@@ -247,7 +247,7 @@ def test_an_invoice_has_one_open_charge(trial: Tx, state: str, second: str) -> N
 
 
 @pytest.mark.parametrize("state", CLOSED_STATES)
-def test_what_happened_is_recorded_beside_the_open_charge(trial: Tx, state: str) -> None:
+def test_what_happened_is_recorded_beside_the_open_charge(trial: Transaction, state: str) -> None:
     """The guard restricts intent, not the record: a closed attempt beside the open one is accepted."""
     sql = again("charges", FAILING, attempt="7", state=f"'{state}'", key="'second'")
     assert trial.run(sql.replace(":", r"\:")) == 1
@@ -269,7 +269,7 @@ def test_what_happened_is_recorded_beside_the_open_charge(trial: Tx, state: str)
         again("payments", JUNE, reference="'other'"),
     ],
 )
-def test_keys_are_no_wider_than_they_say(trial: Tx, sql: str) -> None:
+def test_keys_are_no_wider_than_they_say(trial: Transaction, sql: str) -> None:
     """Another agency may use the same ids, and an invoice outside the series is no second one of its cycle."""
     trial.run("DELETE FROM orders WHERE agency_id = 'b'")
     assert trial.run(sql.replace(":", r"\:")) == 1

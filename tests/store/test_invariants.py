@@ -5,8 +5,8 @@
 import pytest
 from sqlalchemy.exc import InternalError
 
+from shared.store.database import Store, Transaction
 from shared.store.invariants import INVARIANTS, check, find, violations
-from shared.store.transaction import Store, Tx
 from tests.forced import unguarded
 from tests.store.edge_plants import AGAIN, CHECKOUT, UNAPPLIED, VOIDED
 from tests.store.plants import CHARGE, OPEN_INVOICE, PAID_INVOICE, PAYMENT, PLANTS, cycle, succeeded
@@ -74,14 +74,14 @@ LEGAL = {
 }
 
 
-def run(tx: Tx, sql: tuple[str, ...]) -> None:
+def run(tx: Transaction, sql: tuple[str, ...]) -> None:
     with unguarded(tx):
         for statement in sql:
             tx.run(statement.replace(":", r"\:"))
 
 
 @pytest.mark.parametrize("planted", PLANTS, ids=lambda planted: planted.invariant)
-def test_what_breaks_an_invariant_is_found_by_that_one(trial: Tx, planted: Plant) -> None:
+def test_what_breaks_an_invariant_is_found_by_that_one(trial: Transaction, planted: Plant) -> None:
     """All hold before; after it, exactly the broken invariant names exactly the broken rows."""
     assert find(trial) == []
     run(trial, planted.sql)
@@ -98,7 +98,7 @@ def test_every_invariant_has_a_plant_and_a_name_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("sql", LEGAL.values(), ids=LEGAL.keys())
-def test_what_may_happen_breaks_nothing(trial: Tx, sql: tuple[str, ...]) -> None:
+def test_what_may_happen_breaks_nothing(trial: Transaction, sql: tuple[str, ...]) -> None:
     run(trial, sql)
     assert find(trial) == []
 

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from ops.cli import commands
 from shared.store import migrate
+from shared.store.database import FixedClock, Store
 from shared.store.invariants import violations
-from shared.store.transaction import FixedClock, Store
 from tests.journeys.diary import Diary
 from tests.store.test_migrations import CATALOG, catalog
 from workers.intake.receive_changes import receive_change

@@ -10,8 +10,8 @@ from sqlalchemy import Engine, create_engine, text
 
 from ops.servers.postgres import PostgresServer
 from shared.store import migrate
+from shared.store.database import Store
 from shared.store.tables import metadata
-from shared.store.transaction import Store
 
 # Everything that a comparison of tables and columns alone does not see: checks, predicates, orders, storage.
 CATALOG = {

@@ -7,10 +7,10 @@ from sqlalchemy.exc import IntegrityError
 from shared.domain.states import MACHINES, Machine
 from shared.store import moves, notices
 from shared.store.cycles import Settled, Stuck, settle, stick
+from shared.store.database import Store, Transaction
 from shared.store.errors import MissedRowsError, is_data_error
 from shared.store.invoices import close
 from shared.store.notices import NewNotice, Sending
-from shared.store.transaction import Store, Tx
 
 PAIRS = [
     (machine, before, after)
@@ -21,7 +21,7 @@ PAIRS = [
 ]
 # The healthy ledger has none.
 PLACE = """
-INSERT INTO pay_links (agency_id, invoice_id, turn, subscription_id, provider, key, amount_minor, currency, state,
+INSERT INTO pay_links (agency_id, invoice_id, link_seq, subscription_id, provider, key, amount_minor, currency, state,
                        opened_at, expires_at)
 SELECT agency_id, invoice_id, 1, subscription_id, 'stripe', 'pay1-x', 1, currency, 'open', issued_at, issued_at
 FROM invoices LIMIT 1"""
@@ -31,7 +31,7 @@ INSERT INTO payment_inquiries (agency_id, provider, reference, kind, payment_ref
 SELECT agency_id, 'stripe', 'dp_1', 'dispute', 'pi_1', invoice_id, subscription_id, 'asking', issued_at FROM invoices LIMIT 1"""
 
 
-def planted(tx: Tx, machine: Machine, before: str) -> str:
+def planted(tx: Transaction, machine: Machine, before: str) -> str:
     """Any row of the table, put into a state as nobody can but a superuser; the condition that finds it."""
     tx.run("SET LOCAL session_replication_role = replica")  # triggers rest
     if machine.table == "pay_links":
@@ -50,7 +50,7 @@ def planted(tx: Tx, machine: Machine, before: str) -> str:
 @pytest.mark.parametrize(
     ("machine", "before", "after"), PAIRS, ids=[f"{machine.what}-{before}-{after}" for machine, before, after in PAIRS]
 )
-def test_every_pair_of_states(trial: Tx, machine: Machine, before: str, after: str) -> None:
+def test_every_pair_of_states(trial: Transaction, machine: Machine, before: str, after: str) -> None:
     """What is listed can be written; what is not is an error of the data, and names the move."""
     where = planted(trial, machine, before)
     update = f"UPDATE {machine.table} SET {machine.column} = '{after}' WHERE {where}"  # noqa: S608
@@ -62,7 +62,7 @@ def test_every_pair_of_states(trial: Tx, machine: Machine, before: str, after: s
     assert is_data_error(refused.value)
 
 
-def test_a_cycle_is_opened_again_only_if_it_was_before_known(trial: Tx) -> None:
+def test_a_cycle_is_opened_again_only_if_it_was_before_known(trial: Transaction) -> None:
     """The pair alone is refused above, for the reason is missing; with it the move is legal."""
     where = planted(trial, MACHINES[0], "skipped")
     moved = trial.scalar(f"UPDATE cycles SET reason = 'before_known' WHERE {where} RETURNING ctid")  # noqa: S608

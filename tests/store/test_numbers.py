@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.acts import numbering
+from shared.billing import numbering
 from shared.domain import keys
-from shared.store.transaction import FixedClock, Store
+from shared.store.database import FixedClock, Store
 from tests.journeys.diary import Diary, told
 
 

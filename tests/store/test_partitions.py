@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from shared.store import waking
-from shared.store.transaction import Store, Tx
-from shared.store.waking import Cut, Woken
+from shared.store import due_rows
+from shared.store.database import Store, Transaction
+from shared.store.due_rows import Cut, Woken
 
 TABLES = ("cycles", "charges", "refunds", "pay_links", "notices", "inbox")
 AGENCIES = 6
@@ -24,7 +24,7 @@ POOL_TABLES = {
 
 
 @pytest.fixture
-def tx(ledger: Store) -> Iterator[Tx]:
+def tx(ledger: Store) -> Iterator[Transaction]:
     """Tables as copies in four partitions by agency, with the rows of six agencies, all of them due."""
     with ledger.transaction() as tx:
         for table in TABLES:
@@ -48,7 +48,7 @@ def tx(ledger: Store) -> Iterator[Tx]:
         yield tx
 
 
-def touched(tx: Tx, pool: str, at: object) -> Counter[str]:
+def touched(tx: Transaction, pool: str, at: object) -> Counter[str]:
     """How many rows of each agency wake at an instant."""
     found: Counter[str] = Counter()
     for table, where in POOL_TABLES[pool]:
@@ -57,7 +57,7 @@ def touched(tx: Tx, pool: str, at: object) -> Counter[str]:
     return found
 
 
-def rows_of(tx: Tx, pool: str) -> int:
+def rows_of(tx: Transaction, pool: str) -> int:
     """How many rows an agency has; each of the six has as many."""
     return sum(
         tx.scalar(f"SELECT count(*) FROM {table} WHERE {where} AND agency_id = 'a1'")  # noqa: S608
@@ -66,29 +66,29 @@ def rows_of(tx: Tx, pool: str) -> int:
 
 
 @pytest.mark.parametrize("pool", POOL_TABLES)
-def test_sleep_moves_the_rows_of_its_agency_alone(tx: Tx, pool: str) -> None:
+def test_sleep_moves_the_rows_of_its_agency_alone(tx: Transaction, pool: str) -> None:
     until = tx.as_of + timedelta(hours=1)
     each = rows_of(tx, pool)
     assert each > 0
-    assert waking.sleep(tx, pool, "a3", until) == each
+    assert due_rows.sleep(tx, pool, "a3", until) == each
     assert touched(tx, pool, until) == {"a3": each}
 
 
 @pytest.mark.parametrize("pool", POOL_TABLES)
-def test_wake_takes_the_rows_that_it_returns(tx: Tx, pool: str) -> None:
+def test_wake_takes_the_rows_that_it_returns(tx: Transaction, pool: str) -> None:
     """The rows of two agencies are excluded and those of a third are limited; nothing beside is moved."""
     each = rows_of(tx, pool)
-    woken = waking.wake(tx, pool, 100, CUT, ["a1", "a2"], LEASE, {"a3": 1})
+    woken = due_rows.wake(tx, pool, 100, CUT, ["a1", "a2"], LEASE, {"a3": 1})
     taken = Counter(row.agency_id for row in woken)
     assert taken == {"a3": 1, "a4": each, "a5": each, "a6": each}
     assert touched(tx, pool, tx.as_of + LEASE) == taken
 
 
 @pytest.mark.parametrize("pool", POOL_TABLES)
-def test_what_was_not_rung_for_is_given_back_alone(tx: Tx, pool: str) -> None:
+def test_what_was_not_rung_for_is_given_back_alone(tx: Transaction, pool: str) -> None:
     each = rows_of(tx, pool)
-    woken = waking.wake(tx, pool, 100, CUT, [], LEASE)
+    woken = due_rows.wake(tx, pool, 100, CUT, [], LEASE)
     assert len(woken) == AGENCIES * each
     back: list[Woken] = [row for row in woken if row.agency_id == "a5"]
-    waking.give_back(tx, pool, back, tx.as_of + LEASE)
+    due_rows.give_back(tx, pool, back, tx.as_of + LEASE)
     assert touched(tx, pool, tx.as_of) == {"a5": each}

@@ -13,7 +13,7 @@ from psycopg.rows import tuple_row
 from ops.bench import floor, seed
 from scheduler.plan import plan
 from shared.store import bulk
-from shared.store.transaction import FixedClock, Store, Tx
+from shared.store.database import FixedClock, Store, Transaction
 from workers.invoices.issue_invoices import issue_invoices
 
 
@@ -34,18 +34,18 @@ def test_a_batch_is_not_compared_with_every_cycle_of_the_agency(
     while plan(store):
         pass
     carried_out: dict[str, list[dict[str, Any]]] = {}
-    real = Tx._execute
+    real = Transaction._execute
 
-    def explained(self: Tx, sql: str, params: Any, kind: Any) -> Any:
+    def explained(self: Transaction, sql: str, params: Any, kind: Any, take: Any) -> Any:
         if sql.lstrip().startswith("UPDATE"):
-            ((found,),) = real(self, f"EXPLAIN (FORMAT JSON) {sql}", params, tuple_row)
+            (found,) = real(self, f"EXPLAIN (FORMAT JSON) {sql}", params, tuple_row, lambda cursor: cursor.fetchone())
             whole = json.loads(found) if isinstance(found, str) else found
             carried_out[sql.split()[1]] = list(nodes(whole[0]["Plan"]))
-        return real(self, sql, params, kind)
+        return real(self, sql, params, kind, take)
 
     with store.transaction() as tx:
         rows = tx.rows("SELECT agency_id, subscription_id FROM cycles WHERE state = 'due' ORDER BY 2 LIMIT 200")
-    monkeypatch.setattr(Tx, "_execute", explained)
+    monkeypatch.setattr(Transaction, "_execute", explained)
     issue_invoices(store, rows[0][0], [row[1] for row in rows])
     expected = [node["Plan Rows"] for node in carried_out["cycles"] if node.get("Relation Name") == "cycles"][-1]
     assert expected > 10  # a plan for one row is a loop over all of them

@@ -17,7 +17,7 @@ from ops.cluster.waiting import until
 from ops.servers.postgres import EmbeddedPostgres, PostgresServer
 from ops.servers.rabbitmq import free_ports
 from shared.store import migrate
-from shared.store.transaction import make_engine
+from shared.store.database import make_engine
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 FIX = "let DUECYCLE_DATABASE_URL name PostgreSQL itself"

@@ -8,7 +8,7 @@ import pytest
 
 from shared.domain.facts import in_force
 from shared.store import facts
-from shared.store.transaction import Store
+from shared.store.database import Store
 from workers.intake.receive_changes import Received, receive_change
 
 # What each fact says at revision 2, what an equal and a lower revision try to say instead, and where it is kept.

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from shared.store.database import Store, Transaction, make_engine
 from shared.store.errors import is_connection_error, is_data_error
-from shared.store.transaction import Store, Tx, make_engine
 
 
 def test_a_row_that_breaks_a_rule_is_an_error_of_the_data(store: Store) -> None:
@@ -16,8 +16,10 @@ def test_a_row_that_breaks_a_rule_is_an_error_of_the_data(store: Store) -> None:
     assert refused.value.params is None
 
 
-@pytest.mark.parametrize("read", [Tx.rows, Tx.mappings, Tx.scalar])
-def test_a_value_that_cannot_be_read_is_an_error_of_the_data(store: Store, read: Callable[[Tx, str], object]) -> None:
+@pytest.mark.parametrize("read", [Transaction.rows, Transaction.mappings, Transaction.scalar])
+def test_a_value_that_cannot_be_read_is_an_error_of_the_data(
+    store: Store, read: Callable[[Transaction, str], object]
+) -> None:
     """The driver refuses it when the rows are fetched, not before."""
     with pytest.raises(DataError) as refused, store.transaction() as tx:
         read(tx, "SELECT date 'infinity'")

@@ -15,9 +15,9 @@ from shared.documents.sending import Envelope, UnsentError
 from shared.error_words import safe_traceback, safe_words
 from shared.messages import CHANGE_TYPES
 from shared.store import notices
+from shared.store.database import FixedClock, Store, Transaction
 from shared.store.errors import describe
 from shared.store.notices import NewNotice
-from shared.store.transaction import FixedClock, Store, Tx
 from tests.journeys.diary import Diary
 from workers.intake.receive_batch import receive_batch
 from workers.notices import send_notices
@@ -89,28 +89,28 @@ def test_no_message_that_breaks_in_its_statement_gets_into_the_log(
     assert not [each for each in answers if CANARY in each[0].replace(f'"{CANARY}"', "")]
 
 
-def unique(tx: Tx) -> None:
+def unique(tx: Transaction) -> None:
     insert = "INSERT INTO heartbeats VALUES (:name, now())"
     tx.run(insert, name=CANARY)
     tx.run(insert, name=CANARY)
 
 
-def file_of_a_mail(_tx: Tx) -> None:
+def file_of_a_mail(_tx: Transaction) -> None:
     Path(f"/nowhere/{CANARY}.eml").write_text("")
 
 
-def refused_recipient(_tx: Tx) -> None:
+def refused_recipient(_tx: Transaction) -> None:
     raise smtplib.SMTPRecipientsRefused({CANARY: (550, b"no")})
 
 
-def chained(_tx: Tx) -> None:
+def chained(_tx: Transaction) -> None:
     try:
         {}[CANARY]
     except KeyError as error:
         raise RuntimeError("it led to this") from error
 
 
-BREAKS: list[tuple[Callable[[Tx], object], str]] = [
+BREAKS: list[tuple[Callable[[Transaction], object], str]] = [
     (
         lambda tx: tx.run("SELECT CAST(:x AS bigint)", x=CANARY),
         "DataError: invalid input syntax for type bigint… (22P02)",
@@ -134,7 +134,9 @@ BREAKS: list[tuple[Callable[[Tx], object], str]] = [
 
 
 @pytest.mark.parametrize(("breaks", "says"), BREAKS)
-def test_words_and_tracebacks_of_errors_hold_no_value(store: Store, breaks: Callable[[Tx], object], says: str) -> None:
+def test_words_and_tracebacks_of_errors_hold_no_value(
+    store: Store, breaks: Callable[[Transaction], object], says: str
+) -> None:
     """The kind stays, the state and the constraint, and the lines of code that led there; not a row, a key or a parameter."""
     with pytest.raises(Exception) as raised, store.transaction() as tx:  # noqa: PT011 - many kinds
         breaks(tx)

@@ -8,8 +8,8 @@ import pytest
 from scheduler.figures import DESCRIBED, Exporter, samples_of
 from shared.domain.states import UNSETTLED_REASONS
 from shared.store import charges, figures, notice_desk, notices
+from shared.store.database import FixedClock, Store
 from shared.store.notices import NewNotice, Sending
-from shared.store.transaction import FixedClock, Store
 from tests.journeys.diary import Diary
 
 

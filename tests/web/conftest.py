@@ -17,7 +17,7 @@ from shared.pay_urls import PayUrls
 from shared.settings import Settings
 from shared.store import accounts
 from shared.store.accounts import Configured
-from shared.store.transaction import FixedClock, Store
+from shared.store.database import FixedClock, Store
 from tests.gateways.contracts import at_hand, violations
 from tests.gateways.providers.paypal_like import PayPalLike
 from tests.gateways.providers.stripe_like import StripeLike

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from shared.acts import books
-from shared.acts.books import Difference
+from shared.billing import reconciliation
+from shared.billing.reconciliation import Difference
 from shared.gateways.port import Declined, Unknown
 from shared.store import facts
 from tests.gateways.providers.stripe_like import StripeLike
@@ -39,7 +39,7 @@ def refund_failed(shop: Shop) -> None:
     shop.diary.say("refund.requested", shop.clock.at, invoice_id=INVOICE, amount_minor=500)
     shop.diary.say("invoice.refunded", shop.clock.at, invoice_id=INVOICE, amount_minor=400)
     shop.wait(seconds=1)
-    states = shop.diary.ask("SELECT state, amount_minor FROM refunds ORDER BY turn")
+    states = shop.diary.ask("SELECT state, amount_minor FROM refunds ORDER BY refund_seq")
     assert states == [("failed", 900), ("succeeded", 500), ("succeeded", 400)]
 
 
@@ -73,10 +73,10 @@ def books_differ(shop: Shop) -> None:
     shop.open("", collection="manual")
     found = Difference("ag", "stripe", "missing_here", "pi_9", INVOICE, None, 11900, "EUR")
     with shop.diary.store.transaction() as tx:
-        books.tell(tx, facts.require_agency(tx, "ag"), found)
+        reconciliation.tell(tx, facts.require_agency(tx, "ag"), found)
     assert "duecycle reconcile --apply" in mail(shop, "Please check", AGENCY)
     with shop.diary.store.transaction() as tx:
-        assert books.adopt(tx, facts.require_agency(tx, "ag"), found)
+        assert reconciliation.adopt(tx, facts.require_agency(tx, "ag"), found)
     assert (shop.status(), shop.diary.ask(PAYMENTS)) == ("paid", [("stripe", 11900)])
 
 

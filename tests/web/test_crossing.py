@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from shared.acts.refund import request
+from shared.billing.refund_payments import request
 from shared.gateways.port import ChargeRequest, Declined, Found, Sent, Succeeded
 from shared.store import facts, invoices
 from shared.store.locks import lock_subscriptions

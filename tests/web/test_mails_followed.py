@@ -87,4 +87,4 @@ def test_the_other_half_of_the_mail_about_a_refund_in_doubt(shop: Shop) -> None:
     del shop.gateway.refund
     shop.diary.say("refund.requested", shop.clock.at, invoice_id=INVOICE)
     shop.diary.go(shop.clock.at + timedelta(seconds=1))
-    assert shop.diary.ask("SELECT state FROM refunds ORDER BY turn") == [("failed",), ("succeeded",)]
+    assert shop.diary.ask("SELECT state FROM refunds ORDER BY refund_seq") == [("failed",), ("succeeded",)]

@@ -10,7 +10,7 @@ from tests.web.conftest import Shop, both
 
 DECLINED = {"stripe": "pm_decline_insufficient_funds", "paypal": "INSTRUMENT_DECLINED"}
 FINE = {"stripe": "pm_ok", "paypal": "ok"}
-LINKS = "SELECT turn, state, amount_minor FROM pay_links ORDER BY turn"
+LINKS = "SELECT link_seq, state, amount_minor FROM pay_links ORDER BY link_seq"
 
 
 def body_of(shop: Shop, occasion: str) -> str:

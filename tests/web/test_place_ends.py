@@ -26,7 +26,7 @@ from tests.web.conftest import Shop, both
 from workers.charges.follow_links import LinkCall, Looked, settle_link
 
 INVOICE = "inv:sub:2026-06-01"
-LINKS = "SELECT state, amount_minor FROM pay_links ORDER BY turn"
+LINKS = "SELECT state, amount_minor FROM pay_links ORDER BY link_seq"
 SAID: dict[str, Any] = {
     "succeeded": Succeeded("pi_x"),
     "pending": Pending("pi_x"),
@@ -64,13 +64,13 @@ def test_every_answer_in_every_standing_is_written_as_the_table_says(shop: Shop,
     """The generated matrix, against rows: each pair leaves its state, and an end is asleep."""
     pressed(shop)
     fresh = link_of(shop)
-    for turn, standing in enumerate(STANDINGS, start=2):
+    for link_seq, standing in enumerate(STANDINGS, start=2):
         state = "paying" if standing == "doubtful" else standing
         over = state in ("paid", "ended")
         put = fresh._replace(
-            turn=turn,
-            key=f"pay1-{turn}",
-            reference=f"cs_{turn}",
+            link_seq=link_seq,
+            key=f"pay1-{link_seq}",
+            reference=f"cs_{link_seq}",
             state=state,
             wake_at=None if over else shop.clock.at,
             settled_at=shop.clock.at if over else None,

@@ -14,7 +14,7 @@ from tests.web.test_crossing import KilledError, die, work
 from workers.charges.charge_invoices import Runtime, always, charge_invoices
 
 INVOICE = "inv:sub:2026-06-01"
-LINKS = "SELECT turn, state FROM pay_links ORDER BY turn"
+LINKS = "SELECT link_seq, state FROM pay_links ORDER BY link_seq"
 DECLINED = {"stripe": "pm_decline_insufficient_funds", "paypal": "INSTRUMENT_DECLINED"}
 FINE = {"stripe": "pm_ok", "paypal": "ok"}
 
@@ -95,11 +95,11 @@ def test_a_client_who_changes_his_mind_about_the_tick_is_not_shut_out(shop: Shop
     """Each press that asks for another kind of place closes the one before: a minute later there is a new one, both times."""
     shop.open("", collection="manual")
     assert shop.press().status_code == 303
-    for turn, keep in enumerate((True, False), start=2):
+    for link_seq, keep in enumerate((True, False), start=2):
         assert "being updated" in shop.press(keep=keep).text
         shop.wait(minutes=1)
         assert shop.press(keep=keep).status_code == 303
-        assert shop.diary.ask(LINKS)[-2:] == [(turn - 1, "ended"), (turn, "open")]
+        assert shop.diary.ask(LINKS)[-2:] == [(link_seq - 1, "ended"), (link_seq, "open")]
     shop.client_pays(shop.places()[-1])
     shop.wait(hours=2)
     assert (shop.status(), len(shop.money())) == ("paid", 1)

@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 
 from ops.cli import commands
 from ops.json_rows import DifferenceRow, UnaskedRow
-from shared.acts import books
-from shared.acts.books import SETTLES_WITHIN, Books, Difference
+from shared.billing import reconciliation
+from shared.billing.reconciliation import SETTLES_WITHIN, Books, Difference
 from shared.store import facts
 from tests.forced import unguarded
 from tests.gateways.providers.paypal_like import PayPalLike
@@ -30,7 +30,7 @@ def differences(shop: Shop, days: int = 30) -> list[Difference]:
         "ag", shop.name, since, list(shop.gateway.payments_since(begin)), list(shop.gateway.refunds_since(begin))
     )
     with shop.diary.store.transaction() as tx:
-        return books.compare(tx, lists)
+        return reconciliation.compare(tx, lists)
 
 
 def what(found: list[Difference]) -> list[tuple[Any, ...]]:
@@ -49,7 +49,7 @@ def adopted(shop: Shop, found: list[Difference]) -> list[bool]:
     done = []
     for each in found:
         with shop.diary.store.transaction() as tx:
-            done.append(books.adopt(tx, facts.require_agency(tx, "ag"), each))
+            done.append(reconciliation.adopt(tx, facts.require_agency(tx, "ag"), each))
     return done
 
 
@@ -126,7 +126,7 @@ def test_another_amount_and_a_second_payment_are_left_to_a_person(shop: Shop) ->
     for _ in range(2):
         for each in stay:
             with shop.diary.store.transaction() as tx:
-                books.tell(tx, facts.require_agency(tx, "ag"), each)
+                reconciliation.tell(tx, facts.require_agency(tx, "ag"), each)
     shop.wait(seconds=1)
     assert [each.audience for each in shop.diary.notices("books_differ")] == ["agency"] * 2
     assert len(shop.diary.events("books.differ")) == 2

@@ -9,7 +9,7 @@ from tests.gateways.providers.server import Request
 from tests.gateways.providers.stripe_like import StripeLike
 from tests.web.conftest import Shop
 from workers.charges.charge_invoices import Runtime, always, charge_invoices
-from workers.directory import GatewaysOf
+from workers.gateway_accounts import GatewaysOf
 
 
 def calls(shop: Shop) -> list[Request]:
@@ -26,7 +26,7 @@ def keys(shop: Shop) -> list[str]:
 def rests(shop: Shop) -> int:
     with shop.diary.store.transaction() as tx:
         account = accounts.load(tx, "ag", shop.name)
-    return 0 if account is None else account.failures + account.rests
+    return 0 if account is None else account.failures + account.pauses
 
 
 def also(shop: Shop, *tokens: str) -> None:

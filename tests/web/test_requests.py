@@ -15,7 +15,7 @@ from tests.web.conftest import Shop
 REQUEST = LinkRequest(
     agency_id="ag",
     invoice_id="inv:sub:2026-06-01",
-    turn=1,
+    link_seq=1,
     key="pay1-1",
     amount_minor=11900,
     currency="EUR",

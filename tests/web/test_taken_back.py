@@ -10,7 +10,7 @@ from tests.web.conftest import Shop, both
 FINE = {"stripe": "pm_ok", "paypal": "ok"}
 OTHER = {"stripe": "pm_another", "paypal": "later"}
 INVOICE = "inv:sub:2026-06-01"
-ROWS = "SELECT reference, turn, amount_minor, kind FROM payment_reversals ORDER BY reference, turn"
+ROWS = "SELECT reference, reversal_seq, amount_minor, kind FROM payment_reversals ORDER BY reference, reversal_seq"
 STANDS = "SELECT status, failing_since IS NOT NULL, failing_code FROM invoices WHERE invoice_id = 'inv:sub:2026-06-01'"
 OPEN_AGAIN = [("open", True, "payment_reversed")]
 PAID = [("paid", False, None)]
@@ -157,7 +157,7 @@ def test_a_part_that_is_disputed_is_a_part_that_is_owed(shop: Shop) -> None:
     assert (shop.diary.ask(STANDS), shop.money()) == (PAID, ["11900", "1900"])
     shop.diary.say("refund.requested", shop.clock.at, invoice_id=INVOICE)
     shop.wait(seconds=1)
-    assert shop.diary.ask("SELECT amount_minor FROM refunds ORDER BY turn") == [(1900,), (10000,)]
+    assert shop.diary.ask("SELECT amount_minor FROM refunds ORDER BY refund_seq") == [(1900,), (10000,)]
     assert shop.diary.ask("SELECT sum(total_minor) FROM credit_notes") == [(11900,)]
 
 
@@ -237,7 +237,7 @@ def test_a_refund_that_bounced_is_repeated_with_one_credit_note(shop: Shop, agai
     assert told(shop, "refund_failed") == ["agency"]
     shop.diary.say(again, shop.clock.at, invoice_id=INVOICE)
     shop.wait(seconds=1)
-    assert shop.diary.ask("SELECT turn, state, amount_minor FROM refunds ORDER BY turn") == [
+    assert shop.diary.ask("SELECT refund_seq, state, amount_minor FROM refunds ORDER BY refund_seq") == [
         (1, "failed", 11900),
         (2, "succeeded", 11900),
     ]

@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ops.cli import commands
-from shared.acts import books
-from shared.acts.books import SETTLES_WITHIN, Books, Difference
+from shared.billing import reconciliation
+from shared.billing.reconciliation import SETTLES_WITHIN, Books, Difference
 from shared.domain.segments import segment
 from shared.store import accounts, deployment
 from shared.store.accounts import Configured
@@ -52,7 +52,7 @@ def differences(shop: Shop, agency_id: str, *, shared: bool) -> list[Difference]
     begin = since - SETTLES_WITHIN
     lists = list(shop.gateway.payments_since(begin)), list(shop.gateway.refunds_since(begin))
     with shop.diary.store.transaction() as tx:
-        return books.compare(tx, Books(agency_id, shop.name, since, *lists, shared=shared))
+        return reconciliation.compare(tx, Books(agency_id, shop.name, since, *lists, shared=shared))
 
 
 @both
@@ -75,7 +75,7 @@ def test_one_payment_never_counts_for_two_agencies(shop: Shop, shared: bool) -> 
     with shop.diary.store.transaction() as tx:  # as it was, for the invariants that are checked at the end
         from shared.store import facts
 
-        assert books.adopt(tx, facts.require_agency(tx, "other"), found)
+        assert reconciliation.adopt(tx, facts.require_agency(tx, "other"), found)
     shop.wait(hours=7)
 
 

@@ -220,7 +220,7 @@ def test_a_silent_paypal_and_forged_webhooks_hold_nobody_else_up(shop: Shop) -> 
         prover = Prover(events, lambda *_: None)
         page = pay_page.Runtime(shop.diary.store, gateways, shop.urls, pause=lambda: None)
         (port,) = free_ports(1)
-        listener = Listener(Doors(events, page, on_kept=prover.ring), Settings(webhooks=("127.0.0.1", port)))
+        listener = Listener(Doors(events, page, on_kept=prover.wake), Settings(webhooks=("127.0.0.1", port)))
         Thread(target=prover.loop, args=(stop,), daemon=True).start()
         serve(listener)
         shop.url = url = f"http://127.0.0.1:{port}"

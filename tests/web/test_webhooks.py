@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import requests
 
-from shared.store.transaction import Store, make_engine
+from shared.store.database import Store, make_engine
 from tests.gateways.providers.paypal_like import PayPalLike
 from tests.gateways.providers.stripe_like import StripeLike
 from tests.journeys.diary import told

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.acts import books
-from shared.acts.books import Difference
+from shared.billing import reconciliation
+from shared.billing.reconciliation import Difference
 from shared.gateways.port import Declined, NotSent, Unknown
 from shared.store import facts
 from tests.gateways.providers.stripe_like import StripeLike
@@ -250,7 +250,7 @@ def books_differ(shop: Shop) -> Told:
     difference = Difference("ag", "stripe", "paid_twice", "pi_2", INVOICE, 11900, 23800, "EUR")
     for _ in range(2):
         with shop.diary.store.transaction() as tx:
-            books.tell(tx, facts.require_agency(tx, "ag"), difference)
+            reconciliation.tell(tx, facts.require_agency(tx, "ag"), difference)
     shop.wait(hours=1)
     return since(shop, before)
 

@@ -6,14 +6,14 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from shared.acts import taken_back
-from shared.acts.notify import AGENCY, about_invoice, facts_of, notify
-from shared.acts.refund import fail
-from shared.acts.taken_back import BY_HAND
+from shared.billing import reversed_payments
+from shared.billing.notify import AGENCY, about_invoice, facts_of, notify
+from shared.billing.refund_payments import fail
+from shared.billing.reversed_payments import BY_HAND
 from shared.documents import notice_data
 from shared.domain.dunning import doubling
 from shared.domain.facts import Agency
-from shared.domain.reconcile import needs_a_person
+from shared.domain.unknown_outcomes import needs_a_person
 from shared.gateways.capabilities import as_online
 from shared.gateways.port import (
     Declined,
@@ -26,13 +26,13 @@ from shared.gateways.port import (
     TakenBack,
 )
 from shared.store import facts, invoices, refunds, reversals
+from shared.store.database import Store, Transaction
 from shared.store.locks import lock_of_agency
 from shared.store.refunds import Refund
 from shared.store.reversals import Inquiry
-from shared.store.transaction import Store, Tx
 from workers.charges.refund_payments import refund_request
-from workers.charges.refusing import FIRST_LOOK, LATEST_LOOK
-from workers.directory import GatewaysOf
+from workers.charges.unsuccessful import FIRST_LOOK, LATEST_LOOK
+from workers.gateway_accounts import GatewaysOf
 
 ASKED_FOR: Final = timedelta(days=30)
 RETURNED: Final = "returned"
@@ -106,15 +106,15 @@ def settle_question(store: Store, agency_id: str, asked: Inquiry, found: TakenBa
     If more was heard since it was asked, the answer may be older than that: the newer question is asked for itself.
     """
     with store.transaction() as tx:
-        inquiry = taken_back.locked(tx, agency_id, asked)
+        inquiry = reversed_payments.locked(tx, agency_id, asked)
         if inquiry is None or inquiry.state != "asking" or inquiry.asked_since != asked.asked_since:
             return
         agency = facts.require_agency(tx, agency_id)
         match found:
             case _ if inquiry.kind == BY_HAND:
-                taken_back.answered(tx, agency, inquiry, inquiry.amount_minor or 0)
+                reversed_payments.answered(tx, agency, inquiry, inquiry.amount_minor or 0)
             case TakenBack(amount, currency) if _is_in(tx, agency_id, inquiry, currency):
-                taken_back.answered(tx, agency, inquiry, amount)
+                reversed_payments.answered(tx, agency, inquiry, amount)
             case Declined() if inquiry.kind == "refund":
                 _returned(tx, agency, inquiry)
             case Succeeded() if inquiry.kind == "refund":
@@ -123,13 +123,13 @@ def settle_question(store: Store, agency_id: str, asked: Inquiry, found: TakenBa
                 _later(tx, agency, inquiry)
 
 
-def _is_in(tx: Tx, agency_id: str, inquiry: Inquiry, currency: str) -> bool:
+def _is_in(tx: Transaction, agency_id: str, inquiry: Inquiry, currency: str) -> bool:
     """An amount in another currency than the payment's says nothing that can be recorded: somebody has to look."""
     left = reversals.left_of(tx, agency_id, inquiry.provider, inquiry.payment_reference)
     return {each.currency for each in left} == {currency}
 
 
-def _returned(tx: Tx, agency: Agency, inquiry: Inquiry) -> None:
+def _returned(tx: Transaction, agency: Agency, inquiry: Inquiry) -> None:
     """The client's bank has sent a refund back: it failed after all, and can be repeated, or recorded as given outside."""
     agency_id = agency.agency_id
     reversals.write(tx, agency_id, [_done(tx, inquiry)])
@@ -139,11 +139,11 @@ def _returned(tx: Tx, agency: Agency, inquiry: Inquiry) -> None:
         fail(tx, agency, invoice, refund, RETURNED)
 
 
-def _done(tx: Tx, inquiry: Inquiry) -> Inquiry:
+def _done(tx: Transaction, inquiry: Inquiry) -> Inquiry:
     return inquiry._replace(state="answered", answered_at=tx.as_of, wake_at=None)
 
 
-def _later(tx: Tx, agency: Agency, inquiry: Inquiry) -> None:
+def _later(tx: Transaction, agency: Agency, inquiry: Inquiry) -> None:
     """Ask again, with waits that grow. After three days without an answer the agency is told, once; after thirty it ends."""
     since = inquiry.asked_since
     last_at = since + ASKED_FOR
@@ -158,8 +158,8 @@ def _later(tx: Tx, agency: Agency, inquiry: Inquiry) -> None:
             reference=inquiry.reference,
             payment_reference=inquiry.payment_reference,
         )
-        turn = f"{inquiry.reference}/{since.isoformat()}"
-        notify(tx, agency, [about_invoice(invoice, said, AGENCY, turn)])
+        instance = f"{inquiry.reference}/{since.isoformat()}"
+        notify(tx, agency, [about_invoice(invoice, said, AGENCY, instance)])
     at = min(doubling(since, tx.as_of, FIRST_LOOK, LATEST_LOOK), max(last_at, tx.as_of))
     waiting = inquiry._replace(code=IN_DOUBT if needs_a_person(since, tx.as_of) else None, wake_at=at)
     ended = inquiry._replace(state="unanswered", code=IN_DOUBT, wake_at=None)

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import structlog
 
-from shared.acts.account_health import CLIENT_IS_PAYING, LEASE_IS_OVER
-from shared.acts.batch import work
+from shared.billing.account_health import CLIENT_IS_PAYING, LEASE_IS_OVER
 from shared.gateways.port import Found, Gateway, NotSent, Unknown
 from shared.store import charges, invoices, refunds
+from shared.store.database import Store, Transaction
 from shared.store.locks import lock_of_agency
-from shared.store.transaction import Store, Tx
+from workers.batches import work
 from workers.charges.ask_taken_back import ask as ask_question
 from workers.charges.ask_taken_back import claim_questions, settle_question
 from workers.charges.bulkhead import Bulkhead
@@ -27,7 +27,7 @@ from workers.charges.park import PARKED_FOR, park
 from workers.charges.refund_payments import ask, claim_refunds, settle_refund
 from workers.charges.settle import Answer, settle
 from workers.charges.unrecorded import park_charge, park_link, park_question, park_refund, record_or_park
-from workers.directory import GatewaysOf
+from workers.gateway_accounts import GatewaysOf
 
 TRIES_MAX = 5
 PUT_BACK_FOR = timedelta(seconds=5)
@@ -165,7 +165,7 @@ def _claim(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> list[Call]:
     """The calls whose claims are committed: one that was rolled back must never go out."""
     calls: list[Call] = []
 
-    def step(tx: Tx, agency: str, part: Sequence[str], wait: bool) -> tuple[list[str], Callable[[], None]]:
+    def step(tx: Transaction, agency: str, part: Sequence[str], wait: bool) -> tuple[list[str], Callable[[], None]]:
         of = invoices.subscriptions_of(tx, agency, part)
         locked = lock_of_agency(tx, agency, of.values(), wait=wait)
         ours = [id_ for id_ in part if of.get(id_) in locked]

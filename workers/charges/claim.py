@@ -7,24 +7,26 @@ from typing import Literal
 import msgspec
 
 from shared.domain import charging, keys
+from shared.domain.calendar import local_date
 from shared.domain.charging import Charge
-from shared.domain.cycles import local_date
 from shared.domain.dunning import DECLINES_WINDOW
 from shared.domain.refusals import UNPAYABLE
 from shared.gateways.port import ChargeRequest
-from shared.store import accounts, charges, collecting, deployment, facts, inbox, invoices, pay_links
+from shared.store import accounts, charges, collection, deployment, facts, inbox, invoices, pay_links
+from shared.store.database import Transaction
 from shared.store.invoices import Invoice
-from shared.store.transaction import Tx
 from workers.charges.decide import CHARGE, SOON, Call, Decided, Known, Replaced, decide, wait_for_account
 from workers.charges.dunning import Failure, after_failures
-from workers.charges.giving_up import end_once
-from workers.directory import Gateways
+from workers.charges.end_collection import end_once
+from workers.gateway_accounts import Gateways
 
 LEASE = timedelta(minutes=2)
 _encode = msgspec.json.encode
 
 
-def claim(tx: Tx, agency_id: str, ids: Sequence[str], gateways: Gateways, lease: timedelta = LEASE) -> list[Call]:
+def claim(
+    tx: Transaction, agency_id: str, ids: Sequence[str], gateways: Gateways, lease: timedelta = LEASE
+) -> list[Call]:
     """Claim what is due of these invoices (their subscriptions are locked) and return the calls to make.
 
     Rechecked here: the invoice is open and something is left to collect; no message waits for it; a method is usable; the
@@ -51,14 +53,14 @@ def claim(tx: Tx, agency_id: str, ids: Sequence[str], gateways: Gateways, lease:
     return _write(tx, known, decisions)
 
 
-def _write(tx: Tx, known: Known, decisions: Sequence[tuple[Charge, Decided]]) -> list[Call]:
+def _write(tx: Transaction, known: Known, decisions: Sequence[tuple[Charge, Decided]]) -> list[Call]:
     agency_id = known.agency.agency_id
     calls = [(charge, each) for charge, each in decisions if isinstance(each, Call)]
     replaced = [each.charge for _, each in decisions if isinstance(each, Replaced)]
     failures = [each for _, each in decisions if isinstance(each, Failure)]
     claimed = [_claimed(tx, charge, call, known) for charge, call in calls]
     charges.write(tx, agency_id, [*claimed, *replaced, *(each for _, each in decisions if isinstance(each, Charge))])
-    charges.plan(tx, agency_id, [charging.next_attempt(each, tx.as_of) for each in replaced])
+    charges.insert(tx, agency_id, [charging.next_attempt(each, tx.as_of) for each in replaced])
     for each in failures:
         if each.charge.once:
             end_once(tx, known.agency, each.charge, each.invoice, _once_ends(each.charge))
@@ -75,7 +77,7 @@ def _age(invoice: Invoice) -> tuple[date, date, str]:
     return invoice.issued_on, invoice.cycle_starts_on or invoice.issued_on, invoice.invoice_id
 
 
-def _read(tx: Tx, agency_id: str, found: Sequence[Charge], gateways: Gateways, lease: timedelta) -> Known:
+def _read(tx: Transaction, agency_id: str, found: Sequence[Charge], gateways: Gateways, lease: timedelta) -> Known:
     agency = facts.require_agency(tx, agency_id)
     methods = facts.payment_methods(tx, agency_id, {charge.client_id for charge in found})
     credentials = {method.credential for listed in methods.values() for method in listed}
@@ -85,8 +87,8 @@ def _read(tx: Tx, agency_id: str, found: Sequence[Charge], gateways: Gateways, l
         local_date(tx.as_of, agency.timezone),
         invoices.load(tx, agency_id, {charge.invoice_id for charge in found}),
         methods,
-        collecting.recent_declines(tx, agency_id, credentials, DECLINES_WINDOW),
-        collecting.tried(tx, agency_id, later) if later else {},
+        collection.recent_declines(tx, agency_id, credentials, DECLINES_WINDOW),
+        collection.tried(tx, agency_id, later) if later else {},
         accounts.refusing(tx, agency_id),
         inbox.awaited_invoices(tx, agency_id),
         gateways,
@@ -96,7 +98,7 @@ def _read(tx: Tx, agency_id: str, found: Sequence[Charge], gateways: Gateways, l
     )
 
 
-def _claimed(tx: Tx, charge: Charge, call: Call, known: Known) -> Charge:
+def _claimed(tx: Transaction, charge: Charge, call: Call, known: Known) -> Charge:
     """The row as it is committed before the call: state, key, frozen parameters, lease and fence."""
     until = tx.as_of + known.lease
     leased = charging.leased(charge, until, call.fence)

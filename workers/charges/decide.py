@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from shared.acts.account_health import CLIENT_IS_PAYING, REFUSED_ACCOUNT
-from shared.acts.issue import waiting_keys
+from shared.billing.account_health import CLIENT_IS_PAYING, REFUSED_ACCOUNT
+from shared.billing.issue_invoices import waiting_keys
 from shared.domain import charging, keys
 from shared.domain.charging import Charge
 from shared.domain.dunning import (
@@ -20,18 +20,18 @@ from shared.domain.dunning import (
     last_day_is_over,
 )
 from shared.domain.facts import Agency
-from shared.domain.reconcile import is_remembered, next_step
 from shared.domain.refusals import UNPAYABLE
+from shared.domain.unknown_outcomes import is_remembered, next_step
 from shared.gateways.capabilities import as_online
 from shared.gateways.port import ChargeRequest, Gateway, OnlineGateway, Sent
 from shared.gateways.providers import provider_of
-from shared.store.collecting import Declines
+from shared.store.collection import Declines
+from shared.store.database import Transaction
 from shared.store.deployment import Origins
 from shared.store.invoices import Invoice
 from shared.store.pay_links import PayLink
-from shared.store.transaction import Tx
 from workers.charges.dunning import Failure
-from workers.directory import Gateways
+from workers.gateway_accounts import Gateways
 
 CHARGE, RESEND, LOOKUP = "charge", "resend", "lookup"
 SOON = timedelta(minutes=1)
@@ -91,7 +91,7 @@ class Known(NamedTuple):
     origins: Origins
 
 
-def decide(tx: Tx, known: Known, charge: Charge) -> Decided:
+def decide(tx: Transaction, known: Known, charge: Charge) -> Decided:
     """A call to make, a failure without a call, the charge as it goes on, or None: nothing to do now."""
     now = tx.as_of
     if charge.lease_until is not None and charge.lease_until > now:
@@ -109,7 +109,7 @@ def decide(tx: Tx, known: Known, charge: Charge) -> Decided:
     return _attempt(tx, known, charge)
 
 
-def _ask_again(tx: Tx, known: Known, charge: Charge) -> Call | Charge:
+def _ask_again(tx: Transaction, known: Known, charge: Charge) -> Call | Charge:
     """Money may have moved: the stored request goes out again under its key, or the provider is asked."""
     found = _stored_call(known, charge)
     if not isinstance(found, Call) or charge.sent_at is None:
@@ -130,15 +130,15 @@ def _ask_again(tx: Tx, known: Known, charge: Charge) -> Call | Charge:
 
 def _still_wanted(known: Known, charge: Charge) -> bool:
     """Sent again, a request that never got through is carried out now: it must still be what is to be collected."""
-    return charge.state in ("sending", "unknown") and _is_rest(known.invoices[charge.invoice_id], charge)
+    return charge.state in ("sending", "unknown") and _is_outstanding(known.invoices[charge.invoice_id], charge)
 
 
-def _is_rest(invoice: Invoice, charge: Charge) -> bool:
+def _is_outstanding(invoice: Invoice, charge: Charge) -> bool:
     owed = invoice.status == "open" or (charge.once and invoice.status == "uncollectible")
-    return owed and invoice.rest_minor == charge.amount_minor
+    return owed and invoice.outstanding_minor == charge.amount_minor
 
 
-def _link_to_close(tx: Tx, known: Known, charge: Charge) -> OpenLink | Charge | None:
+def _link_to_close(tx: Transaction, known: Known, charge: Charge) -> OpenLink | Charge | None:
     """The place where the client could pay meanwhile, if there is one; the charge as it waits, if that can't be closed now."""
     link = known.links.get(charge.invoice_id)
     if link is None:
@@ -162,11 +162,11 @@ def _stored_call(known: Known, charge: Charge) -> Call | Charge:
     return Call(LOOKUP, *of, charge.fence + 1, name, gateway, request, known.today)
 
 
-def _attempt(tx: Tx, known: Known, charge: Charge) -> Decided:
+def _attempt(tx: Transaction, known: Known, charge: Charge) -> Decided:
     invoice = known.invoices[charge.invoice_id]
     now = tx.as_of
     owed = invoice.status == "open" or (charge.once and invoice.status == "uncollectible")
-    if not owed or invoice.rest_minor == 0:
+    if not owed or invoice.outstanding_minor == 0:
         code = f"invoice_{invoice.status}"
         return charging.not_sent(charge, code, now)
     if _waited_too_long(tx, known, charge, invoice):
@@ -182,7 +182,7 @@ def _attempt(tx: Tx, known: Known, charge: Charge) -> Decided:
         return _again(tx, known, charge, invoice, method, link)
     if method is None:
         return Failure(charge._replace(code=NO_METHOD), invoice)
-    recent = known.declines.get((method.credential, invoice.rest_minor, invoice.currency))
+    recent = known.declines.get((method.credential, invoice.outstanding_minor, invoice.currency))
     if recent is not None and recent.declined >= DECLINES_MAX:
         return Failure(charge._replace(code=TOO_MANY_DECLINES), invoice)
     gateway = known.gateways.get(method.provider, "gateway_missing")
@@ -197,7 +197,7 @@ def _attempt(tx: Tx, known: Known, charge: Charge) -> Decided:
     return Call(CHARGE, *of, charge.fence + 1, method.provider, gateway, request, known.today, link=link)
 
 
-def _waited_too_long(tx: Tx, known: Known, charge: Charge, invoice: Invoice) -> bool:
+def _waited_too_long(tx: Transaction, known: Known, charge: Charge, invoice: Invoice) -> bool:
     """Whether an attempt that something keeps from going out has waited beyond the ladder's last day.
 
     Of an invoice that has not failed yet only the agency can say anything, and it was told: that one waits on.
@@ -222,14 +222,14 @@ def wait_for_account(charge: Charge, now: datetime, until: datetime) -> Charge:
 
 
 def _again(
-    tx: Tx, known: Known, charge: Charge, invoice: Invoice, method: Method | None, link: OpenLink | None
+    tx: Transaction, known: Known, charge: Charge, invoice: Invoice, method: Method | None, link: OpenLink | None
 ) -> Decided:
     """The key may have been seen with the stored parameters, so it is sent with no others: new ones are a new attempt.
 
     An amount that the provider does not take is not asked for again by the same method. What it never got goes out as it
     is stored.
     """
-    same = _is_rest(invoice, charge)
+    same = _is_outstanding(invoice, charge)
     if charge.code in UNPAYABLE and same and method is not None and method.credential == charge.credential:
         later = tx.as_of + GATEWAY_MISSING
         return _waits(charge, tx.as_of, later)
@@ -252,7 +252,7 @@ def _request(known: Known, charge: Charge, invoice: Invoice, method: Method) -> 
         invoice_id=invoice.invoice_id,
         attempt=charge.attempt,
         key=key,
-        amount_minor=invoice.rest_minor,
+        amount_minor=invoice.outstanding_minor,
         currency=invoice.currency,
         payment_method_id=method.payment_method_id,
         token=method.token,

@@ -4,12 +4,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from shared.acts.event_fields import of_charge, of_invoice
-from shared.acts.notify import AGENCY, CLIENT, Draft, about_invoice, facts_of, notify
+from shared.billing.event_fields import of_charge, of_invoice
+from shared.billing.notify import AGENCY, CLIENT, Draft, about_invoice, facts_of, notify
 from shared.documents import notice_data
 from shared.domain import charging
+from shared.domain.calendar import local_date
 from shared.domain.charging import Charge, NewCharge
-from shared.domain.cycles import local_date
 from shared.domain.declines import FINAL, RETRYABLE
 from shared.domain.dunning import (
     DECLINES_MAX,
@@ -26,12 +26,12 @@ from shared.domain.dunning import (
 )
 from shared.domain.facts import Agency
 from shared.messages import event_data
-from shared.store import charges, collecting, cycles, facts, invoices, rechecks
-from shared.store.collecting import Declines
+from shared.store import charges, collection, cycles, facts, invoices, rechecks
+from shared.store.collection import Declines
+from shared.store.database import Transaction
 from shared.store.invoices import Failing, Invoice
 from shared.store.rechecks import NewRecheck
-from shared.store.transaction import Tx
-from workers.charges.giving_up import give_up
+from workers.charges.end_collection import give_up
 
 REFUSED = "refused"
 _CONFIRM = "action_not_taken"
@@ -72,7 +72,7 @@ class _Outcome(NamedTuple):
         return self.next_at is not None and told and not self.quiet and not self.step.exhausted
 
 
-def after_failures(tx: Tx, agency: Agency, failures: Sequence[Failure]) -> None:
+def after_failures(tx: Transaction, agency: Agency, failures: Sequence[Failure]) -> None:
     """Write what follows failures of locked subscriptions: declined or left unsent, dunning, notices, holds."""
     if not failures:
         return
@@ -80,7 +80,7 @@ def after_failures(tx: Tx, agency: Agency, failures: Sequence[Failure]) -> None:
     known = _read(tx, agency_id, failures)
     outcomes = [_follow(tx, agency, failure, known) for failure in failures]
     charges.write(tx, agency_id, [_ended(tx, outcome) for outcome in outcomes])
-    charges.plan(tx, agency_id, [planned for outcome in outcomes for planned in _next_attempt(outcome)])
+    charges.insert(tx, agency_id, [planned for outcome in outcomes for planned in _next_attempt(outcome)])
     invoices.mark_failing(tx, agency_id, [_failing(tx, outcome) for outcome in outcomes])
     for outcome in outcomes:
         _record(tx, agency_id, outcome)
@@ -94,14 +94,14 @@ def after_failures(tx: Tx, agency: Agency, failures: Sequence[Failure]) -> None:
     look_at_others(tx, agency_id, [failure.charge for failure in failures])
 
 
-def look_at_others(tx: Tx, agency_id: str, settled: Collection[Charge]) -> None:
+def look_at_others(tx: Transaction, agency_id: str, settled: Collection[Charge]) -> None:
     """The next failing invoice of these clients has its turn, if a method was asked for that it has not been tried with."""
     clients = {charge.client_id for charge in settled}
-    others = collecting.clients_with_failing(tx, agency_id, clients, {charge.invoice_id for charge in settled})
+    others = collection.clients_with_failing(tx, agency_id, clients, {charge.invoice_id for charge in settled})
     rechecks.add_all(tx, [NewRecheck(agency_id, "payment_method", client_id, tx.as_of) for client_id in others])
 
 
-def _read(tx: Tx, agency_id: str, failures: Sequence[Failure]) -> _Known:
+def _read(tx: Transaction, agency_id: str, failures: Sequence[Failure]) -> _Known:
     methods = facts.payment_methods(tx, agency_id, {failure.charge.client_id for failure in failures})
     dead = {failure.charge.credential for failure in failures if failure.charge.decline_class == FINAL}
     usable = {
@@ -111,8 +111,8 @@ def _read(tx: Tx, agency_id: str, failures: Sequence[Failure]) -> _Known:
     credentials = {each.credential for listed in methods.values() for each in listed}
     return _Known(
         usable,
-        collecting.tried(tx, agency_id, {failure.charge.invoice_id for failure in failures}),
-        collecting.recent_declines(tx, agency_id, credentials, DECLINES_WINDOW),
+        collection.tried(tx, agency_id, {failure.charge.invoice_id for failure in failures}),
+        collection.recent_declines(tx, agency_id, credentials, DECLINES_WINDOW),
     )
 
 
@@ -121,7 +121,7 @@ def _called(failure: Failure) -> bool:
     return failure.charge.state != "due"
 
 
-def _follow(tx: Tx, agency: Agency, failure: Failure, known: _Known) -> _Outcome:
+def _follow(tx: Transaction, agency: Agency, failure: Failure, known: _Known) -> _Outcome:
     charge, invoice = failure.charge, failure.invoice
     ladder = Ladder(invoice.invoice_id, invoice.failing_since, invoice.ladder_started_at, invoice.ladder)
     methods = known.methods.get(charge.client_id, [])
@@ -142,18 +142,18 @@ def _follow(tx: Tx, agency: Agency, failure: Failure, known: _Known) -> _Outcome
     return _Outcome(failure, step, next_at, quiet=newer, credential=None if method is None else method.credential)
 
 
-def _unsure(tx: Tx, agency_id: str, outcomes: Sequence[_Outcome]) -> set[str]:
+def _unsure(tx: Transaction, agency_id: str, outcomes: Sequence[_Outcome]) -> set[str]:
     """Of these invoices, those whose next call may find the method's limit of declines used up by others until then."""
     if not outcomes:
         return set()
-    declines = collecting.recent_declines(
+    declines = collection.recent_declines(
         tx, agency_id, {outcome.credential or "" for outcome in outcomes}, DECLINES_WINDOW
     )
-    ahead = collecting.ahead(tx, agency_id, {outcome.failure.charge.client_id for outcome in outcomes})
+    ahead = collection.ahead(tx, agency_id, {outcome.failure.charge.client_id for outcome in outcomes})
     unsure = set()
     for outcome in outcomes:
         invoice, at = outcome.failure.invoice, outcome.next_at or tx.as_of
-        found = declines.get((outcome.credential or "", invoice.rest_minor, invoice.currency))
+        found = declines.get((outcome.credential or "", invoice.outstanding_minor, invoice.currency))
         others = sum(each.until(tx.as_of, at, invoice) for each in ahead)
         if (found.declined if found is not None else 0) + others >= DECLINES_MAX:
             unsure.add(invoice.invoice_id)
@@ -177,8 +177,8 @@ def _newer_method(charge: Charge, methods: Sequence[Method], earlier: Sequence[T
 def _frees_at(failure: Failure, method: Method, known: _Known) -> datetime | None:
     """When the next call by a method may be made, if its declines over this amount leave no room now."""
     charge, invoice = failure.charge, failure.invoice
-    found = known.declines.get((method.credential, invoice.rest_minor, invoice.currency))
-    used = (charge.credential, charge.amount_minor) == (method.credential, invoice.rest_minor)
+    found = known.declines.get((method.credential, invoice.outstanding_minor, invoice.currency))
+    used = (charge.credential, charge.amount_minor) == (method.credential, invoice.outstanding_minor)
     if found is None or found.declined + (_called(failure) and used) < DECLINES_MAX:
         return None
     return found.frees_at
@@ -189,7 +189,7 @@ def _stays_planned(outcome: _Outcome) -> bool:
     return not _called(outcome.failure) and not outcome.step.exhausted
 
 
-def _ended(tx: Tx, outcome: _Outcome) -> Charge:
+def _ended(tx: Transaction, outcome: _Outcome) -> Charge:
     charge, at = outcome.failure.charge, outcome.step.plan_at
     if _stays_planned(outcome) and at is not None:
         return charging.postponed(charge, at)
@@ -203,17 +203,17 @@ def _next_attempt(outcome: _Outcome) -> list[NewCharge]:
     return [charging.next_attempt(charge, plan_at)]
 
 
-def _failing(tx: Tx, outcome: _Outcome) -> Failing:
+def _failing(tx: Transaction, outcome: _Outcome) -> Failing:
     ladder = outcome.step.ladder
     exhausted_at = tx.as_of if outcome.step.exhausted else None
     code = outcome.failure.charge.code
-    return Failing(ladder.invoice_id, ladder.failing_since, code, ladder.started_at, ladder.turn, exhausted_at)
+    return Failing(ladder.invoice_id, ladder.failing_since, code, ladder.started_at, ladder.generation, exhausted_at)
 
 
-def _record(tx: Tx, agency_id: str, outcome: _Outcome) -> None:
+def _record(tx: Transaction, agency_id: str, outcome: _Outcome) -> None:
     charge, invoice, step = outcome.failure.charge, outcome.failure.invoice, outcome.step
     of = of_invoice(agency_id, invoice)
-    rest, currency = invoice.rest_minor, invoice.currency
+    rest, currency = invoice.outstanding_minor, invoice.currency
     if _called(outcome.failure):
         tx.record(
             event_data.ChargeDeclined(
@@ -250,23 +250,23 @@ def _drafts(agency: Agency, outcome: _Outcome) -> list[Draft]:
     charge, invoice, step = outcome.failure.charge, outcome.failure.invoice, outcome.step
     if outcome.quiet:
         return []
-    turn = str(step.ladder.turn)
+    instance = str(step.ladder.generation)
     on = None if outcome.next_at is None else local_date(outcome.next_at, agency.timezone)
     reason, code, of = client_reason(charge, another=on is not None), charge.code, facts_of(invoice)
     if step.exhausted:
         end = agency.on_exhausted
         client = notice_data.ExhaustedClient(**of, on_exhausted=end, reason=reason, next_on=on)
         inside = notice_data.ExhaustedAgency(**of, on_exhausted=end, code=code, next_on=on)
-        return [about_invoice(invoice, client, CLIENT, turn), about_invoice(invoice, inside, AGENCY, turn)]
+        return [about_invoice(invoice, client, CLIENT, instance), about_invoice(invoice, inside, AGENCY, instance)]
     if step.first_failure:
-        first = f"{turn}/first"
+        first = f"{instance}/first"
         return [
             about_invoice(invoice, notice_data.PaymentFailedClient(**of, reason=reason, next_on=on), CLIENT, first),
             about_invoice(invoice, notice_data.PaymentFailedAgency(**of, code=code, next_on=on), AGENCY, first),
         ]
     if step.last_call and on is not None:
         last = notice_data.PaymentFailedClient(**of, reason=reason, next_on=on, last=True)
-        return [about_invoice(invoice, last, CLIENT, f"{turn}/last")]
+        return [about_invoice(invoice, last, CLIENT, f"{instance}/last")]
     return []
 
 

@@ -6,9 +6,9 @@ from typing import Final, NamedTuple, cast
 
 import structlog
 
-from shared.acts import pay_link
-from shared.acts.account_health import keep_accounts
-from shared.acts.pay_link import request_of
+from shared.billing import pay_link
+from shared.billing.account_health import keep_accounts
+from shared.billing.pay_link import request_of
 from shared.domain.facts import Agency
 from shared.domain.pay_links import UNASKED_MAX, VERDICTS, Answer
 from shared.domain.states import CHARGE_IN_FLIGHT
@@ -32,11 +32,11 @@ from shared.gateways.port import (
 )
 from shared.gateways.providers import provider_of
 from shared.store import charges, facts, invoices, pay_links
+from shared.store.database import Store, Transaction
 from shared.store.invoices import Invoice
 from shared.store.locks import lock_of_agency
 from shared.store.pay_links import PayLink
-from shared.store.transaction import Store, Tx
-from workers.directory import GatewaysOf
+from workers.gateway_accounts import GatewaysOf
 
 AFTER_EXPIRY = timedelta(minutes=1)
 SOON = timedelta(minutes=1)
@@ -103,7 +103,7 @@ def claim_links(
 
 
 def _decide(
-    tx: Tx, usable: Mapping[str, Gateway | str], agency: Agency, link: PayLink, invoice: Invoice, busy: bool
+    tx: Transaction, usable: Mapping[str, Gateway | str], agency: Agency, link: PayLink, invoice: Invoice, busy: bool
 ) -> LinkCall | PayLink:
     now = tx.as_of
     wanted = pay_link.is_wanted(invoice, link)
@@ -156,7 +156,7 @@ def settle_link(store: Store, agency_id: str, call: LinkCall, looked: Looked) ->
     with store.transaction() as tx:
         lock_of_agency(tx, agency_id, [call.link.subscription_id], wait=True)
         links = pay_links.of_invoices(tx, agency_id, [call.link.invoice_id])
-        link = next(each for each in links if each.turn == call.link.turn)._replace(unrecorded=None)
+        link = next(each for each in links if each.link_seq == call.link.link_seq)._replace(unrecorded=None)
         agency = facts.require_agency(tx, agency_id)
         invoice = invoices.load(tx, agency_id, [link.invoice_id])[link.invoice_id]
         after = _after(tx, agency, invoice, link, call, looked)
@@ -171,14 +171,14 @@ def _refuses_account(found: Found | Expired | Gone) -> bool:
     return isinstance(found, NotSent) and found.about == "account"
 
 
-def _let_attempts_go(tx: Tx, agency_id: str, links: Sequence[PayLink]) -> None:
+def _let_attempts_go(tx: Transaction, agency_id: str, links: Sequence[PayLink]) -> None:
     """What waited because the client might be paying waits no longer."""
     over = [each.invoice_id for each in links if each.state not in pay_links.OPEN]
     if over:
         charges.wake_open(tx, agency_id, over)
 
 
-def _after(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, call: LinkCall, looked: Looked) -> PayLink:
+def _after(tx: Transaction, agency: Agency, invoice: Invoice, link: PayLink, call: LinkCall, looked: Looked) -> PayLink:
     found = looked.found
     verdict = VERDICTS[pay_link.standing(link)][ANSWERS.get(type(found), "lost")]
     if isinstance(found, Succeeded):
@@ -205,7 +205,7 @@ def _after(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, call: LinkCa
             return link
 
 
-def _reopened(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, call: LinkCall) -> PayLink:
+def _reopened(tx: Transaction, agency: Agency, invoice: Invoice, link: PayLink, call: LinkCall) -> PayLink:
     """Nobody has paid yet, as far as can be learnt: look again when its time is over, or close it if it is not wanted."""
     if tx.as_of >= link.expires_at + UNASKED_MAX:
         return _later(tx, agency, invoice, link, NotYetKnowable())
@@ -218,7 +218,7 @@ def _reopened(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, call: Lin
     return link._replace(state="open", wake_at=at)
 
 
-def _later(tx: Tx, agency: Agency, invoice: Invoice, link: PayLink, found: Found | Expired | Gone) -> PayLink:
+def _later(tx: Transaction, agency: Agency, invoice: Invoice, link: PayLink, found: Found | Expired | Gone) -> PayLink:
     """Ask again, with waits that grow, up to the last day: see `late`."""
     # A look that failed says nothing new of a payment that is under way; that the place is gone does.
     pending = isinstance(found, Pending) or (link.accepted and not isinstance(found, Gone))

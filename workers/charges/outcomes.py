@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shared.acts.account_health import OF_THE_MOMENT
-from shared.acts.event_fields import OfCharge, of_invoice
+from shared.billing.account_health import OF_THE_MOMENT
+from shared.billing.event_fields import OfCharge, of_invoice
 from shared.domain.refusals import UNPAYABLE
 from shared.gateways.port import (
     ActionRequired,

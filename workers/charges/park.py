@@ -4,13 +4,13 @@ from datetime import timedelta
 
 from shared.domain import charging
 from shared.store import charges
+from shared.store.database import Transaction
 from shared.store.locked_invoices import lock_invoices
-from shared.store.transaction import Tx
 
 PARKED_FOR = timedelta(hours=6)
 
 
-def park(tx: Tx, agency_id: str, invoice_id: str, what: str) -> None:
+def park(tx: Transaction, agency_id: str, invoice_id: str, what: str) -> None:
     """Leave the invoice's open attempt with what went wrong; it is looked at again after six hours."""
     lock_invoices(tx, agency_id, [invoice_id])
     parked = [

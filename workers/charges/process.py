@@ -8,7 +8,7 @@ from shared.telemetry import metrics
 from workers.boot import WorkerProcess, begin
 from workers.charges.bulkhead import Bulkhead
 from workers.charges.charge_invoices import Runtime, charge_invoices
-from workers.directory import Directory, sandbox_of
+from workers.gateway_accounts import Directory, sandbox_of
 
 
 def prepare(process: WorkerProcess) -> None:

@@ -6,17 +6,17 @@ from typing import NamedTuple
 
 import structlog
 
-from shared.acts.account_health import REFUSED_ACCOUNT, keep_accounts
-from shared.acts.event_fields import of_refund
-from shared.acts.notify import AGENCY, about_invoice, facts_of, notify
-from shared.acts.refund import fail, succeed
-from shared.acts.stream import net_at
+from shared.billing.account_health import REFUSED_ACCOUNT, keep_accounts
+from shared.billing.event_fields import of_refund
+from shared.billing.notify import AGENCY, about_invoice, facts_of, notify
+from shared.billing.refund_payments import fail, succeed
 from shared.documents import notice_data
 from shared.domain.charging import InDoubt
 from shared.domain.dunning import doubling
 from shared.domain.facts import Agency
-from shared.domain.reconcile import is_remembered, needs_a_person, next_step
+from shared.domain.retry_times import net_at
 from shared.domain.states import REFUND_ANSWERS, REFUND_MOVES, IllegalMoveError, check_move
+from shared.domain.unknown_outcomes import is_remembered, needs_a_person, next_step
 from shared.gateways.port import (
     ActionRequired,
     Declined,
@@ -33,14 +33,14 @@ from shared.gateways.port import (
 from shared.gateways.providers import provider_of
 from shared.messages import event_data
 from shared.store import facts, invoices, refunds
+from shared.store.database import Store, Transaction
 from shared.store.invoices import Invoice
 from shared.store.locks import lock_of_agency
 from shared.store.refunds import Refund
-from shared.store.transaction import Store, Tx
 from workers.charges.outcomes import answer_name, provider_answer
-from workers.charges.refusing import FIRST_LOOK, LATEST_LOOK
 from workers.charges.unrecorded import UNRECORDED
-from workers.directory import GatewaysOf
+from workers.charges.unsuccessful import FIRST_LOOK, LATEST_LOOK
+from workers.gateway_accounts import GatewaysOf
 
 DOUBT = "needs_a_person"
 GATEWAY_MISSING = timedelta(hours=1)
@@ -89,12 +89,14 @@ def claim_refunds(
         return [call._replace(refund=refund) for call, refund in zip(calls, claimed, strict=True)]
 
 
-def _is_due(tx: Tx, refund: Refund) -> bool:
+def _is_due(tx: Transaction, refund: Refund) -> bool:
     free = refund.lease_until is None or refund.lease_until <= tx.as_of
     return refund.state in ("due", "sending", "unknown", "pending") and free
 
 
-def _decide(tx: Tx, agency_id: str, usable: Mapping[str, Gateway | str], refund: Refund) -> RefundCall | Refund:
+def _decide(
+    tx: Transaction, agency_id: str, usable: Mapping[str, Gateway | str], refund: Refund
+) -> RefundCall | Refund:
     gateway = usable.get(refund.source, "gateway_missing")
     if isinstance(gateway, str):
         return refund._replace(code=gateway, wake_at=tx.as_of + GATEWAY_MISSING)
@@ -141,7 +143,7 @@ def refund_request(agency_id: str, refund: Refund) -> RefundRequest:
     return RefundRequest(
         agency_id=agency_id,
         invoice_id=refund.invoice_id,
-        turn=refund.turn,
+        refund_seq=refund.refund_seq,
         key=refund.key,
         amount_minor=refund.amount_minor,
         currency=refund.currency,
@@ -154,7 +156,7 @@ def settle_refund(store: Store, agency_id: str, call: RefundCall, found: Found) 
     with store.transaction() as tx:
         lock_of_agency(tx, agency_id, [call.refund.subscription_id], wait=True)
         rows = refunds.of_invoices(tx, agency_id, [call.refund.invoice_id])
-        refund = next((each for each in rows if each.turn == call.refund.turn), None)
+        refund = next((each for each in rows if each.refund_seq == call.refund.refund_seq), None)
         meant = Unknown("") if call.again and isinstance(found, NotSent) else found
         held = refund is not None and refund.fence == call.refund.fence
         after = REFUND_ANSWERS[refund.state][answer_name(meant)] if refund is not None and held else None
@@ -168,15 +170,15 @@ def settle_refund(store: Store, agency_id: str, call: RefundCall, found: Found) 
         keep_accounts(tx, agency, [(refund.source, found)], asked=call.sent is not None)
 
 
-def _keep_evidence(tx: Tx, agency_id: str, refund: Refund, found: Found) -> None:
+def _keep_evidence(tx: Transaction, agency_id: str, refund: Refund, found: Found) -> None:
     """Another worker has claimed it since, and asks for itself; or it has ended."""
-    log.warning("refund.answered_late", invoice_id=refund.invoice_id, turn=refund.turn)
+    log.warning("refund.answered_late", invoice_id=refund.invoice_id, refund_seq=refund.refund_seq)
     invoice = invoices.load(tx, agency_id, [refund.invoice_id])[refund.invoice_id]
     of = of_refund(agency_id, refund, invoice)
     tx.record(event_data.RefundAnsweredLate(**of, answer=provider_answer(found)))
 
 
-def _follow(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, found: Found, after: str) -> None:
+def _follow(tx: Transaction, agency: Agency, invoice: Invoice, refund: Refund, found: Found, after: str) -> None:
     match after, found:
         case "succeeded", Succeeded(reference):
             succeed(tx, agency, invoice, refund, reference)
@@ -196,7 +198,7 @@ def _follow(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, found: Fou
             raise IllegalMoveError(f"refund: {refund.state} → {after} is answered by nobody")
 
 
-def _again(tx: Tx, agency: Agency, refund: Refund) -> None:
+def _again(tx: Transaction, agency: Agency, refund: Refund) -> None:
     """The provider never got it: the same request goes out again under the same key, with waits that grow."""
     check_move(REFUND_MOVES, "refund", refund.state, "due")
     since = refund.doubtful_since or tx.as_of
@@ -205,7 +207,7 @@ def _again(tx: Tx, agency: Agency, refund: Refund) -> None:
     refunds.write(tx, agency.agency_id, [again])
 
 
-def _wait(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, state: InDoubt) -> None:
+def _wait(tx: Transaction, agency: Agency, invoice: Invoice, refund: Refund, state: InDoubt) -> None:
     """The provider has not said, or not finally: look again. After three days without a word, or thirty in which it was
     accepted, the agency is asked, once."""
     since = (refund.doubtful_since if state == refund.state else None) or tx.as_of
@@ -222,9 +224,9 @@ def _wait(tx: Tx, agency: Agency, invoice: Invoice, refund: Refund, state: InDou
             since=since.date(),
             provider=refund.source,
             key=refund.key,
-            refund_turn=refund.turn,
+            refund_seq=refund.refund_seq,
             refunded_minor=refund.amount_minor,
         )
-        notify(tx, agency, [about_invoice(invoice, said, AGENCY, str(refund.turn))])
+        notify(tx, agency, [about_invoice(invoice, said, AGENCY, str(refund.refund_seq))])
     waiting = refund._replace(state=state, doubtful_since=since, wake_at=at, lease_until=None, code=code)
     refunds.write(tx, agency.agency_id, [waiting])

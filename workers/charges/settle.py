@@ -5,19 +5,19 @@ from typing import NamedTuple
 
 import structlog
 
-from shared.acts.account_health import CLIENT_IS_PAYING, LEASE_IS_OVER, keep_accounts
-from shared.acts.event_fields import of_charge, of_invoice
-from shared.acts.notify import AGENCY, CLIENT, about_invoice, facts_of, notify
-from shared.acts.receive import receive
-from shared.acts.stream import net_at
+from shared.billing.account_health import CLIENT_IS_PAYING, LEASE_IS_OVER, keep_accounts
+from shared.billing.event_fields import of_charge, of_invoice
+from shared.billing.notify import AGENCY, CLIENT, about_invoice, facts_of, notify
+from shared.billing.receive_payments import receive
 from shared.documents import notice_data
 from shared.domain import charging
 from shared.domain.charging import Charge, InDoubt
 from shared.domain.declines import CAPPED_TRIES_MAX, CUSTOMER, FINAL, meaning
 from shared.domain.dunning import DECLINES_WINDOW, Ladder, begin, doubling, ends_at
 from shared.domain.facts import Agency
-from shared.domain.reconcile import needs_a_person
+from shared.domain.retry_times import net_at
 from shared.domain.states import charge_after
+from shared.domain.unknown_outcomes import needs_a_person
 from shared.gateways.port import (
     ActionRequired,
     Declined,
@@ -30,19 +30,19 @@ from shared.gateways.port import (
 )
 from shared.gateways.providers import provider_of
 from shared.messages import event_data
-from shared.store import charges, collecting, cycles, facts, inbox, invoices, pay_links, rechecks
+from shared.store import charges, collection, cycles, facts, inbox, invoices, pay_links, rechecks
+from shared.store.database import Store, Transaction
 from shared.store.invoices import Failing, Invoice
 from shared.store.locks import lock_of_agency
 from shared.store.payments import Payment
 from shared.store.rechecks import NewRecheck
-from shared.store.transaction import Store, Tx
 from shared.telemetry import metrics
 from workers.charges.decide import CHARGE, LOOKUP, Call
 from workers.charges.dunning import look_at_others
-from workers.charges.giving_up import tell_once
+from workers.charges.end_collection import tell_once
 from workers.charges.outcomes import answer_name, of_call, provider_answer
-from workers.charges.refusing import FIRST_LOOK, LATEST_LOOK, collects, decline, plan_again, unsent, write
 from workers.charges.unrecorded import UNRECORDED
+from workers.charges.unsuccessful import FIRST_LOOK, LATEST_LOOK, collects, decline, plan_again, unsent, write
 
 IN_DOUBT = ("unknown", "pending")
 DOUBT = "needs_a_person"
@@ -72,7 +72,7 @@ def settle(store: Store, agency_id: str, answer: Answer) -> None:
         keep_accounts(tx, agency, [(call.provider, answer.found)], asked=call.kind == LOOKUP)
 
 
-def _end_links(tx: Tx, agency_id: str, answers: Sequence[Answer]) -> None:
+def _end_links(tx: Transaction, agency_id: str, answers: Sequence[Answer]) -> None:
     """A place that was closed before the attempt went out has ended; one that could not be is looked at now."""
     closed = {each.call.invoice_id: each for each in answers if each.call.link is not None}
     links = pay_links.open_of(tx, agency_id, closed)
@@ -89,7 +89,7 @@ def _end_links(tx: Tx, agency_id: str, answers: Sequence[Answer]) -> None:
     pay_links.write(tx, agency_id, written)
 
 
-def _keep_evidence(tx: Tx, agency_id: str, answer: Answer, charge: Charge | None, invoice: Invoice) -> None:
+def _keep_evidence(tx: Transaction, agency_id: str, answer: Answer, charge: Charge | None, invoice: Invoice) -> None:
     """Nothing moves by it; but what may have moved money is asked about."""
     call = answer.call
     log.warning("charge.answered_late", invoice_id=call.invoice_id, attempt=call.attempt, fence=call.fence)
@@ -104,7 +104,7 @@ def _keep_evidence(tx: Tx, agency_id: str, answer: Answer, charge: Charge | None
         charges.write(tx, agency_id, [charge._replace(doubtful_since=tx.as_of, wake_at=tx.as_of)])
 
 
-def _settle(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, answer: Answer) -> None:
+def _settle(tx: Transaction, agency: Agency, charge: Charge, invoice: Invoice, answer: Answer) -> None:
     """What the table says of this state and this answer, and what that brings about.
 
     A question that did not get through says nothing of the attempt.
@@ -129,7 +129,9 @@ def _settle(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, answer: An
         look_at_others(tx, agency.agency_id, [charge])
 
 
-def _follow(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, found: Found, after: str, *, seen: bool) -> None:
+def _follow(
+    tx: Transaction, agency: Agency, charge: Charge, invoice: Invoice, found: Found, after: str, *, seen: bool
+) -> None:
     match after, found:
         case "succeeded", Succeeded(reference):
             _succeed(tx, agency, charge, invoice, reference)
@@ -150,7 +152,7 @@ def _follow(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, found: Fou
             plan_again(tx, agency, charge, invoice, tx.as_of)
 
 
-def _succeed(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, reference: str) -> None:
+def _succeed(tx: Transaction, agency: Agency, charge: Charge, invoice: Invoice, reference: str) -> None:
     write(tx, agency, charging.succeeded(charge, reference, tx.as_of))
     tx.record(event_data.ChargeSucceeded(**of_charge(agency.agency_id, charge, invoice), reference=reference))
     amount = charge.amount_minor or 0
@@ -158,12 +160,12 @@ def _succeed(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, reference
     receive(tx, agency, [Payment(provider, reference, invoice.invoice_id, amount, charge.currency, tx.as_of)])
     if charge.once:
         tell_once(tx, agency, charge, invoice)
-    if collecting.clients_with_failing(tx, agency.agency_id, [charge.client_id], [charge.invoice_id]):
+    if collection.clients_with_failing(tx, agency.agency_id, [charge.client_id], [charge.invoice_id]):
         worked = NewRecheck(agency.agency_id, "method_worked", charge.client_id, tx.as_of, charge.credential)
         rechecks.add_all(tx, [worked])
 
 
-def _class(tx: Tx, agency_id: str, charge: Charge, code: str, advice: str | None) -> str:
+def _class(tx: Transaction, agency_id: str, charge: Charge, code: str, advice: str | None) -> str:
     """What the decline means; of a code that says little, the fourth for one method and amount is final."""
     found = meaning(provider_of(charge.provider).codes, code, advice)
     if not found.known:
@@ -171,13 +173,13 @@ def _class(tx: Tx, agency_id: str, charge: Charge, code: str, advice: str | None
         metrics.UNLISTED_DECLINES.labels(charge.provider or "").inc()
     if not found.capped or charge.credential is None:
         return found.decline_class
-    recent = collecting.recent_declines(tx, agency_id, [charge.credential], DECLINES_WINDOW)
+    recent = collection.recent_declines(tx, agency_id, [charge.credential], DECLINES_WINDOW)
     of = (charge.credential, charge.amount_minor or 0, charge.currency)
     before = recent[of].declined if of in recent else 0
     return FINAL if before + 1 >= CAPPED_TRIES_MAX else found.decline_class
 
 
-def _require_action(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, code: str) -> None:
+def _require_action(tx: Transaction, agency: Agency, charge: Charge, invoice: Invoice, code: str) -> None:
     """Only the customer can go on: a link is sent, the rungs make no calls, and the ladder still ends."""
     ladder = begin(
         Ladder(invoice.invoice_id, invoice.failing_since, invoice.ladder_started_at, invoice.ladder), tx.as_of
@@ -185,13 +187,13 @@ def _require_action(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, co
     end = ends_at(ladder, agency.retry_days, agency.timezone, tx.as_of)
     write(tx, agency, charging.action_required(charge, code, CUSTOMER, end))
     tx.record(event_data.ChargeActionRequired(**of_charge(agency.agency_id, charge, invoice), code=code))
-    failing = Failing(invoice.invoice_id, ladder.failing_since, code, ladder.started_at, ladder.turn, None)
+    failing = Failing(invoice.invoice_id, ladder.failing_since, code, ladder.started_at, ladder.generation, None)
     invoices.mark_failing(tx, agency.agency_id, [failing])
     if invoice.failing_since is None:
         tx.record(
             event_data.InvoiceFailing(
                 **of_invoice(agency.agency_id, invoice),
-                outstanding_minor=invoice.rest_minor,
+                outstanding_minor=invoice.outstanding_minor,
                 currency=invoice.currency,
                 attempt=charge.attempt,
                 code=code,
@@ -202,12 +204,12 @@ def _require_action(tx: Tx, agency: Agency, charge: Charge, invoice: Invoice, co
     drafts = [about_invoice(invoice, notice_data.ActionRequired(**of), CLIENT, str(charge.attempt))]
     if invoice.ladder_started_at is None:
         said = notice_data.PaymentFailedAgency(**of, code=code)
-        drafts.append(about_invoice(invoice, said, AGENCY, f"{ladder.turn}/first"))
+        drafts.append(about_invoice(invoice, said, AGENCY, f"{ladder.generation}/first"))
     notify(tx, agency, drafts)
     cycles.release(tx, agency.agency_id, [invoice.subscription_id], ["waiting"])
 
 
-def _disprove(tx: Tx, agency: Agency, charge: Charge, found: Found) -> None:
+def _disprove(tx: Transaction, agency: Agency, charge: Charge, found: Found) -> None:
     """Somebody said that money had moved all the same, and the provider does not: all is as it was."""
     if isinstance(found, Unknown | NotSent | NotYetKnowable | Pending) and charge.doubtful_since is not None:
         at = doubling(charge.doubtful_since, tx.as_of, FIRST_LOOK, LATEST_LOOK)
@@ -219,7 +221,7 @@ def _disprove(tx: Tx, agency: Agency, charge: Charge, found: Found) -> None:
 
 
 def _wait(
-    tx: Tx,
+    tx: Transaction,
     agency: Agency,
     charge: Charge,
     invoice: Invoice,

@@ -8,19 +8,19 @@ from collections.abc import Callable
 
 import structlog
 
-from shared.acts.event_fields import of_charge, of_invoice, of_link, of_refund
+from shared.billing.event_fields import of_charge, of_invoice, of_link, of_refund
 from shared.domain import charging
 from shared.error_words import safe_words
 from shared.gateways.port import Expired, Found, Gone, Pending, Succeeded, TakenBack
 from shared.messages import event_data
 from shared.store import charges, invoices, pay_links, refunds, reversals
+from shared.store.database import Store, Transaction
 from shared.store.errors import describe, is_data_error
 from shared.store.invoices import Invoice
 from shared.store.locks import lock_of_agency
 from shared.store.pay_links import PayLink
 from shared.store.refunds import Refund
 from shared.store.reversals import Inquiry
-from shared.store.transaction import Store, Tx
 from workers.charges.decide import Call
 from workers.charges.outcomes import ANSWERS, printable, provider_answer
 from workers.charges.park import PARKED_FOR
@@ -57,7 +57,7 @@ def _evidence(found: Found | Expired | Gone | TakenBack, what: str) -> str:
     return f"{UNRECORDED}: {ANSWERS[type(found)]} {reference} {printable(what)}"[:200]
 
 
-def _invoice(tx: Tx, agency_id: str, invoice_id: str) -> Invoice:
+def _invoice(tx: Transaction, agency_id: str, invoice_id: str) -> Invoice:
     return invoices.load(tx, agency_id, [invoice_id])[invoice_id]
 
 
@@ -87,7 +87,7 @@ def park_refund(store: Store, agency_id: str, claimed: Refund, found: Found, wha
     with store.transaction() as tx:
         lock_of_agency(tx, agency_id, [claimed.subscription_id], wait=True)
         rows = refunds.of_invoices(tx, agency_id, [claimed.invoice_id])
-        refund = next((each for each in rows if each.turn == claimed.turn), None)
+        refund = next((each for each in rows if each.refund_seq == claimed.refund_seq), None)
         if refund is None or refund.fence != claimed.fence:
             return
         code = _evidence(found, what)
@@ -110,7 +110,7 @@ def park_link(store: Store, agency_id: str, claimed: PayLink, found: Found | Exp
     with store.transaction() as tx:
         lock_of_agency(tx, agency_id, [claimed.subscription_id], wait=True)
         rows = pay_links.of_invoices(tx, agency_id, [claimed.invoice_id])
-        link = next((each for each in rows if each.turn == claimed.turn), None)
+        link = next((each for each in rows if each.link_seq == claimed.link_seq), None)
         if link is None or link.state not in pay_links.OPEN:
             return
         evidence = _evidence(found, what)

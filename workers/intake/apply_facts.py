@@ -15,9 +15,9 @@ from shared.messages import (
     ServiceUpserted,
     content_digest,
 )
-from shared.store import tables, upserts
-from shared.store.unit_of_work import UnitOfWork
-from workers.intake.naming import arrivals_of
+from shared.store import fact_writes, tables
+from shared.store.fact_buffer import FactBuffer
+from workers.intake.references import arrivals_of
 from workers.intake.verdicts import Accepted, Applied, Refused, Stale, Verdict, Waits, compare
 
 
@@ -25,7 +25,7 @@ def _json(value: Any) -> str | None:
     return None if value is None else msgspec.json.encode(value).decode()
 
 
-def agency(work: UnitOfWork, change: Change, data: AgencyUpserted) -> Verdict:
+def agency(work: FactBuffer, change: Change, data: AgencyUpserted) -> Verdict:
     """The agency itself; a new zone, issue time or hold rule reaches every subscription through a recheck."""
     accepted = compare(change, data.revision, work.standing(tables.agencies, data.agency_id))
     if not isinstance(accepted, Accepted):
@@ -57,7 +57,7 @@ def agency(work: UnitOfWork, change: Change, data: AgencyUpserted) -> Verdict:
     return Applied(arrivals_of(data))
 
 
-def client(work: UnitOfWork, change: Change, data: ClientUpserted) -> Verdict:
+def client(work: FactBuffer, change: Change, data: ClientUpserted) -> Verdict:
     """A client; names and addresses count from the next document on."""
     if not work.known(tables.agencies, data.agency_id):
         return Waits(f"agency/{data.agency_id}")
@@ -81,7 +81,7 @@ def client(work: UnitOfWork, change: Change, data: ClientUpserted) -> Verdict:
     return Applied(arrivals_of(data))
 
 
-def service(work: UnitOfWork, change: Change, data: ServiceUpserted) -> Verdict:
+def service(work: FactBuffer, change: Change, data: ServiceUpserted) -> Verdict:
     """A service; every revision is kept, for a cycle is priced by the one in force when it fell due."""
     if not work.known(tables.agencies, data.agency_id):
         return Waits(f"agency/{data.agency_id}")
@@ -91,7 +91,7 @@ def service(work: UnitOfWork, change: Change, data: ServiceUpserted) -> Verdict:
     if isinstance(accepted, Stale):
         late = _service_values(data, change.time, content_digest(data))
         work.flush()
-        upserts.keep_late(work.tx, tables.service_revisions, keys, late)
+        fact_writes.keep_late(work.tx, tables.service_revisions, keys, late)
     if not isinstance(accepted, Accepted):
         return accepted
     values = _service_values(data, accepted.effective_at, accepted.digest)
@@ -122,7 +122,7 @@ def _service_values(data: ServiceUpserted, effective_at: datetime, digest: str) 
     }
 
 
-def payment_method(work: UnitOfWork, change: Change, data: PaymentMethodUpserted) -> Verdict:
+def payment_method(work: FactBuffer, change: Change, data: PaymentMethodUpserted) -> Verdict:
     """A payment method; a new credential, or one made the default, is tried on open failing invoices at once."""
     if not work.known(tables.clients, data.agency_id, data.client_id):
         return Waits(f"client/{data.client_id}")
@@ -153,7 +153,7 @@ def payment_method(work: UnitOfWork, change: Change, data: PaymentMethodUpserted
     return Applied(arrivals_of(data))
 
 
-def payment_method_removed(work: UnitOfWork, change: Change, data: PaymentMethodRemoved) -> Verdict:
+def payment_method_removed(work: FactBuffer, change: Change, data: PaymentMethodRemoved) -> Verdict:
     """A payment method goes out of use."""
     key = (data.agency_id, data.client_id, data.payment_method_id)
     stored = work.standing(tables.payment_methods, *key)
@@ -163,6 +163,6 @@ def payment_method_removed(work: UnitOfWork, change: Change, data: PaymentMethod
     if not isinstance(accepted, Accepted):
         return accepted
     work.flush()
-    upserts.remove_method(work.tx, key, data.revision, accepted.effective_at, accepted.digest)
+    fact_writes.remove_method(work.tx, key, data.revision, accepted.effective_at, accepted.digest)
     work.forget()
     return Applied()

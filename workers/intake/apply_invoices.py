@@ -1,10 +1,10 @@
 """What upstream says about one invoice: paid, voided, refunded, or to be charged now."""
 
-from shared.acts import refund, series
-from shared.acts.event_fields import of_invoice
-from shared.acts.receive import receive, tell_money_of_void
-from shared.acts.refund import RefundRefusedError
-from shared.acts.settled_by_hand import told_paid, told_refunded
+from shared.billing import invoice_series, refund_payments
+from shared.billing.event_fields import of_invoice
+from shared.billing.manual_resolution import told_paid, told_refunded
+from shared.billing.receive_payments import receive, tell_money_of_void
+from shared.billing.refund_payments import RefundRefusedError
 from shared.domain import charging
 from shared.domain.charging import Charge, NewCharge
 from shared.domain.dunning import DECLINES_MAX, DECLINES_WINDOW, choose
@@ -21,16 +21,16 @@ from shared.messages import (
     RefundRequested,
     event_data,
 )
-from shared.store import charges, collecting, cycles, facts, invoices, payments, refunds
+from shared.store import charges, collection, cycles, facts, invoices, payments, refunds
+from shared.store.database import Transaction
 from shared.store.invoices import Invoice
 from shared.store.payments import Payment
 from shared.store.refunds import Outside
-from shared.store.transaction import Tx
-from workers.intake.selecting import select
+from workers.intake.select_invoice import select
 from workers.intake.verdicts import Applied, Refused, Repeated, Verdict, Waits
 
 
-def paid(tx: Tx, change: Change, data: InvoicePaid) -> Verdict:
+def paid(tx: Transaction, change: Change, data: InvoicePaid) -> Verdict:
     """Money arrived outside the gateways: recorded at once, even while a charge is in flight. Default: the rest.
 
     A payment is its source, reference and invoice. The same one with the same amount is a repeat, with another amount refused;
@@ -44,7 +44,7 @@ def paid(tx: Tx, change: Change, data: InvoicePaid) -> Verdict:
         return wrong
     agency = facts.require_agency(tx, data.agency_id)
     reference = data.reference or joined(change.source, change.id)
-    amount = data.amount_minor if data.amount_minor is not None else invoice.rest_minor
+    amount = data.amount_minor if data.amount_minor is not None else invoice.outstanding_minor
     arrived_at = data.paid_at or change.time
     payment = Payment(
         payment_source(change.source), reference, invoice.invoice_id, amount, invoice.currency, arrived_at
@@ -62,7 +62,7 @@ def paid(tx: Tx, change: Change, data: InvoicePaid) -> Verdict:
     return Applied()
 
 
-def _recorded(tx: Tx, data: InvoicePaid, payment: Payment) -> int | None:
+def _recorded(tx: Transaction, data: InvoicePaid, payment: Payment) -> int | None:
     """The amount under which this payment is recorded already; None if it is new."""
     for amount in payments.known(tx, data.agency_id, [payment]).values():
         return amount
@@ -86,7 +86,7 @@ def _other_amount(reference: str, recorded: int) -> Refused:
     )
 
 
-def voided(tx: Tx, _change: Change, data: InvoiceVoided) -> Verdict:
+def voided(tx: Transaction, _change: Change, data: InvoiceVoided) -> Verdict:
     """The invoice is void: what it held goes on. A paid one is refunded instead; one in flight is settled first."""
     invoice = select(tx, data)
     if not isinstance(invoice, Invoice):
@@ -103,18 +103,18 @@ def voided(tx: Tx, _change: Change, data: InvoiceVoided) -> Verdict:
     return Applied()
 
 
-def _void(tx: Tx, agency: Agency, invoice: Invoice, reason: str | None) -> None:
+def _void(tx: Transaction, agency: Agency, invoice: Invoice, reason: str | None) -> None:
     check_move(INVOICE_MOVES, "invoice", invoice.status, "void")
     invoices.close(tx, agency.agency_id, [invoice.invoice_id], "void", [None])
     charges.end_open(tx, agency.agency_id, [invoice.invoice_id], "invoice_void")
-    series.stop_after(tx, agency, [invoice], "void")
+    invoice_series.stop_after(tx, agency, [invoice], "void")
     cycles.release(tx, agency.agency_id, [invoice.subscription_id])
     of, total = of_invoice(agency.agency_id, invoice), invoice.total_minor
     tx.record(event_data.InvoiceVoided(**of, total_minor=total, currency=invoice.currency, reason=reason))
     tell_money_of_void(tx, agency, invoice)
 
 
-def refunded(tx: Tx, change: Change, data: InvoiceRefunded) -> Verdict:
+def refunded(tx: Transaction, change: Change, data: InvoiceRefunded) -> Verdict:
     """Money was given back outside: recorded, with a credit note. Default: all that was left.
 
     Told again under its reference it is a repeat; another amount under that reference is refused.
@@ -136,13 +136,13 @@ def refunded(tx: Tx, change: Change, data: InvoiceRefunded) -> Verdict:
         return Applied()
     at = data.refunded_at or change.time
     try:
-        refund.record(tx, agency, invoice, data.amount_minor, data.reason, at, outside)
+        refund_payments.record(tx, agency, invoice, data.amount_minor, data.reason, at, outside)
     except RefundRefusedError as refused:
         return Refused(f"data.{refused.field}", str(refused))
     return Applied()
 
 
-def _given_back(tx: Tx, invoice: Invoice, data: InvoiceRefunded, outside: Outside) -> int:
+def _given_back(tx: Transaction, invoice: Invoice, data: InvoiceRefunded, outside: Outside) -> int:
     """The amount under which this refund is recorded already, 0 if it is new."""
     told = refunds.given_back_outside(tx, data.agency_id, invoice.invoice_id, outside)
     if told or data.reference is None:
@@ -161,7 +161,7 @@ def _other_refund(reference: str, recorded: int) -> Refused:
     )
 
 
-def refund_requested(tx: Tx, _change: Change, data: RefundRequested) -> Verdict:
+def refund_requested(tx: Transaction, _change: Change, data: RefundRequested) -> Verdict:
     """The charges pool gives money back by the providers it came from. Default: all that is left."""
     invoice = select(tx, data)
     if not isinstance(invoice, Invoice):
@@ -170,13 +170,13 @@ def refund_requested(tx: Tx, _change: Change, data: RefundRequested) -> Verdict:
     if wrong is not None:
         return wrong
     try:
-        refund.request(tx, facts.require_agency(tx, data.agency_id), invoice, data.amount_minor, data.reason)
+        refund_payments.request(tx, facts.require_agency(tx, data.agency_id), invoice, data.amount_minor, data.reason)
     except RefundRefusedError as refused:
         return Refused(f"data.{refused.field}", str(refused))
     return Applied()
 
 
-def charge_requested(tx: Tx, _change: Change, data: ChargeRequested) -> Verdict:
+def charge_requested(tx: Transaction, _change: Change, data: ChargeRequested) -> Verdict:
     """The planned attempt goes out now. Where nothing is collected by itself, one attempt does, and nothing follows it:
     on an invoice issued by hand, one collected by hand, one of which the client was told that it is over, or written off.
     """
@@ -196,29 +196,29 @@ def charge_requested(tx: Tx, _change: Change, data: ChargeRequested) -> Verdict:
     attempt = 1 if latest is None else latest.attempt + 1
     of = (invoice.subscription_id, invoice.client_id, invoice.currency)
     dunned = latest is not None and latest.state == "action_required"
-    charges.plan(tx, data.agency_id, [NewCharge(invoice.invoice_id, attempt, *of, tx.as_of, once=not dunned)])
+    charges.insert(tx, data.agency_id, [NewCharge(invoice.invoice_id, attempt, *of, tx.as_of, once=not dunned)])
     return Applied()
 
 
-def _not_chargeable(tx: Tx, agency_id: str, invoice: Invoice, latest: Charge | None) -> str | None:
+def _not_chargeable(tx: Transaction, agency_id: str, invoice: Invoice, latest: Charge | None) -> str | None:
     """Why no attempt can be made now, and what to do instead; None if one can."""
     if invoice.status == "void":
         return "the invoice is void, so nothing can be collected; issue a new one"
-    if invoice.status == "paid" or invoice.rest_minor == 0:
-        return "the invoice is paid, so nothing is left to collect; money goes back by refund.requested"
+    if invoice.status == "paid" or invoice.outstanding_minor == 0:
+        return "the invoice is paid, so nothing is left to collect; money goes back by refund_payments.requested"
     if latest is not None and latest.state in CHARGE_IN_FLIGHT:
         return "an attempt is under way; ask again if it fails"
     if latest is not None and latest.state == "due" and latest.planned_at <= tx.as_of:
         return "an attempt is already being sent; ask again if it fails"
     listed = facts.payment_methods(tx, agency_id, [invoice.client_id]).get(invoice.client_id, ())
-    tried = collecting.tried(tx, agency_id, [invoice.invoice_id]).get(invoice.invoice_id, ())
+    tried = collection.tried(tx, agency_id, [invoice.invoice_id]).get(invoice.invoice_id, ())
     method = choose(listed, tried)
     if method is None and latest is not None and latest.state == "action_required":
         return "the client has to confirm this payment; ask them, or send another method by payment_method.upserted"
     if method is None:
         return "the client has no payment method that can be used; send one by payment_method.upserted, or let the client pay"
-    recent = collecting.recent_declines(tx, agency_id, [method.credential], DECLINES_WINDOW)
-    declines = recent.get((method.credential, invoice.rest_minor, invoice.currency))
+    recent = collection.recent_declines(tx, agency_id, [method.credential], DECLINES_WINDOW)
+    declines = recent.get((method.credential, invoice.outstanding_minor, invoice.currency))
     if declines is None or declines.declined < DECLINES_MAX:
         return None
     on = declines.frees_at.date().isoformat()

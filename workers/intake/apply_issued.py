@@ -1,12 +1,12 @@
-"""An invoice that the agency issued itself: the first one anchors the series, others are recorded beside it."""
+"""An invoice that the agency issued itself: the first one anchors the invoice_series, others are recorded beside it."""
 
 from datetime import date
 from typing import NamedTuple
 
-from shared.acts import numbering, series
-from shared.acts.checkout import settle_initial_payments, taken_at_checkout
-from shared.acts.issue import Draft, issue
-from shared.domain.cycles import Recurrence, due_at, local_date
+from shared.billing import invoice_series, numbering
+from shared.billing.checkout import settle_initial_payments, taken_at_checkout
+from shared.billing.issue_invoices import Draft, issue
+from shared.domain.calendar import Recurrence, due_at, local_date
 from shared.domain.facts import INVOICE, Agency, ServiceRevision, Subscription, SubscriptionRevision, in_force
 from shared.domain.invoicing import Bill, Line, Tax, describe, make_bill, priced
 from shared.domain.keys import OUR_FORMS, is_our_form, payment_source
@@ -15,10 +15,10 @@ from shared.domain.planning import CANCELLED, Schedule
 from shared.domain.segments import joined
 from shared.messages import Change, InvoiceIssued
 from shared.store import cycles, facts, invoices, numbers, payments, schedules
+from shared.store.database import Transaction
 from shared.store.invoices import Invoice
 from shared.store.locks import lock_subscriptions
 from shared.store.payments import Payment
-from shared.store.transaction import Tx
 from workers.intake.verdicts import AHEAD_MAX, Applied, Refused, Repeated, Verdict, Waits
 
 
@@ -30,7 +30,7 @@ class _Known(NamedTuple):
     schedule: Schedule
 
 
-def issued(tx: Tx, change: Change, data: InvoiceIssued) -> Verdict:
+def issued(tx: Transaction, change: Change, data: InvoiceIssued) -> Verdict:
     """Record an invoice issued by hand; it is never charged automatically.
 
     The first one of a manual order is invoice cycle 0 and its date the anchor of all later ones. On a stopped series it
@@ -92,7 +92,7 @@ def _told_again(standing: Invoice, data: InvoiceIssued) -> Verdict:
     return Repeated()
 
 
-def _refused(tx: Tx, agency: Agency, data: InvoiceIssued) -> Refused | None:
+def _refused(tx: Transaction, agency: Agency, data: InvoiceIssued) -> Refused | None:
     """Ids in our own form, dates ahead of the clock, and numbers that are given already."""
     if is_our_form(data.invoice_id):
         return Refused(
@@ -111,7 +111,7 @@ def _refused(tx: Tx, agency: Agency, data: InvoiceIssued) -> Refused | None:
     )
 
 
-def _read(tx: Tx, agency: Agency, change: Change, data: InvoiceIssued) -> _Known:
+def _read(tx: Transaction, agency: Agency, change: Change, data: InvoiceIssued) -> _Known:
     id_ = data.subscription_id
     subscription = facts.subscriptions(tx, data.agency_id, [id_])[id_]
     revisions = facts.subscription_revisions(tx, data.agency_id, [id_])[id_]
@@ -143,8 +143,8 @@ def _ends_on(known: _Known, data: InvoiceIssued) -> date:
     return Recurrence(data.issued_on, known.schedule.unit, known.schedule.every).boundary(1)
 
 
-def _anchor(tx: Tx, known: _Known, data: InvoiceIssued) -> tuple[int, date, date] | None:
-    """The invoice's place in the series, which it anchors: (index, starts_on, ends_on). None: outside the series."""
+def _anchor(tx: Transaction, known: _Known, data: InvoiceIssued) -> tuple[int, date, date] | None:
+    """The invoice's place in the invoice_series, which it anchors: (index, starts_on, ends_on). None: outside the series."""
     schedule = known.schedule
     first = schedule.anchor_on is None and known.subscription.by_hand
     stopped = schedule.stopped_reason is not None and schedule.stopped_reason != CANCELLED
@@ -159,7 +159,9 @@ def _anchor(tx: Tx, known: _Known, data: InvoiceIssued) -> tuple[int, date, date
     elif schedule.anchor_on is not None and not cycles.cut(tx, data.agency_id, data.subscription_id, data.issued_on):
         return None
     else:
-        index = series.skip_missed(tx, known.agency, schedule, data.issued_on) if stopped else schedule.next_index
+        index = (
+            invoice_series.skip_missed(tx, known.agency, schedule, data.issued_on) if stopped else schedule.next_index
+        )
         at = due_at(data.issued_on, known.agency.timezone, known.agency.issue_time)
         place = (data.agency_id, data.subscription_id, INVOICE, data.issued_on, ends_on, index, at)
         cycles.insert(tx, [(*place, "done", None, None, tx.as_of)])
@@ -175,12 +177,12 @@ def _anchor(tx: Tx, known: _Known, data: InvoiceIssued) -> tuple[int, date, date
     )
     schedules.rewrite(tx, data.agency_id, [anchored])
     if stopped:
-        series.record_resumed(tx, data.agency_id, schedule, data.issued_on)
+        invoice_series.record_resumed(tx, data.agency_id, schedule, data.issued_on)
         cycles.release(tx, data.agency_id, [data.subscription_id])
     return index, data.issued_on, ends_on
 
 
-def _voided_on_that_day(tx: Tx, data: InvoiceIssued) -> int | None:
+def _voided_on_that_day(tx: Transaction, data: InvoiceIssued) -> int | None:
     """The index of the series' latest invoice, if that was void and of the same day: the new one takes its place."""
     found = invoices.by_period(tx, data.agency_id, data.subscription_id, data.issued_on)
     latest = invoices.latest_ids(tx, data.agency_id, [data.subscription_id]).get(data.subscription_id)
@@ -191,7 +193,12 @@ def _voided_on_that_day(tx: Tx, data: InvoiceIssued) -> int | None:
 
 
 def _payments(
-    tx: Tx, known: _Known, change: Change, data: InvoiceIssued, bill: Bill, cycle: tuple[int, date, date] | None
+    tx: Transaction,
+    known: _Known,
+    change: Change,
+    data: InvoiceIssued,
+    bill: Bill,
+    cycle: tuple[int, date, date] | None,
 ) -> tuple[Payment, ...]:
     """What is paid already: what the checkout took for cycle 0, and the rest of it if upstream says that the whole is paid."""
     taken = _taken(tx, known, data, bill, cycle)
@@ -203,7 +210,7 @@ def _payments(
 
 
 def _taken(
-    tx: Tx, known: _Known, data: InvoiceIssued, bill: Bill, cycle: tuple[int, date, date] | None
+    tx: Transaction, known: _Known, data: InvoiceIssued, bill: Bill, cycle: tuple[int, date, date] | None
 ) -> tuple[Payment, ...]:
     paid = known.subscription.initial_payment
     if paid is None or cycle is None or paid.currency != bill.currency:

@@ -3,23 +3,23 @@
 from datetime import date, datetime
 from typing import Any
 
-from shared.acts import series
-from shared.acts.checkout import settle_initial_payments
-from shared.domain.cycles import Unit, due_at, local_date
+from shared.billing import invoice_series
+from shared.billing.checkout import settle_initial_payments
+from shared.domain.calendar import Unit, due_at, local_date
 from shared.domain.facts import INVOICE, ORDER, Agency, Stream, Subscription, in_force
 from shared.domain.keys import OUR_FORMS, is_our_form
 from shared.domain.planning import CANCELLED, Schedule
 from shared.messages import Change, SubscriptionResumed, SubscriptionUpserted, content_digest
-from shared.store import cycles, facts, schedules, tables, upserts
+from shared.store import cycles, fact_writes, facts, schedules, tables
+from shared.store.database import Transaction
+from shared.store.fact_buffer import FactBuffer
 from shared.store.locks import lock_subscriptions
-from shared.store.transaction import Tx
-from shared.store.unit_of_work import UnitOfWork
 from workers.intake import bill_from, checkout_money
-from workers.intake.naming import arrivals_of
+from workers.intake.references import arrivals_of
 from workers.intake.verdicts import Accepted, Applied, Refused, Stale, Verdict, Waits, compare
 
 
-def subscription(work: UnitOfWork, change: Change, data: SubscriptionUpserted) -> Verdict:
+def subscription(work: FactBuffer, change: Change, data: SubscriptionUpserted) -> Verdict:
     """The whole state of a subscription. What it refers to must be known; else it waits for that."""
     agency = work.agency(data.agency_id)
     if agency is None:
@@ -40,7 +40,7 @@ def subscription(work: UnitOfWork, change: Change, data: SubscriptionUpserted) -
     return verdict
 
 
-def _begin(work: UnitOfWork, agency: Agency, change: Change, data: SubscriptionUpserted, accepted: Accepted) -> Verdict:
+def _begin(work: FactBuffer, agency: Agency, change: Change, data: SubscriptionUpserted, accepted: Accepted) -> Verdict:
     """The first that is heard of it."""
     refused = _order_id_refused(work, data)
     if refused is not None:
@@ -57,7 +57,7 @@ def _begin(work: UnitOfWork, agency: Agency, change: Change, data: SubscriptionU
 
 
 def _follow(
-    work: UnitOfWork, agency: Agency, change: Change, data: SubscriptionUpserted, accepted: Accepted | Verdict
+    work: FactBuffer, agency: Agency, change: Change, data: SubscriptionUpserted, accepted: Accepted | Verdict
 ) -> Verdict:
     """A revision of what is known, its lock held."""
     if isinstance(accepted, Stale):
@@ -67,9 +67,9 @@ def _follow(
             return unkept
         checkout_money.take_late(work.tx, agency, stored, data)
         bill_from.take_late(work.tx, agency, stored, data)
-        upserts.known_earlier(work.tx, data.agency_id, data.subscription_id, change.time)
+        fact_writes.known_earlier(work.tx, data.agency_id, data.subscription_id, change.time)
         late = _history(agency, data, change.time, content_digest(data))
-        upserts.keep_late(work.tx, tables.subscription_revisions, _keys(data), late)
+        fact_writes.keep_late(work.tx, tables.subscription_revisions, _keys(data), late)
         if stored.ended_at is None:
             _restart(work.tx, agency, data)
     if not isinstance(accepted, Accepted):
@@ -86,7 +86,7 @@ def _keys(data: SubscriptionUpserted) -> dict[str, str]:
     return {"agency_id": data.agency_id, "subscription_id": data.subscription_id}
 
 
-def _missing(work: UnitOfWork, data: SubscriptionUpserted) -> str | None:
+def _missing(work: FactBuffer, data: SubscriptionUpserted) -> str | None:
     if not work.known(tables.clients, data.agency_id, data.client_id):
         return f"client/{data.client_id}"
     if not work.known(tables.services, data.agency_id, data.service_id):
@@ -94,7 +94,7 @@ def _missing(work: UnitOfWork, data: SubscriptionUpserted) -> str | None:
     return None
 
 
-def _order_id_refused(work: UnitOfWork, data: SubscriptionUpserted) -> Refused | None:
+def _order_id_refused(work: FactBuffer, data: SubscriptionUpserted) -> Refused | None:
     if data.order_id is None:
         return None
     if is_our_form(data.order_id):
@@ -106,7 +106,7 @@ def _order_id_refused(work: UnitOfWork, data: SubscriptionUpserted) -> Refused |
     return None
 
 
-def _refused(work: UnitOfWork, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> Refused | None:
+def _refused(work: FactBuffer, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> Refused | None:
     """What can't change once it is written, and ids that belong to another subscription."""
     refused = _order_id_refused(work, data)
     if refused is not None:
@@ -119,7 +119,7 @@ def _refused(work: UnitOfWork, agency: Agency, stored: Subscription, data: Subsc
         )
     if stored.checkout != data.checkout:
         return Refused("data.checkout", f"is {stored.checkout} and can't change; cancel and send a new subscription")
-    if stored.starts_on != data.starts_on and upserts.has_document(work.tx, data.agency_id, data.subscription_id):
+    if stored.starts_on != data.starts_on and fact_writes.has_document(work.tx, data.agency_id, data.subscription_id):
         return Refused(
             "data.starts_on",
             f"is fixed at {stored.starts_on} since the first cycle has a document; cancel and send a new subscription",
@@ -154,7 +154,7 @@ def _fixed(data: SubscriptionUpserted) -> dict[str, Any]:
     }
 
 
-def _plan_streams(work: UnitOfWork, agency: Agency, data: SubscriptionUpserted, known_since: datetime) -> None:
+def _plan_streams(work: FactBuffer, agency: Agency, data: SubscriptionUpserted, known_since: datetime) -> None:
     """Both streams are anchored at the start date; a manual order's invoices wait for their first one as an anchor.
 
     They recur by the service as it was when the subscription became known, as its price does; what changed later is found by a
@@ -174,7 +174,7 @@ def _plan_streams(work: UnitOfWork, agency: Agency, data: SubscriptionUpserted, 
             (service.order_unit, service.order_every) if stream == ORDER else (service.unit, service.every)
         )
         planned.append(_schedule(agency, data, stream, data.starts_on if anchored else None, recurs))
-    work.plan(planned)
+    work.add_schedules(planned)
 
 
 def _schedule(
@@ -198,17 +198,17 @@ def _schedule(
 
 
 def _update(
-    work: UnitOfWork, agency: Agency, before: Subscription, data: SubscriptionUpserted, accepted: Accepted
+    work: FactBuffer, agency: Agency, before: Subscription, data: SubscriptionUpserted, accepted: Accepted
 ) -> None:
     history = _history(agency, data, accepted.effective_at, accepted.digest)
     fixed = _fixed(data)
     for once in ("initial_payment", "bill_from"):
         if fixed[once] is None:
             del fixed[once]  # what was told once stays told: money, and where billing begins
-    upserts.change(work.tx, tables.subscriptions, _keys(data), {**history, **fixed})
+    fact_writes.change(work.tx, tables.subscriptions, _keys(data), {**history, **fixed})
     work.insert(tables.subscription_revisions, {**_keys(data), **history})
     if before.starts_on != data.starts_on:
-        upserts.forget_cycles(work.tx, data.agency_id, data.subscription_id)
+        fact_writes.forget_cycles(work.tx, data.agency_id, data.subscription_id)
         _plan_streams(work, agency, data, before.known_since)
         work.flush()
     elif before.ended_at is None:
@@ -219,7 +219,7 @@ def _update(
     work.recheck(data.agency_id, "subscription", data.subscription_id, accepted.effective_at)
 
 
-def _restart(tx: Tx, agency: Agency, data: SubscriptionUpserted) -> None:
+def _restart(tx: Transaction, agency: Agency, data: SubscriptionUpserted) -> None:
     """A cancellation was taken back or moved, or is known now to be a later one: plan decides anew from the next boundary."""
     again = []
     for bounded in schedules.load(tx, data.agency_id, data.subscription_id).values():
@@ -230,20 +230,20 @@ def _restart(tx: Tx, agency: Agency, data: SubscriptionUpserted) -> None:
     schedules.rewrite(tx, data.agency_id, again)
 
 
-def resumed(tx: Tx, change: Change, data: SubscriptionResumed) -> Verdict:
+def resumed(tx: Transaction, change: Change, data: SubscriptionResumed) -> Verdict:
     """A stopped invoice series goes on; what is not stopped can't be resumed."""
     agency = facts.agency(tx, data.agency_id)
     locked = lock_subscriptions(tx, [(data.agency_id, data.subscription_id)], wait=True)
     if agency is None or not locked:
         return Waits(f"subscription/{data.subscription_id}")
     from_on = data.from_ if isinstance(data.from_, date) else None
-    if not series.resume(tx, agency, [data.subscription_id], from_on, change.time):
+    if not invoice_series.resume(tx, agency, [data.subscription_id], from_on, change.time):
         return Refused("data.subscription_id", _why_not_stopped(tx, data))
     cycles.wake_blocked(tx, data.agency_id, [data.subscription_id])
     return Applied()
 
 
-def _why_not_stopped(tx: Tx, data: SubscriptionResumed) -> str:
+def _why_not_stopped(tx: Transaction, data: SubscriptionResumed) -> str:
     """What there is to do instead of resuming invoices that are not stopped."""
     subscription = facts.subscriptions(tx, data.agency_id, [data.subscription_id])[data.subscription_id]
     if subscription.ended_reason is not None:

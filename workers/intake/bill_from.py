@@ -2,20 +2,20 @@
 
 from datetime import date
 
-from shared.acts.stream import cycle_ended
-from shared.domain.cycles import local_date
+from shared.domain.calendar import local_date
 from shared.domain.facts import Agency, Subscription
 from shared.domain.planning import BEFORE_CUT_OVER, BEFORE_KNOWN
 from shared.messages import SubscriptionUpserted
-from shared.store import cycles, passed_over, spans, tables, upserts
+from shared.store import cycles, fact_writes, passed_over, spans, tables
 from shared.store.cycles import Settled
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
+from workers.cycle_batches import cycle_ended
 from workers.intake.verdicts import Refused
 
 PASSED_OVER = (BEFORE_KNOWN, BEFORE_CUT_OVER)
 
 
-def refused(tx: Tx, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> Refused | None:
+def refused(tx: Transaction, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> Refused | None:
     """A later date than before can't take back documents that exist already."""
     if data.bill_from is None or data.bill_from == stored.bill_from:
         return None
@@ -32,21 +32,21 @@ def refused(tx: Tx, agency: Agency, stored: Subscription, data: SubscriptionUpse
     )
 
 
-def late_refused(tx: Tx, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> Refused | None:
+def late_refused(tx: Transaction, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> Refused | None:
     """The same of an older revision that comes late: its date counts only if no later one has named any."""
     return None if stored.bill_from is not None else refused(tx, agency, stored, data)
 
 
-def take_late(tx: Tx, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> None:
+def take_late(tx: Transaction, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> None:
     """The date of an older revision that comes late, and was not refused."""
     if data.bill_from is None or stored.bill_from is not None:
         return
     keys = {"agency_id": data.agency_id, "subscription_id": data.subscription_id}
-    upserts.change(tx, tables.subscriptions, keys, {"bill_from": data.bill_from})
+    fact_writes.change(tx, tables.subscriptions, keys, {"bill_from": data.bill_from})
     apply(tx, agency, stored, data)
 
 
-def apply(tx: Tx, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> None:
+def apply(tx: Transaction, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> None:
     """By a new date, cycles that were passed over are opened again, and unsettled ones before it are passed over.
 
     A revision without a date leaves the one that was told before: where billing begins is said once.

@@ -2,11 +2,11 @@
 
 import msgspec
 
-from shared.acts.checkout import settle_initial_payments
+from shared.billing.checkout import settle_initial_payments
 from shared.domain.facts import Agency, InitialPayment, Subscription
 from shared.messages import SubscriptionUpserted
-from shared.store import invoice_cycles, payments, tables, upserts
-from shared.store.transaction import Tx
+from shared.store import fact_writes, invoice_cycles, payments, tables
+from shared.store.database import Transaction
 from workers.intake.verdicts import Refused
 
 
@@ -15,7 +15,7 @@ def encoded(data: SubscriptionUpserted) -> str | None:
     return None if data.initial_payment is None else msgspec.json.encode(data.initial_payment).decode()
 
 
-def refused(tx: Tx, stored: Subscription, data: SubscriptionUpserted) -> Refused | None:
+def refused(tx: Transaction, stored: Subscription, data: SubscriptionUpserted) -> Refused | None:
     """Why the payment that a revision tells of can't be kept, and how to tell of it instead.
 
     A payment is its provider and reference. One that is recorded keeps its amount; one that is not recorded yet, since the
@@ -45,12 +45,12 @@ def refused(tx: Tx, stored: Subscription, data: SubscriptionUpserted) -> Refused
     )
 
 
-def take_late(tx: Tx, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> None:
+def take_late(tx: Transaction, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> None:
     """An older revision comes late, and is not refused: money that no later one told of counts all the same."""
     if data.initial_payment is None or (stored.initial_payment is not None and _same(stored.initial_payment, data)):
         return
     keys = {"agency_id": data.agency_id, "subscription_id": data.subscription_id}
-    upserts.change(tx, tables.subscriptions, keys, {"initial_payment": encoded(data)})
+    fact_writes.change(tx, tables.subscriptions, keys, {"initial_payment": encoded(data)})
     settle_initial_payments(tx, agency, [data.subscription_id])
 
 
@@ -59,7 +59,7 @@ def _same(before: InitialPayment, data: SubscriptionUpserted) -> bool:
     return paid is not None and (before.provider, before.reference) == (paid.provider, paid.reference)
 
 
-def _is_recorded(tx: Tx, data: SubscriptionUpserted, before: InitialPayment) -> bool:
+def _is_recorded(tx: Transaction, data: SubscriptionUpserted, before: InitialPayment) -> bool:
     of = (data.agency_id, data.subscription_id, before.provider, before.reference)
     return payments.of_checkout(tx, *of) is not None
 

@@ -19,18 +19,18 @@ from shared.messages import (
     SubscriptionResumed,
     SubscriptionUpserted,
 )
-from shared.store.transaction import Tx
-from shared.store.unit_of_work import UnitOfWork
+from shared.store.database import Transaction
+from shared.store.fact_buffer import FactBuffer
 from workers.intake import apply_facts, apply_invoices, apply_issued, apply_subscriptions
 from workers.intake.verdicts import Verdict
 
-Apply = Callable[[UnitOfWork, Change, Any], Verdict]
+Apply = Callable[[FactBuffer, Change, Any], Verdict]
 
 
-def _by_itself(apply: Callable[[Tx, Change, Any], Verdict]) -> Apply:
+def _by_itself(apply: Callable[[Transaction, Change, Any], Verdict]) -> Apply:
     """A rare kind of message, applied by statements of its own; it writes no fact that has revisions."""
 
-    def applied(work: UnitOfWork, change: Change, data: Any) -> Verdict:
+    def applied(work: FactBuffer, change: Change, data: Any) -> Verdict:
         work.flush()
         return apply(work.tx, change, data)
 

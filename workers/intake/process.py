@@ -3,10 +3,10 @@
 from functools import partial
 
 from shared.broker.actors import declare
-from shared.broker.changes import ChangesConsumer
+from shared.broker.changes_consumer import ChangesConsumer
 from shared.telemetry import metrics
 from workers.boot import WorkerProcess, begin
-from workers.intake import upstream
+from workers.intake import consume_changes
 from workers.intake.receive_changes import replay_waiting
 
 
@@ -14,10 +14,10 @@ def prepare(process: WorkerProcess) -> None:
     """Wire the pool on its process, with a loop of its own for what upstream sends."""
     declare(process.broker, "intake", partial(replay_waiting, process.store))
     consumer = ChangesConsumer(process.settings.broker_urls, f"{process.name} changes")
-    gate = upstream.Gate(process.store)
+    gate = consume_changes.Gate(process.store)
     process.paused = gate.words
     process.alongside.add(
-        "upstream", lambda stop: upstream.run(process.store, consumer, stop, metrics.changes_received, gate)
+        "upstream", lambda stop: consume_changes.run(process.store, consumer, stop, metrics.changes_received, gate)
     )
 
 

@@ -6,7 +6,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from shared.acts.halving import halved
+from shared.billing.halving import halved
 from shared.messages import (
     Change,
     ChangeData,
@@ -18,12 +18,10 @@ from shared.messages import (
     decode_change,
 )
 from shared.store import inbox
+from shared.store.database import Store, Transaction
+from shared.store.fact_buffer import FactBuffer
 from shared.store.inbox import Arrived, Identity, Room
 from shared.store.locks import Pair, lock_agencies, lock_subscriptions
-from shared.store.transaction import Store, Tx
-from shared.store.unit_of_work import UnitOfWork
-from workers.intake.beside import apart_if_held_up
-from workers.intake.naming import arrivals_of, keys_by_table
 from workers.intake.receive_changes import (
     Received,
     arrived,
@@ -32,7 +30,9 @@ from workers.intake.receive_changes import (
     receive_kept,
     reject_broken,
 )
-from workers.intake.selecting import subscriptions_spoken_of
+from workers.intake.references import arrivals_of, keys_by_table
+from workers.intake.select_invoice import subscriptions_spoken_of
+from workers.intake.waiting_changes import apart_if_held_up
 
 _OF_A_SUBSCRIPTION = (SubscriptionUpserted, SubscriptionResumed, InvoiceIssued)
 _agency = attrgetter("agency_id")
@@ -98,7 +98,7 @@ def _together(store: Store, messages: Sequence[_Message], room: Room) -> list[Re
         ids = dict(zip([each.identity for each in fresh], inbox.store_all(tx, fresh), strict=True))
         new = [each.read.data for each in messages if isinstance(each.read, Change)]
         lock_subscriptions(tx, _subscriptions(tx, new), wait=True)
-        work = UnitOfWork(tx, room)
+        work = FactBuffer(tx, room)
         _read_together(work, new)
         received = [
             receive_kept(work, each.read, ids[each.kept.identity], each.kept)
@@ -118,7 +118,7 @@ def _read(raw: bytes) -> Change | Rejected:
         return rejected
 
 
-def _subscriptions(tx: Tx, told: Sequence[ChangeData]) -> list[Pair]:
+def _subscriptions(tx: Transaction, told: Sequence[ChangeData]) -> list[Pair]:
     """Every subscription that these messages are about, so that all are locked at once and in order."""
     named: list[Pair] = []
     for data in told:
@@ -129,7 +129,7 @@ def _subscriptions(tx: Tx, told: Sequence[ChangeData]) -> list[Pair]:
     return named
 
 
-def _read_together(work: UnitOfWork, told: Sequence[ChangeData]) -> None:
+def _read_together(work: FactBuffer, told: Sequence[ChangeData]) -> None:
     """What the messages will ask for, in one statement per table and agency."""
     for table, keys in keys_by_table(told).items():
         work.expect(table, keys)

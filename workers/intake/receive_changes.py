@@ -7,20 +7,20 @@ from typing import NamedTuple
 
 import structlog
 
-from shared.acts.halving import halved
+from shared.billing.halving import halved
 from shared.domain.states import MessageState
 from shared.error_words import safe_words
 from shared.messages import MESSAGE_BYTES_MAX, Change, Rejected, decode_change, event_data
 from shared.store import inbox
+from shared.store.database import Store, Transaction
 from shared.store.errors import is_data_error, limit_of
+from shared.store.fact_buffer import FactBuffer
 from shared.store.inbox import TELL_WAITING_AFTER, Arrived, Earlier, Room, Settled, Waiting
 from shared.store.locks import lock_agency
-from shared.store.transaction import Store, Tx
-from shared.store.unit_of_work import UnitOfWork
-from workers.intake.beside import BesideError, apart_if_held_up
 from workers.intake.kinds import APPLY
-from workers.intake.selecting import given_meanwhile
+from workers.intake.select_invoice import given_meanwhile
 from workers.intake.verdicts import Applied, OfChange, Refused, Repeated, Stale, Waits, of_change, too_far_ahead
+from workers.intake.waiting_changes import BesideError, apart_if_held_up
 
 log = structlog.get_logger()
 
@@ -78,7 +78,7 @@ def _receive(store: Store, raw: bytes, read: Change | Rejected) -> Received:
     def attempt(room: Room) -> Received:
         with store.transaction() as tx:
             lock_agency(tx, kept.agency_id)
-            work = UnitOfWork(tx, room)
+            work = FactBuffer(tx, room)
             received = receive_again(work, read, kept)
             work.flush()
             return received
@@ -87,7 +87,7 @@ def _receive(store: Store, raw: bytes, read: Change | Rejected) -> Received:
 
 
 def receive_again(
-    work: UnitOfWork, read: Change | Rejected, kept: Arrived, earlier: Sequence[Earlier] | None = None
+    work: FactBuffer, read: Change | Rejected, kept: Arrived, earlier: Sequence[Earlier] | None = None
 ) -> Received:
     """Store and apply a message of whose identity there may have been one before, its agency's lock held.
 
@@ -103,7 +103,9 @@ def receive_again(
     return receive_kept(work, read, inbox_id, kept)
 
 
-def _told_before(tx: Tx, kept: Arrived, read: Change | Rejected, earlier: Sequence[Earlier]) -> Received | None:
+def _told_before(
+    tx: Transaction, kept: Arrived, read: Change | Rejected, earlier: Sequence[Earlier]
+) -> Received | None:
     """What becomes of a message by what came before under its identity; None: it is to be stored and applied.
 
     The same again is a repeat. Anything else counts if what came before was rejected, for then it is mended; else it is
@@ -130,7 +132,7 @@ def _says_the_same(raw: bytes, read: Change | Rejected) -> bool:
     return (before.type, before.time, before.data) == (read.type, read.time, read.data)
 
 
-def _tell_rejected(tx: Tx, kept: Arrived, field: str, reason: str) -> None:
+def _tell_rejected(tx: Transaction, kept: Arrived, field: str, reason: str) -> None:
     of: OfChange = {
         "agency_id": kept.agency_id or None,
         "change_source": kept.source,
@@ -148,7 +150,7 @@ def arrived(raw: bytes, read: Change | Rejected) -> Arrived:
     return Arrived(read.source, read.id, read.data.agency_id, read.type, read.time, raw)
 
 
-def receive_kept(work: UnitOfWork, read: Change | Rejected, inbox_id: int | None, kept: Arrived) -> Received:
+def receive_kept(work: FactBuffer, read: Change | Rejected, inbox_id: int | None, kept: Arrived) -> Received:
     """Apply a message that was just kept, its agency's lock held. `read` is what its bytes say. The caller flushes `work`."""
     if inbox_id is None:
         raise RuntimeError("a message counts already under this identity: it was kept without its agency's lock")
@@ -159,16 +161,16 @@ def receive_kept(work: UnitOfWork, read: Change | Rejected, inbox_id: int | None
     return _apply(work, read, inbox_id)
 
 
-def apply_stored(tx: Tx, change: Change, inbox_id: int, waited_for: str | None, room: Room) -> Received:
+def apply_stored(tx: Transaction, change: Change, inbox_id: int, waited_for: str | None, room: Room) -> Received:
     """Apply a message that the inbox holds, in a transaction that holds its agency's lock; see `apart_if_held_up`."""
-    work = UnitOfWork(tx, room)
+    work = FactBuffer(tx, room)
     received = _apply(work, change, inbox_id, waited_for)
     work.flush()
     return received
 
 
 def _apply(
-    work: UnitOfWork, change: Change, inbox_id: int, waited_for: str | None = None, *, tell_later: bool = True
+    work: FactBuffer, change: Change, inbox_id: int, waited_for: str | None = None, *, tell_later: bool = True
 ) -> Received:
     """Apply a stored message, and then what waited for it, oldest first: the one place where its answer is decided.
 
@@ -204,7 +206,7 @@ def _apply(
             return Received(agency_id, change.source, change.id, "waiting", "", f"waits for {waits_for}")
 
 
-def _apply_awaiting(work: UnitOfWork, agency_id: str, arrivals: Sequence[str]) -> None:
+def _apply_awaiting(work: FactBuffer, agency_id: str, arrivals: Sequence[str]) -> None:
     """What waited for these, oldest first, as far as one transaction may hold it; the rest is woken, each by itself.
 
     Raises BesideError if one of them hits a limit or a lock.
@@ -221,14 +223,14 @@ def _apply_awaiting(work: UnitOfWork, agency_id: str, arrivals: Sequence[str]) -
         inbox.wake(work.tx, agency_id, arrivals)
 
 
-def _apply_some(work: UnitOfWork, agency_id: str, arrivals: Sequence[str]) -> None:
+def _apply_some(work: FactBuffer, agency_id: str, arrivals: Sequence[str]) -> None:
     found = inbox.waiting_for(work.tx, agency_id, arrivals, work.room)
     work.room = work.room.less(len(found), sum(len(waiting.raw) for waiting in found))
     for waiting in found:
         _look_again(work, waiting)
 
 
-def _apply_waiting(work: UnitOfWork, waiting: Waiting) -> tuple[Change, Received]:
+def _apply_waiting(work: FactBuffer, waiting: Waiting) -> tuple[Change, Received]:
     """Apply a message that waited. What breaks it is its own: it is rejected, and nothing else is undone."""
     change = decode_change(waiting.raw)
     work.flush()
@@ -268,7 +270,7 @@ def replay_waiting(store: Store, agency_id: str, ids: Sequence[str], *, again: b
     def look(inbox_id: int, room: Room) -> None:
         with store.transaction() as tx:
             lock_agency(tx, agency_id)
-            work = UnitOfWork(tx, room)
+            work = FactBuffer(tx, room)
             for waiting in inbox.waiting_rows(tx, agency_id, [inbox_id]):
                 _look_again(work, waiting)
             work.flush()
@@ -284,7 +286,7 @@ def replay_waiting(store: Store, agency_id: str, ids: Sequence[str], *, again: b
     halved("waiting changes", sorted(map(int, ids)), attempt, refuse, in_order=True)
 
 
-def _look_again(work: UnitOfWork, waiting: Waiting) -> None:
+def _look_again(work: FactBuffer, waiting: Waiting) -> None:
     change, received = _apply_waiting(work, waiting)
     if received.state != "waiting" or waiting.told_waiting_at is not None:
         return

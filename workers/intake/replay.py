@@ -3,13 +3,13 @@
 from functools import partial
 
 from shared.messages import Change, Rejected, decode_change, event_data
-from shared.store import inbox, operating
+from shared.store import inbox, operator_lists
+from shared.store.database import Store
 from shared.store.inbox import Arrived, Room, Settled
 from shared.store.locks import lock_agency
-from shared.store.operating import Kept
-from shared.store.transaction import Store
-from workers.intake.beside import apart_if_held_up
+from shared.store.operator_lists import Kept
 from workers.intake.receive_changes import REUSED, Received, apply_stored
+from workers.intake.waiting_changes import apart_if_held_up
 
 
 def replay(store: Store, inbox_id: int, by: str) -> Received | None:
@@ -18,7 +18,7 @@ def replay(store: Store, inbox_id: int, by: str) -> Received | None:
     Any other message stays as it is. The audit trail says who asked for it.
     """
     with store.transaction() as tx:
-        found = operating.message(tx, inbox_id)
+        found = operator_lists.message(tx, inbox_id)
     if found is None:
         return None
     read = _read(found[1])
@@ -31,7 +31,7 @@ def _replay(
     agency_id = read.agency_id if isinstance(read, Rejected) else read.data.agency_id
     with store.transaction() as tx:
         lock_agency(tx, agency_id)
-        kept, raw = operating.message(tx, inbox_id, lock=True) or found
+        kept, raw = operator_lists.message(tx, inbox_id, lock=True) or found
         if kept.state not in ("rejected", "waiting"):
             return Received(kept.agency_id, kept.source, kept.id, kept.state)
         if isinstance(read, Rejected):
@@ -40,7 +40,7 @@ def _replay(
         earlier = inbox.earlier(tx, [Arrived(kept.source, kept.id, agency_id, kept.type, None, raw)])
         if kept.state == "rejected" and any(e.state != "rejected" for each in earlier.values() for e in each):
             return Received(kept.agency_id, kept.source, kept.id, "rejected", "id", REUSED)
-        operating.arrived_again(tx, inbox_id, agency_id, read.type, read.time)
+        operator_lists.arrived_again(tx, inbox_id, agency_id, read.type, read.time)
         tx.record(
             event_data.ChangeReplayed(
                 agency_id=agency_id,

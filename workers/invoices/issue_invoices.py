@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from shared.acts.checkout import settle_initial_payments, taken_at_checkout
-from shared.acts.issue import Draft, issue
-from shared.acts.series import SERIES_STOPPED, stop
-from shared.acts.stream import block, cut_short, cycle_ended, tell_blocked, work_stream
+from shared.billing.checkout import settle_initial_payments, taken_at_checkout
+from shared.billing.invoice_series import SERIES_STOPPED, stop
+from shared.billing.issue_invoices import Draft, issue
 from shared.domain import keys
 from shared.domain.facts import INVOICE, Agency, Client, ServiceRevision, Subscription, SubscriptionRevision
 from shared.domain.invoicing import Blocked, Cancel, Issue, Skip, decide
 from shared.domain.states import CycleState
 from shared.store import cycles, facts, invoices, schedules
 from shared.store.cycles import Cycle, Settled, Stuck
+from shared.store.database import Store, Transaction
 from shared.store.locks import lock_of_agency
-from shared.store.transaction import Store, Tx
+from workers.cycle_batches import block, cut_short, cycle_ended, tell_blocked, work_stream
 
 EARLIER_BLOCKED = Blocked("earlier_cycle_blocked", "an earlier cycle of this series is blocked")
 
@@ -48,7 +48,7 @@ class _Decided(NamedTuple):
     first_ended: set[str]  # subscriptions whose first cycle ended without an invoice
 
 
-def _step(tx: Tx, agency_id: str, ids: Sequence[str], wait: bool) -> tuple[list[str], None]:
+def _step(tx: Transaction, agency_id: str, ids: Sequence[str], wait: bool) -> tuple[list[str], None]:
     locked = lock_of_agency(tx, agency_id, ids, wait=wait)
     due = cycles.unsettled(tx, agency_id, sorted(locked), INVOICE)
     if due:
@@ -59,7 +59,7 @@ def _step(tx: Tx, agency_id: str, ids: Sequence[str], wait: bool) -> tuple[list[
     return ([] if wait else [id_ for id_ in ids if id_ not in locked]), None
 
 
-def _see_to_the_rest(tx: Tx, agency_id: str, read: Sequence[Cycle], decided: _Decided) -> None:
+def _see_to_the_rest(tx: Transaction, agency_id: str, read: Sequence[Cycle], decided: _Decided) -> None:
     """Behind what a pass may read: of a blocked series the rest is blocked too, of any other it is next, now."""
     further = cut_short(read)
     blocked = {
@@ -70,7 +70,7 @@ def _see_to_the_rest(tx: Tx, agency_id: str, read: Sequence[Cycle], decided: _De
     cycles.go_on(tx, agency_id, INVOICE, [(id_, on) for id_, on in further.items() if id_ not in blocked])
 
 
-def _read(tx: Tx, agency_id: str, ids: Sequence[str]) -> _Known:
+def _read(tx: Transaction, agency_id: str, ids: Sequence[str]) -> _Known:
     revisions = facts.subscription_revisions(tx, agency_id, ids)
     each = [revision for listed in revisions.values() for revision in listed]
     return _Known(
@@ -84,7 +84,7 @@ def _read(tx: Tx, agency_id: str, ids: Sequence[str]) -> _Known:
     )
 
 
-def _decide(tx: Tx, known: _Known, due: Sequence[Cycle]) -> _Decided:
+def _decide(tx: Transaction, known: _Known, due: Sequence[Cycle]) -> _Decided:
     decided = _Decided([], [], [], [], {}, set(), set())
     blocked_series: set[str] = set()
     for cycle in due:
@@ -145,7 +145,7 @@ def _draft(known: _Known, subscription: Subscription, cycle: Cycle, outcome: Iss
     )
 
 
-def _write(tx: Tx, agency: Agency, decided: _Decided) -> None:
+def _write(tx: Transaction, agency: Agency, decided: _Decided) -> None:
     agency_id = agency.agency_id
     cycles.settle(tx, agency_id, INVOICE, decided.settled)
     cycles.stick(tx, agency_id, INVOICE, decided.stuck)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from shared.acts.notify import AGENCY, CLIENT, Draft, notify
+from shared.billing.notify import AGENCY, CLIENT, Draft, notify
 from shared.documents import notice_data
 from shared.documents.mail import Mail, render
 from shared.documents.sending import Envelope, Sender, UnsentError, message_id
@@ -21,10 +21,10 @@ from shared.domain.states import NoticeState
 from shared.error_words import safe_words
 from shared.messages import event_data
 from shared.store import facts, notices
+from shared.store.database import Store, Transaction
 from shared.store.errors import limit_of
 from shared.store.locks import lock_subject
 from shared.store.notices import Notice, Sending
-from shared.store.transaction import Store, Tx
 
 LEASE = timedelta(minutes=2)
 SOON = timedelta(minutes=1)
@@ -120,7 +120,7 @@ def _send(runtime: Runtime, agency_id: str, notice: Notice, agency: Agency | Non
     return unsent
 
 
-def _give_up(tx: Tx, agency_id: str, agency: Agency | None, notice: Notice, sending: Sending) -> None:
+def _give_up(tx: Transaction, agency_id: str, agency: Agency | None, notice: Notice, sending: Sending) -> None:
     """Upstream, the log and the alert hear of it; the agency too, if its client's address is to blame or nobody knows."""
     tx.record(
         event_data.NoticeFailed(

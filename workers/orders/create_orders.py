@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from shared.acts.notify import AGENCY, Draft, notify
-from shared.acts.stream import cut_short, cycle_ended, work_stream
+from shared.billing.notify import AGENCY, Draft, notify
 from shared.documents import notice_data
 from shared.domain.backlog import SUPERSEDED, superseded
 from shared.domain.facts import ORDER, in_force
@@ -11,10 +10,11 @@ from shared.domain.invoicing import Period, Skip
 from shared.messages import event_data
 from shared.store import cycles, orders
 from shared.store.cycles import Cycle, Settled
+from shared.store.database import Store, Transaction
 from shared.store.locks import lock_of_agency
-from shared.store.transaction import Store, Tx
+from workers.cycle_batches import cut_short, cycle_ended, work_stream
 from workers.orders.decisions import Create, Decision, Known, Stays, decide, read
-from workers.orders.making import make, stay
+from workers.orders.write_orders import make, stay
 
 RELEASED_LATE = "cycle.released_late"
 
@@ -24,7 +24,7 @@ def create_orders(store: Store, agency_id: str, ids: Sequence[str], *, again: bo
     work_stream(store, agency_id, ids, ORDER, _step, again=again)
 
 
-def _step(tx: Tx, agency_id: str, ids: Sequence[str], wait: bool) -> tuple[list[str], None]:
+def _step(tx: Transaction, agency_id: str, ids: Sequence[str], wait: bool) -> tuple[list[str], None]:
     locked = lock_of_agency(tx, agency_id, ids, wait=wait)
     due = cycles.unsettled(tx, agency_id, sorted(locked), ORDER)
     while due:
@@ -61,7 +61,7 @@ def _waits(decision: Decision) -> bool:
     return isinstance(decision, Stays) and decision.state == "waiting"
 
 
-def _write(tx: Tx, known: Known, decided: Sequence[tuple[Cycle, Decision]]) -> None:
+def _write(tx: Transaction, known: Known, decided: Sequence[tuple[Cycle, Decision]]) -> None:
     agency_id = known.agency.agency_id
     created = make(tx, known, [(cycle, each) for cycle, each in decided if isinstance(each, Create)])
     ended = [
@@ -79,7 +79,7 @@ def _write(tx: Tx, known: Known, decided: Sequence[tuple[Cycle, Decision]]) -> N
     _ask_for_first_invoices(tx, known, decided)
 
 
-def _count_late_releases(tx: Tx, known: Known, decided: Sequence[tuple[Cycle, Decision]]) -> None:
+def _count_late_releases(tx: Transaction, known: Known, decided: Sequence[tuple[Cycle, Decision]]) -> None:
     """Whoever resolves an invoice releases what it held. A release found only by the safety net means that one forgot."""
     for cycle, decision in decided:
         if cycle.state not in ("held", "waiting") or isinstance(decision, Stays):
@@ -98,7 +98,7 @@ def _count_late_releases(tx: Tx, known: Known, decided: Sequence[tuple[Cycle, De
             )
 
 
-def _ask_for_first_invoices(tx: Tx, known: Known, decided: Sequence[tuple[Cycle, Decision]]) -> None:
+def _ask_for_first_invoices(tx: Transaction, known: Known, decided: Sequence[tuple[Cycle, Decision]]) -> None:
     """A manual subscription still without its first invoice after its first order cycle: the agency is asked, once."""
     later = {
         cycle.subscription_id

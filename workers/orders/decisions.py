@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
+from shared.domain.calendar import local_date
 from shared.domain.clearance import Cleared, Covering, Held, Unresolved, Waiting, clear
-from shared.domain.cycles import local_date
 from shared.domain.facts import Agency, ServiceRevision, Subscription, SubscriptionRevision, in_force
 from shared.domain.invoicing import Cancel, Skip, ended_before
 from shared.domain.states import CycleState
-from shared.store import clearing, facts, invoice_cycles, orders, schedules
+from shared.store import clearance_facts, facts, invoice_cycles, orders, schedules
 from shared.store.cycles import Cycle
-from shared.store.transaction import Tx
+from shared.store.database import Transaction
 
 
 class Known(NamedTuple):
@@ -49,7 +49,7 @@ class Stays(NamedTuple):
 Decision = Create | Stays | Skip | Cancel
 
 
-def read(tx: Tx, agency_id: str, due: Sequence[Cycle]) -> Known:
+def read(tx: Transaction, agency_id: str, due: Sequence[Cycle]) -> Known:
     """Read, under the locks, what the decisions about these cycles look at."""
     ids = sorted({cycle.subscription_id for cycle in due})
     agency = facts.require_agency(tx, agency_id)
@@ -63,8 +63,8 @@ def read(tx: Tx, agency_id: str, due: Sequence[Cycle]) -> Known:
         subscriptions,
         revisions,
         facts.service_revisions(tx, agency_id, services),
-        clearing.covering(tx, agency_id, [(cycle.subscription_id, cycle.starts_on) for cycle in due]),
-        clearing.unresolved(tx, agency_id, ids),
+        clearance_facts.covering(tx, agency_id, [(cycle.subscription_id, cycle.starts_on) for cycle in due]),
+        clearance_facts.unresolved(tx, agency_id, ids),
         schedules.stopped(tx, agency_id, ids),
         invoice_cycles.to_come(tx, agency_id, by_hand) if by_hand else {},
         orders.latest(tx, agency_id, ids),

@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple, cast
 
 import structlog
 
-from shared.acts import pay_link
-from shared.acts.account_health import OF_THE_MOMENT, keep_accounts
+from shared.billing import pay_link
+from shared.billing.account_health import OF_THE_MOMENT, keep_accounts
 from shared.domain.currency import exponent
 from shared.domain.money import display
 from shared.gateways.capabilities import as_online
@@ -18,11 +18,11 @@ from shared.gateways.port import KEY_IN_USE, LinkRequest, NotSent, OnlineGateway
 from shared.gateways.providers import provider_of
 from shared.pay_urls import PayUrls
 from shared.store import charges, facts, pay_links
+from shared.store.database import Store, Transaction
 from shared.store.invoices import Invoice
 from shared.store.locked_invoices import locked_invoices
 from shared.store.pay_links import PayLink
-from shared.store.transaction import Store, Tx
-from workers.directory import GatewaysOf
+from workers.gateway_accounts import GatewaysOf
 
 Standing = Literal["open", "settled", "under_way", "closing", "not_online", "unavailable", "thanks"]
 # A second press meets the first one, which is being answered: so often the same place is asked for again, by the same key.
@@ -122,7 +122,7 @@ def prepare(runtime: Runtime, token: str, *, keeps_method: bool = False) -> Sent
     return Opening(request, link, as_online(gateway))
 
 
-def _customer(tx: Tx, agency_id: str, invoice: Invoice, link: PayLink) -> str | None:
+def _customer(tx: Transaction, agency_id: str, invoice: Invoice, link: PayLink) -> str | None:
     """Who the client is at the provider, by his newest method there: what he saves joins it."""
     methods = facts.payment_methods(tx, agency_id, [invoice.client_id]).get(invoice.client_id, [])
     known = [each for each in methods if each.usable and each.provider == link.provider and each.customer]
@@ -154,7 +154,7 @@ def _settled(
         if invoice is None:
             raise LookupError("an invoice that had a place is gone")
         current = pay_links.open_of(tx, agency_id, [invoice_id]).get(invoice_id)
-        current = current if current is not None and current.turn == link.turn else None
+        current = current if current is not None and current.link_seq == link.link_seq else None
         if current is not None:
             asked_for = pay_link.is_wanted(invoice, current) and not current.closing
             if current.url is None and isinstance(found, Opened):
@@ -171,7 +171,9 @@ def _settled(
         return _shown(tx, agency_id, invoice, standing)
 
 
-def _refused(tx: Tx, agency_id: str, invoice: Invoice, link: PayLink, found: Opened | NotSent | Unknown) -> Standing:
+def _refused(
+    tx: Transaction, agency_id: str, invoice: Invoice, link: PayLink, found: Opened | NotSent | Unknown
+) -> Standing:
     """There is no place. What the provider refuses for what it says would be refused again under that key: it ends.
 
     A refusal of the agency's account is told as such, for it concerns every invoice.
@@ -188,13 +190,13 @@ def _refused(tx: Tx, agency_id: str, invoice: Invoice, link: PayLink, found: Ope
     return "not_online"
 
 
-def _end(tx: Tx, agency_id: str, link: PayLink) -> None:
+def _end(tx: Transaction, agency_id: str, link: PayLink) -> None:
     """Nobody was sent there, and nobody can be: an attempt that waited for it waits no longer."""
     pay_links.write(tx, agency_id, [pay_link.ended(tx, link)])
     charges.wake_open(tx, agency_id, [link.invoice_id])
 
 
-def _shown(tx: Tx, agency_id: str, invoice: Invoice, standing: Standing) -> Shown:
+def _shown(tx: Transaction, agency_id: str, invoice: Invoice, standing: Standing) -> Shown:
     agency = facts.require_agency(tx, agency_id)
     return Shown(
         standing,
@@ -203,6 +205,6 @@ def _shown(tx: Tx, agency_id: str, invoice: Invoice, standing: Standing) -> Show
         invoice.number or "",
         str((invoice.snapshot.get("service") or {}).get("name") or ""),
         invoice.due_on.isoformat(),
-        display(invoice.rest_minor, invoice.currency, exponent(invoice.currency)),
+        display(invoice.outstanding_minor, invoice.currency, exponent(invoice.currency)),
         provider_of(agency.gateway).keeps_methods,
     )

@@ -12,7 +12,7 @@ from shared.process import Process
 from shared.secret_store import reader
 from shared.settings import Settings
 from shared.telemetry import logs, metrics
-from workers.directory import Directory
+from workers.gateway_accounts import Directory
 from workers.webhooks import pay_page, receive_event
 from workers.webhooks.app import Doors, make_app
 from workers.webhooks.connections import Doorkeeper, guarded
@@ -44,7 +44,7 @@ def run(settings: Settings, stop: Event) -> None:
             page,
             _count_webhook,
             lambda outcome: metrics.PAY_PAGES.labels(outcome).inc(),
-            prover.ring,
+            prover.wake,
         )
         proving = Thread(target=prover.loop, args=(stop,), name="prover", daemon=True)
         proving.start()

@@ -37,24 +37,24 @@ class Prover:
 
     def __init__(self, runtime: Runtime, on_webhook: Callable[[str, str], object]) -> None:
         self._runtime, self._on_webhook = runtime, on_webhook
-        self._bell = Event()
+        self._work_queue = Event()
         self._lock = Lock()
         self._busy: Counter[tuple[str, str]] = Counter()
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Something was kept, or a thread is free: look now."""
-        self._bell.set()
+        self._work_queue.set()
 
     def loop(self, stop: Event) -> None:
         """Ask until `stop` is set. What is being asked about then is asked about again by the next process."""
         while not stop.is_set():
-            self._bell.clear()
+            self._work_queue.clear()
             try:
                 self._begin()
             except Exception as error:  # noqa: BLE001 - whatever went wrong, the rows are still there
                 log.warning("webhook.not_looked_at", reason=safe_words(error))
                 stop.wait(PAUSE_SECONDS)
-            self._bell.wait(PAUSE_SECONDS)
+            self._work_queue.wait(PAUSE_SECONDS)
 
     def _begin(self) -> None:
         with self._lock:
@@ -78,7 +78,7 @@ class Prover:
             with self._lock:
                 self._busy[row.agency_id, row.provider] -= 1
                 self._busy += Counter()
-            self.ring()
+            self.wake()
 
 
 def prove_due(runtime: Runtime, on_webhook: Callable[[str, str], object]) -> None:

@@ -10,10 +10,10 @@ from typing import Final, Literal, NamedTuple
 
 import structlog
 
-from shared.acts import taken_back
-from shared.acts.event_fields import of_invoice
-from shared.acts.notify import AGENCY, about_invoice, facts_of, notify
-from shared.acts.refund import found_at_provider
+from shared.billing import reversed_payments
+from shared.billing.event_fields import of_invoice
+from shared.billing.notify import AGENCY, about_invoice, facts_of, notify
+from shared.billing.refund_payments import found_at_provider
 from shared.documents import notice_data
 from shared.domain.charging import Charge
 from shared.error_words import safe_words
@@ -23,14 +23,14 @@ from shared.gateways.port import BadSignatureError, Gateway, ProviderEvent, Unre
 from shared.messages import event_data
 from shared.secret_store import ReadSecret
 from shared.store import accounts, charges, facts, inbox, pay_links, payments, refunds, reversals, unproven
+from shared.store.database import Store, Transaction
 from shared.store.errors import is_data_error
 from shared.store.inbox import Arrived, Settled
 from shared.store.invoices import Invoice
 from shared.store.locked_invoices import locked_invoices
 from shared.store.locks import lock_of_agency
 from shared.store.pay_links import PayLink
-from shared.store.transaction import Store, Tx
-from workers.directory import GatewaysOf
+from workers.gateway_accounts import GatewaysOf
 
 Outcome = Literal["applied", "repeated", "kept", "bad_signature", "unreadable", "unconfigured", "full", "unavailable"]
 UNREADABLE: Final = "unreadable: "  # proven, and could not be read or applied: tried again, the cause may be mended
@@ -106,7 +106,7 @@ class Account(NamedTuple):
     expects_webhooks: bool
 
 
-def account_of(runtime: Runtime, tx: Tx, provider: str, agency_id: str) -> Account:
+def account_of(runtime: Runtime, tx: Transaction, provider: str, agency_id: str) -> Account:
     """The account; a word in the gateway's place says why it can't be used."""
     gateway = runtime.gateways(tx, agency_id).get(provider, "gateway_missing")
     names = [each.webhook_secret for each in accounts.configured(tx, agency_id) if each.provider == provider]
@@ -114,7 +114,9 @@ def account_of(runtime: Runtime, tx: Tx, provider: str, agency_id: str) -> Accou
     return Account(gateway, None if name is None else runtime.read_secret(name), name is not None)
 
 
-def keep(tx: Tx, provider: str, agency_id: str, event: ProviderEvent, raw: bytes) -> Literal["applied", "repeated"]:
+def keep(
+    tx: Transaction, provider: str, agency_id: str, event: ProviderEvent, raw: bytes
+) -> Literal["applied", "repeated"]:
     """Keep and apply a webhook that is proven."""
     inbox_id = _keep(tx, Arrived(f"/webhooks/{provider}/{agency_id}", event.id, agency_id, event.type, event.at, raw))
     if inbox_id is None:
@@ -125,7 +127,7 @@ def keep(tx: Tx, provider: str, agency_id: str, event: ProviderEvent, raw: bytes
     return "applied"
 
 
-def _keep(tx: Tx, arrived: Arrived) -> int | None:
+def _keep(tx: Transaction, arrived: Arrived) -> int | None:
     """Keep a webhook. None if the same bytes were kept before; other bytes under the same id are kept, and count, too."""
     (inbox_id,) = inbox.store_all(tx, [arrived])
     if inbox_id is None and all(each.raw != arrived.raw for each in inbox.earlier(tx, [arrived])[arrived.identity]):
@@ -134,7 +136,7 @@ def _keep(tx: Tx, arrived: Arrived) -> int | None:
     return inbox_id
 
 
-def apply(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> None:
+def apply(tx: Transaction, provider: str, agency_id: str, event: ProviderEvent) -> None:
     """Wake what the event is about."""
     match event.about:
         case "payment" | "link":
@@ -150,7 +152,7 @@ def apply(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> None:
             return
 
 
-def _payment(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> None:
+def _payment(tx: Transaction, provider: str, agency_id: str, event: ProviderEvent) -> None:
     if event.failed and event.payment is not None:
         # What was there has failed after all, as a debit may weeks later.
         _ask(tx, agency_id, provider, "payment", event.payment, event)
@@ -171,21 +173,21 @@ def _payment(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> Non
         charges.write(tx, agency_id, [woken])
 
 
-def _ask(tx: Tx, agency_id: str, provider: str, kind: str, reference: str, event: ProviderEvent) -> None:
+def _ask(tx: Transaction, agency_id: str, provider: str, kind: str, reference: str, event: ProviderEvent) -> None:
     """Ask what is gone of the payment that an event is about, under whichever of its names it is recorded."""
     payment = _ours(tx, agency_id, provider, event)
     if payment is not None:
-        taken_back.ask(tx, agency_id, provider, kind, reference, payment)
+        reversed_payments.ask(tx, agency_id, provider, kind, reference, payment)
 
 
-def _ours(tx: Tx, agency_id: str, provider: str, event: ProviderEvent) -> str | None:
+def _ours(tx: Transaction, agency_id: str, provider: str, event: ProviderEvent) -> str | None:
     """The name under which a payment is recorded: a person may have named it by our key, upstream by another id of it."""
     names = [each for each in (event.payment, event.also, event.key) if each is not None]
     known = payments.by_references(tx, agency_id, provider, names) if names else {}
     return next((each for each in names if each in known), None)
 
 
-def _wake_link(tx: Tx, agency_id: str, link: PayLink, event: ProviderEvent) -> None:
+def _wake_link(tx: Transaction, agency_id: str, link: PayLink, event: ProviderEvent) -> None:
     if link.state in pay_links.OPEN:
         reference = link.reference or (event.reference if event.about == "link" else None)
         pay_links.write(tx, agency_id, [link._replace(reference=reference, wake_at=tx.as_of)])
@@ -196,7 +198,7 @@ def _wake_link(tx: Tx, agency_id: str, link: PayLink, event: ProviderEvent) -> N
         )
 
 
-def _woken(tx: Tx, charge: Charge, event: ProviderEvent) -> Charge | None:
+def _woken(tx: Transaction, charge: Charge, event: ProviderEvent) -> Charge | None:
     """The attempt as it is to be looked at now; None if that is under way, or there is nothing to ask."""
     now = tx.as_of
     reference = charge.reference or event.reference
@@ -207,7 +209,7 @@ def _woken(tx: Tx, charge: Charge, event: ProviderEvent) -> Charge | None:
     return None
 
 
-def _refund(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> None:
+def _refund(tx: Transaction, provider: str, agency_id: str, event: ProviderEvent) -> None:
     if event.reference is None:
         return
     payment = _ours(tx, agency_id, provider, event)
@@ -222,11 +224,11 @@ def _refund(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> None
         refunds.write(tx, agency_id, [known._replace(reference=event.reference, wake_at=tx.as_of)])
     elif known.state == "succeeded":
         # The client's bank may have sent it back.
-        taken_back.ask(tx, agency_id, provider, "refund", event.reference, known.payment_reference)
+        reversed_payments.ask(tx, agency_id, provider, "refund", event.reference, known.payment_reference)
 
 
 def _refund_there(
-    tx: Tx, provider: str, agency_id: str, event: ProviderEvent, payment: str, found: Sequence[Invoice]
+    tx: Transaction, provider: str, agency_id: str, event: ProviderEvent, payment: str, found: Sequence[Invoice]
 ) -> None:
     """A refund that is none of ours, of the first invoice under its payment that has so much left; also called a reversal
     it may tell as a refund, too."""
@@ -239,14 +241,14 @@ def _refund_there(
             return
 
 
-def _dispute(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> None:
+def _dispute(tx: Transaction, provider: str, agency_id: str, event: ProviderEvent) -> None:
     """What became of a dispute is asked, of a new one too: a debit that was returned is lost from its beginning."""
     if event.reference is None:
         return
     known = payments.by_references(tx, agency_id, provider, [payment for _, payment in event.disputed])
     asked = [(reference, payment) for reference, payment in event.disputed if payment in known]
     for reference, payment in asked:
-        taken_back.ask(tx, agency_id, provider, "dispute", reference, payment)
+        reversed_payments.ask(tx, agency_id, provider, "dispute", reference, payment)
     if not asked or not event.type.lower().endswith("dispute.created"):
         return
     for invoice in _locked_invoices(tx, provider, agency_id, asked[0][1])[:1]:
@@ -264,7 +266,7 @@ def _dispute(tx: Tx, provider: str, agency_id: str, event: ProviderEvent) -> Non
         notify(tx, agency, [about_invoice(invoice, said, AGENCY, event.reference)])
 
 
-def _locked_invoices(tx: Tx, provider: str, agency_id: str, payment: str | None) -> list[Invoice]:
+def _locked_invoices(tx: Transaction, provider: str, agency_id: str, payment: str | None) -> list[Invoice]:
     """The invoices that a payment paid, with their subscriptions locked."""
     under = [] if payment is None else payments.under(tx, agency_id, provider, payment)
     loaded = locked_invoices(tx, agency_id, [each.invoice_id for each in under])

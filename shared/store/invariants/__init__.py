@@ -6,9 +6,9 @@ query is one set-based statement over whole tables, so what it sees is consisten
 `refunds`: money that goes back, and its credit notes.
 """
 
+from shared.store.database import Store, Transaction
 from shared.store.invariants import collection, documents, ledger, refunds
 from shared.store.invariants.invariant import Invariant, Violation
-from shared.store.transaction import Store, Tx
 
 __all__ = ["INVARIANTS", "Invariant", "Violation", "check", "find", "violations"]
 
@@ -39,7 +39,7 @@ def check(store: Store, limit: int = 20) -> list[Violation]:
         return find(tx, limit)
 
 
-def find(tx: Tx, limit: int = 20) -> list[Violation]:
+def find(tx: Transaction, limit: int = 20) -> list[Violation]:
     """What `check` finds, as an open transaction sees the database."""
     return [violation for invariant in INVARIANTS for violation in _broken(tx, invariant, limit)]
 
@@ -56,7 +56,7 @@ def violations(store: Store, limit: int = 20) -> list[str]:
     return lines
 
 
-def _broken(tx: Tx, invariant: Invariant, limit: int) -> list[Violation]:
+def _broken(tx: Transaction, invariant: Invariant, limit: int) -> list[Violation]:
     as_of = {"as_of": tx.as_of} if ":as_of" in invariant.sql else {}
     sql = f"SELECT * FROM ({invariant.sql}) AS broken ORDER BY broken LIMIT :limit"  # noqa: S608
     try:

@@ -45,10 +45,10 @@ INVARIANTS = (
         SELECT 'charge', agency_id, concat_ws(' ', invoice_id, attempt), state
         FROM charges WHERE wake_at IS NULL AND state IN ('due', 'sending', 'unknown', 'pending', 'action_required')
         UNION ALL
-        SELECT 'refund', agency_id, concat_ws(' ', invoice_id, turn), state
+        SELECT 'refund', agency_id, concat_ws(' ', invoice_id, refund_seq), state
         FROM refunds WHERE wake_at IS NULL AND state IN ('due', 'sending', 'unknown', 'pending')
         UNION ALL
-        SELECT 'link', agency_id, concat_ws(' ', invoice_id, turn), state
+        SELECT 'link', agency_id, concat_ws(' ', invoice_id, link_seq), state
         FROM pay_links WHERE wake_at IS NULL AND state IN ('opening', 'open', 'paying')
         UNION ALL
         SELECT 'inquiry', agency_id, concat_ws(' ', provider, reference), state
@@ -69,10 +69,10 @@ INVARIANTS = (
         FROM charges WHERE wake_at IS NOT NULL AND state IN ('succeeded', 'declined', 'not_sent')
           AND NOT (state IN ('declined', 'not_sent') AND doubtful_since IS NOT NULL)
         UNION ALL
-        SELECT 'refund', agency_id, concat_ws(' ', invoice_id, turn), state
+        SELECT 'refund', agency_id, concat_ws(' ', invoice_id, refund_seq), state
         FROM refunds WHERE wake_at IS NOT NULL AND state IN ('succeeded', 'failed')
         UNION ALL
-        SELECT 'link', agency_id, concat_ws(' ', invoice_id, turn), state
+        SELECT 'link', agency_id, concat_ws(' ', invoice_id, link_seq), state
         FROM pay_links WHERE wake_at IS NOT NULL AND state IN ('paid', 'ended')
         UNION ALL
         SELECT 'inquiry', agency_id, concat_ws(' ', provider, reference), state

@@ -49,10 +49,10 @@ INVARIANTS = (
         "credit_notes_stand_for_refunds",
         "a credit note is of a refund that went through (be it sent back later), takes back no more, and its taxes add up",
         """
-        SELECT n.agency_id, n.invoice_id, n.turn, n.total_minor, r.amount_minor AS refunded_minor, r.state,
+        SELECT n.agency_id, n.invoice_id, n.refund_seq, n.total_minor, r.amount_minor AS refunded_minor, r.state,
                t.net_minor, t.tax_minor
         FROM credit_notes AS n
-        JOIN refunds AS r ON r.agency_id = n.agency_id AND r.invoice_id = n.invoice_id AND r.turn = n.turn
+        JOIN refunds AS r ON r.agency_id = n.agency_id AND r.invoice_id = n.invoice_id AND r.refund_seq = n.refund_seq
         CROSS JOIN LATERAL (
             SELECT coalesce(sum(CAST(e -> 'net_minor' AS bigint)), 0) AS net_minor,
                    coalesce(sum(CAST(e -> 'tax_minor' AS bigint)), 0) AS tax_minor

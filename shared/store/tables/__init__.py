@@ -29,10 +29,10 @@ from shared.store.tables.facts import (
     subscriptions,
 )
 from shared.store.tables.ledger import cycles, schedules
+from shared.store.tables.messages import events, heartbeats, inbox, rechecks, refused_events, sandbox_ledger
 from shared.store.tables.operations import clock_jumps, deployment, gateway_accounts, pauses, unproven_webhooks
 from shared.store.tables.refunds import credit_notes, pay_links, refunds
 from shared.store.tables.reversals import payment_inquiries, payment_reversals
-from shared.store.tables.streams import events, heartbeats, inbox, rechecks, refused_events, sandbox_ledger
 
 guard(metadata)
 

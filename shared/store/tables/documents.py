@@ -201,7 +201,7 @@ charges = Table(
     instant("first_sent_at", null=True),
     instant("settled_at", null=True),
     instant("doubtful_since", null=True),
-    Column("rings", SmallInteger, nullable=False, server_default="0"),
+    Column("dispatches", SmallInteger, nullable=False, server_default="0"),
     Column("tries", SmallInteger, nullable=False, server_default="0"),
     text("code", null=True),
     text("decline_class", null=True),
@@ -258,7 +258,7 @@ notices = Table(
     text("subject", null=True),
     text("message_id", null=True),
     text("reason", null=True),
-    Column("rings", SmallInteger, nullable=False, server_default="0"),
+    Column("dispatches", SmallInteger, nullable=False, server_default="0"),
     Column("tries", SmallInteger, nullable=False, server_default="0"),
     # What became of the latest try, and when that was; none before the first.
     text("outcome", null=True),

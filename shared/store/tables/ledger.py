@@ -70,7 +70,7 @@ cycles = Table(
     Column("blocking_starts_on", Date),
     text("blocking_invoice_id", null=True),
     text("order_id", null=True),
-    Column("rings", SmallInteger, nullable=False, server_default="0"),
+    Column("dispatches", SmallInteger, nullable=False, server_default="0"),
     Column("tries", SmallInteger, nullable=False, server_default="0"),
     instant("wake_at", null=True),
     instant("held_at", null=True),

@@ -44,7 +44,7 @@ gateway_accounts = Table(
     instant("free_at", null=True),
     # Answers in a row that never came or never went out, and how often the account has rested since the last good one.
     Column("failures", Integer, nullable=False, server_default="0"),
-    Column("rests", Integer, nullable=False, server_default="0"),
+    Column("pauses", Integer, nullable=False, server_default="0"),
     instant("paused_until", null=True),
     # The name of the secret that opens the account, and whether it is one of the provider's test accounts.
     text("secret", null=True),

@@ -27,7 +27,7 @@ refunds = Table(
     metadata,
     key("agency_id"),
     key("invoice_id"),
-    Column("turn", SmallInteger, primary_key=True),
+    Column("refund_seq", SmallInteger, primary_key=True),
     text("subscription_id"),
     text("client_id"),
     text("source"),
@@ -50,7 +50,7 @@ refunds = Table(
     instant("sent_at", null=True),
     instant("settled_at", null=True),
     instant("doubtful_since", null=True),
-    Column("rings", SmallInteger, nullable=False, server_default="0"),
+    Column("dispatches", SmallInteger, nullable=False, server_default="0"),
     Column("tries", SmallInteger, nullable=False, server_default="0"),
     UniqueConstraint("agency_id", "key", name="uq_refunds_key"),
     ForeignKeyConstraint(
@@ -78,7 +78,7 @@ credit_notes = Table(
     metadata,
     key("agency_id"),
     key("invoice_id"),
-    Column("turn", SmallInteger, primary_key=True),
+    Column("refund_seq", SmallInteger, primary_key=True),
     Column("sequence", BigInteger, nullable=False),
     text("number"),
     Column("issued_on", Date, nullable=False),
@@ -90,8 +90,8 @@ credit_notes = Table(
     document("taxes"),
     UniqueConstraint("agency_id", "sequence", name="uq_credit_notes_sequence"),
     ForeignKeyConstraint(
-        ["agency_id", "invoice_id", "turn"],
-        ["refunds.agency_id", "refunds.invoice_id", "refunds.turn"],
+        ["agency_id", "invoice_id", "refund_seq"],
+        ["refunds.agency_id", "refunds.invoice_id", "refunds.refund_seq"],
         name="fk_credit_notes_refunds",
     ),
     CheckConstraint("total_minor = subtotal_minor + tax_minor", name="total_is_subtotal_and_tax"),
@@ -104,7 +104,7 @@ pay_links = Table(
     metadata,
     key("agency_id"),
     key("invoice_id"),
-    Column("turn", SmallInteger, primary_key=True),
+    Column("link_seq", SmallInteger, primary_key=True),
     text("subscription_id"),
     text("provider"),
     text("key"),
@@ -129,7 +129,7 @@ pay_links = Table(
     Column("agreed", Boolean, nullable=False, server_default="false"),
     # The provider has said that a payment is under way.
     Column("accepted", Boolean, nullable=False, server_default="false"),
-    Column("rings", SmallInteger, nullable=False, server_default="0"),
+    Column("dispatches", SmallInteger, nullable=False, server_default="0"),
     Column("tries", SmallInteger, nullable=False, server_default="0"),
     ForeignKeyConstraint(
         ["agency_id", "invoice_id"], ["invoices.agency_id", "invoices.invoice_id"], name="fk_pay_links_invoices"

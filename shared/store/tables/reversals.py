@@ -6,7 +6,7 @@ from sqlalchemy import text as sql
 from shared.store.tables.base import instant, key, metadata, minor, one_of, text
 
 # Append-only. A reversal is known by the provider's id of what took the money; a negative amount is money that came back
-# (a dispute that was won in the end), and has a turn of its own.
+# (a dispute that was won in the end), and has a number of its own.
 payment_reversals = Table(
     "payment_reversals",
     metadata,
@@ -14,7 +14,7 @@ payment_reversals = Table(
     key("source"),
     key("reference"),
     key("invoice_id"),
-    Column("turn", SmallInteger, primary_key=True),
+    Column("reversal_seq", SmallInteger, primary_key=True),
     text("payment_reference"),
     minor("amount_minor"),
     text("currency"),
@@ -47,7 +47,7 @@ payment_inquiries = Table(
     instant("answered_at", null=True),
     text("code", null=True),
     instant("wake_at", null=True),
-    Column("rings", SmallInteger, nullable=False, server_default="0"),
+    Column("dispatches", SmallInteger, nullable=False, server_default="0"),
     Column("tries", SmallInteger, nullable=False, server_default="0"),
     ForeignKeyConstraint(
         ["agency_id", "invoice_id"],

@@ -1,0 +1,233 @@
+"""Compare our books with a provider's list, in both directions: money that one of the two does not know of."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final, Literal, NamedTuple
+
+from shared.billing.event_fields import of_invoice
+from shared.billing.notify import AGENCY, about_invoice, facts_of, notify
+from shared.billing.receive_payments import receive
+from shared.billing.refund_payments import found_at_provider
+from shared.documents import notice_data
+from shared.domain.facts import Agency
+from shared.gateways.port import Listed
+from shared.gateways.providers import provider_of
+from shared.messages import event_data
+from shared.store import charges, deployment, invoices, notices, payments, refunds
+from shared.store.database import Transaction
+from shared.store.invoices import Invoice
+from shared.store.locked_invoices import locked_invoices
+from shared.store.payments import Payment
+
+What = Literal[
+    "missing_here", "missing_there", "amount_differs", "paid_twice", "refund_missing_here", "refund_missing_there"
+]
+# Made there and settled here may lie this far apart: a bank debit takes days.
+SETTLES_WITHIN: Final = timedelta(days=14)
+
+
+class Difference(NamedTuple):
+    """Something that only one side knows, or that the two know differently. `reference`: the provider's id.
+
+    `payment`: of a refund, the reference of the payment that it is of, if the provider says which.
+    """
+
+    agency_id: str
+    provider: str
+    what: What
+    reference: str
+    invoice_id: str | None
+    here_minor: int | None
+    there_minor: int | None
+    currency: str
+    payment: str | None = None
+
+
+class Books(NamedTuple):
+    """What a provider lists of one account, from `since` minus `SETTLES_WITHIN` on.
+
+    `shared`: other agencies collect by the same account, so what is listed is ours by our key alone.
+    """
+
+    agency_id: str
+    provider: str
+    since: datetime
+    payments: Sequence[Listed]
+    refunds: Sequence[Listed]
+    shared: bool = False
+
+
+def compare(tx: Transaction, books: Books) -> list[Difference]:
+    """The differences, ours and theirs.
+
+    Listed money is an agency's if our key says so, or if both the agency and one of its invoices are named; an invoice's id
+    alone says nothing, for every agency may have the same. All else there is no business of ours.
+    """
+    ours = _our_payments(tx, books)
+    return [
+        *_payments_there(tx, books, ours),
+        *_payments_here(tx, books),
+        *_paid_twice(tx, books, ours),
+        *_refunds_there(tx, books),
+        *_refunds_here(tx, books),
+    ]
+
+
+def _our_payments(tx: Transaction, books: Books) -> dict[str, str]:
+    """The invoice of each listed payment that is the agency's, by the provider's id of it."""
+    keys = [each.key for each in books.payments if each.key]
+    by_key = payments.invoices_by_key(tx, books.agency_id, books.provider, keys)
+    named = _named(tx, books, books.payments)
+    found = {each.reference: by_key.get(each.key or "") or named.get(each.reference) for each in books.payments}
+    return {reference: invoice_id for reference, invoice_id in found.items() if invoice_id is not None}
+
+
+def _named(tx: Transaction, books: Books, listed: Sequence[Listed]) -> dict[str, str]:
+    """The invoice of what names this deployment, the agency and an invoice of its own; nothing of an account that is shared."""
+    if books.shared:
+        return {}
+    here = (None, deployment.deployment_id(tx))
+    named = {
+        each.reference: each.invoice_id
+        for each in listed
+        if each.agency_id == books.agency_id and each.invoice_id is not None and each.deployment in here
+    }
+    known = invoices.subscriptions_of(tx, books.agency_id, set(named.values()))
+    return {reference: invoice_id for reference, invoice_id in named.items() if invoice_id in known}
+
+
+def _names(listed: Sequence[Listed]) -> set[str]:
+    """What each may be recorded under: the provider's id of it, or our key, when a person said that it is there."""
+    return {name for each in listed for name in (each.reference, each.key) if name}
+
+
+def _payments_there(tx: Transaction, books: Books, ours: Mapping[str, str]) -> Iterator[Difference]:
+    known = payments.by_references(tx, books.agency_id, books.provider, _names(books.payments))
+    for each in books.payments:
+        recorded = known.get(each.reference) or known.get(each.key or "") or []
+        if not recorded and each.reference in ours:
+            yield _difference(books, "missing_here", each, ours[each.reference], None)
+        here_minor = sum(payment.amount_minor for payment in recorded)
+        same = here_minor == each.amount_minor and {payment.currency for payment in recorded} == {each.currency}
+        if recorded and not same:
+            yield _difference(books, "amount_differs", each, recorded[0].invoice_id, here_minor)
+
+
+def _payments_here(tx: Transaction, books: Books) -> Iterator[Difference]:
+    listed = _names(books.payments)
+    until = tx.as_of - provider_of(books.provider).list_lag
+    for payment in payments.collected_between(tx, books.agency_id, books.provider, books.since, until):
+        if payment.reference not in listed:
+            of = (payment.invoice_id, payment.amount_minor, None, payment.currency)
+            yield Difference(books.agency_id, books.provider, "missing_there", payment.reference, *of)
+
+
+def _paid_twice(tx: Transaction, books: Books, ours: Mapping[str, str]) -> Iterator[Difference]:
+    by_invoice: dict[str, list[Listed]] = {}
+    for each in books.payments:
+        if each.reference in ours:
+            by_invoice.setdefault(ours[each.reference], []).append(each)
+    several = {id_: listed for id_, listed in by_invoice.items() if len(listed) > 1}
+    totals = {id_: each.total_minor for id_, each in invoices.load(tx, books.agency_id, several).items()}
+    for id_, listed in several.items():
+        took = sum(each.amount_minor for each in listed)
+        if id_ in totals and took > totals[id_]:
+            last = max(listed, key=lambda each: (each.at, each.reference))
+            yield _difference(books, "paid_twice", last, id_, totals[id_])._replace(there_minor=took)
+
+
+def _refunds_there(tx: Transaction, books: Books) -> Iterator[Difference]:
+    known = refunds.references(tx, books.agency_id, books.provider, [each.reference for each in books.refunds])
+    keys = refunds.keys_of(tx, books.agency_id, books.provider, [each.key for each in books.refunds if each.key])
+    named = _named(tx, books, books.refunds)
+    refunded = _refunded(tx, books)
+    for each in books.refunds:
+        if each.reference in known or each.key in keys:
+            continue
+        of = {payment.invoice_id: payment.reference for payment in refunded.get(each.payment or "", ())}
+        says = named.get(each.reference)
+        invoice_id = says if says in of or not of else next(iter(of))
+        if invoice_id is not None:
+            found = _difference(books, "refund_missing_here", each, invoice_id, None)
+            yield found._replace(payment=of.get(invoice_id, each.payment))
+
+
+def _refunded(tx: Transaction, books: Books) -> dict[str, list[Payment]]:
+    """What is recorded of the payments that listed refunds are of, by the provider's id: under it, or under our key."""
+    keys = {each.reference: each.key for each in books.payments}
+    ids = {each.payment for each in books.refunds if each.payment}
+    known = payments.by_references(
+        tx, books.agency_id, books.provider, ids | {key for id_ in ids if (key := keys.get(id_))}
+    )
+    return {id_: known.get(id_) or known.get(keys.get(id_) or "") or [] for id_ in ids}
+
+
+def _refunds_here(tx: Transaction, books: Books) -> Iterator[Difference]:
+    listed = _names(books.refunds)
+    until = tx.as_of - provider_of(books.provider).list_lag
+    for refund in refunds.settled_between(tx, books.agency_id, books.provider, books.since, until):
+        if refund.reference is not None and refund.reference not in listed:
+            of = (refund.invoice_id, refund.amount_minor, None, refund.currency)
+            yield Difference(books.agency_id, books.provider, "refund_missing_there", refund.reference, *of)
+
+
+def _difference(books: Books, what: What, there: Listed, invoice_id: str | None, here_minor: int | None) -> Difference:
+    of = (there.reference, invoice_id, here_minor, there.amount_minor, there.currency)
+    return Difference(books.agency_id, books.provider, what, *of)
+
+
+def adopt(tx: Transaction, agency: Agency, difference: Difference) -> bool:
+    """Record here what the provider lists and we did not know. False for a difference that only a person can settle."""
+    if difference.what not in ("missing_here", "refund_missing_here") or difference.invoice_id is None:
+        return False
+    invoice = locked_invoices(tx, agency.agency_id, [difference.invoice_id])[difference.invoice_id]
+    amount = difference.there_minor or 0
+    if difference.what == "refund_missing_here":
+        return _adopt_refund(tx, agency, invoice, difference, amount)
+    if difference.currency != invoice.currency:
+        return False
+    new = Payment(difference.provider, difference.reference, invoice.invoice_id, amount, invoice.currency, tx.as_of)
+    receive(tx, agency, [new])
+    charges.wake_doubtful(tx, agency.agency_id, invoice.invoice_id)
+    return True
+
+
+def _adopt_refund(tx: Transaction, agency: Agency, invoice: Invoice, difference: Difference, amount: int) -> bool:
+    """The refund belongs to the payment that the provider names; if it names none, to one of which enough is left."""
+    for left in refunds.refundable(tx, agency.agency_id, invoice.invoice_id):
+        of = (left.source, difference.payment or left.reference)
+        if of == (difference.provider, left.reference) and left.left_minor >= amount:
+            added = found_at_provider(
+                tx, agency, invoice, difference.provider, left.reference, difference.reference, amount
+            )
+            return added is not None
+    return False
+
+
+def tell(tx: Transaction, agency: Agency, difference: Difference) -> bool:
+    """Tell the agency of a difference that stays, once. Returns whether it was new."""
+    about = difference.invoice_id
+    invoice = None if about is None else locked_invoices(tx, agency.agency_id, [about]).get(about)
+    if about is None or invoice is None:
+        return False
+    instance = f"{difference.what}/{difference.reference}"
+    said = notice_data.BooksDiffer(
+        **facts_of(invoice), what=difference.what, provider=difference.provider, reference=difference.reference
+    )
+    before = notices.count(tx, agency.agency_id, about, "books_differ")
+    notify(tx, agency, [about_invoice(invoice, said, AGENCY, instance)])
+    new = notices.count(tx, agency.agency_id, about, "books_differ") > before
+    if new:
+        tx.record(
+            event_data.BooksDiffer(
+                **of_invoice(agency.agency_id, invoice),
+                difference=difference.what,
+                provider=difference.provider,
+                reference=difference.reference,
+                recorded_minor=difference.here_minor,
+                listed_minor=difference.there_minor,
+                currency=difference.currency,
+                payment_reference=difference.payment,
+            )
+        )
+    return new

@@ -1,0 +1,20 @@
+"""When rows that wait for something are looked at again."""
+
+from datetime import datetime, timedelta
+
+from shared.domain.dunning import doubling
+
+SAFETY_NET = timedelta(hours=6)
+FIRST_RETRY = timedelta(minutes=1)
+
+
+def net_at(now: datetime) -> datetime:
+    """When the safety net looks at held, waiting and long blocked rows again: the next full six hours of the UTC day."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + ((now - midnight) // SAFETY_NET + 1) * SAFETY_NET
+
+
+def retry_at(blocked_at: datetime, now: datetime) -> datetime:
+    """When a blocked row is tried again: after as long as it has been blocked, from a minute up to the safety net."""
+    at = doubling(blocked_at, now, FIRST_RETRY, SAFETY_NET)
+    return net_at(now) if at >= net_at(now) else at
