@@ -15,7 +15,7 @@ from shared.store.tables import metadata
 
 ROOT = Path(__file__).parents[2]
 # A private database in one program, or a whole cluster: their user may do everything.
-OTHERS = ("ops.simulate", "ops.bench", "ops.cluster", "ops.drills", "ops.report")
+OTHERS = ("ops.simulate", "ops.bench", "ops.cluster", "ops.drills", "ops.report", "ops.pages")
 EVERYWHERE = (("shared.process", "Process"), ("shared.store.transaction", "Store"))
 # Statements that are made for a table given to them: the tables they are given.
 _FACTS = ("agencies", "clients", "services", "payment_methods", "subscriptions")

@@ -36,12 +36,12 @@ def test_a_batch_is_not_compared_with_every_cycle_of_the_agency(
     carried_out: dict[str, list[dict[str, Any]]] = {}
     real = Tx._execute
 
-    def explained(self: Tx, sql: str, params: Any, kind: Any) -> Any:
+    def explained(self: Tx, sql: str, params: Any, kind: Any, take: Any) -> Any:
         if sql.lstrip().startswith("UPDATE"):
-            ((found,),) = real(self, f"EXPLAIN (FORMAT JSON) {sql}", params, tuple_row)
+            (found,) = real(self, f"EXPLAIN (FORMAT JSON) {sql}", params, tuple_row, lambda cursor: cursor.fetchone())
             whole = json.loads(found) if isinstance(found, str) else found
             carried_out[sql.split()[1]] = list(nodes(whole[0]["Plan"]))
-        return real(self, sql, params, kind)
+        return real(self, sql, params, kind, take)
 
     with store.transaction() as tx:
         rows = tx.rows("SELECT agency_id, subscription_id FROM cycles WHERE state = 'due' ORDER BY 2 LIMIT 200")
