@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, text
@@ -66,6 +67,31 @@ def test_migrations_apply_to_an_empty_database(empty_url: str) -> None:
     assert migrate.current_revision(empty_url) is None
     migrate.upgrade(empty_url)
     assert migrate.current_revision(empty_url) == migrate.expected_revision()
+
+
+WAITING = """
+INSERT INTO agencies (agency_id, revision, effective_at, name, timezone, currency, email, locale, invoice_prefix,
+                      payment_terms_days, issue_time, gateway, retry_days, on_exhausted, backlog, hold_on, digest)
+VALUES ('ag', 1, now(), 'ag', 'UTC', 'EUR', 'o@ag.example', 'en', 'NL-', 14, '00:00', 'sandbox', '[1]', 'leave_open', 'all',
+        'failure', '');
+INSERT INTO notices (agency_id, key, occasion, audience, recipient, context, state, created_at, wake_at)
+VALUES ('ag', 'k', 'refund_in_doubt', 'agency', 'o@ag.example', '{"rest_minor": 100, "refund_turn": 2, "number": "1"}',
+        'due', now(), now())"""
+
+
+def test_a_mail_that_was_written_before_an_upgrade_can_be_sent_after_it(empty_url: str) -> None:
+    """The fields of its context get their new names."""
+    command.upgrade(migrate._config(empty_url), "0013")
+    engine = create_engine(empty_url)
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(WAITING)
+        migrate.upgrade(empty_url)
+        with engine.begin() as connection:
+            context = connection.exec_driver_sql("SELECT context FROM notices").scalar_one()
+    finally:
+        engine.dispose()
+    assert context == {"outstanding_minor": 100, "refund_seq": 2, "number": "1"}
 
 
 def test_migrating_twice_is_harmless(ledger: Store) -> None:
