@@ -6,7 +6,7 @@ A row is checked against its struct before it is printed. `python -m ops.json_ro
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 import msgspec
 
@@ -230,6 +230,151 @@ class IngestedRow(JsonRow, frozen=True, kw_only=True):
     unreadable: int
 
 
+class Counted(JsonRow, frozen=True, kw_only=True):
+    """How many rows, and since when the oldest of them waits."""
+
+    count: int
+    oldest_at: datetime | None
+    oldest_seconds: int | None
+
+
+class CycleCount(JsonRow, frozen=True, kw_only=True):
+    """Unsettled cycles of one stream, in one state, for one reason."""
+
+    stream: str
+    state: str
+    reason: str | None
+    cycles: int
+    oldest_due_at: datetime | None
+    oldest_seconds: int | None
+
+
+class PauseRow(JsonRow, frozen=True, kw_only=True):
+    """A paused pool; an empty `agency_id` means for all agencies."""
+
+    pool: str
+    agency_id: str
+    paused_at: datetime
+    reason: str
+
+
+class QueueDepth(JsonRow, frozen=True, kw_only=True):
+    """Messages that wait in a queue, and how many read it."""
+
+    waiting: int
+    consumers: int
+
+
+class Alarms(JsonRow, frozen=True, kw_only=True):
+    """Counts that must stay 0."""
+
+    late_releases: int
+    refused_duplicates: int
+
+
+class StatusRow(JsonRow, frozen=True, kw_only=True):
+    """What is due, held, blocked and in doubt. `queues`: by pool; `{"error": words}` if the broker can't be asked."""
+
+    as_of: datetime
+    agency_id: str | None
+    cycles: list[CycleCount]
+    charges: dict[str, Counted]
+    charges_stuck: dict[str, Counted]
+    notices: dict[str, Counted]
+    other: dict[str, Counted]
+    alarms: Alarms
+    scheduler_seen_seconds: int | None
+    accounts_paused: int
+    paused: list[PauseRow]
+    queues: dict[str, QueueDepth | str | None] | None
+
+
+class AboutSubscription(JsonRow, frozen=True, kw_only=True):
+    """The subscription that a history is about."""
+
+    kind: Literal["about"]
+    agency_id: str
+    timezone: str
+    subscription_id: str
+    client_id: str
+    service_id: str
+    checkout: str
+    starts_on: date
+    status: str
+    quantity: int
+    collection: str
+    cancel_on: date | None
+    known_since: datetime
+    ended_at: datetime | None
+    ended_reason: str | None
+
+
+class AboutInvoice(JsonRow, frozen=True, kw_only=True):
+    """The invoice that a history is about. `collected_minor`: what was paid, less what was taken back."""
+
+    kind: Literal["about"]
+    agency_id: str
+    timezone: str
+    subscription_id: str
+    invoice_id: str
+    number: str | None
+    client_id: str
+    cycle_starts_on: date
+    cycle_ends_on: date
+    issued_on: date
+    due_on: date
+    status: str
+    collection: str
+    currency: str
+    total_minor: int
+    failing_since: datetime | None
+    failing_code: str | None
+    exhausted_at: datetime | None
+    collected_minor: int
+
+
+class HappenedRow(JsonRow, frozen=True, kw_only=True):
+    """Something that happened. `local`: the instant in the agency's time zone; `data` depends on `what`."""
+
+    kind: Literal["happened"]
+    local: str
+    at: datetime
+    what: str
+    text: str
+    data: dict[str, Any]
+
+
+class NowRow(JsonRow, frozen=True, kw_only=True):
+    """Something that has not ended, and why. `data` depends on `what`."""
+
+    kind: Literal["now"]
+    what: str
+    text: str
+    data: dict[str, Any]
+
+
+class Money(JsonRow, frozen=True, kw_only=True):
+    """Sums in one currency."""
+
+    invoiced_minor: int
+    collected_minor: int
+    open_minor: int
+
+
+class SummaryRow(JsonRow, frozen=True, kw_only=True):
+    """What a simulated run came to: counts by state or kind."""
+
+    moments: int
+    messages: dict[str, int]
+    orders: dict[str, int]
+    invoices: dict[str, int]
+    charges: dict[str, int]
+    notices: dict[str, int]
+    order_cycles: dict[str, int]
+    invoice_cycles: dict[str, int]
+    money: dict[str, Money]
+
+
 COMMANDS: Mapping[str, tuple[type[JsonRow], ...]] = {
     "account list": (AccountRow,),
     "backfill": (BackfillRow,),
@@ -245,7 +390,11 @@ COMMANDS: Mapping[str, tuple[type[JsonRow], ...]] = {
     "ingest": (IngestedRow,),
     "notices list": (NoticeRow,),
     "reconcile": (DifferenceRow, UnaskedRow),
+    "invoice show": (AboutInvoice, HappenedRow, NowRow),
     "refund list": (RefundRow,),
+    "simulate": (SummaryRow, Money),
+    "status": (StatusRow, CycleCount, Counted, Alarms, PauseRow, QueueDepth),
+    "subscription show": (AboutSubscription, HappenedRow, NowRow),
 }
 
 
@@ -256,8 +405,8 @@ def json_line(row: Mapping[str, Any], struct: type[JsonRow]) -> str:
 
 _ABOUT = """\
 One JSON object a line. Every field of a kind of row is in each row of it, `null` where there is nothing to say (marked `?`).
-Dates are `YYYY-MM-DD`, instants RFC 3339 in UTC, amounts integers in minor units. Fields may be added. `status --json` is one
-object with what the table shows; `subscription show` and `invoice show` are on the page of [histories](history.md)."""
+Dates are `YYYY-MM-DD`, instants RFC 3339 in UTC, amounts integers in minor units. Fields may be added. `status` and
+`simulate` print one object; what it nests is listed after it. [Histories](history.md) explains each `what` of a history."""
 
 
 def page() -> str:

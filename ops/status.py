@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 
 import click
-import msgspec
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
 from ops.connect import open_store, settings_for
+from ops.json_rows import StatusRow, json_line
 from ops.output import agency_option, lasted, shown
 from shared.broker.errors import BrokerError
 from shared.broker.startup_check import queue_loads
@@ -37,7 +37,7 @@ def status_command(agency: str | None, watch: int | None, *, as_json: bool) -> N
     settings = settings_for("DATABASE_URL")
     with open_store(settings) as store:
         if as_json:
-            click.echo(msgspec.json.encode(look(store, settings, agency)))
+            click.echo(json_line(look(store, settings, agency), StatusRow))
             return
         console = Console(highlight=False)
         if watch is None:
@@ -94,7 +94,7 @@ def look(store: Store, settings: Settings, agency: str | None) -> dict[str, Any]
         "charges": {state: _count(found, count) for state, count in found.charges.items()},
         "charges_stuck": {reason: _count(found, count) for reason, count in sorted(found.charges_stuck.items())},
         "notices": {outcome or "untried": _count(found, each) for outcome, each in sorted(found.notices.items())},
-        "rest": {name: _count(found, getattr(found, name)) for name in _REST},
+        "other": {name: _count(found, getattr(found, name)) for name in _OTHER},
         "alarms": {"late_releases": found.late_releases, "refused_duplicates": found.refused_duplicates},
         "scheduler_seen_seconds": _age(found, found.beat_at),
         "accounts_paused": found.accounts_paused,
@@ -103,7 +103,7 @@ def look(store: Store, settings: Settings, agency: str | None) -> dict[str, Any]
     }
 
 
-_REST = {
+_OTHER = {
     "schedules_due": "schedules to be planned",
     "rechecks": "changed facts to be looked at",
     "refunds_open": "refunds that have not ended",
@@ -154,7 +154,7 @@ def page(told: Mapping[str, Any]) -> Group:
         pauses.told(pause["pool"], pause["agency_id"], shown(pause["paused_at"]), pause["reason"])
         for pause in told["paused"]
     ]
-    return Group(*lines, "", _cycles(told), "", _rest(told), "", _pools(told))
+    return Group(*lines, "", _cycles(told), "", _others(told), "", _pools(told))
 
 
 def _cycles(told: Mapping[str, Any]) -> Table:
@@ -167,18 +167,18 @@ def _cycles(told: Mapping[str, Any]) -> Table:
     return table
 
 
-def _rest(told: Mapping[str, Any]) -> Table:
+def _others(told: Mapping[str, Any]) -> Table:
     table = _table("what", "count", "oldest")
     rows = [(f"charges {state}", each) for state, each in told["charges"].items()]
     rows += [(f"charges and refunds stuck: {reason}", each) for reason, each in told["charges_stuck"].items()]
     rows += [(f"notices not sent yet: {outcome}", each) for outcome, each in told["notices"].items()]
-    rows += [(label, told["rest"][name]) for name, label in _REST.items()]
+    rows += [(label, told["other"][name]) for name, label in _OTHER.items()]
     for label, each in rows:
         if each["count"]:
             age = each["oldest_seconds"]
             table.add_row(label, f"{each['count']:,}", "-" if age is None else lasted(age))
     if told["accounts_paused"]:
-        table.add_row("gateway accounts that rest", str(told["accounts_paused"]), "-")
+        table.add_row("paused gateway accounts", str(told["accounts_paused"]), "-")
     return table
 
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
-import msgspec
 
 from ops.connect import open_store
 from ops.history.lines import Line, happened
 from ops.history.now import Standing, stands
 from ops.history.words import Words, amount, period, words_of
+from ops.json_rows import AboutInvoice, AboutSubscription, HappenedRow, NowRow, json_line
 from ops.output import json_option
 from shared.domain.keys import sequences_of
 from shared.store import history
@@ -106,10 +106,11 @@ def _about(known: Known, named: Named) -> dict[str, Any]:
 def _for_programs(
     about: dict[str, Any], lines: Sequence[Line], standing: Sequence[Standing], words: Words
 ) -> Iterator[str]:
-    rows: list[dict[str, Any]] = [{"kind": "about", **about}]
-    rows += [{"kind": "happened", "local": words.when(line.at), **line._asdict()} for line in lines]
-    rows += [{"kind": "now", **each._asdict()} for each in standing]
-    return (msgspec.json.encode(row).decode() for row in rows)
+    yield json_line({"kind": "about", **about}, AboutInvoice if "invoice_id" in about else AboutSubscription)
+    for line in lines:
+        yield json_line({"kind": "happened", "local": words.when(line.at), **line._asdict()}, HappenedRow)
+    for each in standing:
+        yield json_line({"kind": "now", **each._asdict()}, NowRow)
 
 
 def _for_people(

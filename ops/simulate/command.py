@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from ops.json_rows import SummaryRow, json_line
 from ops.report import write_report
 from ops.servers.postgres import EmbeddedPostgres
 from ops.servers.postgres_programs import find_binaries
@@ -151,7 +152,7 @@ def _run(
 
 def _show(summary: Summary, report: Path, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(summary.as_json()))
+        click.echo(json_line(summary.as_json(), SummaryRow))
         return
     table = Table(title="What the run left behind", title_justify="left")
     table.add_column("What")

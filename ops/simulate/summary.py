@@ -25,7 +25,7 @@ class Summary(NamedTuple):
         money = {currency: dict(zip(names, amounts, strict=True)) for currency, amounts in self.money.items()}
         return {
             "moments": self.moments,
-            **{what: dict(counts) for what, counts in self.counts.items()},
+            **{what.replace(" ", "_"): dict(counts) for what, counts in self.counts.items()},
             "messages": {"read": self.lines, "after_the_end": self.after_end, **self.counts["messages"]},
             "money": money,
         }

@@ -136,7 +136,7 @@ def test_status_shows_what_is_due_and_stuck_and_why(desk: Desk) -> None:
     stuck = {(each["stream"], each["state"], each["reason"]): each["cycles"] for each in told["cycles"]}
     assert stuck[("invoice", "blocked", "price_missing")] == 1
     assert stuck[("order", "waiting", "invoice_blocked")] == 1
-    assert told["rest"]["inbox_rejected"]["count"] == 1
+    assert told["other"]["inbox_rejected"]["count"] == 1
     assert told["alarms"] == {"late_releases": 0, "refused_duplicates": 0}
     assert "DUECYCLE_BROKER_URL is not set" in desk.run("status").output
     away = desk.run("status", DUECYCLE_BROKER_URL="amqp://a:secret@127.0.0.1:1/x").output
