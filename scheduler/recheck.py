@@ -23,7 +23,7 @@ SUBSCRIPTIONS_PER_PASS = 500
 log = structlog.get_logger()
 
 
-def recheck(store: Store, *, batch: int = SUBSCRIPTIONS_PER_PASS, frozen: Sequence[str] = ()) -> int:
+def recheck(store: Store, *, batch: int = SUBSCRIPTIONS_PER_PASS, excluded: Sequence[str] = ()) -> int:
     """Work off one batch of the oldest recheck. Returns 1, or 0 when there is none to do.
 
     One that fails by its data, or by a bug, is set aside for a while: the others go on. A batch that hits a limit is tried
@@ -32,7 +32,7 @@ def recheck(store: Store, *, batch: int = SUBSCRIPTIONS_PER_PASS, frozen: Sequen
     found: Recheck | None = None
     try:
         with store.transaction() as tx:
-            found = rechecks.take(tx, list(frozen))
+            found = rechecks.take(tx, list(excluded))
             if found is not None:
                 _work_off(tx, found, batch)
     except Exception as error:
@@ -40,7 +40,7 @@ def recheck(store: Store, *, batch: int = SUBSCRIPTIONS_PER_PASS, frozen: Sequen
             raise
         if limit_of(error) and batch > 1:
             log.warning("batch.halved", what=f"recheck of {found.agency_id}", rows=batch, error=safe_words(error))
-            return recheck(store, batch=batch // 2, frozen=frozen)
+            return recheck(store, batch=batch // 2, excluded=excluded)
         words = {"agency_id": found.agency_id, "kind": found.kind, "ref": found.ref}
         log.exception("recheck.set_aside", **words, error=describe(error))
         with store.transaction() as tx:

@@ -31,8 +31,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     (None: nowhere; port 0: any free one). `webhooks`: where
     the providers' webhooks and the pages to pay by are served; clients reach those under `public_url`, whose addresses
     `link_secret` signs; `proxies` in front of them speak for many. `mail_url`: see `shared/documents/delivery.py`. `lease`:
-    how long rung work may take before it is rung again; whatever a worker waits for is at most half of it. `clock_jump`: how
-    far the database's clock may stray from our own counting before nothing is done by it.
+    how long dispatched work may take before it is dispatched again; whatever a worker waits for is at most half of it.
+    `clock_jump`: how far the database's clock may stray from our own counting before nothing is done by it.
     """
 
     database_url: str = ""
@@ -86,7 +86,8 @@ def load(environ: Mapping[str, str] = os.environ, needs: tuple[str, ...] = ("DAT
     if found.statement_timeout * 4 > found.lease:
         reader.wrong["STATEMENT_TIMEOUT_SECONDS"] = (
             f"is {found.statement_timeout.total_seconds():g} s, more than a quarter of {PREFIX}LEASE_SECONDS"
-            f" ({found.lease.total_seconds():g} s): work could be rung again while it still runs; lower it or raise the lease"
+            f" ({found.lease.total_seconds():g} s): work could be dispatched again while it still runs;"
+            " lower it or raise the lease"
         )
     for name, what in unknown_names(environ).items():
         reader.wrong.setdefault(name, what)

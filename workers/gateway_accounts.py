@@ -54,7 +54,7 @@ def _stand_in(name: str, environ: Mapping[str, str]) -> str | None:
     return url
 
 
-class Directory:
+class GatewayRegistry:
     """Gateways by agency and provider; safe to share between threads. `fixed` ones serve every agency.
 
     What can't be used is a word for why: `account_missing`, `secret_missing:NAME` or `secret_malformed:NAME`. It blocks that

@@ -1,6 +1,6 @@
 """The dramatiq broker of one worker pool: a quorum queue, a prefetch of its own, no retries, no delays, no dead letters.
 
-The row behind a message is the truth: whatever becomes of the message, the row rings again until the work is done. So a
+The row behind a message is the truth: whatever becomes of the message, the row is dispatched again until the work is done. So a
 message is acknowledged when its actor ends, also when it raised, and one that is not of our making (see `wire.py`) is counted,
 logged and acknowledged.
 dramatiq has no public way to choose a queue's type, so this class overrides what declares and consumes; the version of
@@ -207,7 +207,7 @@ class PoolConsumer(_RabbitmqConsumer):
                 super().ack(message)  # type: ignore[no-untyped-call]
 
     def nack(self, message: MessageProxy) -> None:
-        """What dramatiq would reject is acknowledged: its rows ring again."""
+        """What dramatiq would reject is acknowledged: its rows are dispatched again."""
         self.ack(message)
 
     def _nack(self, tag: int) -> None:

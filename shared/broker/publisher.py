@@ -19,7 +19,7 @@ from shared.broker.address import BLOCKED_SECONDS, parameters
 from shared.broker.backoff import Backoff
 from shared.broker.errors import BrokerError, UnansweredError
 from shared.broker.publish_batch import CONFIRMED, Batch, Verdict
-from shared.broker.queue_depth import Looking
+from shared.broker.queue_depth import QueueDepths
 from shared.broker.startup_check import check_broker, explain
 from shared.broker.topology import Role
 
@@ -57,7 +57,7 @@ class Publisher:
         self._thread = Thread(target=self._run, name="publisher", daemon=True)
         self._connection: pika.SelectConnection | None = None
         self._channel: pika.channel.Channel | None = None
-        self._looking = Looking()
+        self._queue_depths = QueueDepths()
         self._batch: Batch | None = None
         self._reason = "no connection yet"
         self._next_url = 0
@@ -126,7 +126,7 @@ class Publisher:
         with self._one_question:
             self._await_ready()
             answer: Future[tuple[int, int] | None] = Future()
-            self._threadsafe(lambda: self._looking.ask(self._connection, queue, answer))
+            self._threadsafe(lambda: self._queue_depths.ask(self._connection, queue, answer))
             try:
                 found = answer.result(ANSWER_SECONDS)
             except FutureTimeout:
@@ -217,7 +217,7 @@ class Publisher:
         self._ready.clear()
         self._settled.set()
         self._channel = None
-        self._looking.fail(reason)
+        self._queue_depths.fail(reason)
         if self._batch is not None:
             self._batch.fail(reason)
 

@@ -123,7 +123,7 @@ def check_broker(urls: Sequence[str], role: Role, name: str) -> None:
 
 
 def _try_publishing(connection: pika.BlockingConnection, url: str) -> None:
-    """Send one message to nowhere: it has to come back. A broker that takes it would take bells that nobody hears."""
+    """Publish to a queue that does not exist: the broker must return the message, or lost work would go unnoticed."""
     blocked: list[object] = []
     connection.add_on_connection_blocked_callback(lambda *told: blocked.append(told))
     channel = connection.channel()

@@ -71,13 +71,13 @@ def work_beside(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -
 
 
 def put_back(tx: Transaction, agency_id: str, invoice_ids: Collection[str], until: datetime) -> int:
-    """Let attempts that were rung and not begun wake at `until`, as if they had not been. Returns how many.
+    """Let attempts that were dispatched and not begun wake at `until`, as if they had not been. Returns how many.
 
     What may be on its way elsewhere is left to its lease.
     """
     return tx.run(
         """
-        UPDATE charges SET wake_at = :until, dispatches = greatest(0, rings - 1)
+        UPDATE charges SET wake_at = :until, dispatches = greatest(0, dispatches - 1)
         WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND state = 'due'
           AND planned_at <= :as_of AND wake_at > :as_of
         """,

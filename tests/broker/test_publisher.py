@@ -47,8 +47,10 @@ def test_many_more_messages_than_the_window_are_all_confirmed(
     until(lambda: depth(connection) == 3000)
 
 
-def test_a_queue_that_has_gone_is_made_anew_and_rung(publisher: Publisher, connection: pika.BlockingConnection) -> None:
-    """Somebody deletes a queue: the next ring makes it, and arrives."""
+def test_a_queue_that_has_gone_is_made_again_and_published_to(
+    publisher: Publisher, connection: pika.BlockingConnection
+) -> None:
+    """Somebody deletes a queue: the next message makes it again, and arrives."""
     connection.channel().queue_delete(ORDERS)
 
     RabbitWorkQueue(publisher).publish([Due("orders", "a", ["s1"])])

@@ -69,7 +69,7 @@ def test_purged_and_deleted_queues_cost_a_lease(load: Load, broker_url: str) -> 
     load.finish()
 
 
-def test_a_publisher_that_is_cut_off_rings_later(
+def test_a_publisher_that_is_cut_off_publishes_later(
     make_load: Make, database_url: str, broker_url: str, rabbitmq: PrivateRabbitmq
 ) -> None:
     """The scheduler's connections are cut again and again, and refused for a while; the pools' are not."""

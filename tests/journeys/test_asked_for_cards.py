@@ -87,7 +87,7 @@ def test_a_new_card_is_tried_itself_though_another_one_is_the_default(diary: Dia
 
 
 def test_a_new_card_that_fails_leaves_the_ladder_to_the_default(diary: Diary) -> None:
-    """Tried once by itself, on a new ladder; its rungs are the default's again."""
+    """Tried once automatically, on a new ladder; its retries use the default again."""
     checkout(diary, "decline:insufficient_funds")
     card(diary, "2026-06-03T10:00:00Z", "decline:processing_error", payment_method_id="new", default=False)
     diary.go("2026-06-05")

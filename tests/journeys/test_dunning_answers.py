@@ -47,7 +47,7 @@ def test_a_lost_answer_is_looked_up_and_the_money_taken_once(diary: Diary) -> No
 
 
 def test_a_lost_answer_that_was_a_decline_is_one_failure(diary: Diary) -> None:
-    """Found by the lookup; the ladder goes on from there, with one attempt a rung."""
+    """Found by the lookup; the ladder goes on from there, with one attempt on each retry day."""
     checkout(diary, "unknown_then_declined")
     diary.go("2026-06-02")
     assert days(diary) == [("2026-06-01", "declined"), ("2026-06-02", "declined")]

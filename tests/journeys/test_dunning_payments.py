@@ -5,7 +5,7 @@ from tests.journeys.dunning_steps import INVOICE, card, checkout, days, mails, m
 
 
 def test_a_requested_charge_goes_out_now(diary: Diary) -> None:
-    """It is the planned attempt, moved forward: the ladder goes on behind it, and keeps its rungs."""
+    """It is the planned attempt, moved forward: the ladder goes on behind it, and keeps its retry days."""
     checkout(diary, "decline_until:2026-06-06")
     diary.say("charge.requested", "2026-06-03T10:00:00Z", invoice_id=INVOICE)
     diary.go("2026-06-03")

@@ -78,7 +78,7 @@ def test_a_worker_that_dies_between_claim_call_and_settlement(
     stage.diary.check()
 
 
-def test_it_is_rung_again_by_itself(stage: Stage) -> None:
+def test_it_is_dispatched_again_automatically(stage: Stage) -> None:
     """The row of a dead worker wakes with its lease; nobody has to notice that it died."""
     _issued(stage, "ok")
     with pytest.raises(Killed):

@@ -41,7 +41,7 @@ def with_schedules(store: Store, count: int) -> Scheduler:
 
 
 def test_a_schedule_that_can_not_be_planned_stops_no_other(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the oldest of a pass: the others of the pass are planned, and what is due is rung."""
+    """It is the oldest of a pass: the others of the pass are planned, and what is due is dispatched."""
     bad_subscription(monkeypatch, BAD)
     scheduler = with_schedules(store, 4)
 
@@ -76,8 +76,8 @@ def test_a_bad_schedule_is_tried_again_after_delays_that_double(
         assert figures.snapshot(tx).schedules_failing.rows == 0
 
 
-def test_a_bug_in_planning_keeps_nothing_from_being_rung(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every schedule fails: the tick says so, after it has rung for what is due."""
+def test_a_bug_in_planning_keeps_nothing_from_being_dispatched(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every schedule fails: the tick says so, after it has dispatched what is due."""
     bad_subscription(monkeypatch, *(f"s{number:06}" for number in range(1, 9)))
     scheduler = with_schedules(store, 8)
 

@@ -26,7 +26,7 @@ NOTICES = "SELECT state, tries, reason FROM notices ORDER BY created_at, key"
 
 
 class Queue(Belfry):
-    """A queue that nobody takes from: what was rung waits in it."""
+    """A queue that nobody takes from: what was published waits in it."""
 
     def publish(self, messages: Sequence[Any]) -> None:
         super().publish(messages)

@@ -278,7 +278,7 @@ def test_mails_whose_turn_did_not_come_in_time_are_left_for_later(office: Office
 
 
 def test_a_claim_that_takes_too_long_is_made_of_a_part(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is left rings again with its lease; none is tried twice."""
+    """What is left is dispatched again after its lease; none is tried twice."""
     kept = notices.claim
 
     def claim(tx, agency_id, ids, lease):

@@ -79,7 +79,7 @@ def test_a_provider_in_trouble_is_asked_again_for_the_same_place(shop: Shop, wea
 
 @both
 def test_an_attempt_closes_the_place_first(shop: Shop) -> None:
-    """The place is open when the next rung comes: it takes no money any more, and then the card is charged."""
+    """The place is open when the next retry comes: it takes no money any more, and then the card is charged."""
     shop.open(DECLINED[shop.name])
     shop.press()
     (place,) = shop.places()
@@ -179,7 +179,7 @@ def test_a_place_that_nobody_used_expires(shop: Shop) -> None:
 
 
 def test_a_payment_that_settles_in_some_days_keeps_attempts_out(shop: Shop) -> None:
-    """A bank debit at Stripe's page: no attempt goes out meanwhile, though a rung of the ladder passes."""
+    """A bank debit at Stripe's page: no attempt goes out meanwhile, though a retry day passes."""
     shop.open(DECLINED["stripe"])
     shop.press()
     provider = shop.provider

@@ -58,7 +58,7 @@ def test_a_method_that_is_refused_is_called_once_and_the_account_works_on(shop: 
 
 @pytest.mark.parametrize(("shop", "token"), UNLISTED, indirect=["shop"])
 def test_a_refusal_that_nobody_has_listed_is_a_failure_at_the_third_attempt(shop: Shop, token: str) -> None:
-    """Each under a key of its own; then one call a rung, and an end that is told."""
+    """Each under a key of its own; then one call on each retry day, and an end that is told."""
     shop.open(token, until="2026-06-01T06:00:00Z")
     assert len(calls(shop)) == 3
     assert len(shop.diary.notices("payment_failed")) == 2
@@ -147,7 +147,8 @@ def test_a_new_card_is_tried_though_the_old_one_is_refused_again_and_again(shop:
 
 @pytest.mark.parametrize("cause", ["account", "secret", "amount"])
 def test_what_waits_ends_with_the_ladder(shop: Shop, cause: str) -> None:
-    """Declined on 1 June, with rungs up to the 3rd; what keeps it from going out then does not keep it for ever: both hear."""
+    """Declined on 1 June, with retry days up to the 3rd; what keeps it from going out then does not keep it for ever: both
+    hear."""
     assert isinstance(shop.provider, StripeLike)
     dunning = {"retry_days": [1, 2], "on_exhausted": "leave_open"}
     shop.diary.say("agency.upserted", "2026-05-20", gateway="stripe", dunning=dunning)

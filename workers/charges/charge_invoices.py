@@ -64,7 +64,7 @@ def charge_invoices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, aga
     """Claim, call and settle the due attempts of the invoices `ids` of one agency.
 
     A worker that dies in between leaves `sending` behind: after the lease the attempt is looked up before anything else.
-    `again`: some were rung before, so a try is committed first, and an attempt whose claim was tried too often is parked.
+    `again`: some were dispatched before, so a try is committed first, and an attempt whose claim was tried too often is parked.
     While the agency's slow calls hold half of the process, its attempts are put back for five seconds.
     """
     with runtime.bulkhead.enter(agency_id) if runtime.bulkhead is not None else nullcontext(enter_result=True) as free:
@@ -123,7 +123,7 @@ def _give_back(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> None:
     for call in calls:
         runtime.between("refund_claimed")
         if runtime.monotonic() > until:
-            return  # the lease runs out, and they are rung for again
+            return  # the lease runs out, and they are dispatched again
         found = ask(call)
         runtime.between("refund_answered")
         error = record_or_park(
@@ -179,12 +179,12 @@ def _claim(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> list[Call]:
 
 def _count(store: Store, agency_id: str, ids: Sequence[str]) -> list[str]:
     with store.transaction() as tx:
-        tired = charges.count_tries(tx, agency_id, ids, TRIES_MAX)
+        over_limit = charges.count_tries(tx, agency_id, ids, TRIES_MAX)
         refunds.count_tries(tx, agency_id, ids, TRIES_MAX, PARKED_FOR)
-    for id_ in sorted(tired):
+    for id_ in sorted(over_limit):
         with store.transaction() as tx:
             park(tx, agency_id, id_, "the worker ended without an answer five times")
-    return [id_ for id_ in ids if id_ not in tired]
+    return [id_ for id_ in ids if id_ not in over_limit]
 
 
 def _forget(store: Store, agency_id: str, ids: Sequence[str]) -> None:

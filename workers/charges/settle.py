@@ -180,7 +180,7 @@ def _class(tx: Transaction, agency_id: str, charge: Charge, code: str, advice: s
 
 
 def _require_action(tx: Transaction, agency: Agency, charge: Charge, invoice: Invoice, code: str) -> None:
-    """Only the customer can go on: a link is sent, the rungs make no calls, and the ladder still ends."""
+    """Only the customer can go on: a link is sent, the retry days make no calls, and the ladder still ends."""
     ladder = begin(
         Ladder(invoice.invoice_id, invoice.failing_since, invoice.ladder_started_at, invoice.ladder), tx.as_of
     )

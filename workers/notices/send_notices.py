@@ -53,7 +53,7 @@ class Runtime(NamedTuple):
 def send_notices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again: bool = False) -> None:
     """Send the due notices `ids` of one agency, one after another, and record each at once.
 
-    `again` changes nothing here: a claim counts its try by itself. Mails begin within a quarter of the lease, for the last
+    `again` changes nothing here: a claim itself counts the try. Mails begin within a quarter of the lease, for the last
     one may take half of it. After a trouble that is the same for all no other is tried: fifty waits for one dead server
     would outlast the lease.
     """
@@ -83,7 +83,7 @@ def _hold(runtime: Runtime, agency_id: str, notice: Notice) -> bool:
 
 
 def _claim(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> tuple[list[Notice], Agency | None]:
-    """What is due of these, leased; of a claim that hits a limit the first half, and what is left rings again."""
+    """What is due of these, leased; of a claim that hits a limit the first half, and what is left is dispatched again."""
     try:
         with runtime.store.transaction() as tx:
             claimed = notices.claim(tx, agency_id, ids, runtime.lease)
