@@ -11,7 +11,7 @@ from ops.connect import open_store
 from ops.json_rows import DifferenceRow, UnaskedRow
 from ops.output import agency_option, json_option, print_json, print_rows
 from shared.billing import reconciliation
-from shared.billing.reconciliation import SETTLES_WITHIN, Books, Difference
+from shared.billing.reconciliation import SETTLES_WITHIN, Difference, ProviderLists
 from shared.gateways.capabilities import as_online
 from shared.secret_store import reader
 from shared.store import accounts, facts
@@ -103,7 +103,7 @@ def _look(store: Store, registry: GatewayRegistry, account: Configured, back: ti
     online = as_online(gateway)
     begin = since - SETTLES_WITHIN
     listed = list(online.payments_since(begin)), list(online.refunds_since(begin))
-    lists = Books(agency_id, provider, since, *listed, shared=account.shared)
+    lists = ProviderLists(agency_id, provider, since, *listed, shared=account.shared)
     with store.transaction() as tx:
         return reconciliation.compare(tx, lists)
 

@@ -1,6 +1,6 @@
 """A client asked for a payment method to be used, or one worked: open failing invoices are tried again at once, oldest first.
 
-Of the invoices that a method was not tried for yet, the oldest has its turn; its answer lets the next one have it, so that a
+Of the invoices that a method was not tried for yet, the oldest comes first; its answer lets the next one follow, so that a
 method which is dead is called once. An attempt in flight is left alone: its settlement looks for a newer method itself.
 """
 
@@ -133,7 +133,7 @@ def _worked(client: _Client, id_: str, found: Recheck) -> bool:
 
 
 def _moved(tx: Transaction, latest: Charge | None) -> list[Charge]:
-    """The planned attempt, now; or one that waited for the customer, or was asked for by itself, ended."""
+    """The planned attempt, now; or one that waited for the customer, or was asked for on its own, ended."""
     if latest is None:
         return []
     if latest.state == "due" and latest.once:

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 def recheck(store: Store, *, batch: int = SUBSCRIPTIONS_PER_PASS, excluded: Sequence[str] = ()) -> int:
-    """Work off one batch of the oldest recheck. Returns 1, or 0 when there is none to do.
+    """Process one batch of the oldest recheck. Returns 1, or 0 when there is none to do.
 
     One that fails by its data, or by a bug, is set aside for a while: the others go on. A batch that hits a limit is tried
     with half as many subscriptions, down to one.

@@ -27,8 +27,8 @@ class SettingsError(ValueError):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a process needs to know of its surroundings.
 
-    `broker_urls`: the nodes of one RabbitMQ cluster, tried in turn. `http`: where /metrics, /healthz and /readyz are served
-    (None: nowhere; port 0: any free one). `webhooks`: where
+    `broker_urls`: the nodes of one RabbitMQ cluster, tried one after the other. `http`: where /metrics, /healthz and /readyz
+    are served (None: nowhere; port 0: any free one). `webhooks`: where
     the providers' webhooks and the pages to pay by are served; clients reach those under `public_url`, whose addresses
     `link_secret` signs; `proxies` in front of them speak for many. `mail_url`: see `shared/documents/delivery.py`. `lease`:
     how long dispatched work may take before it is dispatched again; whatever a worker waits for is at most half of it.

@@ -1,5 +1,5 @@
-"""How an account with a provider is doing, by its answers: it rests when they fail to come, slows down when told to, and waits
-when the provider refuses it."""
+"""How an account with a provider is doing, by its answers: it is paused when they fail to come, slows down when told to, and
+waits when the provider refuses it."""
 
 from collections.abc import Sequence
 from datetime import datetime

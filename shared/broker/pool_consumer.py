@@ -116,7 +116,7 @@ class PoolMessage(_RabbitmqMessage):
 
 
 class PoolConsumer(_RabbitmqConsumer):
-    """Acknowledges whatever it got, and makes its queue anew if it has gone."""
+    """Acknowledges whatever it got, and makes its queue again if it has gone."""
 
     def __init__(self, broker: PoolBroker, queue_name: str, prefetch: int, timeout: int) -> None:
         self.broker, self.queue_name = broker, queue_name
@@ -136,7 +136,7 @@ class PoolConsumer(_RabbitmqConsumer):
     def __next__(self) -> MessageProxy | None:
         """The next message that is ours, None after a moment without one.
 
-        Idle for a while, it subscribes anew: RabbitMQ 3.10 was seen to forget a consumer, without a word, when its queue was
+        Idle for a while, it subscribes again: RabbitMQ 3.10 was seen to forget a consumer, without a word, when its queue was
         deleted and made again at once.
         """
         try:

@@ -44,7 +44,7 @@ class Outgoing(NamedTuple):
 class Publisher:
     """Publishes for one process; safe to share between threads. `role` is what it declares when a queue has gone.
 
-    Use `start`, then `publish` and `load`, then `close`. It connects by itself, to the next node of `urls` each time, with
+    Use `start`, then `publish` and `load`, then `close`. It connects automatically, to the next node of `urls` each time, with
     waits that grow; meanwhile calls raise BrokerError.
     """
 
@@ -103,7 +103,7 @@ class Publisher:
             return batch.verdicts()
 
     def publish_all(self, messages: Sequence[Outgoing], timeout: float = 2 * BLOCKED_SECONDS) -> None:
-        """Publish messages that must all be taken. A queue that has gone is made anew, and its messages sent once more.
+        """Publish messages that must all be taken. A queue that has gone is made again, and its messages sent once more.
 
         Raises BrokerError if one of them was not taken, or what `publish` raises.
         """
@@ -119,7 +119,7 @@ class Publisher:
         check_broker(self._urls, self._role, f"{self._name} declaring")
 
     def load(self, queue: str) -> tuple[int, int]:
-        """How many messages wait in a queue, and how many consumers it has; a queue that has gone is made anew.
+        """How many messages wait in a queue, and how many consumers it has; a queue that has gone is made again.
 
         Raises BrokerError when the broker can't be asked.
         """
@@ -208,7 +208,7 @@ class Publisher:
         self._settled.set()
 
     def _lost_channel(self, _channel: object, error: BaseException) -> None:
-        """A channel ends when it may not publish somewhere; the connection goes with it, and is made anew."""
+        """A channel ends when it may not publish somewhere; the connection goes with it, and is made again."""
         self._down(f"the broker ended the channel: {error}")
         self._hang_up()
 

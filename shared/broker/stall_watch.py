@@ -1,4 +1,4 @@
-"""Whether a pool's process holds messages on which nobody works: it looks well from outside, and is of no use."""
+"""Whether a pool's process holds messages on which nobody works: it seems alive from outside, and does nothing."""
 
 from collections.abc import Callable
 from datetime import timedelta

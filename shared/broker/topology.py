@@ -92,8 +92,8 @@ def version_of(connection: pika.BlockingConnection) -> tuple[int, ...]:
 def declare(connection: pika.BlockingConnection, role: Role) -> None:
     """Make what a role uses, or find that it is there as described.
 
-    Who lacks the configure permission only looks whether it is there. Raises TopologyError when a queue or exchange has other
-    properties, BrokerError when something is missing and may not be made.
+    Without the configure permission it is only checked that it is there. Raises TopologyError when a queue or exchange has
+    other properties, BrokerError when something is missing and may not be made.
     """
     parts = parts_of(role)
     version = version_of(connection)

@@ -9,7 +9,7 @@ import structlog
 
 from shared.broker.pool_consumer import PoolBroker
 
-IDLE_MILLISECONDS = 500  # how often an idle thread looks whether it should end
+IDLE_MILLISECONDS = 500  # how often an idle thread checks whether it should end
 log = structlog.get_logger()
 
 

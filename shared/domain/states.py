@@ -159,7 +159,7 @@ MESSAGE_MOVES: Mapping[MessageState, frozenset[MessageState]] = {
 
 
 class Machine(NamedTuple):
-    """The states of a table's rows: `what` a row is called, and the column in which its state stands.
+    """The states of a table's rows: `what` a row is called, and the column that holds its state.
 
     `only`: a move that needs another column to hold one of certain values, as (before, after) -> (column, values).
     """

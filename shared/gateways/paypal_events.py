@@ -121,7 +121,7 @@ def _reversal(resource: Mapping[str, Any], common: dict[str, Any]) -> ProviderEv
 
 
 def listed(event: Mapping[str, Any]) -> Listed:
-    """A capture or refund of an event, as the comparison of the books wants it. Raises OSError for one that can't be read."""
+    """A capture or refund of an event, as the reconciliation wants it. Raises OSError for one that can't be read."""
     resource: Mapping[str, Any] = event.get("resource") or {}
     amount, currency = _money(resource.get("amount"))
     at = _instant(event.get("create_time"))

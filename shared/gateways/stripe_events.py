@@ -105,7 +105,7 @@ def _minor(amount: Any, currency: str | None) -> int | None:
 
 
 def listed(found: stripe.PaymentIntent | stripe.Refund) -> Listed:
-    """A payment intent or a refund, as the comparison of the books wants it."""
+    """A payment intent or a refund, as the reconciliation wants it."""
     metadata: Any = found.metadata
     about = {} if metadata is None else metadata.to_dict()
     currency = found.currency.upper()

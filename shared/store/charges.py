@@ -1,4 +1,4 @@
-"""Charges: one attempt to collect the rest of one invoice, at most one of them open at a time."""
+"""Charges: one attempt to collect the outstanding amount of one invoice, at most one of them open at a time."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -94,9 +94,9 @@ def latest_of(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> 
     return {charge.invoice_id: charge for charge in found}
 
 
-def _read(tx: Transaction, agency_id: str, invoice_ids: Collection[str], rest: str) -> list[Charge]:
+def _read(tx: Transaction, agency_id: str, invoice_ids: Collection[str], ending: str) -> list[Charge]:
     rows = tx.rows(
-        f"SELECT {_READ} FROM charges WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) {rest}",  # noqa: S608
+        f"SELECT {_READ} FROM charges WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) {ending}",  # noqa: S608
         agency_id=agency_id,
         ids=list(invoice_ids),
     )

@@ -144,7 +144,7 @@ class ClockWatch:
         return f"the database's clock says {shown(now.at)}, but by our own counting it is {shown(expected)}"
 
     def _against_the_machine(self, at: datetime, known: _Known) -> str | None:
-        """At the first look there is nothing to count from."""
+        """At the first reading there is nothing to count from."""
         own = self._machine()
         if abs(at - own) > self._bound:
             return f"the database's clock says {shown(at)}, but this machine's says {shown(own)}"

@@ -1,4 +1,4 @@
-"""The ledger of cycles: written by plan, worked off by the pools in index order, released when a cause is gone."""
+"""The ledger of cycles: written by plan, processed by the pools in index order, released when a cause is gone."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -203,7 +203,7 @@ def go_on(tx: Transaction, agency_id: str, stream: Stream, after: Sequence[tuple
 
 
 def release(tx: Transaction, agency_id: str, ids: Collection[str], states: Sequence[str] = ("waiting", "held")) -> None:
-    """Let the pools look at the held and waiting orders of these locked subscriptions now: their cause has changed."""
+    """Make the held and waiting orders of these locked subscriptions due now: their cause has changed."""
     if not ids:
         return
     tx.run(

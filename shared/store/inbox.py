@@ -215,7 +215,7 @@ def waiting_rows(tx: Transaction, agency_id: str, ids: Collection[int]) -> list[
 
 
 def wake(tx: Transaction, agency_id: str, keys: Collection[str]) -> int:
-    """Let intake look again, now, at the messages that wait for one of these. Returns how many."""
+    """Let intake check the messages that wait for one of these again, now. Returns how many."""
     if not keys:
         return 0
     return tx.run(
@@ -265,5 +265,5 @@ def told_waiting(tx: Transaction, inbox_id: int) -> None:
 
 
 def wake_at(tx: Transaction, inbox_id: int, at: datetime) -> None:
-    """Look at a waiting message again then."""
+    """Check a waiting message again then."""
     tx.run("UPDATE inbox SET wake_at = :at WHERE inbox_id = :inbox_id", inbox_id=inbox_id, at=at)

@@ -1,6 +1,6 @@
-"""Rechecks: one row per changed fact, worked off by the scheduler in batches of the subscriptions it touches.
+"""Rechecks: one row per changed fact, processed by the scheduler in batches of the subscriptions it touches.
 
-One that fails waits by itself, with delays that double; later ones of the same fact wait behind it.
+One that fails waits on its own, with delays that double; later ones of the same fact wait behind it.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ class NewRecheck(NamedTuple):
 
 
 def add_all(tx: Transaction, new: Sequence[NewRecheck]) -> None:
-    """Say that facts have changed; they are worked off in this order."""
+    """Say that facts have changed; they are processed in this order."""
     bulk.insert(tx, tables.rechecks, NewRecheck._fields, new)
 
 

@@ -132,7 +132,7 @@ def insert(tx: Transaction, schedules: Sequence[Schedule]) -> None:
 
 
 def move(tx: Transaction, schedules: Sequence[Schedule]) -> None:
-    """Write schedules back after planning: only where they stand. `stopped_at` follows the reason."""
+    """Write schedules back after planning: only the next cycle. `stopped_at` follows the reason."""
     written = tx.run(
         """
         UPDATE schedules AS c SET next_index = v.next_index, next_at = v.next_at, planned_until = v.planned_until,

@@ -1,4 +1,4 @@
-"""A pool's broker: every message is acknowledged, whatever became of it; its queue and connection come back by themselves."""
+"""A pool's broker: every message is acknowledged, whatever became of it; its queue and connection come back automatically."""
 
 import threading
 import time
@@ -126,7 +126,7 @@ def test_what_cant_be_read_is_counted_and_acknowledged(pool: Pool, broker_url: s
 
 
 def test_messages_that_dramatiq_would_put_off_for_ever_hold_nobody_up(pool: Pool, broker_url: str) -> None:
-    """As many as a process may hold, then one of ours: it is worked off, and the others are gone."""
+    """As many as a process may hold, then one of ours: it is processed, and the others are gone."""
     until(lambda: consumed(broker_url))
     send(broker_url, *[with_changes(options={"eta": 9_999_999_999_999})] * PREFETCH["orders"], work_message("b", "s1"))
 
@@ -176,7 +176,7 @@ def test_threads_that_work_for_long_are_alive(pool: Pool, broker_url: str) -> No
     go_on.set()
 
 
-def test_a_deleted_queue_is_made_anew_and_consumed(pool: Pool, broker_url: str) -> None:
+def test_a_deleted_queue_is_made_again_and_consumed(pool: Pool, broker_url: str) -> None:
     until(lambda: consumed(broker_url))
     with pika.BlockingConnection(pika.URLParameters(broker_url)) as connection:
         connection.channel().queue_delete(QUEUE)
@@ -187,7 +187,7 @@ def test_a_deleted_queue_is_made_anew_and_consumed(pool: Pool, broker_url: str) 
 
 
 def test_a_process_holds_no_more_than_its_prefetch(pool: Pool, broker_url: str, rabbitmq: PrivateRabbitmq) -> None:
-    """Whatever dramatiq asks for by itself."""
+    """Whatever dramatiq itself asks for."""
     until(lambda: consumed(broker_url))
     vhost = broker_url.rsplit("/", 1)[1]
 
@@ -233,7 +233,7 @@ def test_a_message_of_an_earlier_connection_acknowledges_no_message_of_this_one(
 
 
 def test_a_broker_that_dies_and_comes_back_is_consumed_again(open_folder: Path) -> None:
-    """Killed with everything in memory: the pool connects again by itself, in the same process."""
+    """Killed with everything in memory: the pool connects again automatically, in the same process."""
     with PrivateRabbitmq(open_folder / "node") as node:
         pool = Pool(node.url)
         until(lambda: consumed(node.url))

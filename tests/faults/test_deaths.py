@@ -29,7 +29,7 @@ POINTS = {
 def test_workers_that_die_at_every_point_leave_nothing_undone_and_do_nothing_twice(
     make_load: Make, database_url: str, broker_url: str, tmp_path: Path, pools: tuple[str, ...]
 ) -> None:
-    """Killed before the claim, inside the transaction, after the commit, and between the three acts of a charge."""
+    """Killed before the claim, inside the transaction, after the commit, and between the three steps of a charge."""
     words = {}
     dying = {pool: POINTS[pool] for pool in pools}
     for pool, points in dying.items():

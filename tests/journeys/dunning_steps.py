@@ -54,5 +54,5 @@ def statuses(diary: Diary, sub: str = "sub") -> Sequence[Any]:
 
 
 def moved(diary: Diary) -> list[tuple[Any, ...]]:
-    """What the sandbox really did: (key, amount, outcome), in its own books."""
+    """What the sandbox really did: (key, amount, outcome), in its own ledger."""
     return diary.ask("SELECT key, amount_minor, outcome FROM sandbox_ledger ORDER BY created_at, key")

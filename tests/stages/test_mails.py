@@ -267,7 +267,7 @@ def test_a_corrected_address_ends_the_trouble_at_once(office: Office) -> None:
     assert office.row("a", "state, recipient") == ("sent", "right@law.example")
 
 
-def test_mails_whose_turn_did_not_come_in_time_are_left_for_later(office: Office) -> None:
+def test_mails_that_could_not_be_sent_in_time_are_left_for_later(office: Office) -> None:
     """A quarter of the lease to begin, for the last one may take half of it."""
     seconds = [0.0]
     runtime = office.runtime._replace(monotonic=lambda: seconds[0])

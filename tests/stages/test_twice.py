@@ -101,7 +101,7 @@ def ids(diary: Diary, sql: str) -> list[str]:
 
 
 def stages(diary: Diary) -> dict[str, Callable[[], object]]:
-    """Every stage by itself, over everything there is."""
+    """Every stage on its own, over everything there is."""
     store = diary.store
     charging = Runtime(store, always({"sandbox": SandboxGateway(SandboxLedger(store))}), concurrency=1)
     sending = send_notices.Runtime(store, EmlWriter(diary.mails))

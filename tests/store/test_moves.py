@@ -33,7 +33,7 @@ SELECT agency_id, 'stripe', 'dp_1', 'dispute', 'pi_1', invoice_id, subscription_
 
 def planted(tx: Transaction, machine: Machine, before: str) -> str:
     """Any row of the table, put into a state as nobody can but a superuser; the condition that finds it."""
-    tx.run("SET LOCAL session_replication_role = replica")  # triggers rest
+    tx.run("SET LOCAL session_replication_role = replica")  # triggers do not fire
     if machine.table == "pay_links":
         tx.run(PLACE)
     if machine.table == "payment_inquiries":

@@ -110,15 +110,15 @@ class Shop:
         form = {"keep": "1"} if keep else None
         return requests.post(self.urls.of("ag", invoice_id), data=form, timeout=10, allow_redirects=False)
 
-    def client_pays(self, place: str) -> None:
+    def client_pays(self, page_id: str) -> None:
         """The client does at the provider what has to be done there."""
         if isinstance(self.provider, StripeLike):
-            assert self.provider.pay(place)
+            assert self.provider.pay(page_id)
         else:
-            self.provider.approve(place)
+            self.provider.approve(page_id)
 
-    def places(self) -> list[str]:
-        """The provider's ids of the places that were opened there."""
+    def payment_pages(self) -> list[str]:
+        """The provider's ids of the payment pages that were opened there."""
         if isinstance(self.provider, StripeLike):
             return list(self.provider.sessions)
         return [id_ for id_, order in self.provider.orders.items() if "links" in order]

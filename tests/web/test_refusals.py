@@ -23,7 +23,7 @@ def keys(shop: Shop) -> list[str]:
     return [request.headers[name] for request in calls(shop)]
 
 
-def rests(shop: Shop) -> int:
+def unanswered(shop: Shop) -> int:
     with shop.diary.store.transaction() as tx:
         account = accounts.load(tx, "ag", shop.name)
     return 0 if account is None else account.failures + account.pauses
@@ -53,7 +53,7 @@ def test_a_method_that_is_refused_is_called_once_and_the_account_works_on(shop: 
     told = sorted((each.audience, each.occasion) for each in shop.diary.notices())
     assert told == [(who, what) for who in ("agency", "client") for what in ("dunning_exhausted", "payment_failed")]
     assert shop.diary.ask("SELECT state, reason FROM cycles WHERE stream = 'order'") == [("held", "payment_failed")]
-    assert rests(shop) == 0
+    assert unanswered(shop) == 0
 
 
 @pytest.mark.parametrize(("shop", "token"), UNLISTED, indirect=["shop"])
@@ -66,11 +66,11 @@ def test_a_refusal_that_nobody_has_listed_is_a_failure_at_the_third_attempt(shop
     assert len(calls(shop)) == 9
     assert len(set(keys(shop))) == 9
     assert len(shop.diary.notices("dunning_exhausted")) == 2
-    assert rests(shop) == 0
+    assert unanswered(shop) == 0
 
 
 def test_while_an_account_is_refused_one_attempt_asks_and_the_others_wait(shop: Shop) -> None:
-    """A word to the agency, none to its clients; and once it works again, everything goes out by itself."""
+    """A word to the agency, none to its clients; and once it works again, everything goes out automatically."""
     assert isinstance(shop.provider, StripeLike)
     shop.provider.refuses_account = True
     also(shop, *["pm_ok"] * 6)
@@ -124,7 +124,8 @@ def test_an_amount_that_is_refused_for_one_method_is_asked_for_by_a_new_one(shop
 
 
 def test_what_changed_while_it_waited_to_be_sent_again_goes_out_under_another_key(shop: Shop) -> None:
-    """Its request was lost before it got there; meanwhile a part was paid, so the old key must not ask for the new rest."""
+    """Its request was lost before it got there; meanwhile a part was paid, so the old key must not ask for the new outstanding
+    amount."""
     assert isinstance(shop.provider, StripeLike)
     shop.provider.weather.append("drop_before")
     shop.open("pm_ok", until="2026-05-31T22:00:01Z")

@@ -139,7 +139,7 @@ def test_what_is_proven_and_cannot_be_applied_is_tried_again(shop: Shop, monkeyp
 
 
 def unreadable_events(shop: Shop) -> Iterator[bytes]:
-    """Signed, and no event of today's: ids that can't be kept, an instant beyond the calendar, things in place of words."""
+    """Signed, and no event of today's: ids that can't be kept, an instant beyond the calendar, things in page_id of words."""
     assert isinstance(shop.provider, StripeLike)
     about: dict[str, Any] = {"object": "payment_intent", "id": "pi_1", "metadata": {}}
     event = json.loads(shop.provider.event("payment_intent.succeeded", about))

@@ -214,17 +214,17 @@ def test_a_decline_stays_one_if_the_provider_says_so(shop: Shop) -> None:
 
 
 @both
-def test_a_webhook_about_a_place_settles_it_at_once(shop: Shop) -> None:
+def test_a_webhook_about_a_payment_page_settles_it_at_once(shop: Shop) -> None:
     """The client paid and closed the window: he never came back to our page."""
     shop.open("", collection="manual")
     shop.press()
-    (place,) = shop.places()
-    shop.client_pays(place)
+    (page_id,) = shop.payment_pages()
+    shop.client_pays(page_id)
     if isinstance(shop.provider, StripeLike):
-        shop.hook("checkout.session.completed", shop.provider.sessions[place])
+        shop.hook("checkout.session.completed", shop.provider.sessions[page_id])
     else:
         assert isinstance(shop.provider, PayPalLike)
-        shop.hook("CHECKOUT.ORDER.APPROVED", shop.provider.orders[place], "checkout-order")
+        shop.hook("CHECKOUT.ORDER.APPROVED", shop.provider.orders[page_id], "checkout-order")
     shop.wait(seconds=1)
     assert (shop.status(), len(shop.money())) == ("paid", 1)
 

@@ -202,7 +202,7 @@ def paid_on_the_page(shop: Shop) -> Told:
     shop.open("", collection="manual")
     before = told(shop)
     shop.press()
-    shop.client_pays(shop.places()[0])
+    shop.client_pays(shop.payment_pages()[0])
     shop.wait(hours=2)
     return since(shop, before)
 

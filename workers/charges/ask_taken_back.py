@@ -1,4 +1,4 @@
-"""What webhooks said of money that is gone → the provider's own word on it. The same three acts: claim, ask, settle."""
+"""What webhooks said of money that is gone → the provider's own word on it. The same three steps: claim, ask, settle."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta

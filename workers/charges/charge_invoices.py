@@ -1,4 +1,4 @@
-"""Due attempts → money, or a reason. Three short acts: no transaction is open while a gateway is called."""
+"""Due attempts → money, or a reason. Three short steps: no transaction is open while a gateway is called."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -41,7 +41,7 @@ class Runtime(NamedTuple):
     store: Store
     gateways: GatewaysOf
     concurrency: int = 8
-    # Named moments between the acts; tests stop here.
+    # Named moments between the steps; tests stop here.
     between: Callable[[str], None] = lambda _moment: None
     # Seconds that only ever grow: they measure a span, and say nothing of the time.
     monotonic: Callable[[], float] = monotonic
@@ -148,7 +148,7 @@ def _ask_questions(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> None
 
 
 def _look_at_links(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> None:
-    """The places where the clients of these invoices pay themselves."""
+    """The payment pages of these invoices."""
     for call in claim_links(runtime.store, runtime.gateways, agency_id, ids, runtime.lease):
         runtime.between("link_claimed")
         found = look(call)
@@ -220,7 +220,7 @@ def _closed(link: OpenLink) -> bool:
 
 def _ask(runtime: Runtime, call: Call, until: float) -> Answer:
     if runtime.monotonic() > until:
-        return Answer(call, NotSent("half the lease was over before its turn came", LEASE_IS_OVER))
+        return Answer(call, NotSent("half the lease was over before it could be sent", LEASE_IS_OVER))
     if call.link is not None and not _closed(call.link):
         return Answer(call, NotSent("the client is paying at this moment", CLIENT_IS_PAYING))
     try:

@@ -220,7 +220,7 @@ def _update(
 
 
 def _restart(tx: Transaction, agency: Agency, data: SubscriptionUpserted) -> None:
-    """A cancellation was taken back or moved, or is known now to be a later one: plan decides anew from the next boundary."""
+    """A cancellation was taken back or moved, or is known now to be a later one: plan decides again from the next boundary."""
     again = []
     for bounded in schedules.load(tx, data.agency_id, data.subscription_id).values():
         schedule = bounded.schedule

@@ -207,7 +207,7 @@ def _apply(
 
 
 def _apply_awaiting(work: FactBuffer, agency_id: str, arrivals: Sequence[str]) -> None:
-    """What waited for these, oldest first, as far as one transaction may hold it; the rest is woken, each by itself.
+    """What waited for these, oldest first, as far as one transaction may hold it; the others are released, each on its own.
 
     Raises BesideError if one of them hits a limit or a lock.
     """

@@ -20,7 +20,7 @@ EARLIER_BLOCKED = Blocked("earlier_cycle_blocked", "an earlier cycle of this ser
 
 
 def issue_invoices(store: Store, agency_id: str, ids: Sequence[str], *, again: bool = False) -> None:
-    """Work off all due invoice cycles of the subscriptions `ids` of one agency."""
+    """Process all due invoice cycles of the subscriptions `ids` of one agency."""
     work_stream(store, agency_id, ids, INVOICE, _step, again=again)
 
 
@@ -37,7 +37,7 @@ class _Known(NamedTuple):
 
 
 class _Decided(NamedTuple):
-    """What a batch comes to."""
+    """The outcome of a batch."""
 
     drafts: list[Draft]
     settled: list[Settled]
@@ -55,12 +55,12 @@ def _step(tx: Transaction, agency_id: str, ids: Sequence[str], wait: bool) -> tu
         known = _read(tx, agency_id, sorted({cycle.subscription_id for cycle in due}))
         decided = _decide(tx, known, due)
         _write(tx, known.agency, decided)
-        _see_to_the_rest(tx, agency_id, due, decided)
+        _requeue_cut_short(tx, agency_id, due, decided)
     return ([] if wait else [id_ for id_ in ids if id_ not in locked]), None
 
 
-def _see_to_the_rest(tx: Transaction, agency_id: str, read: Sequence[Cycle], decided: _Decided) -> None:
-    """Behind what a pass may read: of a blocked series the rest is blocked too, of any other it is next, now."""
+def _requeue_cut_short(tx: Transaction, agency_id: str, read: Sequence[Cycle], decided: _Decided) -> None:
+    """Cycles beyond the limit of a pass: those of a blocked series are blocked too, those of any other are due again now."""
     further = cut_short(read)
     blocked = {
         each.subscription_id: each for each in decided.left if further.get(each.subscription_id) == each.starts_on

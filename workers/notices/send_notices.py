@@ -63,7 +63,7 @@ def send_notices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again:
     for position, notice in enumerate(claimed):
         if runtime.monotonic() > began + runtime.lease.total_seconds() / 4 or runtime.stopping():
             log.info("notices.left", agency_id=agency_id, mails=len(claimed) - position)
-            _leave(runtime, agency_id, claimed[position:], "its turn did not come in time", timedelta(0), began)
+            _leave(runtime, agency_id, claimed[position:], "it could not be sent in time", timedelta(0), began)
             return
         if not _hold(runtime, agency_id, notice):
             continue
@@ -186,7 +186,7 @@ def _context(runtime: Runtime, agency_id: str, notice: Notice) -> Mapping[str, A
 def _leave(
     runtime: Runtime, agency_id: str, left: Sequence[Notice], reason: str, wait: timedelta, began: float
 ) -> None:
-    """Those whose turn did not come: later again. Nothing was tried, so nothing counts against them.
+    """Those that could not be reached in time: due again later. Nothing was tried, so nothing counts against them.
 
     Once the lease is over they may be another worker's, and are left alone.
     """

@@ -146,7 +146,7 @@ def _pay(deps: WebhookDeps, rooms: Rooms) -> Answer:
         if not isinstance(found, Opening):
             return found
         room = rooms.presses.get(found.link.provider, rooms.pages)
-        return await room.run(agency_id, pay_page.open_place, runtime, found)
+        return await room.run(agency_id, pay_page.open_payment_page, runtime, found)
 
     return page
 
