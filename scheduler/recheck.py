@@ -34,7 +34,7 @@ def recheck(store: Store, *, batch: int = SUBSCRIPTIONS_PER_PASS, excluded: Sequ
         with store.transaction() as tx:
             found = rechecks.take(tx, list(excluded))
             if found is not None:
-                _work_off(tx, found, batch)
+                _process(tx, found, batch)
     except Exception as error:
         if found is None or not (is_data_error(error) or limit_of(error)):
             raise
@@ -48,17 +48,17 @@ def recheck(store: Store, *, batch: int = SUBSCRIPTIONS_PER_PASS, excluded: Sequ
     return 0 if found is None else 1
 
 
-def _work_off(tx: Transaction, found: Recheck, batch: int) -> None:
+def _process(tx: Transaction, found: Recheck, batch: int) -> None:
     ids = rechecks.affected(tx, found, batch)
     lock_of_agency(tx, found.agency_id, ids, wait=True)
-    _look(tx, found, ids)
+    _check(tx, found, ids)
     if len(ids) < batch:
         rechecks.finish(tx, found)
     else:
         rechecks.advance(tx, found, ids[-1])
 
 
-def _look(tx: Transaction, found: Recheck, ids: Sequence[str]) -> None:
+def _check(tx: Transaction, found: Recheck, ids: Sequence[str]) -> None:
     if not ids:
         return
     if found.kind in ("payment_method", "method_worked"):

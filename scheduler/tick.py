@@ -48,7 +48,7 @@ class Scheduler(NamedTuple):
         during the gap counts from when it became true, and it is still waiting in intake's queue. Raises OSError when the
         broker is away: then everything but publishing was done.
         """
-        may_plan, due = self._look(excluded)
+        may_plan, due = self._check(excluded)
         rechecked = planned = Ticked(0, more=False)
         broken: Exception | None = None
         if due_rows.RECHECK in due:
@@ -68,7 +68,7 @@ class Scheduler(NamedTuple):
             raise broken
         return Ticked(done, rechecked.more or planned.more)
 
-    def _look(self, excluded: Sequence[str]) -> tuple[bool, set[str]]:
+    def _check(self, excluded: Sequence[str]) -> tuple[bool, set[str]]:
         """Whether cycles may be planned, and what is due. The broker is asked while no transaction is open."""
         with self.store.transaction() as tx:
             due = due_rows.due_work(tx, excluded)

@@ -1,6 +1,6 @@
 """The environment as one frozen, validated object. Secrets come from a variable or from the file that `…_FILE` names.
 
-Every process reads its settings once, at its start. A wrong one is told with its name and what to write instead; all of
+Every process reads its settings once, at its start. A wrong one is reported with its name and what to write instead; all of
 them at once, never one after another.
 """
 
@@ -121,7 +121,7 @@ class _Reader:
             return default
 
     def text(self, name: str) -> str:
-        """The variable, or what stands in the file that `<name>_FILE` names; "" if there is neither."""
+        """The variable, or the content of the file that `<name>_FILE` names; "" if there is neither."""
         if name not in SETTINGS:  # whoever sets it would be told that there is no such setting
             raise LookupError(f"{name} is read, but not listed in shared/setting_names.py")
         value = self._environ.get(PREFIX + name, "").strip()

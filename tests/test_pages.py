@@ -63,7 +63,7 @@ def test_every_arrow_of_the_architecture_is_allowed_by_the_house_rules() -> None
         assert part not in architecture.reached_from(found, part), f"a circle through {part}"
 
 
-def test_the_picture_of_the_processes_names_every_exchange_and_queue_of_upstream() -> None:
+def test_the_picture_of_the_processes_names_every_exchange_and_queue_that_upstream_uses() -> None:
     page = (architecture.ROOT / "docs" / "architecture.md").read_text("utf-8")
     for name in (CHANGES_EXCHANGE, CHANGES_QUEUE, UNROUTED_EXCHANGE, UNROUTED_QUEUE, WORK_EXCHANGE, EVENTS_QUEUE):
         assert name in page

@@ -30,7 +30,7 @@ def keep_accounts(
 
     The account's row is written only when something changes, and locked last: nobody waits for another lock behind it.
     `asked`: they answer questions, which an account may ask that may not collect. A spell in which the provider refuses the
-    account is told to the agency once a day at most.
+    account is reported to the agency once a day at most.
     """
     for provider, found in answers:
         account = accounts.load(tx, agency.agency_id, provider)

@@ -66,7 +66,8 @@ def offers(tx: Transaction, agency: Agency, invoice: Invoice) -> Refusal | None:
 
 
 def tell_not_payable(tx: Transaction, agency: Agency, invoice: Invoice, code: str) -> None:
-    """The provider does not take this by a page: the agency is told, once for each reason, for its client writes to it."""
+    """The provider can't take this amount on a page: the agency is notified, once for each reason, for its client will write to
+    it."""
     outstanding_minor = invoice.outstanding_minor
     said = notice_data.PageImpossible(
         **facts_of(invoice), provider=agency.gateway, code=code, moved_minor=outstanding_minor
@@ -179,7 +180,7 @@ def failed(tx: Transaction, agency: Agency, invoice: Invoice, link: PayLink) -> 
 def late(tx: Transaction, agency: Agency, invoice: Invoice, link: PayLink, *, pending: bool) -> PayLink:
     """A payment page of which the provider has not said what became of it, as it goes on: none is waited for without an end.
 
-    Three days after its time (a payment that is under way: after thirty) the agency is asked to look, once; a week later it
+    Three days after its time (a payment that is under way: after thirty) the agency is asked to check, once; a week later it
     ends, and the invoice can be charged and paid again. Where money moves by our hand alone, what was never taken is over.
     """
     since = link.doubtful_since

@@ -207,7 +207,7 @@ def _adopt_refund(tx: Transaction, agency: Agency, invoice: Invoice, difference:
 
 
 def tell(tx: Transaction, agency: Agency, difference: Difference) -> bool:
-    """Tell the agency of a difference that stays, once. Returns whether it was new."""
+    """Notify the agency of a difference that stays, once. Returns whether it was new."""
     about = difference.invoice_id
     invoice = None if about is None else locked_invoices(tx, agency.agency_id, [about]).get(about)
     if about is None or invoice is None:

@@ -23,7 +23,7 @@ def queue_of(pool: Pool) -> str:
 
 
 def actor_of(pool: Pool) -> str:
-    """The actor that works off a pool's messages."""
+    """The actor that processes a pool's messages."""
     return f"{pool}.work"
 
 

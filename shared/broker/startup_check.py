@@ -149,7 +149,8 @@ def _try_publishing(connection: pika.BlockingConnection, url: str) -> None:
 
 
 def queue_loads(urls: Sequence[str], name: str) -> dict[str, tuple[int, int] | None]:
-    """Messages that wait, and consumers, of each pool's queue and of upstream's (`changes`); None where there is no queue.
+    """Messages that wait, and consumers, of each pool's queue and of the queue of changes (`changes`); None where there is no
+    queue.
 
     Raises BrokerError when the broker can't be asked.
     """

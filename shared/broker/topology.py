@@ -166,7 +166,7 @@ def _differs(refused: ChannelClosedByBroker, kind: str, name: str) -> BrokerErro
             mend = "delete it (RabbitMQ's management page)"
         return TopologyError(
             f"{kind} {name} exists with other properties than this program needs ({refused.reply_text}); {mend}, and start"
-            " again: it is made anew"
+            " again: it is recreated"
         )
     return BrokerError(f"the broker refused to make {kind} {name}: {refused.reply_text}")
 

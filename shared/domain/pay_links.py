@@ -26,7 +26,7 @@ _UNDER_WAY: Final[Mapping[Answer, Verdict]] = {
     "refused": "asked_again",
     "lost": "doubted",
 }
-# An end stays one. What moves money all the same is told by a webhook, or found by the reconciliation.
+# An end stays one. Money that moves all the same is reported by a webhook, or found by the reconciliation.
 _OVER: Final[Mapping[Answer, Verdict]] = {**dict.fromkeys(ANSWERS, "kept"), "succeeded": "paid"}
 VERDICTS: Final[Mapping[Standing, Mapping[Answer, Verdict]]] = {
     "opening": _UNDER_WAY,

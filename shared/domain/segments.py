@@ -21,7 +21,7 @@ def segment(id_: str) -> str:
 
 
 def id_of(found: str) -> str | None:
-    """The id that a segment stands for; None for a segment that we would not have written.
+    """The id of a segment; None for a segment that we would not have written.
 
     What is neither plain nor marked is taken as the id itself: addresses from before were written so.
     """

@@ -140,7 +140,7 @@ PAY_LINK_MOVES: Mapping[PayLinkState, frozenset[PayLinkState]] = {
 }
 INQUIRY_MOVES: Mapping[InquiryState, frozenset[InquiryState]] = {
     "asking": frozenset({"answered", "unanswered"}),
-    "answered": frozenset({"asking"}),  # the provider has told of it once more
+    "answered": frozenset({"asking"}),  # the provider has reported it once more
     "unanswered": frozenset({"asking"}),
 }
 NOTICE_MOVES: Mapping[NoticeState, frozenset[NoticeState]] = {

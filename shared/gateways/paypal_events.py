@@ -1,4 +1,4 @@
-"""What PayPal tells by webhook, and what it lists.
+"""What PayPal reports by webhook, and what it lists.
 
 Authenticity is asked of PayPal itself (verify-webhook-signature of its webhooks v1), with the event in the bytes it came in:
 read and written again it might differ. Where a certificate lies is said by the sender, so nothing is fetched from there.

@@ -28,7 +28,7 @@ class ChargeRequest(msgspec.Struct, frozen=True, kw_only=True):
 class RefundRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a provider needs to give money back, all of it fixed with the refund's row: a resend carries the same.
 
-    `payment_reference`: the provider's id of the money, as `Succeeded` told it.
+    `payment_reference`: the provider's id of the money, as in `Succeeded`.
     """
 
     agency_id: str
@@ -227,7 +227,7 @@ def readable(event: ProviderEvent) -> ProviderEvent:
 class Gateway(Protocol):
     """One provider account. Adapters never sleep and never retry.
 
-    `today` is the agency's local date; only the sandbox, whose tokens script outcomes by date, looks at it.
+    `today` is the agency's local date; only the sandbox, whose tokens script outcomes by date, uses it.
     """
 
     def charge(self, request: ChargeRequest, today: date) -> Outcome:
@@ -277,7 +277,7 @@ class OnlineGateway(Gateway, Protocol):
         ...
 
     def end_link(self, reference: str) -> bool:
-        """Let nobody pay there any more. False: somebody has or may have, or it can't be said."""
+        """Close the payment page. False if a payment was or may have been made, or it can't be determined."""
         ...
 
     def parse_webhook(self, raw: bytes, headers: Mapping[str, str], secret: str, now: datetime) -> ProviderEvent:

@@ -254,7 +254,7 @@ def _refund(request: RefundRequest) -> Any:
 
 
 def _payment_of(reference: str) -> str:
-    """What a payment's id names: an upstream's first payment may be told by its charge."""
+    """What a payment's id names: the first payment from upstream may be named by its charge."""
     return "charge" if reference.startswith(("ch_", "py_")) else "payment_intent"
 
 

@@ -1,4 +1,4 @@
-"""What Stripe tells by webhook, and what it lists.
+"""What Stripe reports by webhook, and what it lists.
 
 Signatures: docs.stripe.com/webhooks/signature. The library's check accepts stamps of the future, so the bound is ours.
 """

@@ -22,7 +22,7 @@ def insert(tx: Transaction, agency_id: str, planned: Sequence[NewCharge]) -> int
 
 
 def open_of(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> list[Charge]:
-    """The open attempt of each invoice that has one, by invoice; and ended ones of which somebody says that money moved."""
+    """The open attempt of each invoice that has one, by invoice; and ended ones that a webhook or a person reports as paid."""
     asked = "(state IN ('declined', 'not_sent') AND wake_at IS NOT NULL)"
     return _read(tx, agency_id, invoice_ids, f"AND ({_OPEN} OR {asked}) ORDER BY invoice_id, attempt")
 
@@ -175,7 +175,7 @@ def in_flight(tx: Transaction, agency_id: str, invoice_id: str) -> bool:
 
 
 def wake_open(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> None:
-    """What attempts of these invoices waited for has happened (a message, or the client at his page): look at them now."""
+    """What attempts of these invoices waited for has happened (a message, or the client paid on a page): check them now."""
     tx.run(
         """
         UPDATE charges SET wake_at = :as_of, planned_at = least(planned_at, :as_of)

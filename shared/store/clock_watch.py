@@ -69,8 +69,8 @@ def counted() -> timedelta:
 class ClockWatch:
     """Asked at the beginning of every transaction of a process, with the very moment it would be judged at.
 
-    `machine` tells this machine's own clock, which counts at the process's first look alone. `on_change` hears when the clock
-    ceases to be trusted (True) and when it is again (False).
+    `machine` reads this machine's own clock, which counts at the process's first reading alone. `on_change` hears when the
+    clock ceases to be trusted (True) and when it is again (False).
     """
 
     def __init__(

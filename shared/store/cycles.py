@@ -50,7 +50,7 @@ class Cycle(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """How a cycle ended: done, skipped or cancelled, with its reason, and the order it stands for."""
+    """How a cycle ended: done, skipped or cancelled, with its reason, and its order."""
 
     subscription_id: str
     starts_on: date

@@ -12,7 +12,8 @@ from shared.store.database import Transaction
 
 
 class Payment(NamedTuple):
-    """Money that arrived. (source, reference, invoice) says it once, whoever tells it again: one transfer may pay several.
+    """Money that arrived. (source, reference, invoice) is recorded once, whoever reports it again: one transfer may pay
+    several.
 
     `source`: the provider, or `upstream:` and upstream's own source.
     """
@@ -28,7 +29,7 @@ class Payment(NamedTuple):
 def known(tx: Transaction, agency_id: str, payments: Sequence[Payment]) -> dict[tuple[str, str, str], int]:
     """The amounts of those of these payments that are recorded already, by (source, reference, invoice).
 
-    What upstream told of is also looked for as it was recorded before its sources were told apart.
+    What upstream sent is also looked for as it was recorded before its sources were distinguished.
     """
     asked = {
         (each.source, each.reference, each.invoice_id): [(each.source, each.reference, each.invoice_id)]
@@ -75,7 +76,7 @@ def by_references(
 
 def collected_between(tx: Transaction, agency_id: str, source: str, since: datetime, until: datetime) -> list[Payment]:
     """Payments by a provider that were recorded in a span of time, oldest first; those that we collected, by an attempt or at
-    a payment page, not those that upstream told of. One that was taken back whole may have left the provider's list."""
+    a payment page, not those from upstream. One that was taken back whole may have left the provider's list."""
     rows = tx.rows(
         f"""
         SELECT {_READ} FROM payments AS p WHERE agency_id = :agency_id AND source = :source

@@ -20,7 +20,7 @@ def test_an_account_without_a_rate_takes_everything() -> None:
     assert allowance(Account("a", "sandbox", None, None), NOW, burst=20) is None
 
 
-def test_from_the_fifth_failure_in_a_row_on_the_rests_grow_to_an_hour() -> None:
+def test_from_the_fifth_failure_in_a_row_on_the_pauses_grow_to_an_hour() -> None:
     """1, 2, 4 … 60 minutes; failures while it is paused, of attempts that were under way, do not lengthen it."""
     account, now, pauses = Account("a", "stripe", 20, None), NOW, []
     for _ in range(4):

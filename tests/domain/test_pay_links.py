@@ -1,4 +1,4 @@
-"""Places to pay: every answer is decided on purpose, for every standing, and every wait has a last day."""
+"""Payment pages: every answer is decided on purpose, for every standing, and every wait has a last day."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -77,8 +77,8 @@ def test_a_database_that_plans_nothing_in_time_sets_nothing_aside_and_dispatches
 def test_a_recheck_that_takes_too_long_is_done_in_parts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     due_cycles(store, "a", 8)
     looked: list[list[str]] = []
-    monkeypatch.setattr(recheck, "_look", lambda _tx, _found, ids: looked.append(list(ids)))
-    breaks(monkeypatch, recheck, "_look", lambda _tx, _found, ids: len(ids) > 2)
+    monkeypatch.setattr(recheck, "_check", lambda _tx, _found, ids: looked.append(list(ids)))
+    breaks(monkeypatch, recheck, "_check", lambda _tx, _found, ids: len(ids) > 2)
     with store.transaction() as tx:
         rechecks.add_all(tx, [NewRecheck("a", "agency", "a", tx.as_of)])
 

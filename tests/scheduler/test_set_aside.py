@@ -104,7 +104,7 @@ def test_a_recheck_that_fails_stops_no_other_and_holds_back_its_own_fact(
             raise ValueError("a bug")
         looked.append(found.ref)
 
-    monkeypatch.setattr(recheck, "_look", look)
+    monkeypatch.setattr(recheck, "_check", look)
     add(store, ("subscription", "s000001"), ("subscription", "s000002"), ("subscription", "s000001"))
     scheduler = Scheduler(store, Belfry(), lambda: 0)
 
@@ -117,7 +117,7 @@ def test_a_recheck_that_fails_stops_no_other_and_holds_back_its_own_fact(
         found = figures.snapshot(tx)
     assert (found.rechecks.rows, found.rechecks_failing.rows) == (2, 1)
 
-    monkeypatch.setattr(recheck, "_look", lambda _tx, found, _ids: looked.append(found.ref))
+    monkeypatch.setattr(recheck, "_check", lambda _tx, found, _ids: looked.append(found.ref))
     clock.at += timedelta(minutes=1)
     scheduler.tick()
     assert looked == ["s000002", "s000001", "s000001"]

@@ -43,7 +43,7 @@ class Runtime(NamedTuple):
     concurrency: int = 8
     # Named moments between the steps; tests stop here.
     between: Callable[[str], None] = lambda _moment: None
-    # Seconds that only ever grow: they measure a span, and say nothing of the time.
+    # A monotonic clock, for durations.
     monotonic: Callable[[], float] = monotonic
     # How long a claim holds: its call has ended, or will not be made, before half of it is over.
     lease: timedelta = LEASE

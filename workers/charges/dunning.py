@@ -271,7 +271,7 @@ def _drafts(agency: Agency, outcome: _Outcome) -> list[Draft]:
 
 
 def client_reason(charge: Charge, *, another: bool = False) -> str:
-    """What a client is told: never lost, stolen or fraudulent, whatever the code says.
+    """What a client reads: never lost, stolen or fraudulent, whatever the code says.
 
     `another`: a method is left that will be tried, so none is asked for.
     """

@@ -51,7 +51,7 @@ class RefundCall(NamedTuple):
     """A call to make while no transaction is open; `sent` if the refund may have gone out before and is asked about first.
 
     `again`: an earlier claim may have sent it, so to be refused now says nothing about that.
-    `remembered`: the request may be sent again, for its key still stands for the same refund.
+    `remembered`: the request may be sent again, for its key still means the same refund.
     """
 
     refund: Refund

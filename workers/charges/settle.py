@@ -107,7 +107,7 @@ def _keep_evidence(tx: Transaction, agency_id: str, answer: Answer, charge: Char
 def _settle(tx: Transaction, agency: Agency, charge: Charge, invoice: Invoice, answer: Answer) -> None:
     """What the table says of this state and this answer, and what that brings about.
 
-    A question that did not get through says nothing of the attempt.
+    A failed lookup proves nothing about the attempt.
     """
     found = answer.found
     if answer.call.kind != CHARGE and isinstance(found, NotSent):
@@ -166,7 +166,7 @@ def _succeed(tx: Transaction, agency: Agency, charge: Charge, invoice: Invoice, 
 
 
 def _class(tx: Transaction, agency_id: str, charge: Charge, code: str, advice: str | None) -> str:
-    """What the decline means; of a code that says little, the fourth for one method and amount is final."""
+    """What the decline means; vague codes become final at the fourth decline of the same method and amount."""
     found = meaning(provider_of(charge.provider).codes, code, advice)
     if not found.known:
         log.warning("charge.unlisted_code", provider=charge.provider, code=code)

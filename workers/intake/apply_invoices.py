@@ -34,7 +34,7 @@ def paid(tx: Transaction, change: Change, data: InvoicePaid) -> Verdict:
     """Money arrived outside the gateways: recorded at once, even while a charge is in flight. Default: the outstanding amount.
 
     A payment is its source, reference and invoice. The same one with the same amount is a repeat, with another amount refused;
-    so is money that a provider took, told again by its name there or by our key.
+    so is money that a provider took, sent again with its id there or with our key.
     """
     invoice = select(tx, data)
     if not isinstance(invoice, Invoice):
@@ -117,7 +117,7 @@ def _void(tx: Transaction, agency: Agency, invoice: Invoice, reason: str | None)
 def refunded(tx: Transaction, change: Change, data: InvoiceRefunded) -> Verdict:
     """Money was given back outside: recorded, with a credit note. Default: all that was left.
 
-    Told again under its reference it is a repeat; another amount under that reference is refused.
+    Sent again under its reference it is a repeat; another amount under that reference is refused.
     """
     invoice = select(tx, data)
     if not isinstance(invoice, Invoice):
@@ -178,7 +178,7 @@ def refund_requested(tx: Transaction, _change: Change, data: RefundRequested) ->
 
 def charge_requested(tx: Transaction, _change: Change, data: ChargeRequested) -> Verdict:
     """The planned attempt goes out now. Where nothing is collected automatically, one attempt does, and nothing follows it:
-    on an invoice issued by hand, one collected by hand, one of which the client was told that it is over, or written off.
+    on an invoice issued by hand, one collected by hand, one whose client was notified that it is over, or written off.
     """
     invoice = select(tx, data)
     if not isinstance(invoice, Invoice):

@@ -218,5 +218,5 @@ def _taken(
         return ()
     id_ = data.subscription_id
     if (id_, paid.provider, paid.reference) in payments.of_subscriptions(tx, data.agency_id, [id_]):
-        return ()  # it paid an invoice that was voided since, and the agency was told of it
+        return ()  # it paid an invoice that was voided since, and the agency was notified of it
     return taken_at_checkout(known.subscription, cycle[0], data.invoice_id)

@@ -204,7 +204,7 @@ def _update(
     fixed = _fixed(data)
     for once in ("initial_payment", "bill_from"):
         if fixed[once] is None:
-            del fixed[once]  # what was told once stays told: money, and where billing begins
+            del fixed[once]  # what was sent once stays: money, and where billing begins
     fact_writes.change(work.tx, tables.subscriptions, _keys(data), {**history, **fixed})
     work.insert(tables.subscription_revisions, {**_keys(data), **history})
     if before.starts_on != data.starts_on:

@@ -122,6 +122,6 @@ def _wait_for_database(store: Store, backoff: Backoff, stop: Event) -> None:
         try:
             with store.transaction() as tx:
                 tx.scalar("SELECT 1")
-        except Exception:  # noqa: BLE001, S112 - told once above; here it is only waited for
+        except Exception:  # noqa: BLE001, S112 - logged once above; here it is only waited for
             continue
         return

@@ -176,7 +176,7 @@ def _letter(runtime: Runtime, agency_id: str, notice: Notice, agency: Agency | N
 
 
 def _context(runtime: Runtime, agency_id: str, notice: Notice) -> Mapping[str, Any]:
-    """What the text is made of; a client of an agency that takes payments online is told where to pay."""
+    """What the text is made of; a client of an agency that takes payments online reads where to pay."""
     context: Mapping[str, Any] = notice.context
     if runtime.pay_url is None or notice.invoice_id is None or not context.get("online"):
         return context

@@ -91,7 +91,7 @@ def _renewed(agency_id: str, order_id: str, cycle: Cycle, create: Create) -> eve
 def stay(tx: Transaction, known: Known, staying: Sequence[tuple[Cycle, Stays]]) -> None:
     """Cycles that wait or are held; an event when that is new, or another invoice holds them now.
 
-    A hold by a failed payment was told when it failed. One by an overdue invoice is told here, once for each invoice.
+    A hold by a failed payment was reported when it failed. One by an overdue invoice is reported here, once for each invoice.
     """
     left = []
     for cycle, stays in staying:

@@ -91,7 +91,7 @@ def _webhook(deps: WebhookDeps, rooms: Rooms) -> Answer:
         if outcome == "kept":
             deps.on_kept()
         if outcome == "unconfigured" and ONLINE[provider].webhook_claim is not None:
-            outcome = "kept"  # what somebody is told who has proven nothing, whoever the agency is
+            outcome = "kept"  # the answer to a sender who has proven nothing, whoever the agency is
         return _said(*ANSWERS[outcome])
 
     async def received(provider: str, agency_id: str, request: Request) -> str:

@@ -176,7 +176,7 @@ def _refused(
 ) -> Standing:
     """There is no payment page. What the provider refuses for what it says would be refused again under that key: it ends.
 
-    A refusal of the agency's account is told as such, for it concerns every invoice.
+    A refusal of the agency's account is reported as such, for it concerns every invoice.
     """
     agency = facts.require_agency(tx, agency_id)
     account = isinstance(found, NotSent) and found.about == "account"

@@ -231,7 +231,7 @@ def _refund_there(
     tx: Transaction, provider: str, agency_id: str, event: ProviderEvent, payment: str, found: Sequence[Invoice]
 ) -> None:
     """A refund that is none of ours, of the first invoice under its payment that has so much left; also called a reversal
-    it may tell as a refund, too."""
+    it may report as a refund, too."""
     reference = event.reference or ""
     if not event.amount_minor or reversals.inquiry(tx, agency_id, provider, reference) is not None:
         return

@@ -40,7 +40,7 @@ refunds = Table(
     text("key"),
     text("state"),
     text("reference", null=True),
-    # Of money given back elsewhere: who told us, and by which reference.
+    # Of money given back elsewhere: who reported it, and under which reference.
     text("outside_source", null=True),
     text("outside_reference", null=True),
     text("code", null=True),
