@@ -30,7 +30,7 @@ from shared.secret_store import reader
 from shared.store import charges, facts
 from shared.store.database import Store
 from shared.store.pay_links import PayLink
-from workers.gateway_accounts import Directory, sandbox_of
+from workers.gateway_accounts import GatewayRegistry, sandbox_of
 
 COLUMNS = {
     "agency_id": "agency",
@@ -119,7 +119,7 @@ def _look_again(store: Store, agency_id: str, invoice_id: str | None, number: st
             doubtful = in_doubt(tx, agency, invoice)
         except NotInDoubtError as error:
             raise click.UsageError(str(error)) from None
-        gateways = Directory(reader(), sandbox_of(store))(tx, agency_id)
+        gateways = GatewayRegistry(reader(), sandbox_of(store))(tx, agency_id)
         gateway = gateways.get(doubtful.provider or "", "gateway_missing")
         today = local_date(tx.as_of, agency.timezone)
     if isinstance(doubtful, PayLink):

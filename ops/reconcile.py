@@ -11,13 +11,13 @@ from ops.connect import open_store
 from ops.json_rows import DifferenceRow, UnaskedRow
 from ops.output import agency_option, json_option, print_json, print_rows
 from shared.billing import reconciliation
-from shared.billing.reconciliation import SETTLES_WITHIN, Books, Difference
+from shared.billing.reconciliation import SETTLES_WITHIN, Difference, ProviderLists
 from shared.gateways.capabilities import as_online
 from shared.secret_store import reader
 from shared.store import accounts, facts
 from shared.store.accounts import Configured
 from shared.store.database import Store
-from workers.gateway_accounts import Directory
+from workers.gateway_accounts import GatewayRegistry
 
 NOT_ASKED = "not_asked"
 COLUMNS = {
@@ -51,7 +51,7 @@ def reconcile_command(agency: str | None, days: int, *, apply_: bool, as_json: b
     left: list[Difference] = []
     unasked: list[dict[str, str]] = []
     with open_store(acts=True) as store:
-        directory = Directory(reader(), {})
+        registry = GatewayRegistry(reader(), {})
         with store.transaction() as tx:
             known = accounts.configured(tx)
         found = [each for each in known if agency in (None, each.agency_id)]
@@ -62,7 +62,7 @@ def reconcile_command(agency: str | None, days: int, *, apply_: bool, as_json: b
                 unasked.append(_unasked(account, several))
                 continue
             try:
-                told = _look(store, directory, account, timedelta(days=days))
+                told = _look(store, registry, account, timedelta(days=days))
             except OSError as error:
                 unasked.append(_unasked(account, f"{account.agency_id}: {error}"))
                 continue
@@ -93,17 +93,17 @@ def _print(left: list[Difference], unasked: list[dict[str, str]], count: int, *,
         click.echo(f"{len(unasked)} of {count} accounts could not be asked")
 
 
-def _look(store: Store, directory: Directory, account: Configured, back: timedelta) -> list[Difference]:
+def _look(store: Store, registry: GatewayRegistry, account: Configured, back: timedelta) -> list[Difference]:
     agency_id, provider = account.agency_id, account.provider
     with store.transaction() as tx:
         since = tx.as_of - back
-        gateway = directory(tx, agency_id).get(provider, "gateway_missing")
+        gateway = registry(tx, agency_id).get(provider, "gateway_missing")
     if isinstance(gateway, str):
         raise OSError(f"{provider} can't be asked: {gateway}")
     online = as_online(gateway)
     begin = since - SETTLES_WITHIN
     listed = list(online.payments_since(begin)), list(online.refunds_since(begin))
-    lists = Books(agency_id, provider, since, *listed, shared=account.shared)
+    lists = ProviderLists(agency_id, provider, since, *listed, shared=account.shared)
     with store.transaction() as tx:
         return reconciliation.compare(tx, lists)
 

@@ -14,7 +14,7 @@ import click
 import structlog
 
 from ops.connect import settings_for
-from shared.broker.worker_threads import Running
+from shared.broker.worker_threads import WorkerThreads
 from shared.messages.work import POOLS, Pool
 from shared.settings import Settings
 from shared.telemetry import logs, multiprocess
@@ -79,7 +79,7 @@ def _work(pool: Pool, threads: int | None, processes: int) -> None:
             process = begin(pool, importlib.import_module(f"workers.{pool}.process").prepare, stop=stop)
         except Stopped:
             return
-        running = Running(process.broker, settings.threads)
+        running = WorkerThreads(process.broker, settings.threads)
         while not stop.wait(1):
             pass
         log.info("process.stopping", pool=pool)

@@ -1,7 +1,7 @@
 """A client asked for a payment method to be used, or one worked: open failing invoices are tried again at once, oldest first.
 
-Of the invoices that a method was not tried for yet, the oldest has its turn; its answer lets the next one have it, so that a
-method which is dead is called once. An attempt in flight is left alone: its settlement looks for a newer method itself.
+Of the invoices that a method was not tried for yet, the oldest comes first; its answer lets the next one follow, so that a
+method which is dead is called once. An attempt in flight is left alone: its settlement checks for a newer method itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ def collect_again(tx: Transaction, found: Recheck, subscription_ids: Sequence[st
     """Move the planned attempt of failing invoices of a client forward to now; plan one where none is left.
 
     A method that was asked for starts a new ladder. One that worked gives the invoices whose last attempt was on it one more
-    attempt on their old ladder, and none to those of which the client was told that it is over.
+    attempt on their old ladder, and none to those whose client was notified that it is over.
     """
     agency_id, client_id = found.agency_id, found.ref
     failing = collection.failing_of_client(tx, agency_id, client_id)
@@ -79,7 +79,7 @@ def _read(tx: Transaction, agency_id: str, ids: Sequence[str], methods: Sequence
 def _next_invoice(tx: Transaction, client: _Client) -> str | None:
     """The oldest invoice for which somebody has asked for a method that it was not tried with; None while one is waited for.
 
-    An attempt that is under way, or about to be, is answered in a moment; its settlement looks again.
+    An attempt that is under way, or about to be, is answered in a moment; its settlement checks again.
     """
     for id_ in client.invoices:
         latest = client.latest.get(id_)
@@ -133,7 +133,7 @@ def _worked(client: _Client, id_: str, found: Recheck) -> bool:
 
 
 def _moved(tx: Transaction, latest: Charge | None) -> list[Charge]:
-    """The planned attempt, now; or one that waited for the customer, or was asked for by itself, ended."""
+    """The planned attempt, now; or one that waited for the customer, or was asked for on its own, ended."""
     if latest is None:
         return []
     if latest.state == "due" and latest.once:

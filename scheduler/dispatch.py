@@ -1,4 +1,4 @@
-"""Waking rows → messages. The only valve: how much may be under way in a pool, for whom, and how fast."""
+"""Due rows → messages. All limits are here: how much may be under way in a pool, for whom, and how fast."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -13,7 +13,7 @@ from shared.messages import Due
 from shared.messages.work import IDS_MAX, Load, Pool
 from shared.store import accounts, due_rows, pauses
 from shared.store.database import Store, Transaction
-from shared.store.due_rows import Cut, Woken
+from shared.store.due_rows import Cut, DueRow
 from shared.store.errors import limit_of
 
 log = structlog.get_logger()
@@ -32,7 +32,7 @@ BATCHES: Mapping[Pool, int] = {
 
 
 class WorkQueue(Protocol):
-    """Rings pools. A message only says that rows may be due: it may be lost, doubled or reordered without harm."""
+    """Takes work messages. One only says that rows may be due: it may be lost, doubled or reordered without harm."""
 
     def publish(self, messages: Sequence[Due]) -> None:
         """Publish; raises OSError if the broker did not take them all. Some may have been taken."""
@@ -44,9 +44,10 @@ class WorkQueue(Protocol):
 
 
 class Valve(NamedTuple):
-    """How dispatch lets work through. `frozen`: agencies whose time has not come, in a simulation."""
+    """What a pass may take, and for how long. `excluded`: agencies that are left out of it, in a simulation those whose time
+    has not come."""
 
-    frozen: Sequence[str] = ()
+    excluded: Sequence[str] = ()
     lease: timedelta = LEASE
 
 
@@ -55,21 +56,21 @@ def dispatch(
     work_queue: WorkQueue,
     pools: Collection[str] = due_rows.POOLS,
     *,
-    frozen: Sequence[str] = (),
+    excluded: Sequence[str] = (),
     lease: timedelta = LEASE,
 ) -> int:
-    """One pass over pools that have something due. Returns how many messages it rang.
+    """One pass over pools that have something due. Returns how many messages it published.
 
     Raises OSError when the broker can't be asked or did not take a message; every row of that message is due again. One pool's
-    broken queue, or rows that can't be taken within the limits, do not keep the others from being rung; after a second
-    failure it is the broker's, or the database's.
+    broken queue, or rows that can't be taken within the limits, do not keep the others from being dispatched. A second
+    failure is taken for one of the broker, or of the database, and ends the pass.
     """
     dispatched = 0
     broken: Exception | None = None
     for pool in BATCHES:
         if pool in pools:
             try:
-                dispatched += dispatch_pool(store, work_queue, pool, frozen=frozen, lease=lease)
+                dispatched += dispatch_pool(store, work_queue, pool, excluded=excluded, lease=lease)
             except Exception as error:
                 if broken is not None or not (isinstance(error, OSError) or limit_of(error)):
                     raise
@@ -80,9 +81,9 @@ def dispatch(
 
 
 def dispatch_pool(
-    store: Store, work_queue: WorkQueue, pool: Pool, *, frozen: Sequence[str] = (), lease: timedelta = LEASE
+    store: Store, work_queue: WorkQueue, pool: Pool, *, excluded: Sequence[str] = (), lease: timedelta = LEASE
 ) -> int:
-    """Ring one pool for what is due, up to the room it has, and fairly: one agency gets a quarter while others wait.
+    """Dispatch what is due in one pool, up to the room it has, and fairly: one agency gets a quarter while others wait.
 
     Room is counted in messages: those that wait in the queue, and those that the pool's workers may hold. However many
     workers there are, a few messages may always wait.
@@ -98,14 +99,14 @@ def dispatch_pool(
     fair = True
     while room > 0:
         full = [agency_id for agency_id, count in served.items() if count >= share] if fair else []
-        taken = _take_within_limits(store, pool, min(room, share), Valve([*frozen, *full, *spent_now], lease))
+        taken = _take_within_limits(store, pool, min(room, share), Valve([*excluded, *full, *spent_now], lease))
         _publish(store, work_queue, pool, taken)
         for message in taken.messages:
             served[message.agency_id] = served.get(message.agency_id, 0) + 1
         room -= len(taken.messages)
         dispatched += len(taken.messages)
         if not taken.spent <= spent_now:
-            spent_now |= taken.spent  # their older rows must not hide those of others from the next look
+            spent_now |= taken.spent  # their older rows must not hide those of others from the next round
         elif not taken.more:
             if not full:
                 break
@@ -120,7 +121,7 @@ class Taken(NamedTuple):
     """
 
     messages: list[Due]
-    rows: list[Woken]
+    rows: list[DueRow]
     until: datetime
     more: bool
     spent: frozenset[str] = frozenset()
@@ -139,33 +140,33 @@ def _take_within_limits(store: Store, pool: Pool, room: int, valve: Valve) -> Ta
 
 
 def _take(store: Store, pool: Pool, room: int, valve: Valve) -> Taken:
-    """Move `wake_at` of due rows by the lease and commit; then they may be rung for."""
+    """Move `wake_at` of due rows by the lease and commit; then they may be published."""
     with store.transaction() as tx:
         until = tx.as_of + valve.lease
         excluded = _paused(tx, pool)
         if excluded is None:
             return Taken([], [], until, more=False)
-        excluded += valve.frozen
+        excluded += valve.excluded
         cut = Cut(BATCHES[pool], ALONE_AFTER_TRIES)
         used_up: frozenset[str] = frozenset()
         if pool == "charges":
-            woken, used_up = _wake_paced(tx, room, cut, excluded, valve.lease)
+            rows, used_up = _take_paced(tx, room, cut, excluded, valve.lease)
         else:
-            woken = due_rows.wake(tx, pool, room, cut, excluded, valve.lease)
-    messages = batches(pool, woken)
-    return Taken(messages, woken, until, more=len(messages) >= room, spent=used_up)
+            rows = due_rows.take_due(tx, pool, room, cut, excluded, valve.lease)
+    messages = batches(pool, rows)
+    return Taken(messages, rows, until, more=len(messages) >= room, spent=used_up)
 
 
 def _paused(tx: Transaction, pool: Pool) -> list[str] | None:
-    """Agencies for which an operator lets the pool stand still; None if it does for all."""
+    """Agencies for which an operator has paused the pool; None if it is paused for all."""
     found = [pause.agency_id for pause in pauses.listed(tx, pool)]
     return None if pauses.EVERYBODY in found else found
 
 
-def _wake_paced(
+def _take_paced(
     tx: Transaction, room: int, cut: Cut, excluded: Sequence[str], lease: timedelta
-) -> tuple[list[Woken], frozenset[str]]:
-    """Take due charges, of each gateway account as many as its rate allows; those of an account that rests sleep as long.
+) -> tuple[list[DueRow], frozenset[str]]:
+    """Take due charges, of each gateway account as many as its rate allows; those of a paused account sleep as long.
 
     Returns with them the agencies that have got all that they are allowed.
     """
@@ -178,12 +179,12 @@ def _wake_paced(
             due_rows.sleep(tx, "charges", account.agency_id, account.paused_until)
         elif most is not None:
             allowed[account.agency_id] = most
-    woken = due_rows.wake(tx, "charges", room, cut, excluded, lease, allowed)
-    counts = Counter(row.agency_id for row in woken)
+    rows = due_rows.take_due(tx, "charges", room, cut, excluded, lease, allowed)
+    counts = Counter(row.agency_id for row in rows)
     for account in found:
         if counts[account.agency_id]:
             accounts.spend(tx, account, spent(account, counts[account.agency_id], tx.as_of))
-    return woken, frozenset(agency_id for agency_id, most in allowed.items() if counts[agency_id] >= most)
+    return rows, frozenset(agency_id for agency_id, most in allowed.items() if counts[agency_id] >= most)
 
 
 def _publish(store: Store, work_queue: WorkQueue, pool: Pool, taken: Taken) -> None:
@@ -199,11 +200,11 @@ def _publish(store: Store, work_queue: WorkQueue, pool: Pool, taken: Taken) -> N
         raise
 
 
-def batches(pool: Pool, woken: Sequence[Woken]) -> list[Due]:
-    """Messages of one agency each, in the order of waking; rows rung before apart from fresh ones, tried ones alone."""
+def batches(pool: Pool, rows: Sequence[DueRow]) -> list[Due]:
+    """Messages of one agency each, oldest first; rows dispatched before apart from new ones, tried ones alone."""
     groups: dict[tuple[str, bool], list[str]] = {}
     alone: dict[tuple[str, str], None] = {}
-    for row in woken:
+    for row in rows:
         if row.tries >= ALONE_AFTER_TRIES:
             alone[row.agency_id, row.id] = None
         else:

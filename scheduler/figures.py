@@ -23,7 +23,7 @@ from shared.telemetry.truth import Described, Sample
 
 EVERY_SECONDS = 10.0
 SHARE = 10  # counting takes at most a tenth of the time
-MISSED = 3  # counts in a row without which the figures are too old to be told
+MISSED = 3  # counts in a row without which the figures are too old to be shown
 STREAMS = ("order", "invoice")
 STATES = ("due", "waiting", "held", "blocked")
 NONE = Count(0, None)
@@ -136,7 +136,7 @@ class Exporter:
 
 
 def samples_of(found: Figures) -> Iterator[Sample]:
-    """The samples of one count; what is not there is told as 0, so that no line of a graph ends when a problem does."""
+    """The samples of one count; what is not there is given as 0, so that no line of a graph ends when a problem does."""
     yield from _cycles(found)
     yield from _charges(found)
     yield from _notices(found)

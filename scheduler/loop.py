@@ -51,7 +51,7 @@ def loop(
 
 
 def _tell(name: str, error: Exception, outage: str | None) -> str:
-    """Log a failure that is not told yet. Returns what it was."""
+    """Log a failure that is not logged yet. Returns what it was."""
     if not (isinstance(error, OSError) or is_connection_error(error)):
         log.exception(f"{name}.failed")
         return safe_words(error)

@@ -31,7 +31,7 @@ class RabbitExchange:
         )
 
     def _make_queue(self, unrouted: int) -> None:
-        """Somebody has deleted the queue of events, or its binding: it is made anew. The events wait, and are tried again."""
+        """Somebody has deleted the queue of events, or its binding: it is made again. The events wait, and are tried again."""
         self._on_unrouted(unrouted)
         log.warning("queue.gone", queue=EVENTS_QUEUE, events=unrouted)
         try:

@@ -20,16 +20,16 @@ SCHEDULES_PER_PASS = 1000
 log = structlog.get_logger()
 
 
-def plan(store: Store, *, batch: int = SCHEDULES_PER_PASS, frozen: Sequence[str] = ()) -> int:
+def plan(store: Store, *, batch: int = SCHEDULES_PER_PASS, excluded: Sequence[str] = ()) -> int:
     """One pass over the schedules that are due, in one transaction. Returns how many schedules it moved.
 
     A schedule far behind is planned in steps of 36 cycles; call again until the answer is 0. Two schedulers at once pass
-    over each other's subscriptions. `frozen` agencies are left alone.
+    over each other's subscriptions. `excluded` agencies are left alone.
     """
-    return plan_pass(store, batch=batch, frozen=frozen).total()
+    return plan_pass(store, batch=batch, excluded=excluded).total()
 
 
-def plan_pass(store: Store, *, batch: int = SCHEDULES_PER_PASS, frozen: Sequence[str] = ()) -> Counter[str]:
+def plan_pass(store: Store, *, batch: int = SCHEDULES_PER_PASS, excluded: Sequence[str] = ()) -> Counter[str]:
     """`plan`, with how many schedules of each agency it moved.
 
     A subscription that can't be planned, by its data, a bug or a limit, is set aside for a while: the others of the pass go on.
@@ -37,12 +37,12 @@ def plan_pass(store: Store, *, batch: int = SCHEDULES_PER_PASS, frozen: Sequence
     chosen: list[Pair] = []
     try:
         with store.transaction() as tx:
-            chosen = schedules.due(tx, batch, frozen)
+            chosen = schedules.due(tx, batch, excluded)
             return _plan(tx, chosen)
     except Exception as error:
         if not chosen or not (is_data_error(error) or limit_of(error)):
             raise
-    return _plan_in_parts(store, list(dict.fromkeys(chosen)), lambda tx: schedules.due(tx, batch, frozen))
+    return _plan_in_parts(store, list(dict.fromkeys(chosen)), lambda tx: schedules.due(tx, batch, excluded))
 
 
 def _plan(tx: Transaction, chosen: Sequence[Pair]) -> Counter[str]:

@@ -23,8 +23,8 @@ SUBSCRIPTIONS_PER_PASS = 500
 log = structlog.get_logger()
 
 
-def recheck(store: Store, *, batch: int = SUBSCRIPTIONS_PER_PASS, frozen: Sequence[str] = ()) -> int:
-    """Work off one batch of the oldest recheck. Returns 1, or 0 when there is none to do.
+def recheck(store: Store, *, batch: int = SUBSCRIPTIONS_PER_PASS, excluded: Sequence[str] = ()) -> int:
+    """Process one batch of the oldest recheck. Returns 1, or 0 when there is none to do.
 
     One that fails by its data, or by a bug, is set aside for a while: the others go on. A batch that hits a limit is tried
     with half as many subscriptions, down to one.
@@ -32,15 +32,15 @@ def recheck(store: Store, *, batch: int = SUBSCRIPTIONS_PER_PASS, frozen: Sequen
     found: Recheck | None = None
     try:
         with store.transaction() as tx:
-            found = rechecks.take(tx, list(frozen))
+            found = rechecks.take(tx, list(excluded))
             if found is not None:
-                _work_off(tx, found, batch)
+                _process(tx, found, batch)
     except Exception as error:
         if found is None or not (is_data_error(error) or limit_of(error)):
             raise
         if limit_of(error) and batch > 1:
             log.warning("batch.halved", what=f"recheck of {found.agency_id}", rows=batch, error=safe_words(error))
-            return recheck(store, batch=batch // 2, frozen=frozen)
+            return recheck(store, batch=batch // 2, excluded=excluded)
         words = {"agency_id": found.agency_id, "kind": found.kind, "ref": found.ref}
         log.exception("recheck.set_aside", **words, error=describe(error))
         with store.transaction() as tx:
@@ -48,17 +48,17 @@ def recheck(store: Store, *, batch: int = SUBSCRIPTIONS_PER_PASS, frozen: Sequen
     return 0 if found is None else 1
 
 
-def _work_off(tx: Transaction, found: Recheck, batch: int) -> None:
+def _process(tx: Transaction, found: Recheck, batch: int) -> None:
     ids = rechecks.affected(tx, found, batch)
     lock_of_agency(tx, found.agency_id, ids, wait=True)
-    _look(tx, found, ids)
+    _check(tx, found, ids)
     if len(ids) < batch:
         rechecks.finish(tx, found)
     else:
         rechecks.advance(tx, found, ids[-1])
 
 
-def _look(tx: Transaction, found: Recheck, ids: Sequence[str]) -> None:
+def _check(tx: Transaction, found: Recheck, ids: Sequence[str]) -> None:
     if not ids:
         return
     if found.kind in ("payment_method", "method_worked"):

@@ -1,6 +1,6 @@
 """Events → the exchange, for whoever listens: one relay at a time, unpublished rows by id, never a cursor.
 
-An event that is not taken (a full queue refuses it, or does not answer) waits by itself, with delays that double; the later
+An event that is not taken (a full queue refuses it, or does not answer) waits on its own, with delays that double; the later
 ones of its subject wait behind it, and nobody else's.
 """
 

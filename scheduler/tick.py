@@ -1,4 +1,4 @@
-"""One look at everything: rechecks, plan, dispatch. Two schedulers may tick at once without harm."""
+"""One tick: rechecks, plan, dispatch. Two schedulers may tick at once without harm."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -41,37 +41,37 @@ class Scheduler(NamedTuple):
     lease: timedelta = LEASE
     stop: Event | None = None
 
-    def tick(self, frozen: Sequence[str] = ()) -> Ticked:
+    def tick(self, excluded: Sequence[str] = ()) -> Ticked:
         """Do what is due now; `done` is 0 if nothing was.
 
         After a gap in the heartbeat of all schedulers, cycles are planned only once intake has caught up: what changed
         during the gap counts from when it became true, and it is still waiting in intake's queue. Raises OSError when the
-        broker is away: then everything but the ringing was done.
+        broker is away: then everything but publishing was done.
         """
-        may_plan, due = self._look(frozen)
+        may_plan, due = self._check(excluded)
         rechecked = planned = Ticked(0, more=False)
         broken: Exception | None = None
         if due_rows.RECHECK in due:
-            rechecked = self._passes(lambda _: recheck(self.store, frozen=frozen))
+            rechecked = self._passes(lambda _: recheck(self.store, excluded=excluded))
         if due_rows.PLAN in due and may_plan:
             try:
-                planned = self._passes(_Planning(self.store, frozen))
+                planned = self._passes(_Planning(self.store, excluded))
             except Exception as error:
                 if not (is_data_error(error) or limit_of(error)):
                     raise
-                broken = error  # what is due already is rung all the same
+                broken = error  # what is due already is dispatched all the same
         done = rechecked.done + planned.done
-        # What was just planned or woken is due too.
+        # What was just planned or released is due too.
         pools = due_rows.POOLS if done else due
-        done += dispatch(self.store, self.work_queue, pools, frozen=frozen, lease=self.lease)
+        done += dispatch(self.store, self.work_queue, pools, excluded=excluded, lease=self.lease)
         if broken is not None:
             raise broken
         return Ticked(done, rechecked.more or planned.more)
 
-    def _look(self, frozen: Sequence[str]) -> tuple[bool, set[str]]:
+    def _check(self, excluded: Sequence[str]) -> tuple[bool, set[str]]:
         """Whether cycles may be planned, and what is due. The broker is asked while no transaction is open."""
         with self.store.transaction() as tx:
-            due = due_rows.due_work(tx, frozen)
+            due = due_rows.due_work(tx, excluded)
             before = heartbeats.last(tx, HEARTBEAT)
             gap = before is not None and tx.as_of - before > GAP
             if not gap:
@@ -99,18 +99,18 @@ class _Planning:
     """Passes over the due schedules, oldest first; in each tick one of them leaves out whoever filled the pass before, so that
     an agency with a long backlog delays nobody else's cycles."""
 
-    def __init__(self, store: Store, frozen: Sequence[str]) -> None:
-        self._store, self._frozen = store, list(frozen)
+    def __init__(self, store: Store, excluded: Sequence[str]) -> None:
+        self._store, self._excluded = store, list(excluded)
         self._full: list[str] = []
 
     def __call__(self, number: int) -> int:
         if number == 1 and self._full:
-            others = self._pass([*self._frozen, *self._full]).total()
+            others = self._pass([*self._excluded, *self._full]).total()
             if others:
                 return others
-        moved = self._pass(self._frozen)
+        moved = self._pass(self._excluded)
         self._full = [agency_id for agency_id, count in moved.items() if count * 2 >= SCHEDULES_PER_PASS]
         return moved.total()
 
-    def _pass(self, frozen: Sequence[str]) -> Counter[str]:
-        return plan_pass(self._store, batch=SCHEDULES_PER_PASS, frozen=frozen)
+    def _pass(self, excluded: Sequence[str]) -> Counter[str]:
+        return plan_pass(self._store, batch=SCHEDULES_PER_PASS, excluded=excluded)

@@ -6,7 +6,7 @@ SALT = "duecycle pay page"
 
 
 class PayUrls:
-    """Makes addresses under `base` and reads them again. They never expire: the page says how the invoice stands by then."""
+    """Makes addresses under `base` and reads them again. They never expire: the page shows the state of the invoice by then."""
 
     def __init__(self, base: str, secret: str) -> None:
         self._base = base.rstrip("/")

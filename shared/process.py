@@ -29,8 +29,8 @@ class Stopped(Exception):  # noqa: N818 - it states what happened
 class Process:
     """What a process holds from its first moment on. `alive` is asked by /healthz, `connected` by /readyz: it says why the
     broker does not answer on the connection that the process works on, and opens none of its own. `takes_more` of a
-    process that listens to the web says why it can take no more for now, `paused` of one that an operator told to stand still
-    that it does: /readyz tells it too, and is 200 all the same.
+    process that listens to the web says why it can take no more for now, `paused` of one that an operator has paused
+    that it is: /readyz says so too, and is 200 all the same.
 
     Everything that holds a connection is made here, in the process that uses it, never before a fork. `role` is what the
     process is on the broker, with which `webhooks` has nothing to do; `connections` how many sessions with the database it
@@ -66,8 +66,8 @@ class Process:
         """Return once the schema is right, the database's role may do what this process does, its clock can be trusted, and
         the broker has what this process needs.
 
-        Until then it says what is wrong and looks again, with growing waits, and raises Stopped when `stop` is set. Without
-        a `stop` it looks once and raises RuntimeError: whoever started the process starts it again.
+        Until then it says what is wrong and checks again, with growing waits, and raises Stopped when `stop` is set. Without
+        a `stop` it checks once and raises RuntimeError: whoever started the process starts it again.
         """
         surroundings = (
             ("database", self._database),

@@ -1,6 +1,6 @@
 """The environment as one frozen, validated object. Secrets come from a variable or from the file that `…_FILE` names.
 
-Every process reads its settings once, at its start. A wrong one is told with its name and what to write instead; all of
+Every process reads its settings once, at its start. A wrong one is reported with its name and what to write instead; all of
 them at once, never one after another.
 """
 
@@ -27,12 +27,12 @@ class SettingsError(ValueError):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a process needs to know of its surroundings.
 
-    `broker_urls`: the nodes of one RabbitMQ cluster, tried in turn. `http`: where /metrics, /healthz and /readyz are served
-    (None: nowhere; port 0: any free one). `webhooks`: where
+    `broker_urls`: the nodes of one RabbitMQ cluster, tried one after the other. `http`: where /metrics, /healthz and /readyz
+    are served (None: nowhere; port 0: any free one). `webhooks`: where
     the providers' webhooks and the pages to pay by are served; clients reach those under `public_url`, whose addresses
     `link_secret` signs; `proxies` in front of them speak for many. `mail_url`: see `shared/documents/delivery.py`. `lease`:
-    how long rung work may take before it is rung again; whatever a worker waits for is at most half of it. `clock_jump`: how
-    far the database's clock may stray from our own counting before nothing is done by it.
+    how long dispatched work may take before it is dispatched again; whatever a worker waits for is at most half of it.
+    `clock_jump`: how far the database's clock may stray from our own counting before nothing is done by it.
     """
 
     database_url: str = ""
@@ -86,7 +86,8 @@ def load(environ: Mapping[str, str] = os.environ, needs: tuple[str, ...] = ("DAT
     if found.statement_timeout * 4 > found.lease:
         reader.wrong["STATEMENT_TIMEOUT_SECONDS"] = (
             f"is {found.statement_timeout.total_seconds():g} s, more than a quarter of {PREFIX}LEASE_SECONDS"
-            f" ({found.lease.total_seconds():g} s): work could be rung again while it still runs; lower it or raise the lease"
+            f" ({found.lease.total_seconds():g} s): work could be dispatched again while it still runs;"
+            " lower it or raise the lease"
         )
     for name, what in unknown_names(environ).items():
         reader.wrong.setdefault(name, what)
@@ -120,7 +121,7 @@ class _Reader:
             return default
 
     def text(self, name: str) -> str:
-        """The variable, or what stands in the file that `<name>_FILE` names; "" if there is neither."""
+        """The variable, or the content of the file that `<name>_FILE` names; "" if there is neither."""
         if name not in SETTINGS:  # whoever sets it would be told that there is no such setting
             raise LookupError(f"{name} is read, but not listed in shared/setting_names.py")
         value = self._environ.get(PREFIX + name, "").strip()

@@ -156,7 +156,7 @@ FLOORS = {  # inside shared: a floor -> what it may build on, besides itself
         "messages.event_data",
         "domain",
         "error_words",
-    ],  # the sandbox keeps its books in a table; a transaction takes the structs of events
+    ],  # the sandbox keeps its ledger in a table; a transaction takes the structs of events
     "billing": ["store", "documents", "gateways", "messages", "domain", "error_words"],
     "broker": ["messages", "domain"],
     "telemetry": ["domain", "error_words"],

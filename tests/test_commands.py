@@ -236,7 +236,7 @@ def test_the_commands_about_an_attempt_in_doubt_run(acme: Desk, line: str) -> No
     assert "invoice NL-00001: it" in run(line, DUECYCLE_DATABASE_URL=acme.url)
 
 
-def test_the_commands_of_upstream_run_beside_a_broker(
+def test_the_commands_for_upstream_run_beside_a_broker(
     acme: Desk, broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for role in ("intake", "scheduler"):

@@ -63,7 +63,7 @@ def test_every_arrow_of_the_architecture_is_allowed_by_the_house_rules() -> None
         assert part not in architecture.reached_from(found, part), f"a circle through {part}"
 
 
-def test_the_picture_of_the_processes_names_every_exchange_and_queue_of_upstream() -> None:
+def test_the_picture_of_the_processes_names_every_exchange_and_queue_that_upstream_uses() -> None:
     page = (architecture.ROOT / "docs" / "architecture.md").read_text("utf-8")
     for name in (CHANGES_EXCHANGE, CHANGES_QUEUE, UNROUTED_EXCHANGE, UNROUTED_QUEUE, WORK_EXCHANGE, EVENTS_QUEUE):
         assert name in page
@@ -121,4 +121,4 @@ def test_the_decision_about_shared_operations_lists_each_of_them() -> None:
     """A module that is added without a row there, or a row that outlives its module, is seen."""
     page = (ROOT / "docs" / "decisions" / "0008-billing-operations.md").read_text("utf-8")
     listed = set(re.findall(r"\]\(\.\./\.\./shared/billing/(\w+)\.py\)", page))
-    assert listed == {path.stem for path in (ROOT / "shared" / "acts").glob("*.py")} - {"__init__"}
+    assert listed == {path.stem for path in (ROOT / "shared" / "billing").glob("*.py")} - {"__init__"}

@@ -1,4 +1,4 @@
-"""Work off a batch of ids: what is free at once, what was locked after one wait, and a bad row alone."""
+"""Process a batch of ids: what is free at once, what was locked after one wait, and a bad row alone."""
 
 from collections.abc import Callable, Sequence
 

@@ -7,11 +7,11 @@ from threading import Event
 
 import structlog
 
-from shared.broker.message_log import Watching
+from shared.broker.message_log import MessageLog
 from shared.broker.pool_consumer import PoolBroker, make_global
-from shared.broker.stall_watch import Stalling
+from shared.broker.stall_watch import StallWatch
 from shared.broker.topology import PREFETCH
-from shared.broker.worker_threads import Alongside
+from shared.broker.worker_threads import BackgroundLoops
 from shared.messages.work import Pool
 from shared.process import Process, Stopped
 from shared.settings import Settings, load
@@ -28,14 +28,14 @@ class WorkerProcess(Process):
     def __init__(self, pool: Pool, settings: Settings) -> None:
         super().__init__(pool, settings, connections=settings.threads + 2)
         self.pool = pool
-        self.alongside = Alongside(settings.stop_within)
-        self.stalling = Stalling(lambda: self.broker.held(), PREFETCH[pool], settings.lease)
-        self.alive = lambda: self.alongside.alive() and self.stalling.moves()
+        self.background = BackgroundLoops(settings.stop_within)
+        self.stall_watch = StallWatch(lambda: self.broker.held(), PREFETCH[pool], settings.lease)
+        self.alive = lambda: self.background.alive() and self.stall_watch.moves()
         self.broker = PoolBroker(
             settings.broker_urls,
             pool,
             name=self.name,
-            middleware=[Watching(pool, metrics.message_done), self.stalling, self.alongside],
+            middleware=[MessageLog(pool, metrics.message_done), self.stall_watch, self.background],
             on_dropped=partial(metrics.message_dropped, pool),
         )
         self.connected = self.broker.unanswered

@@ -1,4 +1,4 @@
-"""The due cycles of a stream: what the orders pool and the invoices pool both do around their own decision."""
+"""The due cycles of a stream: what the orders pool and the invoices pool share around their own decisions."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from shared.domain.planning import CYCLES_PER_PASS_MAX
 from shared.domain.retry_times import retry_at
 from shared.messages import event_data
 from shared.store import cycles, facts, tries
-from shared.store.cycles import Cycle, Settled, Stuck
+from shared.store.cycles import Cycle, LeftUnsettled, Settled
 from shared.store.database import Store, Transaction
 from shared.store.locks import lock_of_agency
 from workers.batches import Step, work
@@ -26,11 +26,11 @@ DATA_ERROR = "data_error"
 log = structlog.get_logger()
 
 
-def block(cycle: Cycle, blocked: Blocked, now: datetime) -> Stuck:
+def block(cycle: Cycle, blocked: Blocked, now: datetime) -> LeftUnsettled:
     """The row of a cycle that can't be done yet."""
     since = cycle.blocked_at or now
     at = retry_at(since, now)
-    return Stuck(
+    return LeftUnsettled(
         cycle.subscription_id,
         cycle.starts_on,
         "blocked",
@@ -103,12 +103,12 @@ def cut_short(read: Sequence[Cycle]) -> dict[str, date]:
 
 
 def work_stream(store: Store, agency_id: str, ids: Sequence[str], stream: Stream, step: Step, *, again: bool) -> None:
-    """Work off the due cycles of `stream` for the subscriptions `ids` (hints) of one agency.
+    """Process the due cycles of `stream` for the subscriptions `ids` (hints) of one agency.
 
-    `again`: some were rung before, so a try is committed first; a row that was tried five times without an orderly end is
+    `again`: some were dispatched before, so a try is committed first; a row that was tried five times without an orderly end is
     blocked as one that kills its worker.
     """
-    ids = _without_deadly(store, agency_id, ids, stream)
+    ids = _without_killers(store, agency_id, ids, stream)
     if again:
         ids = _count(store, agency_id, ids, stream)
     try:
@@ -127,13 +127,14 @@ def _forget(store: Store, agency_id: str, ids: Sequence[str], stream: Stream, *,
             tries.forget(tx, agency_id, ids, stream)
 
 
-def _without_deadly(store: Store, agency_id: str, ids: Sequence[str], stream: Stream) -> Sequence[str]:
-    """Whose cycle killed its worker before is left to a message of its own, and put off before it is tried again.
+def _without_killers(store: Store, agency_id: str, ids: Sequence[str], stream: Stream) -> Sequence[str]:
+    """A cycle that killed its worker before gets a message of its own, and is postponed before it is tried again.
 
-    If it kills again, nothing rung beside it suffers, and the next try comes after twice the wait, not with the next lease.
+    If it kills again, nothing dispatched beside it suffers, and the next try comes after twice the wait, not with the next
+    lease.
     """
     with store.transaction() as tx:
-        found = tries.deadly(tx, agency_id, ids, stream, KILLS_ITS_WORKER)
+        found = tries.killed_a_worker(tx, agency_id, ids, stream, KILLS_ITS_WORKER)
         if not found:
             return ids
         alone = len(ids) == 1
@@ -141,7 +142,7 @@ def _without_deadly(store: Store, agency_id: str, ids: Sequence[str], stream: St
         until = [
             (each.subscription_id, retry_at(each.blocked_at, tx.as_of) if alone else each.wake_at) for each in found
         ]
-        tries.put_off(tx, agency_id, stream, [each for each in until if each[0] in free])
+        tries.postpone(tx, agency_id, stream, [each for each in until if each[0] in free])
     dropped = set() if alone else {each.subscription_id for each in found}
     return [id_ for id_ in ids if id_ not in dropped]
 
@@ -149,11 +150,11 @@ def _without_deadly(store: Store, agency_id: str, ids: Sequence[str], stream: St
 def _count(store: Store, agency_id: str, ids: Sequence[str], stream: Stream) -> list[str]:
     with store.transaction() as tx:
         tries.count(tx, agency_id, ids, stream)
-        tired = tries.tired(tx, agency_id, ids, stream, TRIES_MAX)
-    for id_ in sorted(tired):
+        over_limit = tries.over_try_limit(tx, agency_id, ids, stream, TRIES_MAX)
+    for id_ in sorted(over_limit):
         with store.transaction() as tx:
             _park(tx, agency_id, id_, stream, KILLS_ITS_WORKER, "the worker ended without an answer five times")
-    return [id_ for id_ in ids if id_ not in tired]
+    return [id_ for id_ in ids if id_ not in over_limit]
 
 
 def _park(tx: Transaction, agency_id: str, subscription_id: str, stream: Stream, reason: str, detail: str) -> None:
@@ -168,12 +169,12 @@ def _park(tx: Transaction, agency_id: str, subscription_id: str, stream: Stream,
         _settle_repeated(tx, agency_id, stream, repeated, made)
         return
     blocked = Blocked(reason, detail)
-    # With that many tries behind it, it is rung alone.
+    # With that many tries behind it, it is dispatched alone.
     tried = TRIES_MAX if reason == KILLS_ITS_WORKER else 0
-    cycles.stick(tx, agency_id, stream, [block(unsettled[0], blocked, tx.as_of)], tried)
+    cycles.leave_unsettled(tx, agency_id, stream, [block(unsettled[0], blocked, tx.as_of)], tried)
     tell_blocked(tx, facts.require_agency(tx, agency_id), stream, [(unsettled[0], blocked)])
     behind = [block(cycle, Blocked("earlier_cycle_blocked", ""), tx.as_of) for cycle in unsettled[1:]]
-    cycles.stick(tx, agency_id, stream, behind)
+    cycles.leave_unsettled(tx, agency_id, stream, behind)
 
 
 def _settle_repeated(

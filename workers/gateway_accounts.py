@@ -20,7 +20,7 @@ from shared.store.database import Store, Transaction
 from shared.store.sandbox_ledger import SandboxLedger
 
 Gateways = Mapping[str, Gateway | str]
-"""By provider: the agency's gateway, or a word for why it can't be used."""
+"""By provider: the agency's gateway, or a word for the reason why it can't be used."""
 
 GatewaysOf = Callable[[Transaction, str], Gateways]
 """(transaction, agency) → its gateways."""
@@ -43,7 +43,7 @@ def _made(make: MakeGateway, address: str | None, secret: str, account: Configur
 
 
 def sandbox_of(store: Store) -> dict[str, Gateway]:
-    """The sandbox, which serves every agency, with its books in a table."""
+    """The sandbox, which serves every agency, with its ledger in a table."""
     return {SANDBOX.name: SandboxGateway(SandboxLedger(store))}
 
 
@@ -54,11 +54,11 @@ def _stand_in(name: str, environ: Mapping[str, str]) -> str | None:
     return url
 
 
-class Directory:
+class GatewayRegistry:
     """Gateways by agency and provider; safe to share between threads. `fixed` ones serve every agency.
 
-    What can't be used is a word for why: `account_missing`, `secret_missing:NAME` or `secret_malformed:NAME`. It blocks that
-    agency's charges and nobody else's.
+    A gateway that can't be used is replaced by a word for the reason: `account_missing`, `secret_missing:NAME` or
+    `secret_malformed:NAME`. It blocks that agency's charges and nobody else's.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ from shared.domain.planning import catch_up
 from shared.messages import decode_change
 from shared.messages.events import cloud_event as as_cloud_event
 from shared.store.database import Store
-from shared.store.due_rows import wake
+from shared.store.due_rows import take_due
 from shared.store.numbers import take
 from workers.boot import begin
 from workers.charges.charge_invoices import charge_invoices
@@ -107,7 +107,7 @@ Dispatch finds rows whose `wake_at` has come, moves it two minutes ahead, commit
 ids. The two minutes are a lease: if the message gets lost, or the worker dies, the rows are due again. A message has no
 amounts and no instructions. It only says: these rows may be due.
 """,
-        (dispatch, wake),
+        (dispatch, take_due),
     ),
     Chapter(
         ("invoices",),

@@ -18,7 +18,7 @@ from scheduler.recheck import recheck
 from scheduler.relay import Relaying, Told, relay_pass
 from shared.broker import EmbeddedBroker, message_of
 from shared.broker.changes_consumer import Delivery
-from shared.broker.message_log import Watching
+from shared.broker.message_log import MessageLog
 from shared.messages import Due
 from shared.store import deployment, due_rows
 from shared.store.database import FixedClock, Store
@@ -151,10 +151,10 @@ class _Broker(EmbeddedBroker):
         while self._waiting:
             due = self._waiting.pop(0)
             message = message_of(due)
-            watching, proxy = Watching(due.pool, lambda *_: None), cast("Any", message)
-            watching.before_process_message(self, proxy)
+            message_log, proxy = MessageLog(due.pool, lambda *_: None), cast("Any", message)
+            message_log.before_process_message(self, proxy)
             self.get_actor(message.actor_name).fn(**message.kwargs)
-            watching.after_process_message(self, proxy)
+            message_log.after_process_message(self, proxy)
             self._on_done(due)
             done += 1
         return done

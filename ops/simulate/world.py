@@ -69,18 +69,18 @@ class World:
         """One upstream message arrives."""
         return receive_change(self.store, raw)
 
-    def settle(self, frozen: Sequence[str] = ()) -> None:
+    def settle(self, excluded: Sequence[str] = ()) -> None:
         """Let everything that is due now happen. Raises Unsettled if it never ends."""
         for _ in range(ROUNDS_MAX):
             with self.store.transaction() as tx:
-                due = due_rows.due_work(tx, frozen)
+                due = due_rows.due_work(tx, excluded)
             if not due:
                 break
             if due_rows.RECHECK in due:
-                recheck(self.store, frozen=frozen)
+                recheck(self.store, excluded=excluded)
             if due_rows.PLAN in due:
-                plan(self.store, frozen=frozen)
-            dispatch(self.store, self._broker, due, frozen=frozen)
+                plan(self.store, excluded=excluded)
+            dispatch(self.store, self._broker, due, excluded=excluded)
             self._broker.drain(self._random)
         else:
             raise Unsettled(f"still busy after {ROUNDS_MAX} rounds at one moment")

@@ -1,5 +1,5 @@
-"""How an account with a provider is doing, by its answers: it rests when they fail to come, slows down when told to, and waits
-when the provider refuses it."""
+"""How an account with a provider is doing, by its answers: it is paused when they fail to come, slows down when told to, and
+waits when the provider refuses it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -30,7 +30,7 @@ def keep_accounts(
 
     The account's row is written only when something changes, and locked last: nobody waits for another lock behind it.
     `asked`: they answer questions, which an account may ask that may not collect. A spell in which the provider refuses the
-    account is told to the agency once a day at most.
+    account is reported to the agency once a day at most.
     """
     for provider, found in answers:
         account = accounts.load(tx, agency.agency_id, provider)

@@ -1,4 +1,5 @@
-"""What a checkout took for the first period: it pays the first invoice, whenever it is told; or the agency hears of it."""
+"""What a checkout took for the first period: it pays the first invoice, whenever upstream sends it; or the agency is
+notified."""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -28,7 +29,7 @@ class _Taken(NamedTuple):
 
 
 def taken_at_checkout(subscription: Subscription, cycle_index: int, invoice_id: str) -> tuple[Payment, ...]:
-    """The checkout's payment belongs to cycle 0; an amount below the total leaves the rest to be charged."""
+    """The checkout's payment belongs to cycle 0; an amount below the total leaves an outstanding amount to be charged."""
     paid = subscription.initial_payment
     if paid is None or cycle_index != 0:
         return ()

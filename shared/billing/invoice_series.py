@@ -39,7 +39,7 @@ def latest_of_series(tx: Transaction, agency_id: str, found: Sequence[Invoice]) 
 
 
 def stop(tx: Transaction, agency: Agency, stopped: Mapping[str, str]) -> None:
-    """Stop series, given as subscription → reason, and tell the agency; one that is stopped already stays as it is."""
+    """Stop series, given as subscription → reason, and notify the agency; one that is stopped already stays as it is."""
     if not stopped:
         return
     newly = schedules.stop(tx, agency.agency_id, sorted(stopped.items()), INVOICE)

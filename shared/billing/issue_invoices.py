@@ -207,14 +207,14 @@ def _next_steps(
 ) -> None:
     planned, asked, settled = [], [], []
     for draft, row in zip(drafts, rows, strict=True):
-        rest = row.total_minor - sum(payment.amount_minor for payment in draft.payments)
+        outstanding_minor = row.total_minor - sum(payment.amount_minor for payment in draft.payments)
         if row.status == "paid":
             settled.append(row)
         elif row.invoice_id in answered:
             continue
-        elif rest > 0 and draft.collection == "automatic":
+        elif outstanding_minor > 0 and draft.collection == "automatic":
             planned.append(NewCharge(row.invoice_id, 1, row.subscription_id, row.client_id, row.currency, tx.as_of))
-        elif rest > 0 and draft.tell:
+        elif outstanding_minor > 0 and draft.tell:
             asked.append(row)
     charges.insert(tx, agency.agency_id, planned)
     # An order may have waited for the first attempt to collect this invoice: there will be none.

@@ -29,7 +29,7 @@ ASKED = "needs_a_person"
 
 
 def in_doubt(tx: Transaction, agency: Agency, invoice: Invoice) -> Charge | PayLink:
-    """The invoice's attempt, or place to pay, of which nobody knows whether money moved. Raises NotInDoubtError."""
+    """The invoice's attempt, or its payment link, of which nobody knows whether money moved. Raises NotInDoubtError."""
     ids = [invoice.invoice_id]
     found = [each for each in charges.open_of(tx, agency.agency_id, ids) if each.state in DOUBTFUL]
     links = [each for each in pay_links.open_of(tx, agency.agency_id, ids).values() if each.doubtful_since is not None]
@@ -41,7 +41,7 @@ def in_doubt(tx: Transaction, agency: Agency, invoice: Invoice) -> Charge | PayL
 
 
 def resolve(tx: Transaction, agency: Agency, invoice: Invoice, reference: str | None, *, by: str) -> Charge | PayLink:
-    """Settle the invoice's attempt, or place to pay, in doubt (its subscription is locked).
+    """Settle the invoice's attempt, or its payment link, in doubt (its subscription is locked).
 
     `reference`: the provider's id of the money; None: nothing was charged, so the same attempt goes out again under its key,
     which keeps even a wrong word from charging twice while the provider remembers it. One that was accepted is waited for
@@ -96,7 +96,7 @@ def _resolve_charge(tx: Transaction, agency: Agency, charge: Charge, reference: 
 def told_paid(
     tx: Transaction, agency: Agency, invoice: Invoice, amount_minor: int | None, reference: str | None, by: str
 ) -> bool:
-    """Upstream says that an invoice is paid: whether that is the answer to our question about an attempt or a place in doubt.
+    """Upstream says that an invoice is paid: whether that is the answer to our question about an attempt or link in doubt.
 
     It is, if it names its key (our mail does) or the provider's id of it; or names nothing, once the agency was asked. Then the
     attempt is settled, and the same money is not recorded a second time when the provider is heard of again. False: it is money
@@ -137,7 +137,7 @@ def _is_answer(
 
 
 def _recorded_as(key: str | None, source: str | None, reference: str | None) -> str:
-    """The provider's id if upstream said it, else our key: the provider's books name it too."""
+    """The provider's id if upstream said it, else our key: the provider's list names it too."""
     return reference if reference is not None and provider_of(source).is_reference(reference) else key or ""
 
 
@@ -146,7 +146,7 @@ def resolve_refund(
 ) -> Refund:
     """Settle a refund in doubt (its subscription is locked).
 
-    `reference`: the provider's id of it; None: nothing went back, so it has failed, and can be asked for anew. Raises
+    `reference`: the provider's id of it; None: nothing went back, so it has failed, and can be asked for again. Raises
     NotInDoubtError.
     """
     found = [

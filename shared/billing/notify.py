@@ -1,4 +1,4 @@
-"""Tell somebody something, once: notices are written in the transaction of what they tell."""
+"""Notices: mails to be sent once, written in the transaction of what they are about."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -20,7 +20,7 @@ _encode = msgspec.json.encode
 
 
 class Draft(NamedTuple):
-    """A notice to be: what is said, who is told, about what; `instance` tells repeated occasions apart."""
+    """A notice to be written: its data, its audience, what it is about; `instance` distinguishes repeated occasions."""
 
     said: NoticeData
     audience: str

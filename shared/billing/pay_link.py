@@ -1,4 +1,5 @@
-"""Open a place where a client pays an invoice himself: decide whether there may be one, and say what to ask the provider by.
+"""Open a payment page, where a client pays an invoice himself: decide whether there may be one, and what to ask the provider
+by.
 
 While an attempt of ours is under way there is none, and an open one is closed before an attempt goes out: so an invoice is
 never paid by both.
@@ -39,19 +40,20 @@ def is_owed(invoice: Invoice) -> bool:
 
 
 def is_wanted(invoice: Invoice, link: PayLink) -> bool:
-    """Whether the invoice still asks for exactly what a place is over."""
+    """Whether the invoice still asks for exactly the amount of a payment page."""
     return invoice.status in OWED and invoice.outstanding_minor == link.amount_minor
 
 
 def standing(link: PayLink) -> Standing:
-    """How a place stands, for the table of what answers mean."""
+    """The standing of a payment page, for the table of what answers mean."""
     if link.state in pay_links.OPEN and link.doubtful_since is not None:
         return "doubtful"
     return link.state
 
 
 def offers(tx: Transaction, agency: Agency, invoice: Invoice) -> Refusal | None:
-    """Why there can be no place for this invoice at all; None: there can be one. An amount that can't be paid is told."""
+    """Why there can be no payment page for this invoice at all; None: there can be one. An amount that can't be paid is
+    told."""
     if not is_owed(invoice):
         return "settled"
     if not provider_of(agency.gateway).online:
@@ -64,16 +66,20 @@ def offers(tx: Transaction, agency: Agency, invoice: Invoice) -> Refusal | None:
 
 
 def tell_not_payable(tx: Transaction, agency: Agency, invoice: Invoice, code: str) -> None:
-    """The provider does not take this by a page: the agency is told, once for each reason, for its client writes to it."""
-    rest = invoice.outstanding_minor
-    said = notice_data.PageImpossible(**facts_of(invoice), provider=agency.gateway, code=code, moved_minor=rest)
+    """The provider can't take this amount on a page: the agency is notified, once for each reason, for its client will write to
+    it."""
+    outstanding_minor = invoice.outstanding_minor
+    said = notice_data.PageImpossible(
+        **facts_of(invoice), provider=agency.gateway, code=code, moved_minor=outstanding_minor
+    )
     notify(tx, agency, [about_invoice(invoice, said, AGENCY, code)])
 
 
 def prepare(tx: Transaction, agency: Agency, invoice: Invoice, *, keeps_method: bool = False) -> PayLink | Refusal:
-    """The place to send the client to (its subscription is locked): the open one, or a new one to open; or why there is none.
+    """The payment page to send the client to (its subscription is locked): the open one, or a new one to open; or why there is
+    none.
 
-    `settled`: nothing is asked for any more. `under_way`: the money may be on its way already. `closing`: the open place is
+    `settled`: nothing is asked for any more. `under_way`: the money may be on its way already. `closing`: the open page is
     over another amount, keeps the method where it should not, or is about to expire; soon there can be a new one. `not_online`:
     the agency has no such provider, or it can't take this amount.
     """
@@ -122,7 +128,7 @@ def _open(tx: Transaction, agency: Agency, invoice: Invoice, *, keeps_method: bo
 
 
 def opened(tx: Transaction, agency_id: str, link: PayLink, reference: str, url: str, *, asked_for: bool) -> PayLink:
-    """The provider has made the place (its subscription is locked). Not `asked_for` any more: it is closed at once."""
+    """The provider has made the payment page (its subscription is locked). Not `asked_for` any more: it is closed at once."""
     wake_at = link.expires_at + timedelta(minutes=1) if asked_for else tx.as_of
     now_open = link._replace(state="open", reference=reference, url=url, wake_at=wake_at)
     pay_links.write(tx, agency_id, [now_open])
@@ -138,7 +144,7 @@ def ended(tx: Transaction, link: PayLink) -> PayLink:
 def paid(
     tx: Transaction, agency: Agency, invoice: Invoice, link: PayLink, reference: str, saved: Saved | None
 ) -> PayLink:
-    """The client has paid at a place: the money is recorded, and what he paid by is kept if he wanted that.
+    """The client has paid at a payment page: the money is recorded, and what he paid by is kept if he wanted that.
 
     A kept method is the client's newest default one, so his next invoice is charged by it; as any new method it is tried on
     what he has open. Returns the row as it was written.
@@ -172,9 +178,9 @@ def failed(tx: Transaction, agency: Agency, invoice: Invoice, link: PayLink) -> 
 
 
 def late(tx: Transaction, agency: Agency, invoice: Invoice, link: PayLink, *, pending: bool) -> PayLink:
-    """A place of which the provider has not said what became of it, as it goes on: no place is waited for without an end.
+    """A payment page of which the provider has not said what became of it, as it goes on: none is waited for without an end.
 
-    Three days after its time (a payment that is under way: after thirty) the agency is asked to look, once; a week later it
+    Three days after its time (a payment that is under way: after thirty) the agency is asked to check, once; a week later it
     ends, and the invoice can be charged and paid again. Where money moves by our hand alone, what was never taken is over.
     """
     since = link.doubtful_since
@@ -196,7 +202,7 @@ def late(tx: Transaction, agency: Agency, invoice: Invoice, link: PayLink, *, pe
 
 
 def is_asked(tx: Transaction, link: PayLink) -> bool:
-    """Whether the agency was asked what became of a place in doubt."""
+    """Whether the agency was asked what became of a payment page in doubt."""
     return link.doubtful_since is not None and lateness(link.doubtful_since, tx.as_of, pending=False) != "in_time"
 
 

@@ -19,9 +19,9 @@ from shared.store.payments import Payment
 def receive(tx: Transaction, agency: Agency, arrived: Sequence[Payment], unsent: Collection[str] = ()) -> list[Invoice]:
     """Record payments for invoices of locked subscriptions. Returns the invoices that are paid by them.
 
-    An invoice is paid when its payments reach its total; less leaves the rest open; more, or money for a void invoice, is
-    surplus: told to the agency, never refused. A payment told twice (same source, reference and invoice) is recorded once.
-    The client is told of a paid invoice, except of the `unsent` ones, whose sending is not our business.
+    An invoice is paid when its payments reach its total; less leaves an outstanding amount; more, or money for a void invoice,
+    is surplus: reported to the agency, never refused. A payment reported twice (same source, reference and invoice) is recorded
+    once. The client is notified of a paid invoice, except of the `unsent` ones, whose sending is not our business.
     """
     known = payments.known(tx, agency.agency_id, arrived)
     fresh = [each for each in arrived if (each.source, each.reference, each.invoice_id) not in known]
@@ -40,9 +40,11 @@ def receive(tx: Transaction, agency: Agency, arrived: Sequence[Payment], unsent:
         if invoice.status in ("open", "uncollectible") and invoice.collected_minor >= invoice.total_minor:
             paid.append(invoice)
     close(tx, agency, paid, received)
-    turns = reversals.paid_turns(tx, agency.agency_id, received)
+    instances = reversals.paid_instances(tx, agency.agency_id, received)
     drafts += [
-        about_invoice(invoice, notice_data.InvoicePaid(**facts_of(invoice)), CLIENT, turns.get(invoice.invoice_id, ""))
+        about_invoice(
+            invoice, notice_data.InvoicePaid(**facts_of(invoice)), CLIENT, instances.get(invoice.invoice_id, "")
+        )
         for invoice in paid
         if invoice.invoice_id not in unsent
     ]
@@ -76,7 +78,7 @@ def _record(tx: Transaction, agency: Agency, invoice: Invoice, arrived: Sequence
 
 
 def tell_money_of_void(tx: Transaction, agency: Agency, invoice: Invoice) -> None:
-    """An invoice has just been voided: what was paid of it and has not gone back is surplus, told to the agency."""
+    """An invoice has just been voided: what was paid of it and has not gone back is surplus, reported to the agency."""
     left = sum(each.left_minor for each in refunds.refundable(tx, agency.agency_id, invoice.invoice_id))
     if left == 0:
         return

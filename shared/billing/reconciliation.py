@@ -1,4 +1,4 @@
-"""Compare our books with a provider's list, in both directions: money that one of the two does not know of."""
+"""Compare our payments with a provider's list, in both directions: money that one of the two does not know of."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -43,7 +43,7 @@ class Difference(NamedTuple):
     payment: str | None = None
 
 
-class Books(NamedTuple):
+class ProviderLists(NamedTuple):
     """What a provider lists of one account, from `since` minus `SETTLES_WITHIN` on.
 
     `shared`: other agencies collect by the same account, so what is listed is ours by our key alone.
@@ -57,42 +57,42 @@ class Books(NamedTuple):
     shared: bool = False
 
 
-def compare(tx: Transaction, books: Books) -> list[Difference]:
+def compare(tx: Transaction, lists: ProviderLists) -> list[Difference]:
     """The differences, ours and theirs.
 
     Listed money is an agency's if our key says so, or if both the agency and one of its invoices are named; an invoice's id
     alone says nothing, for every agency may have the same. All else there is no business of ours.
     """
-    ours = _our_payments(tx, books)
+    ours = _our_payments(tx, lists)
     return [
-        *_payments_there(tx, books, ours),
-        *_payments_here(tx, books),
-        *_paid_twice(tx, books, ours),
-        *_refunds_there(tx, books),
-        *_refunds_here(tx, books),
+        *_payments_there(tx, lists, ours),
+        *_payments_here(tx, lists),
+        *_paid_twice(tx, lists, ours),
+        *_refunds_there(tx, lists),
+        *_refunds_here(tx, lists),
     ]
 
 
-def _our_payments(tx: Transaction, books: Books) -> dict[str, str]:
+def _our_payments(tx: Transaction, lists: ProviderLists) -> dict[str, str]:
     """The invoice of each listed payment that is the agency's, by the provider's id of it."""
-    keys = [each.key for each in books.payments if each.key]
-    by_key = payments.invoices_by_key(tx, books.agency_id, books.provider, keys)
-    named = _named(tx, books, books.payments)
-    found = {each.reference: by_key.get(each.key or "") or named.get(each.reference) for each in books.payments}
+    keys = [each.key for each in lists.payments if each.key]
+    by_key = payments.invoices_by_key(tx, lists.agency_id, lists.provider, keys)
+    named = _named(tx, lists, lists.payments)
+    found = {each.reference: by_key.get(each.key or "") or named.get(each.reference) for each in lists.payments}
     return {reference: invoice_id for reference, invoice_id in found.items() if invoice_id is not None}
 
 
-def _named(tx: Transaction, books: Books, listed: Sequence[Listed]) -> dict[str, str]:
+def _named(tx: Transaction, lists: ProviderLists, listed: Sequence[Listed]) -> dict[str, str]:
     """The invoice of what names this deployment, the agency and an invoice of its own; nothing of an account that is shared."""
-    if books.shared:
+    if lists.shared:
         return {}
     here = (None, deployment.deployment_id(tx))
     named = {
         each.reference: each.invoice_id
         for each in listed
-        if each.agency_id == books.agency_id and each.invoice_id is not None and each.deployment in here
+        if each.agency_id == lists.agency_id and each.invoice_id is not None and each.deployment in here
     }
-    known = invoices.subscriptions_of(tx, books.agency_id, set(named.values()))
+    known = invoices.subscriptions_of(tx, lists.agency_id, set(named.values()))
     return {reference: invoice_id for reference, invoice_id in named.items() if invoice_id in known}
 
 
@@ -101,79 +101,81 @@ def _names(listed: Sequence[Listed]) -> set[str]:
     return {name for each in listed for name in (each.reference, each.key) if name}
 
 
-def _payments_there(tx: Transaction, books: Books, ours: Mapping[str, str]) -> Iterator[Difference]:
-    known = payments.by_references(tx, books.agency_id, books.provider, _names(books.payments))
-    for each in books.payments:
+def _payments_there(tx: Transaction, lists: ProviderLists, ours: Mapping[str, str]) -> Iterator[Difference]:
+    known = payments.by_references(tx, lists.agency_id, lists.provider, _names(lists.payments))
+    for each in lists.payments:
         recorded = known.get(each.reference) or known.get(each.key or "") or []
         if not recorded and each.reference in ours:
-            yield _difference(books, "missing_here", each, ours[each.reference], None)
+            yield _difference(lists, "missing_here", each, ours[each.reference], None)
         here_minor = sum(payment.amount_minor for payment in recorded)
         same = here_minor == each.amount_minor and {payment.currency for payment in recorded} == {each.currency}
         if recorded and not same:
-            yield _difference(books, "amount_differs", each, recorded[0].invoice_id, here_minor)
+            yield _difference(lists, "amount_differs", each, recorded[0].invoice_id, here_minor)
 
 
-def _payments_here(tx: Transaction, books: Books) -> Iterator[Difference]:
-    listed = _names(books.payments)
-    until = tx.as_of - provider_of(books.provider).list_lag
-    for payment in payments.collected_between(tx, books.agency_id, books.provider, books.since, until):
+def _payments_here(tx: Transaction, lists: ProviderLists) -> Iterator[Difference]:
+    listed = _names(lists.payments)
+    until = tx.as_of - provider_of(lists.provider).list_lag
+    for payment in payments.collected_between(tx, lists.agency_id, lists.provider, lists.since, until):
         if payment.reference not in listed:
             of = (payment.invoice_id, payment.amount_minor, None, payment.currency)
-            yield Difference(books.agency_id, books.provider, "missing_there", payment.reference, *of)
+            yield Difference(lists.agency_id, lists.provider, "missing_there", payment.reference, *of)
 
 
-def _paid_twice(tx: Transaction, books: Books, ours: Mapping[str, str]) -> Iterator[Difference]:
+def _paid_twice(tx: Transaction, lists: ProviderLists, ours: Mapping[str, str]) -> Iterator[Difference]:
     by_invoice: dict[str, list[Listed]] = {}
-    for each in books.payments:
+    for each in lists.payments:
         if each.reference in ours:
             by_invoice.setdefault(ours[each.reference], []).append(each)
     several = {id_: listed for id_, listed in by_invoice.items() if len(listed) > 1}
-    totals = {id_: each.total_minor for id_, each in invoices.load(tx, books.agency_id, several).items()}
+    totals = {id_: each.total_minor for id_, each in invoices.load(tx, lists.agency_id, several).items()}
     for id_, listed in several.items():
         took = sum(each.amount_minor for each in listed)
         if id_ in totals and took > totals[id_]:
             last = max(listed, key=lambda each: (each.at, each.reference))
-            yield _difference(books, "paid_twice", last, id_, totals[id_])._replace(there_minor=took)
+            yield _difference(lists, "paid_twice", last, id_, totals[id_])._replace(there_minor=took)
 
 
-def _refunds_there(tx: Transaction, books: Books) -> Iterator[Difference]:
-    known = refunds.references(tx, books.agency_id, books.provider, [each.reference for each in books.refunds])
-    keys = refunds.keys_of(tx, books.agency_id, books.provider, [each.key for each in books.refunds if each.key])
-    named = _named(tx, books, books.refunds)
-    refunded = _refunded(tx, books)
-    for each in books.refunds:
+def _refunds_there(tx: Transaction, lists: ProviderLists) -> Iterator[Difference]:
+    known = refunds.references(tx, lists.agency_id, lists.provider, [each.reference for each in lists.refunds])
+    keys = refunds.keys_of(tx, lists.agency_id, lists.provider, [each.key for each in lists.refunds if each.key])
+    named = _named(tx, lists, lists.refunds)
+    refunded = _refunded(tx, lists)
+    for each in lists.refunds:
         if each.reference in known or each.key in keys:
             continue
         of = {payment.invoice_id: payment.reference for payment in refunded.get(each.payment or "", ())}
         says = named.get(each.reference)
         invoice_id = says if says in of or not of else next(iter(of))
         if invoice_id is not None:
-            found = _difference(books, "refund_missing_here", each, invoice_id, None)
+            found = _difference(lists, "refund_missing_here", each, invoice_id, None)
             yield found._replace(payment=of.get(invoice_id, each.payment))
 
 
-def _refunded(tx: Transaction, books: Books) -> dict[str, list[Payment]]:
+def _refunded(tx: Transaction, lists: ProviderLists) -> dict[str, list[Payment]]:
     """What is recorded of the payments that listed refunds are of, by the provider's id: under it, or under our key."""
-    keys = {each.reference: each.key for each in books.payments}
-    ids = {each.payment for each in books.refunds if each.payment}
+    keys = {each.reference: each.key for each in lists.payments}
+    ids = {each.payment for each in lists.refunds if each.payment}
     known = payments.by_references(
-        tx, books.agency_id, books.provider, ids | {key for id_ in ids if (key := keys.get(id_))}
+        tx, lists.agency_id, lists.provider, ids | {key for id_ in ids if (key := keys.get(id_))}
     )
     return {id_: known.get(id_) or known.get(keys.get(id_) or "") or [] for id_ in ids}
 
 
-def _refunds_here(tx: Transaction, books: Books) -> Iterator[Difference]:
-    listed = _names(books.refunds)
-    until = tx.as_of - provider_of(books.provider).list_lag
-    for refund in refunds.settled_between(tx, books.agency_id, books.provider, books.since, until):
+def _refunds_here(tx: Transaction, lists: ProviderLists) -> Iterator[Difference]:
+    listed = _names(lists.refunds)
+    until = tx.as_of - provider_of(lists.provider).list_lag
+    for refund in refunds.settled_between(tx, lists.agency_id, lists.provider, lists.since, until):
         if refund.reference is not None and refund.reference not in listed:
             of = (refund.invoice_id, refund.amount_minor, None, refund.currency)
-            yield Difference(books.agency_id, books.provider, "refund_missing_there", refund.reference, *of)
+            yield Difference(lists.agency_id, lists.provider, "refund_missing_there", refund.reference, *of)
 
 
-def _difference(books: Books, what: What, there: Listed, invoice_id: str | None, here_minor: int | None) -> Difference:
+def _difference(
+    lists: ProviderLists, what: What, there: Listed, invoice_id: str | None, here_minor: int | None
+) -> Difference:
     of = (there.reference, invoice_id, here_minor, there.amount_minor, there.currency)
-    return Difference(books.agency_id, books.provider, what, *of)
+    return Difference(lists.agency_id, lists.provider, what, *of)
 
 
 def adopt(tx: Transaction, agency: Agency, difference: Difference) -> bool:
@@ -205,7 +207,7 @@ def _adopt_refund(tx: Transaction, agency: Agency, invoice: Invoice, difference:
 
 
 def tell(tx: Transaction, agency: Agency, difference: Difference) -> bool:
-    """Tell the agency of a difference that stays, once. Returns whether it was new."""
+    """Notify the agency of a difference that stays, once. Returns whether it was new."""
     about = difference.invoice_id
     invoice = None if about is None else locked_invoices(tx, agency.agency_id, [about]).get(about)
     if about is None or invoice is None:

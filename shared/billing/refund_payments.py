@@ -151,7 +151,7 @@ def found_at_provider(
 ) -> Refund | None:
     """The provider says that money of a payment of ours went back without us: keep that, and let the pool ask for how it is.
 
-    None if it is known, or more than is left of the payment (which the nightly comparison then tells).
+    None if it is known, or more than is left of the payment (which the nightly reconciliation then reports).
     """
     if refunds.by_reference(tx, agency.agency_id, source, reference) is not None:
         return None
@@ -214,10 +214,10 @@ def succeed(
 def fail(
     tx: Transaction, agency: Agency, invoice: Invoice, refund: Refund, code: str, *, by: str | None = None
 ) -> Refund:
-    """Nothing went back, or it came back: the agency is told, and what is left of the payment can be given back anew.
+    """Nothing went back, or it came back: the agency is told, and what is left of the payment can be given back again.
 
-    A credit note stands, for the money is still owed; it is not written again. What a dispute has taken of the payment
-    meanwhile is asked for anew, since more of it may be gone than the refund left to record.
+    A credit note stays valid, for the money is still owed; it is not written again. What a dispute has taken of the payment
+    meanwhile is asked for again, since more of it may be gone than the refund left to record.
     """
     check_move(REFUND_MOVES, "refund", refund.state, "failed")
     failed = refund._replace(state="failed", code=code, wake_at=None, lease_until=None, settled_at=tx.as_of)

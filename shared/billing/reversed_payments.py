@@ -60,7 +60,7 @@ def said_by_hand(
 ) -> bool:
     """A person has looked: so much of a payment of this invoice is gone in all (its subscription is locked).
 
-    It stands beside what the provider says, and the greater counts. Also of money that no provider of ours can be asked about,
+    It is kept beside what the provider says, and the greater counts. Also of money that no provider of ours can be asked about,
     such as a debit that the bank returned. False: the invoice has no such payment.
     """
     listed = payments.of_invoice(tx, agency.agency_id, invoice.invoice_id)
@@ -76,7 +76,7 @@ def said_by_hand(
 
 
 def locked(tx: Transaction, agency_id: str, inquiry: Inquiry) -> Inquiry | None:
-    """The question as it stands, with the subscriptions of every invoice that its payment paid locked."""
+    """The question as it is now, with the subscriptions of every invoice that its payment paid locked."""
     under = payments.under(tx, agency_id, inquiry.provider, inquiry.payment_reference)
     lock_invoices(tx, agency_id, [inquiry.invoice_id, *(each.invoice_id for each in under)])
     return reversals.inquiry(tx, agency_id, inquiry.provider, inquiry.reference)
@@ -159,7 +159,7 @@ def _follow(
         after = after._replace(status="open")
     elif before.status in OWED and after.collected_minor >= after.total_minor:
         _paid_again(tx, agency, after._replace(status=before.status), row)
-        instance = reversals.paid_turns(tx, agency.agency_id, [after.invoice_id]).get(after.invoice_id, "")
+        instance = reversals.paid_instances(tx, agency.agency_id, [after.invoice_id]).get(after.invoice_id, "")
         return [
             *_told(tx, after, row),
             about_invoice(after, notice_data.InvoicePaid(**facts_of(after)), CLIENT, instance),

@@ -22,7 +22,7 @@ def parameters(urls: Sequence[str], name: str) -> list[pika.URLParameters]:
     for url in urls:
         try:
             each = pika.URLParameters(url)
-        except TypeError:  # its way to say that a user stands there alone
+        except TypeError:  # its way to say that there is a user without a password
             raise ValueError("a user without a password") from None
         each.heartbeat = HEARTBEAT_SECONDS
         each.blocked_connection_timeout = BLOCKED_SECONDS

@@ -26,7 +26,7 @@ BATCH = 200
 BATCH_BYTES = 4 << 20
 GATHER_SECONDS = 0.05  # after the first message, how long to wait for more
 IDLE_SECONDS = 0.5
-SILENT_SECONDS = 30.0  # without a message: subscribe anew
+SILENT_SECONDS = 30.0  # without a message: subscribe again
 log = structlog.get_logger()
 
 
@@ -38,7 +38,7 @@ class Delivery(NamedTuple):
 
 
 class ChangesConsumer:
-    """Consumes for one thread. It connects by itself, with waits that grow; what was not acknowledged comes again.
+    """Consumes for one thread. It connects automatically, with waits that grow; what was not acknowledged comes again.
 
     A batch is applied within a few seconds, well within a heartbeat. When that can't be (the database is away) the caller
     gives everything back: a message held for long would be taken away by the broker, and each time count as a delivery.
@@ -77,7 +77,7 @@ class ChangesConsumer:
             self._channel.basic_ack(deliveries[-1].tag, multiple=True)
 
     def give_back(self) -> None:
-        """Everything unacknowledged goes back to the queue; the next `take` connects anew."""
+        """Everything unacknowledged goes back to the queue; the next `take` connects again."""
         connection, self._connection = self._connection, None
         self._channel = self._deliveries = None
         if connection is not None and connection.is_open:

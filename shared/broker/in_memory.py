@@ -23,7 +23,7 @@ class EmbeddedBroker(StubBroker):
             self.enqueue(message_of(due))
 
     def load(self, pool: Pool) -> Load:
-        """How many messages of a pool wait; nobody holds any, for they are worked off in this thread."""
+        """How many messages of a pool wait; nobody holds any, for they are processed in this thread."""
         queue = self.queues.get(queue_of(pool))
         return Load(waiting=0 if queue is None else queue.qsize(), held=0)
 

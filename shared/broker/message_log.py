@@ -1,4 +1,4 @@
-"""What is seen of every message: one line in the log when it ends, and its figures."""
+"""One log line and the figures of every work message, when it ends."""
 
 from collections.abc import Callable
 from threading import local
@@ -15,7 +15,7 @@ Done = Callable[[Pool, str, float, int], None]
 """(pool, outcome, seconds, rows): a message ended; the outcome is `done` or `failed`."""
 
 
-class Watching(dramatiq.Middleware):
+class MessageLog(dramatiq.Middleware):
     """One canonical line per message: whose, how many rows, how long, and how it ended. Never what the rows hold."""
 
     def __init__(self, pool: Pool, on_done: Done) -> None:
@@ -34,7 +34,7 @@ class Watching(dramatiq.Middleware):
         result: object = None,
         exception: BaseException | None = None,
     ) -> None:
-        """It ended; if its actor raised, its rows are still due and ring again after their lease."""
+        """It ended; if its actor raised, its rows are still due and are dispatched again after their lease."""
         del result
         seconds = monotonic() - self._own.began
         ids = message.kwargs.get("ids", ())

@@ -12,7 +12,7 @@ CHANGES_EXCHANGE: Final = "duecycle.changes"
 CHANGES_QUEUE: Final = f"duecycle.changes.{VERSION}"
 UNROUTED_EXCHANGE: Final = "duecycle.changes.unrouted"  # where changes go for which there is no queue
 UNROUTED_QUEUE: Final = f"duecycle.unrouted.{VERSION}"
-WORK_EXCHANGE: Final = "duecycle.work"  # rings the pools, and reaches no other queue
+WORK_EXCHANGE: Final = "duecycle.work"  # work messages for the pools; it reaches no other queue
 EVENTS_EXCHANGE: Final = "duecycle.events"
 EVENTS_QUEUE: Final = f"duecycle.events.{VERSION}"
 
@@ -23,7 +23,7 @@ def queue_of(pool: Pool) -> str:
 
 
 def actor_of(pool: Pool) -> str:
-    """The actor that works off a pool's messages."""
+    """The actor that processes a pool's messages."""
     return f"{pool}.work"
 
 

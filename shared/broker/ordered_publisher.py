@@ -1,4 +1,5 @@
-"""Publishing in order: many streams of messages at once, each in its own order, none held up by another."""
+"""Publishing in order: messages of many subjects at once, those of one subject in their order, none held up by another
+subject."""
 
 from collections.abc import Callable, Sequence
 from time import monotonic

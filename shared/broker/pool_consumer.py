@@ -1,6 +1,6 @@
 """The dramatiq broker of one worker pool: a quorum queue, a prefetch of its own, no retries, no delays, no dead letters.
 
-The row behind a message is the truth: whatever becomes of the message, the row rings again until the work is done. So a
+The row behind a message is the truth: whatever becomes of the message, the row is dispatched again until the work is done. So a
 message is acknowledged when its actor ends, also when it raised, and one that is not of our making (see `wire.py`) is counted,
 logged and acknowledged.
 dramatiq has no public way to choose a queue's type, so this class overrides what declares and consumes; the version of
@@ -116,7 +116,7 @@ class PoolMessage(_RabbitmqMessage):
 
 
 class PoolConsumer(_RabbitmqConsumer):
-    """Acknowledges whatever it got, and makes its queue anew if it has gone."""
+    """Acknowledges whatever it got, and makes its queue again if it has gone."""
 
     def __init__(self, broker: PoolBroker, queue_name: str, prefetch: int, timeout: int) -> None:
         self.broker, self.queue_name = broker, queue_name
@@ -136,7 +136,7 @@ class PoolConsumer(_RabbitmqConsumer):
     def __next__(self) -> MessageProxy | None:
         """The next message that is ours, None after a moment without one.
 
-        Idle for a while, it subscribes anew: RabbitMQ 3.10 was seen to forget a consumer, without a word, when its queue was
+        Idle for a while, it subscribes again: RabbitMQ 3.10 was seen to forget a consumer, without a word, when its queue was
         deleted and made again at once.
         """
         try:
@@ -207,7 +207,7 @@ class PoolConsumer(_RabbitmqConsumer):
                 super().ack(message)  # type: ignore[no-untyped-call]
 
     def nack(self, message: MessageProxy) -> None:
-        """What dramatiq would reject is acknowledged: its rows ring again."""
+        """What dramatiq would reject is acknowledged: its rows are dispatched again."""
         self.ack(message)
 
     def _nack(self, tag: int) -> None:

@@ -19,7 +19,7 @@ from shared.broker.address import BLOCKED_SECONDS, parameters
 from shared.broker.backoff import Backoff
 from shared.broker.errors import BrokerError, UnansweredError
 from shared.broker.publish_batch import CONFIRMED, Batch, Verdict
-from shared.broker.queue_depth import Looking
+from shared.broker.queue_depth import QueueDepths
 from shared.broker.startup_check import check_broker, explain
 from shared.broker.topology import Role
 
@@ -44,7 +44,7 @@ class Outgoing(NamedTuple):
 class Publisher:
     """Publishes for one process; safe to share between threads. `role` is what it declares when a queue has gone.
 
-    Use `start`, then `publish` and `load`, then `close`. It connects by itself, to the next node of `urls` each time, with
+    Use `start`, then `publish` and `load`, then `close`. It connects automatically, to the next node of `urls` each time, with
     waits that grow; meanwhile calls raise BrokerError.
     """
 
@@ -57,7 +57,7 @@ class Publisher:
         self._thread = Thread(target=self._run, name="publisher", daemon=True)
         self._connection: pika.SelectConnection | None = None
         self._channel: pika.channel.Channel | None = None
-        self._looking = Looking()
+        self._queue_depths = QueueDepths()
         self._batch: Batch | None = None
         self._reason = "no connection yet"
         self._next_url = 0
@@ -103,7 +103,7 @@ class Publisher:
             return batch.verdicts()
 
     def publish_all(self, messages: Sequence[Outgoing], timeout: float = 2 * BLOCKED_SECONDS) -> None:
-        """Publish messages that must all be taken. A queue that has gone is made anew, and its messages sent once more.
+        """Publish messages that must all be taken. A queue that has gone is made again, and its messages sent once more.
 
         Raises BrokerError if one of them was not taken, or what `publish` raises.
         """
@@ -119,14 +119,14 @@ class Publisher:
         check_broker(self._urls, self._role, f"{self._name} declaring")
 
     def load(self, queue: str) -> tuple[int, int]:
-        """How many messages wait in a queue, and how many consumers it has; a queue that has gone is made anew.
+        """How many messages wait in a queue, and how many consumers it has; a queue that has gone is made again.
 
         Raises BrokerError when the broker can't be asked.
         """
         with self._one_question:
             self._await_ready()
             answer: Future[tuple[int, int] | None] = Future()
-            self._threadsafe(lambda: self._looking.ask(self._connection, queue, answer))
+            self._threadsafe(lambda: self._queue_depths.ask(self._connection, queue, answer))
             try:
                 found = answer.result(ANSWER_SECONDS)
             except FutureTimeout:
@@ -208,7 +208,7 @@ class Publisher:
         self._settled.set()
 
     def _lost_channel(self, _channel: object, error: BaseException) -> None:
-        """A channel ends when it may not publish somewhere; the connection goes with it, and is made anew."""
+        """A channel ends when it may not publish somewhere; the connection goes with it, and is made again."""
         self._down(f"the broker ended the channel: {error}")
         self._hang_up()
 
@@ -217,7 +217,7 @@ class Publisher:
         self._ready.clear()
         self._settled.set()
         self._channel = None
-        self._looking.fail(reason)
+        self._queue_depths.fail(reason)
         if self._batch is not None:
             self._batch.fail(reason)
 

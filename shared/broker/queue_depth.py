@@ -1,4 +1,4 @@
-"""Looking at a queue on a publisher's connection: on a channel of its own, for asking about a missing queue ends it."""
+"""How many messages a queue holds, asked on a channel of its own: asking about a missing queue ends the channel."""
 
 from concurrent.futures import Future
 from typing import Any
@@ -12,7 +12,7 @@ from shared.broker.topology import NOT_FOUND
 Found = tuple[int, int] | None
 
 
-class Looking:
+class QueueDepths:
     """Answers one question at a time; every method runs in the connection's thread."""
 
     def __init__(self) -> None:

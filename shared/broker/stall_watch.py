@@ -1,4 +1,4 @@
-"""Whether a pool's process holds messages on which nobody works: it looks well from outside, and is of no use."""
+"""Whether a pool's process holds messages on which nobody works: it seems alive from outside, and does nothing."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,7 +11,7 @@ import structlog
 log = structlog.get_logger()
 
 
-class Stalling(dramatiq.Middleware):
+class StallWatch(dramatiq.Middleware):
     """Asked by the liveness probe. A process holds as many messages as it may, none of its threads works on one, and this
     lasts longer than `patience`, the lease: then it is not alive, and whoever supervises it starts another one."""
 

@@ -123,7 +123,7 @@ def check_broker(urls: Sequence[str], role: Role, name: str) -> None:
 
 
 def _try_publishing(connection: pika.BlockingConnection, url: str) -> None:
-    """Send one message to nowhere: it has to come back. A broker that takes it would take bells that nobody hears."""
+    """Publish to a queue that does not exist: the broker must return the message, or lost work would go unnoticed."""
     blocked: list[object] = []
     connection.add_on_connection_blocked_callback(lambda *told: blocked.append(told))
     channel = connection.channel()
@@ -149,7 +149,8 @@ def _try_publishing(connection: pika.BlockingConnection, url: str) -> None:
 
 
 def queue_loads(urls: Sequence[str], name: str) -> dict[str, tuple[int, int] | None]:
-    """Messages that wait, and consumers, of each pool's queue and of upstream's (`changes`); None where there is no queue.
+    """Messages that wait, and consumers, of each pool's queue and of the queue of changes (`changes`); None where there is no
+    queue.
 
     Raises BrokerError when the broker can't be asked.
     """

@@ -92,8 +92,8 @@ def version_of(connection: pika.BlockingConnection) -> tuple[int, ...]:
 def declare(connection: pika.BlockingConnection, role: Role) -> None:
     """Make what a role uses, or find that it is there as described.
 
-    Who lacks the configure permission only looks whether it is there. Raises TopologyError when a queue or exchange has other
-    properties, BrokerError when something is missing and may not be made.
+    Without the configure permission it is only checked that it is there. Raises TopologyError when a queue or exchange has
+    other properties, BrokerError when something is missing and may not be made.
     """
     parts = parts_of(role)
     version = version_of(connection)
@@ -166,7 +166,7 @@ def _differs(refused: ChannelClosedByBroker, kind: str, name: str) -> BrokerErro
             mend = "delete it (RabbitMQ's management page)"
         return TopologyError(
             f"{kind} {name} exists with other properties than this program needs ({refused.reply_text}); {mend}, and start"
-            " again: it is made anew"
+            " again: it is recreated"
         )
     return BrokerError(f"the broker refused to make {kind} {name}: {refused.reply_text}")
 

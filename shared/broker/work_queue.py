@@ -9,13 +9,14 @@ from shared.messages.work import Due, Load, Pool
 
 
 class RabbitWorkQueue:
-    """Rings the pools with confirms; a message that no queue takes comes back, and its queue is made anew."""
+    """Publishes work messages with confirms; one that no queue takes comes back, and its queue is made again."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
 
     def publish(self, messages: Sequence[Due]) -> None:
-        """Publish. Raises BrokerError if one was not taken: its rows ring again after their lease, nothing else is lost."""
+        """Publish. Raises BrokerError if one was not taken: its rows are dispatched again after their lease, nothing else is
+        lost."""
         self._publisher.publish_all([_outgoing(due) for due in messages])
 
     def load(self, pool: Pool) -> Load:

@@ -9,11 +9,11 @@ import structlog
 
 from shared.broker.pool_consumer import PoolBroker
 
-IDLE_MILLISECONDS = 500  # how often an idle thread looks whether it should end
+IDLE_MILLISECONDS = 500  # how often an idle thread checks whether it should end
 log = structlog.get_logger()
 
 
-class Alongside(dramatiq.Middleware):
+class BackgroundLoops(dramatiq.Middleware):
     """Loops of a process beside its worker threads: they begin with the worker, also under dramatiq's own command line."""
 
     def __init__(self, within: timedelta) -> None:
@@ -53,7 +53,7 @@ class Alongside(dramatiq.Middleware):
                 log.warning("loop.cut_short", name=thread.name)
 
 
-class Running:
+class WorkerThreads:
     """Worker threads at work."""
 
     def __init__(self, broker: PoolBroker, threads: int) -> None:

@@ -56,7 +56,7 @@ def credit(
 
 
 def _shares(parts: Sequence[int], amount: int) -> list[int]:
-    """`amount` over the parts in proportion, exact in sum: the running total is cut, never each part by itself."""
+    """`amount` over the parts in proportion, exact in sum: the running total is cut, never each part on its own."""
     total = sum(parts)
     shares: list[int] = []
     running = given = 0

@@ -51,7 +51,7 @@ def table(**codes: str) -> Mapping[str, Meaning]:
     classes |= {"customer": Meaning(CUSTOMER), "final": Meaning(FINAL)}
     found = {code: classes[name] for name, listed in codes.items() for code in listed.split()}
     if len(found) != sum(len(listed.split()) for listed in codes.values()):
-        raise ValueError("a code stands in two classes, and would silently mean the later one")
+        raise ValueError("a code is in two classes, and would silently mean the later one")
     return MappingProxyType(found)
 
 

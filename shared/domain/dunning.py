@@ -1,7 +1,8 @@
 """After a failed payment: what a decline means, when the next attempt goes out, and when it ends.
 
-Rungs are local days counted from the first failure of a ladder, at 09:00 local, spread over an hour by invoice. The next
-rung is the first later than now: rungs missed in an outage collapse into one. A new payment method starts a new ladder.
+Retry days are local days counted from the first failure of a ladder, at 09:00 local, spread over an hour by invoice. The next
+retry is on the first of them later than now: those missed in an outage collapse into one. A new payment method starts a new
+ladder.
 """
 
 import zlib
@@ -14,8 +15,8 @@ from shared.domain.declines import CUSTOMER
 
 NO_METHOD = "no_payment_method"
 TOO_MANY_DECLINES = "too_many_declines"
-RUNG_TIME = time(9)
-RUNG_SPREAD_SECONDS = 3600
+RETRY_TIME = time(9)
+RETRY_SPREAD_SECONDS = 3600
 DECLINES_MAX = 15
 DECLINES_WINDOW = timedelta(days=30)
 
@@ -51,7 +52,7 @@ class Tried(NamedTuple):
 
 
 class Ladder(NamedTuple):
-    """Where the collection of one invoice stands. `started_at` None: no failure since the last new method."""
+    """How far the collection of one invoice has got. `started_at` None: no failure since the last new method."""
 
     invoice_id: str
     failing_since: datetime | None
@@ -114,17 +115,17 @@ def newer_than_used(methods: Sequence[Method], tried: Sequence[Tried], used: str
 
 
 def retry_day_at(ladder_started_on: date, day: int, zone: str, invoice_id: str) -> datetime:
-    """The instant of the rung `day` days after a ladder's first failure."""
-    spread = zlib.crc32(invoice_id.encode()) % RUNG_SPREAD_SECONDS
-    return instant(ladder_started_on + timedelta(days=day), RUNG_TIME, zone) + timedelta(seconds=spread)
+    """The instant of the retry `day` days after a ladder's first failure."""
+    spread = zlib.crc32(invoice_id.encode()) % RETRY_SPREAD_SECONDS
+    return instant(ladder_started_on + timedelta(days=day), RETRY_TIME, zone) + timedelta(seconds=spread)
 
 
 def ends_at(ladder: Ladder, retry_days: Sequence[int], zone: str, now: datetime) -> datetime:
-    """When a ladder without further calls is over: 09:00 local on its last rung's day (without rungs: at once)."""
+    """When a ladder without further calls is over: 09:00 local on its last retry day (without retry days: at once)."""
     started_on = local_date(ladder.started_at or now, zone)
     if not retry_days:
         return ladder.started_at or now
-    return instant(started_on + timedelta(days=retry_days[-1]), RUNG_TIME, zone)
+    return instant(started_on + timedelta(days=retry_days[-1]), RETRY_TIME, zone)
 
 
 def last_day_is_over(since: datetime, retry_days: Sequence[int], zone: str, now: datetime) -> bool:
@@ -168,6 +169,6 @@ def after_failure(
 def doubling(since: datetime, now: datetime, first: timedelta, cap: timedelta) -> datetime:
     """The next try of something that has failed since `since`: waits double with its age, from `first` up to `cap`.
 
-    Counted from ages, not from tries: looking twice at one moment gives one answer.
+    Counted from ages, not from tries: asking twice at one moment gives one answer.
     """
     return now + min(max(now - since, first), cap)

@@ -1,4 +1,4 @@
-"""What becomes of a due invoice cycle: issue, skip, cancel or block; and what stands on the invoice."""
+"""What becomes of a due invoice cycle: issue, skip, cancel or block; and what is on the invoice."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime

@@ -27,16 +27,16 @@ def is_our_form(id_: str) -> bool:
 
 
 UPSTREAM_BEFORE = "upstream"
-"""The source of every payment that upstream told of before sources were told apart."""
+"""The source of every payment from upstream before its sources were distinguished."""
 
 
 def payment_source(upstream: str) -> str:
-    """The source of a payment that upstream told of, kept apart from the providers': two systems may use one reference."""
+    """The source of a payment from upstream, kept apart from the providers': two systems may use one reference."""
     return f"upstream:{upstream}"
 
 
-def is_of_upstream(source: str) -> bool:
-    """True for a payment that upstream told of, whichever of its systems."""
+def is_from_upstream(source: str) -> bool:
+    """True for a payment from upstream, whichever of its systems."""
     return source.startswith(f"{UPSTREAM_BEFORE}:")
 
 
@@ -84,7 +84,7 @@ _KEYS_VERSION = "2"
 
 
 def _key(kind: str, origin: Origin, invoice: str, number_: int, what: str) -> str:
-    # No id of upstream's can hold the separator, so different parts never make the same text.
+    # No id from upstream can hold the separator, so different parts never make the same text.
     digest = hashlib.sha256("\x1f".join((*origin, invoice, str(number_), what)).encode()).hexdigest()
     return f"{kind}{_KEYS_VERSION}-{digest[:40]}"
 
@@ -112,9 +112,9 @@ def page_method_id(invoice: str, link_seq: int) -> str:
 
 
 def notice_key(occasion: str, audience: str, about: str, instance: str = "") -> str:
-    """One notice per occasion, recipient side and thing it is about; `instance` tells repeated occasions apart.
+    """One notice per occasion, recipient side and thing it is about; `instance` distinguishes repeated occasions.
 
-    Free text of a provider's or of upstream's may be part of `instance`: its colons are escaped, so it can't run into what
+    Free text from a provider or from upstream may be part of `instance`: its colons are escaped, so it can't run into what
     comes before it.
     """
     plain = instance.replace("%", "%25").replace(":", "%3A")

@@ -19,7 +19,7 @@ _JOINERS: Final = "-_\u00b7\u30fb"
 
 
 def on_the_wire(address: str) -> str:
-    """The address with its domain in ASCII; what stands before the @ stays as it is. Raises ValueError with what is wrong."""
+    """The address with its domain in ASCII; what comes before the @ stays as it is. Raises ValueError with what is wrong."""
     local, at, domain = address.rpartition("@")
     if not at:
         raise ValueError("no @")

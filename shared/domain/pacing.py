@@ -1,4 +1,4 @@
-"""How many attempts a gateway account takes now, and how long it rests when its answers fail to come.
+"""How many attempts a gateway account takes now, and how long it is paused when its answers fail to come.
 
 Pacing follows the generic cell rate algorithm (ITU-T I.371): one instant says when everything let through so far will have
 been paid off at the account's rate; whatever would push it further ahead of now than the burst has to wait.
@@ -85,16 +85,16 @@ def _interval(rate_per_second: int) -> timedelta:
 
 
 def failed(account: Account, now: datetime) -> Account:
-    """One more answer was lost, or an attempt not sent. From the fifth in a row on the account rests: 1, 2, 4 … 60 minutes.
+    """One more answer was lost, or an attempt not sent. From the fifth in a row on the account is paused: 1, 2, 4 … 60 minutes.
 
-    Attempts that were on their way when the rest began do not lengthen it.
+    Attempts that were under way when the pause began do not lengthen it.
     """
     failures = account.failures + 1
     resting = account.paused_until is not None and account.paused_until > now
     if failures < FAILURES_MAX or resting:
         return account._replace(failures=failures)
-    rest = min(FIRST_PAUSE * 2 ** min(account.pauses, 10), LONGEST_PAUSE)
-    return account._replace(failures=failures, pauses=account.pauses + 1, paused_until=now + rest)
+    pause = min(FIRST_PAUSE * 2 ** min(account.pauses, 10), LONGEST_PAUSE)
+    return account._replace(failures=failures, pauses=account.pauses + 1, paused_until=now + pause)
 
 
 def refused(account: Account, code: str, now: datetime) -> Account:

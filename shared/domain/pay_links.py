@@ -1,6 +1,6 @@
-"""Places where clients pay: what each answer of a provider means for a place in each state, and until when one is waited for.
+"""Payment pages: what each answer of a provider means for one in each state, and until when one is waited for.
 
-A place stands `opening`, `open` or `paying`; it ends `paid` or `ended`. `doubtful` is a place under way where money may have
+A payment page is `opening`, `open` or `paying`; it ends `paid` or `ended`. `doubtful` is one under way where money may have
 moved: the provider has accepted a payment that settles later, or an answer about taking it was lost.
 """
 
@@ -26,7 +26,7 @@ _UNDER_WAY: Final[Mapping[Answer, Verdict]] = {
     "refused": "asked_again",
     "lost": "doubted",
 }
-# An end stays one. What moves money all the same is told by a webhook, or found by the comparison of the books.
+# An end stays one. Money that moves all the same is reported by a webhook, or found by the reconciliation.
 _OVER: Final[Mapping[Answer, Verdict]] = {**dict.fromkeys(ANSWERS, "kept"), "succeeded": "paid"}
 VERDICTS: Final[Mapping[Standing, Mapping[Answer, Verdict]]] = {
     "opening": _UNDER_WAY,
@@ -36,17 +36,17 @@ VERDICTS: Final[Mapping[Standing, Mapping[Answer, Verdict]]] = {
     "paid": _OVER,
     "ended": _OVER,
 }
-"""What an answer means, for every standing of a place.
+"""What an answer means, for every standing of a payment page.
 
 `paid`: the money is recorded. `accepted`: it is on its way. `reopened`: the client may still pay. `ended`: nobody can pay
 there any more, and nobody did. `failed`: so, and the client, who was thanked, and the agency are told. `missing`: the
-provider knows nothing of a place where money may have moved, so a person has to look. `asked_again`: later.
+provider knows nothing of a payment page where money may have moved, so a person has to look. `asked_again`: later.
 `doubted`: later, for money may have moved. `kept`: nothing changes.
 """
 
-UNASKED_MAX: Final = timedelta(days=3)  # past its time a place that the provider says nothing of is waited for so long
+UNASKED_MAX: Final = timedelta(days=3)  # how long past its time a page is waited for that the provider says nothing of
 PENDING_MAX: Final = timedelta(days=30)  # no payment of a page takes longer to settle
-PERSON_HAS: Final = timedelta(days=7)  # what a person has not settled by then no longer stands in the way
+PERSON_HAS: Final = timedelta(days=7)  # what a person has not settled by then no longer keeps anything waiting
 
 Lateness = Literal["in_time", "ask_a_person", "over"]
 

@@ -9,7 +9,7 @@ FIRST_RETRY = timedelta(minutes=1)
 
 
 def net_at(now: datetime) -> datetime:
-    """When the safety net looks at held, waiting and long blocked rows again: the next full six hours of the UTC day."""
+    """When held, waiting and long blocked rows are checked again in any case: the next full six hours of the UTC day."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight + ((now - midnight) // SAFETY_NET + 1) * SAFETY_NET
 

@@ -1,4 +1,4 @@
-"""Ids of upstream's where only plain characters can stand: in the path of an address, in an id of ours that is joined.
+"""Upstream's ids where only plain characters may be used: in the path of an address, in an id of ours that is joined.
 
 An id is 1 to 128 printable characters of any script; it may hold slashes and per cent signs, be `..`, or end in a slash.
 Servers, proxies and providers each decode, shorten or refuse such paths in their own way, so none is ever sent one.
@@ -21,7 +21,7 @@ def segment(id_: str) -> str:
 
 
 def id_of(found: str) -> str | None:
-    """The id that a segment stands for; None for a segment that we would not have written.
+    """The id of a segment; None for a segment that we would not have written.
 
     What is neither plain nor marked is taken as the id itself: addresses from before were written so.
     """
@@ -40,5 +40,5 @@ def joined(first: str, last: str) -> str:
 
 
 def message_subject(source: str, id_: str) -> str:
-    """The subject of events about one message of upstream's."""
+    """The subject of events about one message from upstream."""
     return f"message/{joined(source, id_)}"

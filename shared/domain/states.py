@@ -140,7 +140,7 @@ PAY_LINK_MOVES: Mapping[PayLinkState, frozenset[PayLinkState]] = {
 }
 INQUIRY_MOVES: Mapping[InquiryState, frozenset[InquiryState]] = {
     "asking": frozenset({"answered", "unanswered"}),
-    "answered": frozenset({"asking"}),  # the provider has told of it once more
+    "answered": frozenset({"asking"}),  # the provider has reported it once more
     "unanswered": frozenset({"asking"}),
 }
 NOTICE_MOVES: Mapping[NoticeState, frozenset[NoticeState]] = {
@@ -159,7 +159,7 @@ MESSAGE_MOVES: Mapping[MessageState, frozenset[MessageState]] = {
 
 
 class Machine(NamedTuple):
-    """The states of a table's rows: `what` a row is called, and the column in which its state stands.
+    """The states of a table's rows: `what` a row is called, and the column that holds its state.
 
     `only`: a move that needs another column to hold one of certain values, as (before, after) -> (column, values).
     """

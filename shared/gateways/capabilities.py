@@ -42,7 +42,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     `name`: in messages, rows and paths of webhooks. `title`: as it writes its own name, in mails.
     `codes`: what its words mean.
     `is_simulated`: no real money is moved.
-    `key_retention`, `refund_key_retention`: for so long a key surely stands for the same charge or refund.
+    `key_retention`, `refund_key_retention`: how long a key is guaranteed to mean the same charge or refund.
     `online`: has accounts, pages where clients pay, webhooks and lists; its adapter is an `OnlineGateway`.
     `adapter`: loads its library, of half a second or more, and returns what makes its adapters.
     `api_setting`: DUECYCLE_ and this names a stand-in of it on this machine, for trials.

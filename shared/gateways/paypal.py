@@ -231,7 +231,7 @@ class PayPalGateway:
         yield from self._listed(since, "PAYMENT.CAPTURE.COMPLETED")
 
     def refunds_since(self, since: datetime) -> Iterator[Listed]:
-        """The refunds that events since then tell of."""
+        """The refunds in the events since then."""
         yield from self._listed(since, REFUNDED)
 
     def _listed(self, since: datetime, type_: str) -> Iterator[Listed]:

@@ -17,7 +17,7 @@ from shared.gateways.paypal_transport import NoTokenError
 from shared.gateways.port import ActionRequired, Declined, NotSent, Outcome, Pending, Succeeded, Unknown
 
 _ACTION: Final = frozenset({"PAYER_ACTION_REQUIRED", "REDIRECT_PAYER_FOR_ALTERNATE_FUNDING"})
-# Money may have moved already: asked about, never tried anew.
+# Money may have moved already: asked about, never tried again.
 _DOUBTFUL: Final = frozenset({"ORDER_ALREADY_CAPTURED", "DUPLICATE_INVOICE_ID", "ORDER_COMPLETION_IN_PROGRESS"})
 # Names of what is not there, which say nothing of the method where something else was asked for.
 _GONE: Final = frozenset({"INVALID_RESOURCE_ID", "RESOURCE_NOT_FOUND"})
@@ -80,7 +80,8 @@ def order_of(capture: Mapping[str, Any]) -> str:
 
 
 def of_refusal(error: Exception) -> Outcome:
-    """What it means that an order over a vaulted method was refused; a place that is not there can only be the method's."""
+    """What it means that an order over a vaulted method was refused; if something is not found there, it can only be the
+    method."""
     return of_error(error, vaulted=True)
 
 

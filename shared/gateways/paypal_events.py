@@ -1,4 +1,4 @@
-"""What PayPal tells by webhook, and what it lists.
+"""What PayPal reports by webhook, and what it lists.
 
 Authenticity is asked of PayPal itself (verify-webhook-signature of its webhooks v1), with the event in the bytes it came in:
 read and written again it might differ. Where a certificate lies is said by the sender, so nothing is fetched from there.
@@ -121,7 +121,7 @@ def _reversal(resource: Mapping[str, Any], common: dict[str, Any]) -> ProviderEv
 
 
 def listed(event: Mapping[str, Any]) -> Listed:
-    """A capture or refund of an event, as the comparison of the books wants it. Raises OSError for one that can't be read."""
+    """A capture or refund of an event, as the reconciliation wants it. Raises OSError for one that can't be read."""
     resource: Mapping[str, Any] = event.get("resource") or {}
     amount, currency = _money(resource.get("amount"))
     at = _instant(event.get("create_time"))

@@ -34,7 +34,7 @@ def approval_order(request: LinkRequest) -> dict[str, Any]:
 
 
 def approval_url(order: Mapping[str, Any]) -> str:
-    """Where the client approves. Raises KeyError if the order names no such place."""
+    """Where the client approves. Raises KeyError if the order names no such address."""
     links = {link["rel"]: str(link["href"]) for link in order.get("links", [])}
     return links["payer-action"] if "payer-action" in links else links["approve"]
 
@@ -44,5 +44,5 @@ def of_approval(order: Mapping[str, Any]) -> Found | Expired:
     if order.get("status") in WAITING:
         return NotYetKnowable(f"the order is {order['status']}")
     found = of_order(order)
-    # Declined or sent back to the client after he had agreed: he has to be told, and comes anew.
+    # Declined or sent back to the client after he had agreed: he has to be told, and to come again.
     return Declined(found.code) if isinstance(found, ActionRequired) else found

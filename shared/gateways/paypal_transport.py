@@ -21,7 +21,7 @@ from shared.gateways.port import NotSent
 
 logging.getLogger("paypalrestsdk").setLevel(logging.WARNING)  # below that it prints addresses and bodies
 
-EARLY_SECONDS: Final = 60.0  # a token is asked anew this long before it ends
+EARLY_SECONDS: Final = 60.0  # a token is asked for again this long before it expires
 
 
 class NoTokenError(Exception):
@@ -53,7 +53,7 @@ class PayPalTransport(paypalrestsdk.Api):  # type: ignore[misc]  # the library h
         return self.handle_response(response, response.content.decode("utf-8"))
 
     def get_token_hash(self, *_: Any, **__: Any) -> dict[str, str]:
-        """The token, asked for once by however many threads, anew a minute before it ends.
+        """The token, asked for once by however many threads, and again a minute before it expires.
 
         Nobody asks under the lock: whoever comes meanwhile waits for the same answer, and gets the same error.
         """

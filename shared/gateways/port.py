@@ -28,7 +28,7 @@ class ChargeRequest(msgspec.Struct, frozen=True, kw_only=True):
 class RefundRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a provider needs to give money back, all of it fixed with the refund's row: a resend carries the same.
 
-    `payment_reference`: the provider's id of the money, as `Succeeded` told it.
+    `payment_reference`: the provider's id of the money, as in `Succeeded`.
     """
 
     agency_id: str
@@ -107,7 +107,7 @@ Found = Outcome | NotFound | NotYetKnowable
 
 
 class LinkRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A place at the provider where the client can pay an invoice himself; all of it is fixed with the link's row.
+    """A payment page at the provider, where the client can pay an invoice himself; all of it is fixed with the link's row.
 
     `success_url`, `cancel_url`: where the client comes back to. `keeps_method`: he wants what he pays by to be kept for his
     other invoices, at the provider's `customer` if he has one there.
@@ -128,18 +128,18 @@ class LinkRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Opened(NamedTuple):
-    """The place is there: the provider's id of it, and the address to send the client to."""
+    """The payment page is there: the provider's id of it, and the address to send the client to."""
 
     reference: str
     url: str
 
 
 class Expired(NamedTuple):
-    """Nobody has paid at the place, and nobody can any more."""
+    """Nobody has paid at the payment page, and nobody can any more."""
 
 
 class Gone(NamedTuple):
-    """The provider knows no such place (any more): nobody can pay there, and it can't say whether somebody did."""
+    """The provider knows no such payment page (any more): nobody can pay there, and it can't say whether somebody did."""
 
 
 class Saved(NamedTuple):
@@ -227,7 +227,7 @@ def readable(event: ProviderEvent) -> ProviderEvent:
 class Gateway(Protocol):
     """One provider account. Adapters never sleep and never retry.
 
-    `today` is the agency's local date; only the sandbox, whose tokens script outcomes by date, looks at it.
+    `today` is the agency's local date; only the sandbox, whose tokens script outcomes by date, uses it.
     """
 
     def charge(self, request: ChargeRequest, today: date) -> Outcome:
@@ -248,25 +248,25 @@ class Gateway(Protocol):
 
 
 class OnlineGateway(Gateway, Protocol):
-    """A provider that has places where clients pay, tells of what happens, and lists what it has moved."""
+    """A provider that has payment pages, reports what happens, and lists what it has moved."""
 
     def open_link(self, request: LinkRequest) -> Opened | NotSent | Unknown:
-        """Make the place; the same request again, under its key, is the same place."""
+        """Make the payment page; the same request again, under its key, returns the same one."""
         ...
 
     def collect_link(self, request: LinkRequest, reference: str) -> Found | Expired | Gone:
-        """What became of the place; where the provider waits for us once the client has agreed, the money is taken now.
+        """What became of the payment page; if the provider waits for us once the client has agreed, the money is taken now.
 
         NotYetKnowable: it is open, and the client has not paid.
         """
         ...
 
     def look_at_link(self, reference: str) -> Found | Expired | Gone:
-        """What became of the place, as `collect_link` says it; but nothing is taken there."""
+        """What became of the payment page, as `collect_link` says it; but nothing is taken there."""
         ...
 
     def saved_at(self, reference: str) -> Saved | None:
-        """What was paid by at a place that was asked to keep it. Raises OSError if the provider could not be asked."""
+        """What was paid by at a payment page that was asked to keep it. Raises OSError if the provider could not be asked."""
         ...
 
     def taken_back(self, kind: str, reference: str) -> TakenBack | NotYetKnowable:
@@ -277,7 +277,7 @@ class OnlineGateway(Gateway, Protocol):
         ...
 
     def end_link(self, reference: str) -> bool:
-        """Let nobody pay there any more. False: somebody has or may have, or it can't be said."""
+        """Close the payment page. False if a payment was or may have been made, or it can't be determined."""
         ...
 
     def parse_webhook(self, raw: bytes, headers: Mapping[str, str], secret: str, now: datetime) -> ProviderEvent:

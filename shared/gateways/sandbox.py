@@ -75,7 +75,7 @@ class SandboxGateway:
         return NotFound() if entry is None else _outcome(entry, today)
 
     def refund(self, request: RefundRequest) -> Outcome:
-        """The sandbox gives back whatever it is asked for; the same key stands for the same refund."""
+        """The sandbox gives back whatever it is asked for; the same key means the same refund."""
         return Succeeded(f"sbxre_{request.key[-24:]}")
 
     def find_refund(self, request: RefundRequest, sent: Sent) -> Found:
@@ -107,7 +107,7 @@ def _entry(request: ChargeRequest, today: date) -> Entry:
 
 
 def _script(token: str, today: date) -> tuple[str, str | None, date | None]:
-    """Outcome, code and day of settlement that a token stands for."""
+    """Outcome, code and day of settlement that a token means."""
     script, _, argument = token.partition(":")
     if script in ("ok", "unknown_then_ok"):
         return "succeeded", None, None

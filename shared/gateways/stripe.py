@@ -33,7 +33,7 @@ from shared.gateways.port import (
 from shared.gateways.stripe_account import ABANDONED, StripeAccount, asked, of_error, of_intent, of_refusal
 from shared.gateways.stripe_disputes import taken_back
 from shared.gateways.stripe_events import asking, listed, stripe_event
-from shared.gateways.stripe_links import checkout_session, of_refused_place, of_session, saved_method
+from shared.gateways.stripe_links import checkout_session, of_refused_link, of_session, saved_method
 
 WAITS: Final = "requires_action"
 CLOCK_SKEW = timedelta(minutes=5)
@@ -133,7 +133,8 @@ class StripeGateway(StripeAccount):
         return _of_refund(ours[0]) if ours else NotFound()
 
     def open_link(self, request: LinkRequest) -> Opened | NotSent | Unknown:
-        """A Checkout Session over the invoice's rest. It makes a payment intent of its own, which carries our key too."""
+        """A Checkout Session for the invoice's outstanding amount. It makes a payment intent of its own, which carries our key
+        too."""
         try:
             params = self._named(checkout_session(request))
             params["payment_intent_data"]["metadata"] = params["metadata"]
@@ -144,7 +145,7 @@ class StripeGateway(StripeAccount):
             session = self.client.v1.checkout.sessions.create(params, options)
             return Opened(session.id, str(session.url))
         except stripe.StripeError as error:
-            return of_refused_place(error)
+            return of_refused_link(error)
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             return Unknown(f"an answer that can't be read ({type(error).__name__})")
 
@@ -253,7 +254,7 @@ def _refund(request: RefundRequest) -> Any:
 
 
 def _payment_of(reference: str) -> str:
-    """What a payment's id names: an upstream's first payment may be told by its charge."""
+    """What a payment's id names: the first payment from upstream may be named by its charge."""
     return "charge" if reference.startswith(("ch_", "py_")) else "payment_intent"
 
 

@@ -1,4 +1,4 @@
-"""What Stripe tells by webhook, and what it lists.
+"""What Stripe reports by webhook, and what it lists.
 
 Signatures: docs.stripe.com/webhooks/signature. The library's check accepts stamps of the future, so the bound is ours.
 """
@@ -105,7 +105,7 @@ def _minor(amount: Any, currency: str | None) -> int | None:
 
 
 def listed(found: stripe.PaymentIntent | stripe.Refund) -> Listed:
-    """A payment intent or a refund, as the comparison of the books wants it."""
+    """A payment intent or a refund, as the reconciliation wants it."""
     metadata: Any = found.metadata
     about = {} if metadata is None else metadata.to_dict()
     currency = found.currency.upper()

@@ -86,8 +86,8 @@ def of_session(session: stripe.checkout.Session) -> Found | Expired:
     return Expired() if intent.status in ("requires_payment_method", "canceled") else Pending(intent.id)
 
 
-def of_refused_place(error: stripe.StripeError) -> NotSent | Unknown:
-    """What it means that a place to pay was refused: as for a charge, but nothing was collected that could be declined."""
+def of_refused_link(error: stripe.StripeError) -> NotSent | Unknown:
+    """What it means that a payment page was refused: as for a charge, but nothing was collected that could be declined."""
     found = of_refusal(error)
     found = of_error(error) if isinstance(found, Declined) else found
     lost = Unknown(KEY_IN_USE if error.http_status == 409 else "the answer was lost")

@@ -14,7 +14,7 @@ def _adapter() -> Make:
     from shared.gateways.stripe import StripeGateway  # here: only who calls Stripe loads its library
 
     def make(secret: AccountSecret) -> Gateway:
-        # The key says by itself whether it is a test's.
+        # The key itself says whether it is a test key.
         if not secret.value.startswith(("sk_", "rk_")):
             raise ValueError("a Stripe secret key begins with sk_ or rk_")
         return StripeGateway(secret.value, base=secret.address, deployment=secret.deployment)

@@ -1,4 +1,4 @@
-"""What upstream systems tell: one struct per type of change message, with the defaults of absent fields.
+"""What upstream systems send: one struct per type of change message, with the defaults of absent fields.
 
 `_on` fields are dates, `_at` fields aware UTC instants, `_minor` fields integer minor units of the currency beside
 them. Types are checked when a message is decoded; rules within a type (a currency that exists, fields that agree) also
@@ -193,7 +193,7 @@ class InvoiceSelector(Part, frozen=True, kw_only=True):
 
 
 class InvoicePaid(InvoiceSelector, frozen=True, kw_only=True):
-    """Money for an invoice arrived outside the gateways. Without an amount it is the rest."""
+    """Money for an invoice arrived outside the gateways. Without an amount it is the outstanding amount."""
 
     paid_at: Instant | None = None
     reference: Reference | None = None

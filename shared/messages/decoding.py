@@ -47,7 +47,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 def decode_change(raw: bytes) -> Change:
-    """The change that a message (CloudEvents 1.0, structured JSON) tells. Unknown fields are ignored.
+    """The change in a message (CloudEvents 1.0, structured JSON). Unknown fields are ignored.
 
     Raises :class:`Rejected`, and nothing else, for any other bytes.
     """

@@ -9,8 +9,8 @@ _MARKS: Final = (
     (b"\xff\xfe", "UTF-16"),
     (b"\xfe\xff", "UTF-16"),
 )
-# Without a mark the zeros among the first four bytes tell (RFC 4627, section 3): JSON begins with two ASCII characters. A line
-# that was cut from UTF-16 or UTF-32 behind the byte of its line break begins with the rest of that.
+# Without a mark the zeros among the first four bytes decide (RFC 4627, section 3): JSON begins with two ASCII characters. A
+# line that was cut from UTF-16 or UTF-32 behind the byte of its line break begins with the rest of that.
 _ZEROS: Final = {
     (True, True, True, False): "UTF-32",
     (False, True, True, True): "UTF-32",

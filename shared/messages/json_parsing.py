@@ -21,7 +21,7 @@ _ORIGIN_MAX = 256
 
 _UNSAFE = re.compile(f"[{patterns.UNSAFE}]")
 # In the bytes of a message: an escape, or how UTF-8 begins U+2000 to U+207F, where the direction overrides are. Control
-# characters and surrogates stand in well-formed JSON as escapes only. Few messages have one, so few are walked through.
+# characters and surrogates are in well-formed JSON as escapes only. Few messages have one, so few are walked through.
 _SUSPECTS = (b"\\", b"\xe2\x80", b"\xe2\x81")
 _IDENTIFIER = re.compile(patterns.IDENTIFIER)
 

@@ -1,6 +1,6 @@
 """Patterns of the texts in messages.
 
-Written as escapes that Python and ECMA 262 read alike, for the same patterns stand in the published schemas.
+Written as escapes that Python and ECMA 262 read alike, for the same patterns are in the published schemas.
 """
 
 # UNSAFE is refused in every string of a message, also in unknown fields: a database cannot store NUL or half of a
@@ -11,7 +11,7 @@ UNPRINTABLE = UNSAFE + r"\u007f-\u009f\u2028\u2029\ufffe\uffff"
 BREAKS = r"\u0009\u000a\u000d"
 _SPACES = r"\u0020\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _INVISIBLE = r"\u00ad\u200b-\u200f\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb"
-END = r"(?![\s\S])"  # the end of the text; Python's $ also stands before a last line break
+END = r"(?![\s\S])"  # the end of the text; Python's $ also matches before a last line break
 
 SAFE = f"^[^{UNSAFE}]*{END}"
 LINE = f"^[^{UNPRINTABLE}{BREAKS}]*{END}"

@@ -1,4 +1,4 @@
-"""What the scheduler tells the pools."""
+"""Work messages: what the scheduler sends to the pools."""
 
 from typing import Final, Literal, NamedTuple, get_args
 
@@ -12,7 +12,7 @@ IDS_MAX: Final = 500  # in one message, of any pool
 class Due(msgspec.Struct, frozen=True):
     """These rows of one agency may be due in this pool: ids only, never amounts, for the rows are the truth.
 
-    `again`: some of them were rung before, so that the worker counts its tries before it begins.
+    `again`: some of them were dispatched before, so that the worker counts its tries before it begins.
     """
 
     pool: Pool

@@ -1,4 +1,4 @@
-"""Gateway accounts: how fast each may be used, and whether it rests. An account is an agency's with a provider."""
+"""Gateway accounts: how fast each may be used, and whether it is paused. An account is an agency's with a provider."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -17,7 +17,7 @@ WHERE g.agency_id = ANY(CAST(:ids AS text[]))
 
 
 def held_back(tx: Transaction, agency_ids: Collection[str]) -> tuple[list[Account], list[str]]:
-    """Of these agencies' own gateways: the accounts that are paced or rest, locked; and agencies whose are locked elsewhere.
+    """Of these agencies' own gateways: the accounts that are paced or paused, locked; and agencies whose are locked elsewhere.
 
     Another scheduler that is letting attempts through holds the lock; they are none of ours in this pass.
     """
@@ -116,7 +116,7 @@ def configured(tx: Transaction, agency_id: str | None = None) -> list[Configured
 
 
 def configure(tx: Transaction, account: Configured) -> None:
-    """Set an account up, or anew; how it is doing stays."""
+    """Create or reconfigure an account; its health state is kept."""
     tx.run(
         """
         INSERT INTO gateway_accounts (agency_id, provider, secret, test, rate_per_second, webhook_secret, shared)

@@ -46,7 +46,7 @@ _QUOTED = '","'
 
 
 def _escaped(texts: list[str]) -> str:
-    """All elements at once: joined by the one character that none may contain, then escaped, then told apart."""
+    """All elements at once: joined by the one character that none may contain, then escaped, then split."""
     joined = _NUL.join(texts)
     if joined.count(_NUL) != len(texts) - 1:
         raise DataError("PostgreSQL text cannot contain NUL (0x00) characters")

@@ -1,4 +1,4 @@
-"""Charges: one attempt to collect the rest of one invoice, at most one of them open at a time."""
+"""Charges: one attempt to collect the outstanding amount of one invoice, at most one of them open at a time."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -22,7 +22,7 @@ def insert(tx: Transaction, agency_id: str, planned: Sequence[NewCharge]) -> int
 
 
 def open_of(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> list[Charge]:
-    """The open attempt of each invoice that has one, by invoice; and ended ones of which somebody says that money moved."""
+    """The open attempt of each invoice that has one, by invoice; and ended ones that a webhook or a person reports as paid."""
     asked = "(state IN ('declined', 'not_sent') AND wake_at IS NOT NULL)"
     return _read(tx, agency_id, invoice_ids, f"AND ({_OPEN} OR {asked}) ORDER BY invoice_id, attempt")
 
@@ -71,13 +71,13 @@ def work_beside(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -
 
 
 def put_back(tx: Transaction, agency_id: str, invoice_ids: Collection[str], until: datetime) -> int:
-    """Let attempts that were rung and not begun wake at `until`, as if they had not been. Returns how many.
+    """Let attempts that were dispatched and not begun wake at `until`, as if they had not been. Returns how many.
 
     What may be on its way elsewhere is left to its lease.
     """
     return tx.run(
         """
-        UPDATE charges SET wake_at = :until, dispatches = greatest(0, rings - 1)
+        UPDATE charges SET wake_at = :until, dispatches = greatest(0, dispatches - 1)
         WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) AND state = 'due'
           AND planned_at <= :as_of AND wake_at > :as_of
         """,
@@ -94,9 +94,9 @@ def latest_of(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> 
     return {charge.invoice_id: charge for charge in found}
 
 
-def _read(tx: Transaction, agency_id: str, invoice_ids: Collection[str], rest: str) -> list[Charge]:
+def _read(tx: Transaction, agency_id: str, invoice_ids: Collection[str], ending: str) -> list[Charge]:
     rows = tx.rows(
-        f"SELECT {_READ} FROM charges WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) {rest}",  # noqa: S608
+        f"SELECT {_READ} FROM charges WHERE agency_id = :agency_id AND invoice_id = ANY(CAST(:ids AS text[])) {ending}",  # noqa: S608
         agency_id=agency_id,
         ids=list(invoice_ids),
     )
@@ -175,7 +175,7 @@ def in_flight(tx: Transaction, agency_id: str, invoice_id: str) -> bool:
 
 
 def wake_open(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> None:
-    """What attempts of these invoices waited for has happened (a message, or the client at his page): look at them now."""
+    """What attempts of these invoices waited for has happened (a message, or the client paid on a page): check them now."""
     tx.run(
         """
         UPDATE charges SET wake_at = :as_of, planned_at = least(planned_at, :as_of)

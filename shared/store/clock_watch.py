@@ -69,8 +69,8 @@ def counted() -> timedelta:
 class ClockWatch:
     """Asked at the beginning of every transaction of a process, with the very moment it would be judged at.
 
-    `machine` tells this machine's own clock, which counts at the process's first look alone. `on_change` hears when the clock
-    ceases to be trusted (True) and when it is again (False).
+    `machine` reads this machine's own clock, which counts at the process's first reading alone. `on_change` hears when the
+    clock ceases to be trusted (True) and when it is again (False).
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class ClockWatch:
         return f"the database's clock says {shown(now.at)}, but by our own counting it is {shown(expected)}"
 
     def _against_the_machine(self, at: datetime, known: _Known) -> str | None:
-        """At the first look there is nothing to count from."""
+        """At the first reading there is nothing to count from."""
         own = self._machine()
         if abs(at - own) > self._bound:
             return f"the database's clock says {shown(at)}, but this machine's says {shown(own)}"

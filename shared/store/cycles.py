@@ -1,4 +1,4 @@
-"""The ledger of cycles: written by plan, worked off by the pools in index order, released when a cause is gone."""
+"""The ledger of cycles: written by plan, processed by the pools in index order, released when a cause is gone."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -50,7 +50,7 @@ class Cycle(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """How a cycle ended: done, skipped or cancelled, with its reason, and the order it stands for."""
+    """How a cycle ended: done, skipped or cancelled, with its reason, and its order."""
 
     subscription_id: str
     starts_on: date
@@ -59,8 +59,8 @@ class Settled(NamedTuple):
     order_id: str | None = None
 
 
-class Stuck(NamedTuple):
-    """How a cycle goes on unsettled: waiting, held or blocked, why, and when somebody looks again."""
+class LeftUnsettled(NamedTuple):
+    """How a cycle is left unsettled: waiting, held or blocked, why, and when it is checked again."""
 
     subscription_id: str
     starts_on: date
@@ -131,10 +131,12 @@ def settle(tx: Transaction, agency_id: str, stream: Stream, settled: Sequence[Se
     require_all(written, len(settled), f"{stream} cycles of {agency_id}")
 
 
-def stick(tx: Transaction, agency_id: str, stream: Stream, stuck: Sequence[Stuck], tries: int = 0) -> None:
-    """Record why cycles go on unsettled, and when somebody looks again: their rings are answered.
+def leave_unsettled(
+    tx: Transaction, agency_id: str, stream: Stream, left: Sequence[LeftUnsettled], tries: int = 0
+) -> None:
+    """Record why cycles stay unsettled, and when they are checked again; their dispatches are counted from 0 again.
 
-    With `tries`, they are rung alone from now on. Raises MissedRowsError if one has ended.
+    With `tries`, they are dispatched alone from now on. Raises MissedRowsError if one has ended.
     """
     bulk.update(
         tx,
@@ -153,12 +155,12 @@ def stick(tx: Transaction, agency_id: str, stream: Stream, stuck: Sequence[Stuck
             "tries",
             "dispatches",
         ),
-        [(each.subscription_id, stream, each.starts_on, *each[2:], tries, 0) for each in stuck],
+        [(each.subscription_id, stream, each.starts_on, *each[2:], tries, 0) for each in left],
         where=bulk.still_in("t.state", CYCLE_UNSETTLED),
     )
 
 
-def block_behind(tx: Transaction, agency_id: str, stream: Stream, last: Sequence[Stuck]) -> None:
+def block_behind(tx: Transaction, agency_id: str, stream: Stream, last: Sequence[LeftUnsettled]) -> None:
     """A series is blocked: the cycles behind the last one that was read wait for it too, for the reason that one has."""
     if not last:
         return
@@ -201,7 +203,7 @@ def go_on(tx: Transaction, agency_id: str, stream: Stream, after: Sequence[tuple
 
 
 def release(tx: Transaction, agency_id: str, ids: Collection[str], states: Sequence[str] = ("waiting", "held")) -> None:
-    """Let the pools look at the held and waiting orders of these locked subscriptions now: their cause has changed."""
+    """Make the held and waiting orders of these locked subscriptions due now: their cause has changed."""
     if not ids:
         return
     tx.run(

@@ -23,7 +23,7 @@ class Clock(Protocol):
 
 
 class FixedClock:
-    """A clock that stands where it is put: simulations and tests move it by hand."""
+    """A clock that stays where it is set: simulations and tests move it by hand."""
 
     def __init__(self, at: datetime) -> None:
         self.at = at

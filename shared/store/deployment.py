@@ -1,4 +1,4 @@
-"""Which deployment this database is: a random id made with it, so that what is sent to a provider can be told apart."""
+"""Which deployment this database is: a random id made with it, so that what is sent to a provider can be attributed."""
 
 from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary

@@ -3,7 +3,6 @@
 Within a statement a row is known by where it lies: its table and its place in it. The place alone is not enough, for every
 partition of a table counts its own.
 """
-# In _WAKE, `IS TRUE` keeps PostgreSQL from making a join with the whole table of it: rows are fetched by place, then compared.
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -13,8 +12,8 @@ from typing import NamedTuple
 from shared.store.database import Transaction
 
 
-class Woken(NamedTuple):
-    """A row to ring for. `id` is what its pool takes: a subscription, an invoice, a notice's key or an inbox row."""
+class DueRow(NamedTuple):
+    """A row to dispatch. `id` is what its pool takes: a subscription, an invoice, a notice's key or an inbox row."""
 
     agency_id: str
     id: str
@@ -30,7 +29,7 @@ class Source(NamedTuple):
     where: str
 
 
-# The charges pool takes invoices: it collects what is open of them, gives back, looks where their clients
+# The charges pool takes invoices: it collects what is open of them, gives back, checks the pages where their clients
 # pay, and asks what was taken back.
 _SOURCES = {
     "orders": (Source("cycles", "subscription_id", "stream = 'order'"),),
@@ -61,14 +60,23 @@ _DUE_WORK = " UNION ALL ".join(
 def due_work(tx: Transaction, excluded: Collection[str]) -> set[str]:
     """Which pools have a due row, and whether there is something to plan or to recheck, without the excluded agencies.
 
-    One statement, so that an idle look at everything is one.
+    One statement, so that an idle tick is one.
     """
     return {row[0] for row in tx.rows(_DUE_WORK, as_of=tx.as_of, excluded=list(excluded))}
 
 
-_WAKE = """
+# seen: the oldest due rows, at most as many as fill the room. One bounded walk of the partial index, without locks.
+# permitted: an agency whose rate is limited keeps its oldest `most` rows. `alone`: a row with many tries gets a message
+#   of its own, for the next try may kill its worker.
+# placed: which message a row belongs to. Each holds one agency, and new rows apart from those dispatched before (`again`).
+# messages: the oldest messages that there is room for; the rows of all others stay as they are.
+# chosen: the rows of those messages. MATERIALIZED, so that it is computed once although `due` reads it twice.
+# due: the same rows again, now locked. Another scheduler may have taken some since `seen`: SKIP LOCKED passes over what it
+#   holds, and `wake_at <= :as_of` over what it has committed. MATERIALIZED, so that the update writes just the locked rows.
+#   `IS TRUE` keeps PostgreSQL from joining with the whole table: rows are fetched by place, then compared.
+_TAKE_DUE = """
 WITH seen AS (
-    SELECT tableoid AS home, ctid AS at, agency_id, {id} AS id, wake_at, {told} FROM {table}
+    SELECT tableoid AS home, ctid AS at, agency_id, {id} AS id, wake_at, {counters} FROM {table}
     WHERE {where} AND wake_at <= :as_of AND NOT agency_id = ANY(CAST(:excluded AS text[]))
     ORDER BY wake_at LIMIT :limit
 ), permitted AS (
@@ -102,7 +110,7 @@ class Cut(NamedTuple):
     alone_after: int
 
 
-def wake(
+def take_due(
     tx: Transaction,
     pool: str,
     room: int,
@@ -110,21 +118,21 @@ def wake(
     excluded: Collection[str],
     lease: timedelta,
     allowed: Mapping[str, int] | None = None,
-) -> list[Woken]:
-    """Take the due rows of a pool that fit into `room` messages, oldest first; ring them again after the lease.
+) -> list[DueRow]:
+    """Take the due rows of a pool that fit into `room` messages, oldest first; they are due again after the lease.
 
-    A message holds rows of one agency, rung before or not, so a thousand agencies with a row each need a thousand: only as
-    many as there is room for are taken, and no other row is locked or written. Rows of excluded agencies stay, and those
+    A message holds rows of one agency, dispatched before or not, so a thousand agencies with a row each need a thousand: only
+    as many as there is room for are taken, and no other row is locked or written. Rows of excluded agencies stay, and those
     above what is `allowed` for their agency. Rows that another scheduler is taking right now are passed over.
     """
-    woken: list[Woken] = []
+    taken_rows: list[DueRow] = []
     for source in _SOURCES[pool]:
-        room_left = room - _messages(woken, cut)
+        room_left = room - _messages(taken_rows, cut)
         if room_left <= 0:
             break
-        taken = Counter(row.agency_id for row in woken)
+        taken = Counter(row.agency_id for row in taken_rows)
         rows = tx.rows(
-            _wake_sql(source, counts=pool != "intake"),
+            _take_due_sql(source, counts=pool != "intake"),
             as_of=tx.as_of,
             until=tx.as_of + lease,
             excluded=list(excluded),
@@ -135,21 +143,21 @@ def wake(
             paced=list(allowed or ()),
             allowed=[max(0, most - taken[agency_id]) for agency_id, most in (allowed or {}).items()],
         )
-        woken += [Woken._make(row) for row in rows]
-    return woken
+        taken_rows += [DueRow._make(row) for row in rows]
+    return taken_rows
 
 
-def _messages(woken: Collection[Woken], cut: Cut) -> int:
+def _messages(taken_rows: Collection[DueRow], cut: Cut) -> int:
     """At least as many messages as these rows make."""
-    return sum(-(-rows // cut.size) for rows in Counter(row.agency_id for row in woken).values())
+    return sum(-(-rows // cut.size) for rows in Counter(row.agency_id for row in taken_rows).values())
 
 
-def _wake_sql(source: Source, *, counts: bool) -> str:
-    return _WAKE.format(
+def _take_due_sql(source: Source, *, counts: bool) -> str:
+    return _TAKE_DUE.format(
         id=source.id,
         table=source.table,
         where=source.where,
-        told="dispatches, tries" if counts else "0 AS dispatches, 0 AS tries",
+        counters="dispatches, tries" if counts else "0 AS dispatches, 0 AS tries",
         counted=", dispatches = least(t.dispatches + 1, 1000)" if counts else "",
         returned="t.dispatches, t.tries" if counts else "1, 0",
     )
@@ -173,7 +181,7 @@ def agencies_due(tx: Transaction, pool: str, limit: int, excluded: Collection[st
 
 
 def sleep(tx: Transaction, pool: str, agency_id: str, until: datetime) -> int:
-    """Let the due rows of an agency wake at `until`, without ringing for them. Returns how many."""
+    """Let the due rows of an agency wake at `until`, without dispatching them. Returns how many."""
     return sum(_sleep(tx, source, agency_id, until) for source in _SOURCES[pool])
 
 
@@ -191,13 +199,13 @@ def _sleep(tx: Transaction, source: Source, agency_id: str, until: datetime) -> 
     )
 
 
-def give_back(tx: Transaction, pool: str, woken: Collection[Woken], dispatched_until: datetime) -> None:
+def give_back(tx: Transaction, pool: str, taken_rows: Collection[DueRow], dispatched_until: datetime) -> None:
     """Publishing failed: the rows that were taken for it, until `dispatched_until`, are due again at once."""
     for source in _SOURCES[pool]:
-        _give_back(tx, source, woken, dispatched_until)
+        _give_back(tx, source, taken_rows, dispatched_until)
 
 
-def _give_back(tx: Transaction, source: Source, woken: Collection[Woken], dispatched_until: datetime) -> None:
+def _give_back(tx: Transaction, source: Source, taken_rows: Collection[DueRow], dispatched_until: datetime) -> None:
     tx.run(
         f"""
         UPDATE {source.table} AS t SET wake_at = :as_of
@@ -209,13 +217,13 @@ def _give_back(tx: Transaction, source: Source, woken: Collection[Woken], dispat
         """,  # noqa: S608
         as_of=tx.as_of,
         dispatched_until=dispatched_until,
-        agencies=[row.agency_id for row in woken],
-        ids=[row.id for row in woken],
+        agencies=[row.agency_id for row in taken_rows],
+        ids=[row.id for row in taken_rows],
     )
 
 
 def next_instant(tx: Transaction, excluded: Collection[str]) -> datetime | None:
-    """The earliest instant at which anything wakes or falls due, None when nothing ever will."""
+    """The earliest instant at which anything wakes or is due, None when nothing ever will be."""
     found: datetime | None = tx.scalar(
         """
         SELECT min(at) FROM (

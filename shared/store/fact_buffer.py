@@ -34,7 +34,7 @@ class FactBuffer:
         self._empty()
 
     def forget(self) -> None:
-        """Read anew from now on. Nothing may be kept back."""
+        """Forget what was read. No write may be pending."""
         self._standings: dict[tuple[str, Key], Standing | None] = {}
         self._agencies: dict[str, Agency | None] = {}
         self._services: dict[Key, ServiceRevision] = {}

@@ -1,4 +1,4 @@
-"""Write what upstream tells: newest state by revision, with every accepted revision of services and subscriptions kept."""
+"""Write what upstream sends: newest state by revision, with every accepted revision of services and subscriptions kept."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -44,7 +44,7 @@ _KEPT: Mapping[str, tuple[tuple[str, str], ...]] = {
 
 
 def keeps(table: Table) -> bool:
-    """True if writing a fact of this table anew may leave columns as they are."""
+    """True if writing a fact of this table again may leave columns as they are."""
     return table.name in _KEPT
 
 
@@ -160,7 +160,7 @@ def has_document(tx: Transaction, agency_id: str, subscription_id: str) -> bool:
 
 
 def forget_cycles(tx: Transaction, agency_id: str, subscription_id: str) -> None:
-    """The start date moved before any document was made: plan writes the cycles anew."""
+    """The start date moved before any document was made: plan writes the cycles again."""
     for table in ("cycles", "schedules"):
         tx.run(
             f"DELETE FROM {table} WHERE agency_id = :agency_id AND subscription_id = :subscription_id",  # noqa: S608

@@ -1,7 +1,7 @@
 """The state of the whole cluster in figures: counted by a few statements over partial indexes, so also large tables are quick.
 
-Only rows that somebody must still look at are counted: unsettled cycles, open charges, due notices, waiting messages. What
-has ended is history; how much of it there is costs a look at everything, and nobody is called at night for it.
+Only rows that somebody must still look at are counted: unsettled cycles, open charges, due notices, waiting messages. Counting
+finished rows needs a full scan, and never matters for an alert.
 
 Due means here, as everywhere, that its time has come. A row whose time is still ahead (the next attempt of a ladder, a mail
 that is tried again in an hour) has the state `due` in its table all the same; it is counted as planned.
@@ -82,7 +82,7 @@ SELECT CASE WHEN state = 'due' AND planned_at > :as_of THEN 'planned' ELSE state
        min(coalesce(doubtful_since, planned_at)) FILTER (WHERE coalesce(doubtful_since, planned_at) <= :as_of)
 FROM charges
 WHERE state IN ('due', 'sending', 'unknown', 'pending', 'action_required') AND {_FOR} GROUP BY 1"""
-# Why an attempt or a refund can't go out or can't be said to have ended: what stands before a colon of its code.
+# Why an attempt or a refund can't go out or can't be said to have ended: what comes before the colon of its code.
 _STUCK = f"""
 SELECT split_part(code, ':', 1), count(*), min(coalesce(since, planned)) FROM (
     SELECT agency_id, code, doubtful_since AS since, planned_at AS planned FROM charges
@@ -127,7 +127,7 @@ SELECT count(*), min(at) FROM (
 
 
 def snapshot(tx: Transaction, agency_id: str | None = None, *, by_agency: bool = False) -> Figures:
-    """Count now, of everything or of one agency. With `by_agency` cycles are told for each agency apart."""
+    """Count now, of everything or of one agency. With `by_agency` cycles are counted for each agency."""
     of = {"agency_id": agency_id}
     now = {**of, "as_of": tx.as_of}
     column = "agency_id" if by_agency else "''"

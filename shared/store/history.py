@@ -145,7 +145,7 @@ SELECT at, type, data FROM events WHERE agency_id = :agency_id AND subject = :su
 _PAUSES = (
     "SELECT agency_id, pool, paused_at, reason FROM pauses WHERE agency_id IN (:agency_id, '') ORDER BY pool, agency_id"
 )
-# Changed facts that touch the subscription and could not be worked off.
+# Changed facts that touch the subscription and could not be processed.
 _RECHECKS = """
 SELECT kind, ref, effective_at, failures, retry_at FROM rechecks
 WHERE agency_id = :agency_id AND retry_at IS NOT NULL

@@ -148,7 +148,8 @@ def keep_rejected(tx: Transaction, arrived: Arrived, field: str, reason: str) ->
 class Settled(NamedTuple):
     """What became of a message: applied, stale or rejected; or it waits.
 
-    `field` and `reason` say why it was rejected, `waits_for` what has to arrive, `wake_at` when upstream is told that it waits.
+    `field` and `reason` say why it was rejected, `waits_for` what has to arrive, `wake_at` when upstream is notified that it
+    waits.
     """
 
     state: MessageState
@@ -215,7 +216,7 @@ def waiting_rows(tx: Transaction, agency_id: str, ids: Collection[int]) -> list[
 
 
 def wake(tx: Transaction, agency_id: str, keys: Collection[str]) -> int:
-    """Let intake look again, now, at the messages that wait for one of these. Returns how many."""
+    """Let intake check the messages that wait for one of these again, now. Returns how many."""
     if not keys:
         return 0
     return tx.run(
@@ -256,7 +257,7 @@ def awaited_invoices(tx: Transaction, agency_id: str) -> set[str]:
 
 
 def told_waiting(tx: Transaction, inbox_id: int) -> None:
-    """Upstream was told that this message waits."""
+    """Upstream was notified that this message waits."""
     tx.run(
         "UPDATE inbox SET told_waiting_at = :as_of, wake_at = NULL WHERE inbox_id = :inbox_id",
         inbox_id=inbox_id,
@@ -265,5 +266,5 @@ def told_waiting(tx: Transaction, inbox_id: int) -> None:
 
 
 def wake_at(tx: Transaction, inbox_id: int, at: datetime) -> None:
-    """Look at a waiting message again then."""
+    """Check a waiting message again then."""
     tx.run("UPDATE inbox SET wake_at = :at WHERE inbox_id = :inbox_id", inbox_id=inbox_id, at=at)

@@ -34,7 +34,7 @@ def first_of(tx: Transaction, agency_id: str, ids: Collection[str]) -> dict[str,
 
 
 def to_come(tx: Transaction, agency_id: str, ids: Sequence[str]) -> dict[str, date]:
-    """Of each subscription with an invoice cycle that is due and not worked off: when the first of them starts."""
+    """Of each subscription with an invoice cycle that is due and not processed: when the first of them starts."""
     rows = tx.rows(
         """
         SELECT subscription_id, min(starts_on) FROM cycles

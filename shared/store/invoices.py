@@ -182,7 +182,7 @@ def close(
         paid_at=list(paid_at),
     )
     require_all(written, len(ids), f"invoices of {agency_id}")
-    if status != "paid":  # what pays an invoice has closed its open places already
+    if status != "paid":  # what pays an invoice has closed its open payment pages already
         pay_links.wake_unwanted(tx, agency_id, ids)
 
 
@@ -203,7 +203,7 @@ def reopen(tx: Transaction, agency_id: str, invoice_id: str, code: str) -> None:
 
 
 class Failing(NamedTuple):
-    """Where the collection of an open invoice stands after a failure or a new start."""
+    """How far the collection of an open invoice has got after a failure or a new start."""
 
     invoice_id: str
     failing_since: datetime | None
@@ -214,7 +214,7 @@ class Failing(NamedTuple):
 
 
 def mark_failing(tx: Transaction, agency_id: str, failing: Sequence[Failing]) -> None:
-    """Write where collection stands."""
+    """Write how far collection has got."""
     bulk.update(tx, tables.invoices, agency_id, ("invoice_id",), Failing._fields[1:], failing)
 
 

@@ -102,7 +102,7 @@ def expected_revision() -> str:
 
 
 def current_revision(url: str) -> str | None:
-    """The revision a database stands at; None for an empty one. Raises PooledError."""
+    """The revision of a database's schema; None for an empty one. Raises PooledError."""
     engine = create_engine(url, hide_parameters=True)
     try:
         with engine.connect() as connection:
@@ -135,5 +135,5 @@ def mismatch(engine: Engine) -> str | None:
             if works_with is not None and knows(works_with):
                 return None
             return f"the database has schema {found}, newer than this program knows ({wanted}); run the newer program"
-    stands = "has no schema yet" if found is None else f"has schema {found}"
-    return f"the database {stands}, this program needs {wanted}; run: duecycle migrate"
+    state = "has no schema yet" if found is None else f"has schema {found}"
+    return f"the database {state}, this program needs {wanted}; run: duecycle migrate"

@@ -30,7 +30,7 @@ $$"""
 
 
 def statements() -> list[str]:
-    """What makes the triggers, or makes them anew."""
+    """What creates the triggers, or replaces them."""
     return [_REFUSE, *(_trigger(machine) for machine in MACHINES)]
 
 

@@ -40,7 +40,7 @@ class Notice(NamedTuple):
 
 
 def insert(tx: Transaction, agency_id: str, notices: Sequence[NewNotice]) -> int:
-    """Write notices, due now. Returns how many were new: an occasion is told once."""
+    """Write notices, due now. Returns how many were new: there is one notice per occasion."""
     columns = ("agency_id", *NewNotice._fields, "state", "created_at", "wake_at")
     return bulk.insert(tx, tables.notices, columns, [(agency_id, *each, "due", tx.as_of, tx.as_of) for each in notices])
 

@@ -12,7 +12,7 @@ LOOK_SECONDS = 0.25
 
 
 class Listener:
-    """A connection of its own that hears `CHANNEL`. It reconnects by itself; meanwhile waiting just takes its time."""
+    """A connection of its own that hears `CHANNEL`. It reconnects automatically; meanwhile waiting just takes its time."""
 
     def __init__(self, url: str) -> None:
         self._parameters = parameters(url, "duecycle listener")
@@ -27,8 +27,8 @@ class Listener:
             self._connection = psycopg.connect(**self._parameters, autocommit=True)
             self._connection.execute(f"LISTEN {CHANNEL}")
             return True  # whatever was said before nobody heard
-        looks, part = (1, seconds) if stop is None else (round(seconds / LOOK_SECONDS), LOOK_SECONDS)
-        for _ in range(looks):
+        parts, part = (1, seconds) if stop is None else (round(seconds / LOOK_SECONDS), LOOK_SECONDS)
+        for _ in range(parts):
             if stop is not None and stop.is_set():
                 break
             if any(True for _ in self._connection.notifies(timeout=part, stop_after=1)):

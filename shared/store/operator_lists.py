@@ -86,7 +86,7 @@ def try_again(tx: Transaction, blocked: Unsettled) -> None:
 
 
 class Kept(NamedTuple):
-    """A message of upstream as the inbox holds it."""
+    """A message from upstream as the inbox holds it."""
 
     inbox_id: int
     source: str

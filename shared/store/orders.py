@@ -24,7 +24,7 @@ class NewOrder(NamedTuple):
 
 
 class Renewal(NamedTuple):
-    """An order that stands for a later period now."""
+    """An order that was renewed for a later period."""
 
     order_id: str
     renewed_starts_on: date
@@ -38,7 +38,7 @@ def insert(tx: Transaction, agency_id: str, orders: Sequence[NewOrder]) -> int:
 
 
 def renew(tx: Transaction, agency_id: str, renewals: Sequence[Renewal]) -> None:
-    """Let orders stand for a later period."""
+    """Renew orders for a later period."""
     bulk.update(tx, tables.orders, agency_id, ("order_id",), Renewal._fields[1:], renewals)
 
 

@@ -1,4 +1,4 @@
-"""Pauses: rows that let a pool stand still, for one agency or for all, until an operator takes them away."""
+"""Pauses: rows that pause a pool, for one agency or for all, until an operator removes them."""
 
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -9,7 +9,7 @@ EVERYBODY: Final = ""  # the agency_id of a pause for all
 
 
 class Pause(NamedTuple):
-    """A pool stands still; `agency_id` is "" for all agencies."""
+    """A pool is paused; `agency_id` is "" for all agencies."""
 
     agency_id: str
     pool: str
@@ -18,7 +18,7 @@ class Pause(NamedTuple):
 
 
 def told(pool: str, agency_id: str, since: str, reason: str | None) -> str:
-    """A pause in words, with the command that ends it, wherever it is told."""
+    """A pause in words, with the command that ends it, wherever it is shown."""
     whom, option = (f"agency {agency_id}", f" --agency {agency_id}") if agency_id != EVERYBODY else ("all agencies", "")
     why = f" ({reason})" if reason else ""
     return f"the {pool} pool is paused for {whom} since {since}{why}; duecycle resume {pool}{option}"

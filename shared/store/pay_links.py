@@ -1,4 +1,4 @@
-"""Places at providers where clients pay an invoice themselves; at most one of an invoice is open."""
+"""Payment links: rows of payment pages at providers; at most one of an invoice is open."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from shared.store.database import Transaction
 
 
 class PayLink(NamedTuple):
-    """A place. `reference` and `url` are the provider's, None until it has answered.
+    """A payment link. `reference` and `url` are the provider's, None until it has answered.
 
     `closing`: another one is to follow, so it is closed unless somebody has paid there. `agreed`: the client has, and the
     provider refused us the money so far. `accepted`: the provider has said that a payment is under way.
@@ -46,19 +46,19 @@ _FLAGS = ("closing", "agreed", "accepted")
 
 
 def insert(tx: Transaction, agency_id: str, link: PayLink) -> None:
-    """Write a new place."""
+    """Write a new link."""
     bulk.insert(tx, tables.pay_links, ("agency_id", *PayLink._fields), [(agency_id, *link)])
 
 
 def write(tx: Transaction, agency_id: str, links: Sequence[PayLink]) -> None:
-    """Write how places go on."""
+    """Write how links go on."""
     names = (*_WRITTEN, *_FLAGS)
     rows = [(each.invoice_id, each.link_seq, *(getattr(each, name) for name in names)) for each in links]
     bulk.update(tx, tables.pay_links, agency_id, ("invoice_id", "link_seq"), names, rows)
 
 
 def of_invoices(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> list[PayLink]:
-    """Every place of these invoices, in their order."""
+    """Every link of these invoices, in their order."""
     rows = tx.rows(
         f"""
         SELECT {_READ} FROM pay_links
@@ -71,14 +71,15 @@ def of_invoices(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -
 
 
 def open_of(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> dict[str, PayLink]:
-    """The open place of each of these invoices that has one."""
+    """The open link of each of these invoices that has one."""
     return {each.invoice_id: each for each in of_invoices(tx, agency_id, invoice_ids) if each.state in OPEN}
 
 
 def wake_unwanted(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> None:
-    """Let every open place of these invoices that asks for what they do not ask for any more be looked at, and closed, now.
+    """Let every open link of these invoices that asks for what they do not ask for any more be checked, and closed, now.
 
-    To be called wherever the status or the rest of an invoice changes. One where somebody is paying is looked at anyway.
+    To be called wherever the status or the outstanding amount of an invoice changes. One where somebody is paying is checked
+    anyway.
     """
     tx.run(
         """
@@ -99,7 +100,7 @@ def wake_unwanted(tx: Transaction, agency_id: str, invoice_ids: Collection[str])
 
 
 def due(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> list[tuple[str, str]]:
-    """(invoice, subscription) of these invoices whose open place is to be looked at now. Read before the lock."""
+    """(invoice, subscription) of these invoices whose open link is to be checked now. Read before the lock."""
     rows = tx.rows(
         """
         SELECT invoice_id, subscription_id FROM pay_links
@@ -114,7 +115,7 @@ def due(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> list[t
 
 
 def named(tx: Transaction, agency_id: str, provider: str, reference: str | None, key: str | None) -> PayLink | None:
-    """The place that a provider knows under this id, or that has this key."""
+    """The link that a provider knows under this id, or that has this key."""
     rows = tx.rows(
         f"""
         SELECT {_READ} FROM pay_links

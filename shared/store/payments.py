@@ -6,13 +6,14 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
-from shared.domain.keys import UPSTREAM_BEFORE, is_of_upstream
+from shared.domain.keys import UPSTREAM_BEFORE, is_from_upstream
 from shared.store import bulk, pay_links, tables
 from shared.store.database import Transaction
 
 
 class Payment(NamedTuple):
-    """Money that arrived. (source, reference, invoice) says it once, whoever tells it again: one transfer may pay several.
+    """Money that arrived. (source, reference, invoice) is recorded once, whoever reports it again: one transfer may pay
+    several.
 
     `source`: the provider, or `upstream:` and upstream's own source.
     """
@@ -28,14 +29,14 @@ class Payment(NamedTuple):
 def known(tx: Transaction, agency_id: str, payments: Sequence[Payment]) -> dict[tuple[str, str, str], int]:
     """The amounts of those of these payments that are recorded already, by (source, reference, invoice).
 
-    What upstream told of is also looked for as it was recorded before its sources were told apart.
+    What upstream sent is also looked for as it was recorded before its sources were distinguished.
     """
     asked = {
         (each.source, each.reference, each.invoice_id): [(each.source, each.reference, each.invoice_id)]
         for each in payments
     }
     for of in list(asked):
-        if is_of_upstream(of[0]):
+        if is_from_upstream(of[0]):
             asked.setdefault((UPSTREAM_BEFORE, *of[1:]), []).append(of)
     rows = tx.rows(
         """
@@ -75,7 +76,7 @@ def by_references(
 
 def collected_between(tx: Transaction, agency_id: str, source: str, since: datetime, until: datetime) -> list[Payment]:
     """Payments by a provider that were recorded in a span of time, oldest first; those that we collected, by an attempt or at
-    a place to pay, not those that upstream told of. One that was taken back whole may have left the provider's list."""
+    a payment page, not those from upstream. One that was taken back whole may have left the provider's list."""
     rows = tx.rows(
         f"""
         SELECT {_READ} FROM payments AS p WHERE agency_id = :agency_id AND source = :source
@@ -125,7 +126,7 @@ def of_invoice(tx: Transaction, agency_id: str, invoice_id: str) -> list[Payment
 
 
 def invoices_by_key(tx: Transaction, agency_id: str, provider: str, keys: Collection[str]) -> dict[str, str]:
-    """The invoice that money with one of these keys is for: the key of an attempt, or of a place to pay."""
+    """The invoice that money with one of these keys is for: the key of an attempt, or of a payment page."""
     rows = tx.rows(
         " UNION ALL ".join(
             f"""

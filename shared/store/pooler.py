@@ -15,7 +15,7 @@ class PooledError(Exception):
 def pooled(connection: Connection) -> str | None:
     """What to set instead, if a pooler answers; None if PostgreSQL does.
 
-    PostgreSQL tells each session the number of its process. A pooler tells one that it made up, whatever its mode.
+    PostgreSQL gives each session the number of its process. A pooler gives one that it made up, whatever its mode.
     """
     told = getattr(connection.connection.driver_connection, "info").backend_pid  # noqa: B009 - psycopg's own, behind a general type
     if connection.execute(text("SELECT pg_backend_pid()")).scalar_one() == told:

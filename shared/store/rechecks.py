@@ -1,6 +1,6 @@
-"""Rechecks: one row per changed fact, worked off by the scheduler in batches of the subscriptions it touches.
+"""Rechecks: one row per changed fact, processed by the scheduler in batches of the subscriptions it touches.
 
-One that fails waits by itself, with delays that double; later ones of the same fact wait behind it.
+One that fails waits on its own, with delays that double; later ones of the same fact wait behind it.
 """
 
 from collections.abc import Sequence
@@ -42,21 +42,21 @@ class NewRecheck(NamedTuple):
 
 
 def add_all(tx: Transaction, new: Sequence[NewRecheck]) -> None:
-    """Say that facts have changed; they are worked off in this order."""
+    """Say that facts have changed; they are processed in this order."""
     bulk.insert(tx, tables.rechecks, NewRecheck._fields, new)
 
 
-def take(tx: Transaction, frozen: list[str]) -> Recheck | None:
+def take(tx: Transaction, excluded: list[str]) -> Recheck | None:
     """The oldest recheck that no other scheduler is working on, those that failed last; kept until `advance` or `finish`."""
     rows = tx.rows(
         """
         SELECT recheck_id, agency_id, kind, ref, effective_at, credential, after_id FROM rechecks AS r
-        WHERE NOT agency_id = ANY(CAST(:frozen AS text[])) AND (retry_at IS NULL OR retry_at <= :as_of)
+        WHERE NOT agency_id = ANY(CAST(:excluded AS text[])) AND (retry_at IS NULL OR retry_at <= :as_of)
           AND NOT EXISTS (SELECT 1 FROM rechecks AS e WHERE e.retry_at IS NOT NULL AND e.agency_id = r.agency_id
                             AND e.kind = r.kind AND e.ref = r.ref AND e.recheck_id < r.recheck_id)
         ORDER BY retry_at NULLS FIRST, recheck_id LIMIT 1 FOR UPDATE OF r SKIP LOCKED
         """,
-        frozen=frozen,
+        excluded=excluded,
         as_of=tx.as_of,
     )
     return Recheck._make(rows[0]) if rows else None

@@ -44,7 +44,7 @@ class Refundable(NamedTuple):
 
 
 class Outside(NamedTuple):
-    """How money that was given back elsewhere is named: by whom it was told, and under which reference."""
+    """How money that was given back elsewhere is named: by whom it was reported, and under which reference."""
 
     source: str
     reference: str
@@ -111,7 +111,7 @@ def due(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> list[t
 def count_tries(
     tx: Transaction, agency_id: str, invoice_ids: Collection[str], tries_max: int, park_for: timedelta
 ) -> None:
-    """Got a second time: count a try before the work; one that was tried too often sleeps until somebody looks."""
+    """Got a second time: count a try before the work; one that was tried too often sleeps until a person decides."""
     tx.run(
         """
         UPDATE refunds SET tries = tries + 1,
@@ -150,7 +150,7 @@ def refundable(tx: Transaction, agency_id: str, invoice_id: str) -> list[Refunda
 
 
 def name_outside(tx: Transaction, agency_id: str, refunds: Sequence[Refund], outside: Outside) -> None:
-    """Remember by which name these refunds were told, so that they are not recorded again."""
+    """Remember under which name these refunds were reported, so that they are not recorded again."""
     tx.run(
         """
         UPDATE refunds SET outside_source = :source, outside_reference = :reference

@@ -1,4 +1,4 @@
-"""Events that the exchange did not take: each waits by itself, and the later ones of its subject wait behind it."""
+"""Events that the exchange did not take: each waits on its own, and the later ones of its subject wait behind it."""
 
 from collections.abc import Sequence
 from datetime import timedelta

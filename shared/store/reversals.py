@@ -55,7 +55,8 @@ _ASKED = ("state", "amount_minor", "asked_since", "answered_at", "code", "wake_a
 
 
 def insert(tx: Transaction, agency_id: str, reversals: Sequence[Reversal]) -> None:
-    """Write what was taken back. What these invoices ask for changes by it, so an open place over another amount is closed."""
+    """Write what was taken back. What these invoices ask for changes by it, so an open payment page for another amount is
+    closed."""
     bulk.insert(
         tx, tables.payment_reversals, ("agency_id", *Reversal._fields), [(agency_id, *each) for each in reversals]
     )
@@ -77,7 +78,7 @@ def of_invoices(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -
 
 
 def left_of(tx: Transaction, agency_id: str, source: str, reference: str) -> list[Left]:
-    """How each payment under a provider's reference stands, in the order of their invoices."""
+    """The state of each payment under a provider's reference, in the order of their invoices."""
     rows = tx.rows(
         """
         SELECT p.invoice_id, p.amount_minor, p.currency,
@@ -163,8 +164,8 @@ def answers_about(tx: Transaction, agency_id: str, provider: str, payment_refere
     return {(row[0], row[1]): row[2] for row in rows}
 
 
-def paid_turns(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> dict[str, str]:
-    """Of each invoice of which money was ever taken back: which turn of being paid it is in, for the mail that says so."""
+def paid_instances(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> dict[str, str]:
+    """Of each invoice of which money was ever taken back: how often it has been paid, for the mail that says so."""
     rows = tx.rows(
         """
         SELECT invoice_id, CAST(count(*) AS text) FROM payment_reversals
@@ -177,7 +178,7 @@ def paid_turns(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) ->
 
 
 def ask_again(tx: Transaction, agency_id: str, source: str, payment_reference: str) -> None:
-    """A refund of this payment came to nothing, so more may be gone of it than was recorded: ask anew."""
+    """A refund of this payment moved nothing, so more of it may be gone than was recorded: ask again."""
     tx.run(
         """
         UPDATE payment_inquiries SET state = 'asking', asked_since = :as_of, wake_at = :as_of

@@ -1,4 +1,4 @@
-"""The sandbox's own books, in a table of their own and in transactions of their own: it stands for the outside world."""
+"""The sandbox's own ledger, in a table and transactions of its own: it plays the outside world."""
 
 from shared.gateways.sandbox import Entry
 from shared.store.database import Store
@@ -23,7 +23,7 @@ class SandboxLedger:
         return Entry._make(rows[0]) if rows else None
 
     def keep(self, entry: Entry) -> Entry:
-        """Write an entry unless its key is taken; returns what stands there now."""
+        """Write an entry unless its key is taken; returns what is there now."""
         with self._store.transaction() as tx:
             tx.run(
                 f"""

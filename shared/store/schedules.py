@@ -29,7 +29,7 @@ _MOVING = (
 )
 
 
-def due(tx: Transaction, limit: int, frozen: Sequence[str]) -> list[Pair]:
+def due(tx: Transaction, limit: int, excluded: Sequence[str]) -> list[Pair]:
     """Subscriptions with a schedule whose next instant has come, oldest first. A hint: read again under the lock.
 
     One whose own facts or service have changed is left out until its recheck is done: the change may count from an
@@ -38,7 +38,7 @@ def due(tx: Transaction, limit: int, frozen: Sequence[str]) -> list[Pair]:
     rows = tx.rows(
         """
         SELECT c.agency_id, c.subscription_id FROM schedules AS c
-        WHERE c.next_at <= :as_of AND NOT c.agency_id = ANY(CAST(:frozen AS text[]))
+        WHERE c.next_at <= :as_of AND NOT c.agency_id = ANY(CAST(:excluded AS text[]))
           AND (c.retry_at IS NULL OR c.retry_at <= :as_of)
           AND NOT EXISTS (
             SELECT 1 FROM rechecks AS r
@@ -50,7 +50,7 @@ def due(tx: Transaction, limit: int, frozen: Sequence[str]) -> list[Pair]:
         ORDER BY c.next_at LIMIT :limit
         """,
         as_of=tx.as_of,
-        frozen=list(frozen),
+        excluded=list(excluded),
         limit=limit,
     )
     return [(row[0], row[1]) for row in rows]
@@ -132,7 +132,7 @@ def insert(tx: Transaction, schedules: Sequence[Schedule]) -> None:
 
 
 def move(tx: Transaction, schedules: Sequence[Schedule]) -> None:
-    """Write schedules back after planning: only where they stand. `stopped_at` follows the reason."""
+    """Write schedules back after planning: only the next cycle. `stopped_at` follows the reason."""
     written = tx.run(
         """
         UPDATE schedules AS c SET next_index = v.next_index, next_at = v.next_at, planned_until = v.planned_until,

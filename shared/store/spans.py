@@ -1,4 +1,4 @@
-"""Rows of the ledger that stand for several periods of which only the end matters: all of them are skipped for one reason."""
+"""Rows of the ledger that hold several periods of which only the end matters: all of them are skipped for one reason."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime

@@ -40,7 +40,7 @@ def forget(tx: Transaction, agency_id: str, ids: Sequence[str], stream: Stream) 
     )
 
 
-def tired(tx: Transaction, agency_id: str, ids: Sequence[str], stream: Stream, tries_max: int) -> set[str]:
+def over_try_limit(tx: Transaction, agency_id: str, ids: Sequence[str], stream: Stream, tries_max: int) -> set[str]:
     """Subscriptions among `ids` with a due cycle that was tried too often."""
     rows = tx.rows(
         """
@@ -56,15 +56,17 @@ def tired(tx: Transaction, agency_id: str, ids: Sequence[str], stream: Stream, t
     return {row[0] for row in rows}
 
 
-class Deadly(NamedTuple):
-    """A subscription with a cycle that was blocked because its worker died of it."""
+class KilledAWorker(NamedTuple):
+    """A subscription with a cycle that was blocked because it killed a worker."""
 
     subscription_id: str
     blocked_at: datetime
     wake_at: datetime
 
 
-def deadly(tx: Transaction, agency_id: str, ids: Sequence[str], stream: Stream, reason: str) -> list[Deadly]:
+def killed_a_worker(
+    tx: Transaction, agency_id: str, ids: Sequence[str], stream: Stream, reason: str
+) -> list[KilledAWorker]:
     """Which of these subscriptions have a cycle of `stream` that is blocked for `reason`; one row for each."""
     rows = tx.rows(
         """
@@ -77,11 +79,11 @@ def deadly(tx: Transaction, agency_id: str, ids: Sequence[str], stream: Stream, 
         stream=stream,
         reason=reason,
     )
-    return [Deadly._make(row) for row in rows]
+    return [KilledAWorker._make(row) for row in rows]
 
 
-def put_off(tx: Transaction, agency_id: str, stream: Stream, until: Sequence[tuple[str, datetime]]) -> None:
-    """Let nobody be rung before `until` for the unsettled cycles of locked subscriptions: (subscription, until)."""
+def postpone(tx: Transaction, agency_id: str, stream: Stream, until: Sequence[tuple[str, datetime]]) -> None:
+    """Dispatch nothing before `until` for the unsettled cycles of locked subscriptions: (subscription, until)."""
     tx.run(
         f"""
         UPDATE cycles AS c SET wake_at = v.until

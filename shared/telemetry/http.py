@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 Checks = Mapping[str, Callable[[], str | None]]
 Paused = Callable[[], str | None]
-"""Says that the process stands still because it was told to; None while it does not."""
+"""Says that the process is paused; None while it is not."""
 
 
 class PortError(OSError):

@@ -1,7 +1,7 @@
 """Logs: one JSON object a line on standard output, without secrets and without personal data.
 
 What other libraries log through Python's `logging` comes out in the same form, and so do errors that nobody catches. Values of
-keys that may hold a secret or a person's data are replaced, and passwords in addresses are taken out wherever they stand.
+keys that may hold a secret or a person's data are replaced, and passwords in addresses are removed wherever they are.
 Tracebacks say where, and of an error's words only those that can't hold a value: see `shared/error_words.py`.
 """
 
@@ -22,8 +22,8 @@ SECRET_KEYS = frozenset(
 )
 _PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^@\s]*@")
 REDACTED = "[redacted]"
-# What these tell each second of an outage is told once by ourselves.
-# Below these levels the last ones tell addresses with ids in them, and bodies.
+# What these log each second of an outage is logged once by us.
+# Below these levels the last ones log addresses with ids in them, and bodies.
 QUIET = {
     **dict.fromkeys(("pika", "dramatiq"), logging.CRITICAL),
     "uvicorn": logging.ERROR,  # it has a warning for whatever anybody sends that is no request

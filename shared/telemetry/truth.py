@@ -1,4 +1,5 @@
-"""What is true of the whole cluster, as gauges: told by whoever counts it in SQL, and marked as stale when nobody could."""
+"""What is true of the whole cluster, as gauges: set by the process that counts it in SQL, and marked as stale when that
+fails."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple

@@ -111,7 +111,7 @@ def test_a_consumer_sees_the_event_and_no_number_of_ours(
     assert method.routing_key == json.loads(body)["type"]
 
 
-def test_an_event_without_a_queue_is_not_published_and_the_queue_is_made_anew(
+def test_an_event_without_a_queue_is_not_published_and_the_queue_is_made_again(
     store: Store, clock: FixedClock, publisher: Publisher, connection: pika.BlockingConnection
 ) -> None:
     """Somebody deletes the queue: the event waits for the new one."""

@@ -1,4 +1,4 @@
-"""A pool's broker: every message is acknowledged, whatever became of it; its queue and connection come back by themselves."""
+"""A pool's broker: every message is acknowledged, whatever became of it; its queue and connection come back automatically."""
 
 import threading
 import time
@@ -15,13 +15,13 @@ from structlog.testing import capture_logs
 from ops.cluster.waiting import until
 from ops.servers.rabbitmq import PrivateRabbitmq
 from shared.broker.address import parameters
-from shared.broker.message_log import Watching
+from shared.broker.message_log import MessageLog
 from shared.broker.names import actor_of, queue_of
 from shared.broker.pool_consumer import LONGEST_SECONDS, PoolBroker, PoolConsumer, PoolMessage
-from shared.broker.stall_watch import Stalling
+from shared.broker.stall_watch import StallWatch
 from shared.broker.topology import PREFETCH
 from shared.broker.wire import read
-from shared.broker.worker_threads import Alongside, Running
+from shared.broker.worker_threads import BackgroundLoops, WorkerThreads
 from tests.broker.sent import with_changes, work_message
 
 QUEUE = queue_of("orders")
@@ -36,11 +36,13 @@ class Pool:
         self.dropped: list[str] = []
         self.ended: list[tuple[str, str, int]] = []
         self.act: Callable[[str], None] = lambda _agency: None
-        watching = Watching("orders", lambda pool, outcome, _seconds, rows: self.ended.append((pool, outcome, rows)))
+        message_log = MessageLog(
+            "orders", lambda pool, outcome, _seconds, rows: self.ended.append((pool, outcome, rows))
+        )
         self.now = 0.0
-        self.stalling = Stalling(lambda: self.broker.held(), PREFETCH["orders"], LEASE, lambda: self.now)
-        self.alongside = Alongside(timedelta(seconds=5))
-        middleware = [watching, self.stalling, self.alongside]
+        self.stall_watch = StallWatch(lambda: self.broker.held(), PREFETCH["orders"], LEASE, lambda: self.now)
+        self.background = BackgroundLoops(timedelta(seconds=5))
+        middleware = [message_log, self.stall_watch, self.background]
         self.broker = PoolBroker([url], "orders", name="test", middleware=middleware, on_dropped=self.dropped.append)
 
         @dramatiq.actor(broker=self.broker, actor_name=actor_of("orders"), queue_name=QUEUE)
@@ -48,7 +50,7 @@ class Pool:
             self.act(agency_id)
             self.got.append(agency_id)
 
-        self.running = Running(self.broker, threads=2)
+        self.running = WorkerThreads(self.broker, threads=2)
 
 
 @pytest.fixture
@@ -90,7 +92,7 @@ def test_messages_reach_the_actor_and_are_told_once_each(pool: Pool, broker_url:
 
 
 def test_an_actor_that_raises_has_its_message_acknowledged(pool: Pool, broker_url: str) -> None:
-    """Its rows are still due and ring again; the message itself is not tried a second time."""
+    """Its rows are still due and are dispatched again; the message itself is not tried a second time."""
     until(lambda: consumed(broker_url))
 
     def fail(agency_id: str) -> None:
@@ -124,7 +126,7 @@ def test_what_cant_be_read_is_counted_and_acknowledged(pool: Pool, broker_url: s
 
 
 def test_messages_that_dramatiq_would_put_off_for_ever_hold_nobody_up(pool: Pool, broker_url: str) -> None:
-    """As many as a process may hold, then one of ours: it is worked off, and the others are gone."""
+    """As many as a process may hold, then one of ours: it is processed, and the others are gone."""
     until(lambda: consumed(broker_url))
     send(broker_url, *[with_changes(options={"eta": 9_999_999_999_999})] * PREFETCH["orders"], work_message("b", "s1"))
 
@@ -138,7 +140,7 @@ def test_a_message_of_another_queue_ends_no_thread(pool: Pool, broker_url: str) 
     send(broker_url, with_changes(queue_name="duecycle.charges.v1"), work_message("b", "s1"))
 
     until(lambda: pool.got == ["b"])
-    assert pool.alongside.alive()
+    assert pool.background.alive()
 
 
 def test_a_full_prefetch_with_idle_threads_beyond_the_lease_is_not_alive(
@@ -148,13 +150,13 @@ def test_a_full_prefetch_with_idle_threads_beyond_the_lease_is_not_alive(
     monkeypatch.setattr("shared.broker.pool_consumer.read", lambda body, _pool: dramatiq.Message.decode(body))
     pool = Pool(broker_url)
     until(lambda: consumed(broker_url))
-    assert pool.stalling.moves()
+    assert pool.stall_watch.moves()
     send(broker_url, *[with_changes(options={"eta": 9_999_999_999_999})] * PREFETCH["orders"])
     until(lambda: pool.broker.held() == PREFETCH["orders"])
 
     seen = []
     for pool.now in (0.0, LEASE.total_seconds(), LEASE.total_seconds() + 1):
-        seen.append(pool.stalling.moves())
+        seen.append(pool.stall_watch.moves())
     assert seen == [True, True, False]
     pool.running.stop(timedelta(seconds=5))
     pool.broker.close()
@@ -168,13 +170,13 @@ def test_threads_that_work_for_long_are_alive(pool: Pool, broker_url: str) -> No
     send(broker_url, *[work_message("a", "s1")] * PREFETCH["orders"])
     until(lambda: pool.broker.held() == PREFETCH["orders"])
 
-    pool.stalling.moves()
+    pool.stall_watch.moves()
     pool.now = 10 * LEASE.total_seconds()
-    assert pool.stalling.moves()
+    assert pool.stall_watch.moves()
     go_on.set()
 
 
-def test_a_deleted_queue_is_made_anew_and_consumed(pool: Pool, broker_url: str) -> None:
+def test_a_deleted_queue_is_made_again_and_consumed(pool: Pool, broker_url: str) -> None:
     until(lambda: consumed(broker_url))
     with pika.BlockingConnection(pika.URLParameters(broker_url)) as connection:
         connection.channel().queue_delete(QUEUE)
@@ -185,7 +187,7 @@ def test_a_deleted_queue_is_made_anew_and_consumed(pool: Pool, broker_url: str) 
 
 
 def test_a_process_holds_no_more_than_its_prefetch(pool: Pool, broker_url: str, rabbitmq: PrivateRabbitmq) -> None:
-    """Whatever dramatiq asks for by itself."""
+    """Whatever dramatiq itself asks for."""
     until(lambda: consumed(broker_url))
     vhost = broker_url.rsplit("/", 1)[1]
 
@@ -231,7 +233,7 @@ def test_a_message_of_an_earlier_connection_acknowledges_no_message_of_this_one(
 
 
 def test_a_broker_that_dies_and_comes_back_is_consumed_again(open_folder: Path) -> None:
-    """Killed with everything in memory: the pool connects again by itself, in the same process."""
+    """Killed with everything in memory: the pool connects again automatically, in the same process."""
     with PrivateRabbitmq(open_folder / "node") as node:
         pool = Pool(node.url)
         until(lambda: consumed(node.url))
@@ -242,6 +244,6 @@ def test_a_broker_that_dies_and_comes_back_is_consumed_again(open_folder: Path) 
         until(lambda: consumed(node.url))
         send(node.url, work_message("after", "s1"))
         until(lambda: pool.got == ["after"])
-        assert pool.alongside.alive()
+        assert pool.background.alive()
         pool.running.stop(timedelta(seconds=20))
         pool.broker.close()

@@ -47,8 +47,10 @@ def test_many_more_messages_than_the_window_are_all_confirmed(
     until(lambda: depth(connection) == 3000)
 
 
-def test_a_queue_that_has_gone_is_made_anew_and_rung(publisher: Publisher, connection: pika.BlockingConnection) -> None:
-    """Somebody deletes a queue: the next ring makes it, and arrives."""
+def test_a_queue_that_has_gone_is_made_again_and_published_to(
+    publisher: Publisher, connection: pika.BlockingConnection
+) -> None:
+    """Somebody deletes a queue: the next message makes it again, and arrives."""
     connection.channel().queue_delete(ORDERS)
 
     RabbitWorkQueue(publisher).publish([Due("orders", "a", ["s1"])])
@@ -81,7 +83,7 @@ def test_the_load_counts_what_waits_and_what_consumers_may_hold(
 
 
 def test_a_publish_where_one_may_not_raises_and_the_next_goes_on(publisher: Publisher) -> None:
-    """An exchange that does not exist ends the channel; the connection is made anew by itself."""
+    """An exchange that does not exist ends the channel; the connection is made again automatically."""
     with pytest.raises(BrokerError, match="no exchange"):
         publisher.publish([Outgoing("no-such-exchange", "k", b"")])
 
@@ -107,7 +109,7 @@ def proxied(rabbitmq: PrivateRabbitmq, broker_url: str):
         made.close()
 
 
-def test_a_cut_connection_raises_and_is_made_anew(proxied: tuple[Publisher, Proxy]) -> None:
+def test_a_cut_connection_raises_and_is_made_again(proxied: tuple[Publisher, Proxy]) -> None:
     """What the broker did not confirm is not counted as published."""
     publisher, proxy = proxied
     proxy.refuse()

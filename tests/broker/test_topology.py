@@ -209,7 +209,7 @@ def test_only_upstream_can_put_changes_into_its_queue(rabbitmq: PrivateRabbitmq,
         for exchange in (CHANGES_EXCHANGE, "", "duecycle.work"):
             allowed = (exchange == "" and role == "ops") or (exchange == "duecycle.work" and role == "scheduler")
             assert published(url, exchange, CHANGES_QUEUE) == ("sent" if allowed else "refused"), (role, exchange)
-    # What the scheduler rings with reaches the pools alone.
+    # What the scheduler publishes reaches the pools alone.
     assert queue_loads([broker_url], "test")["changes"] == (1, 0)
 
 

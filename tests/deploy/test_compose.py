@@ -201,7 +201,7 @@ def test_a_command_of_an_operator_starts_no_migration() -> None:
 
 
 def test_scaling_one_pool_touches_nothing_else() -> None:
-    """As the page tells it: no dependency is started, and no container is made anew."""
+    """As the page tells it: no dependency is started, and no container is recreated."""
     told = "docker compose up -d --no-deps --no-recreate --scale charges=3 charges"
     assert told in (ROOT / "docs" / "operating" / "cluster.md").read_text()
     assert told in (ROOT / "docker-compose.yml").read_text()

@@ -31,7 +31,7 @@ def pin(place: Path, *words: str, digest: str = DIGEST) -> subprocess.CompletedP
     return subprocess.run(words, capture_output=True, text=True, env=env, check=False)
 
 
-def test_every_image_of_a_registry_gets_its_digest_and_is_pinned_anew_at_the_next_release(place: Path) -> None:
+def test_every_image_of_a_registry_gets_its_digest_and_is_pinned_again_at_the_next_release(place: Path) -> None:
     unpinned = pin(place, "--check")
     assert unpinned.returncode == 1
     assert "python:3.13-slim\n" in unpinned.stderr

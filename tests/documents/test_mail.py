@@ -137,7 +137,7 @@ def test_a_client_who_can_pay_online_reads_where(occasion: str) -> None:
 
 
 @pytest.mark.parametrize("what", DIFFERENT)
-def test_every_difference_of_the_books_has_its_words(what: str) -> None:
+def test_every_difference_of_the_reconciliation_has_its_words(what: str) -> None:
     assert "Stripe" in render("books_differ", "agency", {**INVOICE, "what": what}).body
 
 

@@ -113,7 +113,7 @@ def test_many_mails_go_over_one_connection(plain: SmtpSender, box: Box) -> None:
     assert len(box.sessions) == 1
 
 
-def test_a_connection_that_was_idle_for_long_is_made_anew(box: Box) -> None:
+def test_a_connection_that_was_idle_for_long_is_made_again(box: Box) -> None:
     """Servers end idle connections; finding that out by a lost mail would be too late."""
     server, now = serve(box), [0.0]
     sender = SmtpSender(account_of(f"smtp+plain://127.0.0.1:{port_of(server)}"), clock=lambda: now[0])
@@ -150,7 +150,7 @@ def test_a_mail_refused_for_its_content_is_never_sent(plain: SmtpSender, box: Bo
 
 
 @pytest.mark.parametrize("answer", ["530 authentication required", "535 credentials invalid"])
-def test_a_refusal_of_our_account_lets_it_rest(box: Box, answer: str) -> None:
+def test_a_refusal_of_our_account_pauses_it(box: Box, answer: str) -> None:
     """No mail is given up for our own wrong set-up, and none is tried for a minute: wrong logins in a row lock accounts."""
     server, now = serve(box), [0.0]
     sender = SmtpSender(account_of(f"smtp+plain://127.0.0.1:{port_of(server)}"), clock=lambda: now[0])

@@ -23,7 +23,7 @@ def test_a_surplus_goes_back_first(amount: int, surplus: int, refunded: int, bey
 
 
 def test_what_was_sent_back_by_the_bank_is_credited_once() -> None:
-    """100 were credited, came back, and are given back anew: nothing is left to credit. A tax counts like its net amount."""
+    """100 were credited, came back, and are given back again: nothing is left to credit. A tax counts like its net amount."""
     assert to_credit(100, 0, [[{"net_minor": 84, "tax_minor": 16}]]) == 0
     assert to_credit(130, 0, [[{"net_minor": 84, "tax_minor": 16}]]) == 30
 

@@ -1,6 +1,6 @@
 """Due instants and local dates in time zones, case by case.
 
-Expected instants were read off the IANA tz database with ``zdump``; each case quotes the change of clocks it rests on.
+Expected instants were read off the IANA tz database with ``zdump``; each case quotes the change of clocks it depends on.
 """
 
 import os

@@ -62,7 +62,7 @@ def test_a_notice_is_named_by_occasion_audience_and_what_it_is_about() -> None:
     assert keys.notice_key("invoice_open", "client", "inv-1") == "invoice_open:client:inv-1"
 
 
-def test_what_a_notice_is_about_and_its_turn_do_not_run_into_each_other() -> None:
+def test_what_a_notice_is_about_and_its_instance_do_not_run_into_each_other() -> None:
     """Both may hold upstream's own text, colons and all."""
     of = [("a", "b:c"), ("a:b", "c"), ("a", "b%3Ac"), ("a:b%3Ac", "d")]
     assert len({keys.notice_key("surplus_payment", "agency", *each) for each in of}) == len(of)

@@ -60,7 +60,7 @@ def test_a_client_gets_three_copies_of_a_mail_in_doubt_at_most() -> None:
     assert tries_of("in_doubt") == [timedelta(0), timedelta(hours=1), timedelta(hours=5)]
 
 
-def test_patience_does_not_begin_anew_when_troubles_take_turns() -> None:
+def test_patience_does_not_begin_again_when_troubles_alternate() -> None:
     """Five days after the first refusal it is over, though the server was away in between."""
     assert next_try("recipient", Tried(3, 0, AT, lasting=False), AT + timedelta(days=5)) is None
 

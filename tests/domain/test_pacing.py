@@ -1,4 +1,4 @@
-"""How much a gateway account takes, and how long it rests."""
+"""How much a gateway account takes, and how long it is paused."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -20,8 +20,8 @@ def test_an_account_without_a_rate_takes_everything() -> None:
     assert allowance(Account("a", "sandbox", None, None), NOW, burst=20) is None
 
 
-def test_from_the_fifth_failure_in_a_row_on_the_rests_grow_to_an_hour() -> None:
-    """1, 2, 4 … 60 minutes; failures while it rests, of attempts that were on their way, do not lengthen it."""
+def test_from_the_fifth_failure_in_a_row_on_the_pauses_grow_to_an_hour() -> None:
+    """1, 2, 4 … 60 minutes; failures while it is paused, of attempts that were under way, do not lengthen it."""
     account, now, pauses = Account("a", "stripe", 20, None), NOW, []
     for _ in range(4):
         account = failed(account, now)

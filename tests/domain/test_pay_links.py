@@ -1,4 +1,4 @@
-"""Places to pay: every answer is decided on purpose, for every standing, and every wait has a last day."""
+"""Payment pages: every answer is decided on purpose, for every standing, and every wait has a last day."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -33,7 +33,7 @@ def test_every_verdict_is_a_legal_move(standing: str, answer: str) -> None:
     assert verdict == "kept" or BECOMES[verdict] in {state, *PAY_LINK_MOVES[state]}
 
 
-def test_money_is_recorded_wherever_a_place_stands() -> None:
+def test_money_is_recorded_whatever_the_state_of_a_payment_page() -> None:
     assert {answers["succeeded"] for answers in VERDICTS.values()} == {"paid"}
 
 

@@ -129,7 +129,7 @@ def test_unsettled_is_whatever_has_no_outcome_yet() -> None:
 
 
 def test_a_skipped_cycle_may_only_be_opened_again() -> None:
-    """A backfill opens what was skipped as before_known; it becomes due and is decided anew, nothing else."""
+    """A backfill opens what was skipped as before_known; it becomes due and is decided again, nothing else."""
     assert CYCLE_MOVES["skipped"] == {"due"}
 
 

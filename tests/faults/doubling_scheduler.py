@@ -11,12 +11,12 @@ from shared.messages import Due
 def main() -> None:
     from ops.cli import commands
 
-    random, ring = Random(20260601), RabbitWorkQueue.publish  # noqa: S311 - a shuffle, not a secret
+    random, publish = Random(20260601), RabbitWorkQueue.publish  # noqa: S311 - a shuffle, not a secret
 
     def twice(self: RabbitWorkQueue, messages: Sequence[Due]) -> None:
         doubled = [*messages, *messages]
         random.shuffle(doubled)
-        ring(self, doubled)
+        publish(self, doubled)
 
     RabbitWorkQueue.publish = twice
     sys.argv = ["duecycle", "scheduler"]

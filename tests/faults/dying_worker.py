@@ -39,7 +39,7 @@ def main(pool: str, folder: str, *names: str) -> None:
     from workers.charges import charge_invoices
 
     points = Points(Path(folder), list(names))
-    before, after = message_log.Watching.before_process_message, message_log.Watching.after_process_message
+    before, after = message_log.MessageLog.before_process_message, message_log.MessageLog.after_process_message
 
     def begins(self: Any, *given: Any) -> None:
         points.reach("before_claim")
@@ -49,8 +49,8 @@ def main(pool: str, folder: str, *names: str) -> None:
         after(self, *given, **named)
         points.reach("before_ack")
 
-    message_log.Watching.before_process_message = begins
-    message_log.Watching.after_process_message = ends
+    message_log.MessageLog.before_process_message = begins
+    message_log.MessageLog.after_process_message = ends
     whole = database.Store.transaction
 
     @contextmanager

@@ -29,7 +29,7 @@ POINTS = {
 def test_workers_that_die_at_every_point_leave_nothing_undone_and_do_nothing_twice(
     make_load: Make, database_url: str, broker_url: str, tmp_path: Path, pools: tuple[str, ...]
 ) -> None:
-    """Killed before the claim, inside the transaction, after the commit, and between the three acts of a charge."""
+    """Killed before the claim, inside the transaction, after the commit, and between the three steps of a charge."""
     words = {}
     dying = {pool: POINTS[pool] for pool in pools}
     for pool, points in dying.items():
@@ -69,7 +69,7 @@ def test_purged_and_deleted_queues_cost_a_lease(load: Load, broker_url: str) -> 
     load.finish()
 
 
-def test_a_publisher_that_is_cut_off_rings_later(
+def test_a_publisher_that_is_cut_off_publishes_later(
     make_load: Make, database_url: str, broker_url: str, rabbitmq: PrivateRabbitmq
 ) -> None:
     """The scheduler's connections are cut again and again, and refused for a while; the pools' are not."""

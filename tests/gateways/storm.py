@@ -1,4 +1,4 @@
-"""A storm over one agency: attempts, clients who pay by themselves, refunds and lies, under weather, with workers that die."""
+"""A storm over one agency: attempts, clients who pay on their own, refunds and lies, under weather, with workers that die."""
 
 import json
 import os
@@ -45,7 +45,7 @@ URLS = PayUrls("http://127.0.0.1", "x" * 32)
 
 
 class Killed(BaseException):
-    """A worker's end, between two acts."""
+    """A worker's end, between two steps."""
 
 
 class Run(Reckoning):
@@ -56,7 +56,7 @@ class Run(Reckoning):
         self.random = random.Random(f"{town.name} {agency_id}")  # noqa: S311
         self.began = town.clock.at
         self.late = 0
-        self.places: list[str] = []
+        self.payment_pages: list[str] = []
         self.lost: Counter[str] = Counter()
 
     def storm(self) -> None:
@@ -87,18 +87,19 @@ class Run(Reckoning):
             self.town.provider.listed_max = None
 
     def visit(self) -> None:
-        """A client presses the button of the page; and some client pays at some place he was ever sent to, open or not."""
+        """A client presses the button of the page; and some client pays at some provider's page he was ever sent to, open or
+        not."""
         runtime = pay_page.Runtime(self.town.store, always({self.town.name: self.town.gateway}), URLS)
         shown = pay_page.pay(runtime, URLS.of(self.agency_id, self.random.choice(self.ids)).rpartition("/")[2])
         if isinstance(shown, pay_page.SentOn):
-            self.places.append(shown.url.rpartition("/")[2])
-        if not self.places or self.random.random() < 0.5:
+            self.payment_pages.append(shown.url.rpartition("/")[2])
+        if not self.payment_pages or self.random.random() < 0.5:
             return
-        place = self.random.choice(self.places)
+        page_id = self.random.choice(self.payment_pages)
         if isinstance(self.town.provider, StripeLike):
-            self.town.provider.pay(place, later=self.random.random() < 0.2)
+            self.town.provider.pay(page_id, later=self.random.random() < 0.2)
         else:
-            self.town.provider.approve(place)
+            self.town.provider.approve(page_id)
 
     def confirm(self) -> None:
         """A client confirms a payment in his bank's own way, if it still can be."""
@@ -201,7 +202,7 @@ class Run(Reckoning):
             word(tx, facts.require_agency(tx, self.agency_id), invoice)
 
     def expire(self) -> None:
-        """Places end by themselves."""
+        """Payment pages expire."""
         provider = self.town.provider
         if isinstance(provider, StripeLike):
             for session in provider.sessions.values():

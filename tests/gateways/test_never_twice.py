@@ -1,7 +1,7 @@
 """The promise: whatever a provider answers and whenever a worker dies, no invoice is paid twice and no refund given twice, and
 every invoice and refund ends as the provider's own ledger says.
 
-Every agency is a run of its own: attempts, clients who pay by themselves, refunds, and webhooks that lie, under weather.
+Every agency is a run of its own: attempts, clients who pay on their own, refunds, and webhooks that lie, under weather.
 DUECYCLE_RUNS sets how many there are of each provider.
 """
 
@@ -57,7 +57,7 @@ def town(request: pytest.FixtureRequest, store: Store, clock: FixedClock, databa
 
 
 def test_no_invoice_is_ever_paid_twice_and_each_ends_as_the_ledger_says(town: Town) -> None:
-    """Hundreds of runs: every answer, every death between two acts, keys forgotten, answers that come too late."""
+    """Hundreds of runs: every answer, every death between two steps, keys forgotten, answers that come too late."""
     provider, clock = town.provider, town.clock
     weather: Counter[str] = Counter()
     for number in range(1, RUNS + 1):

@@ -116,7 +116,7 @@ def test_one_unit_may_go_back(till: Till) -> None:
 
 
 def test_more_than_was_paid_has_failed(till: Till) -> None:
-    """The provider would refuse it again: a failure, not something to try anew."""
+    """The provider would refuse it again: a failure, not something to try again."""
     assert isinstance(till.gateway.refund(till.asked(11900)), Succeeded)
     again = till.gateway.refund(till.asked(1, refund_seq=2))
     assert again == Declined("charge_already_refunded" if till.name == "stripe" else "CAPTURE_FULLY_REFUNDED")

@@ -10,7 +10,7 @@ import pytest
 from ops.bench import seed
 from scheduler.plan import plan
 from shared.billing import reconciliation
-from shared.billing.reconciliation import Books
+from shared.billing.reconciliation import ProviderLists
 from shared.gateways.paypal import PayPalGateway
 from shared.gateways.port import OnlineGateway, ProviderEvent
 from shared.gateways.stripe import StripeGateway
@@ -120,10 +120,10 @@ def test_agencies_that_share_ids_and_an_account_never_pay_for_each_other(town: T
         assert pair[0].refunds() + pair[1].refunds() == pair[0].returned(), story
         clock.at = pair[0].began
     assert violations(town.store) == []
-    assert_the_books_agree(town)
+    assert_the_lists_agree(town)
 
 
-def assert_the_books_agree(town: Town) -> None:
+def assert_the_lists_agree(town: Town) -> None:
     """Of each agency, shared or not: what the provider lists of the other is none of its money."""
     began = town.clock.at - timedelta(days=1)
     listed = list(town.gateway.payments_since(began)), list(town.gateway.refunds_since(began))
@@ -131,5 +131,5 @@ def assert_the_books_agree(town: Town) -> None:
         agencies = [row[0] for row in tx.rows("SELECT agency_id FROM agencies ORDER BY 1")]
         for agency_id in agencies:
             for shared in (True, False):
-                found = reconciliation.compare(tx, Books(agency_id, town.name, began, *listed, shared=shared))
+                found = reconciliation.compare(tx, ProviderLists(agency_id, town.name, began, *listed, shared=shared))
                 assert [each for each in found if each.what not in ("missing_there", "refund_missing_there")] == []

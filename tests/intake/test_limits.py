@@ -104,7 +104,7 @@ def test_however_many_messages_waited_a_transaction_applies_a_few_and_wakes_the_
 def test_a_message_that_waited_and_hits_a_limit_waits_on_and_what_arrived_is_applied(
     database_url: str, clock: FixedClock, monkeypatch: pytest.MonkeyPatch, limit: str, others: int
 ) -> None:
-    """It is woken, and then looked at by itself: refused, if it still hits it, and the others that waited are not."""
+    """It is woken, and then looked at on its own: refused, if it still hits it, and the others that waited are not."""
     engine = make_engine(database_url, statement_timeout_ms=300)
     store = Store(engine, clock)
 

@@ -9,7 +9,7 @@ from tests.journeys.diary import Diary, told
 INVOICE = "inv:sub:2026-06-01"
 JULY = "inv:sub:2026-07-01"
 # The default ladder's days after a first failure on 1 June.
-RUNGS = ["2026-06-01", "2026-06-02", "2026-06-04", "2026-06-06", "2026-06-08", "2026-06-11", "2026-06-15"]
+RETRY_DAYS = ["2026-06-01", "2026-06-02", "2026-06-04", "2026-06-06", "2026-06-08", "2026-06-11", "2026-06-15"]
 
 
 def checkout(diary: Diary, card: str | None, *, sub: str = "sub", **agency: Any) -> None:
@@ -54,5 +54,5 @@ def statuses(diary: Diary, sub: str = "sub") -> Sequence[Any]:
 
 
 def moved(diary: Diary) -> list[tuple[Any, ...]]:
-    """What the sandbox really did: (key, amount, outcome), in its own books."""
+    """What the sandbox really did: (key, amount, outcome), in its own ledger."""
     return diary.ask("SELECT key, amount_minor, outcome FROM sandbox_ledger ORDER BY created_at, key")

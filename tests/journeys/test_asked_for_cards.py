@@ -35,7 +35,7 @@ def test_the_same_card_every_night_is_no_new_card(diary: Diary, removed: bool) -
     assert len(mails(diary, "dunning_exhausted")) == 2
 
 
-def test_two_cards_that_are_both_called_the_default_do_not_take_turns(diary: Diary) -> None:
+def test_two_cards_that_are_both_called_the_default_do_not_alternate(diary: Diary) -> None:
     checkout(diary, "decline:insufficient_funds")
     card(diary, "2026-05-22", "decline:processing_error", payment_method_id="second")
     nights(diary, "card", "second")
@@ -87,7 +87,7 @@ def test_a_new_card_is_tried_itself_though_another_one_is_the_default(diary: Dia
 
 
 def test_a_new_card_that_fails_leaves_the_ladder_to_the_default(diary: Diary) -> None:
-    """Tried once by itself, on a new ladder; its rungs are the default's again."""
+    """Tried once automatically, on a new ladder; its retries use the default again."""
     checkout(diary, "decline:insufficient_funds")
     card(diary, "2026-06-03T10:00:00Z", "decline:processing_error", payment_method_id="new", default=False)
     diary.go("2026-06-05")
@@ -147,7 +147,7 @@ def test_a_card_that_is_declined_for_now_is_tried_on_each_failing_invoice_once(d
     assert sorted(each.invoice_id for each in diary.charges() if each.key) == [SECOND, FIRST]
 
 
-def test_an_accepted_payment_lets_the_next_invoice_have_its_turn(diary: Diary) -> None:
+def test_an_accepted_payment_lets_the_next_invoice_follow(diary: Diary) -> None:
     """A debit that takes days is no reason to wait with the others."""
     checkout(diary, None)
     diary.say("subscription.upserted", "2026-05-21", subscription_id="a", starts_on="2026-06-10")

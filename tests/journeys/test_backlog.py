@@ -1,4 +1,4 @@
-"""Whatever was missed is created by itself: oldest first, each with its own period, with the facts of its due instant."""
+"""Whatever was missed is created automatically: oldest first, each with its own period, with the facts of its due instant."""
 
 import pytest
 

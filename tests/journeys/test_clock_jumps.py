@@ -1,4 +1,5 @@
-"""A wrong year on the database's clock: nothing is planned, rung or charged by it, and afterwards everything is as usual."""
+"""A wrong year on the database's clock: nothing is planned, dispatched or charged by it, and afterwards everything is as
+usual."""
 
 from datetime import datetime, timedelta
 
@@ -17,7 +18,7 @@ INVOICE = "inv:sub:2026-06-01"
 
 
 class WorkQueue:
-    """Remembers what it rang."""
+    """Remembers what was published."""
 
     def __init__(self) -> None:
         self.published: list[Due] = []
@@ -55,7 +56,7 @@ def stopped(act: object) -> bool:
     return False
 
 
-def test_a_wrong_year_plans_rings_and_charges_nothing(diary: Diary, store: Store, clock: FixedClock) -> None:
+def test_a_wrong_year_plans_dispatches_and_charges_nothing(diary: Diary, store: Store, clock: FixedClock) -> None:
     """Of a monthly subscription a wrong year would make a dozen invoices and charges. Of a dozen processes each asks itself."""
     diary.open(card="decline:insufficient_funds", agency={"timezone": "UTC"})
     diary.say("subscription.upserted")

@@ -47,7 +47,7 @@ def test_a_lost_answer_is_looked_up_and_the_money_taken_once(diary: Diary) -> No
 
 
 def test_a_lost_answer_that_was_a_decline_is_one_failure(diary: Diary) -> None:
-    """Found by the lookup; the ladder goes on from there, with one attempt a rung."""
+    """Found by the lookup; the ladder goes on from there, with one attempt on each retry day."""
     checkout(diary, "unknown_then_declined")
     diary.go("2026-06-02")
     assert days(diary) == [("2026-06-01", "declined"), ("2026-06-02", "declined")]
@@ -103,7 +103,7 @@ def test_a_decline_that_comes_after_the_client_paid_is_no_failure(diary: Diary) 
 
 def test_fifteen_declined_attempts_of_a_method_and_amount_are_the_most_in_30_days(diary: Diary) -> None:
     """However often a charge is asked for; who asks for the sixteenth is told when it can be. The ladder ends on time, and
-    nothing goes out after that by itself: when the first has left the window, it can be asked for again."""
+    nothing goes out after that automatically: when the first has left the window, it can be asked for again."""
     checkout(diary, "decline:insufficient_funds")
     diary.go("2026-06-01T06:00:00Z")
     for _ in range(20):

@@ -7,7 +7,7 @@ SHORT = [1, 2]
 
 
 def test_left_open_it_may_still_be_paid(diary: Diary) -> None:
-    """Nothing is tried any more by itself; a new card is charged at once and starts a new ladder."""
+    """Nothing is tried automatically any more; a new card is charged at once and starts a new ladder."""
     checkout(diary, "decline:insufficient_funds", dunning={"retry_days": SHORT})
     diary.go("2026-06-10")
     assert len(days(diary)) == 3
@@ -24,7 +24,7 @@ def test_left_open_it_may_still_be_paid(diary: Diary) -> None:
 
 
 def test_marked_uncollectible_its_orders_stay_held_until_it_is_paid(diary: Diary) -> None:
-    """The series stops and says so once; a late payment lets the order go and the series goes on by itself."""
+    """The series stops and says so once; a late payment lets the order go and the series goes on automatically."""
     checkout(diary, "decline:insufficient_funds", dunning={"retry_days": SHORT, "on_exhausted": "mark_uncollectible"})
     diary.go("2026-07-03")
     assert statuses(diary) == [("2026-06-01", "uncollectible", 0)]

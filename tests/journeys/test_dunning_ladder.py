@@ -1,7 +1,7 @@
 """A payment fails: the ladder of retries, who is told when, and what is held meanwhile."""
 
 from tests.journeys.diary import Diary, told
-from tests.journeys.dunning_steps import INVOICE, RUNGS, checkout, days, mails, order_states, orders, statuses
+from tests.journeys.dunning_steps import INVOICE, RETRY_DAYS, checkout, days, mails, order_states, orders, statuses
 
 
 def test_a_card_that_never_works(diary: Diary) -> None:
@@ -9,7 +9,7 @@ def test_a_card_that_never_works(diary: Diary) -> None:
     between; the order is held all the time, and created once the invoice is paid by hand."""
     checkout(diary, "decline:insufficient_funds")
     diary.go("2026-06-16")
-    assert days(diary) == [(day, "declined") for day in RUNGS]
+    assert days(diary) == [(day, "declined") for day in RETRY_DAYS]
     assert [at.strftime("%H") for at in (each.at for each in diary.charges()[1:])] == ["07"] * 6  # 09:00 … 09:59 local
     assert mails(diary) == [
         ("2026-06-01", "payment_failed", "agency"),
@@ -49,25 +49,25 @@ def test_a_retry_that_succeeds_lets_the_order_go(diary: Diary) -> None:
     assert mails(diary)[2:] == [("2026-06-06", "invoice_paid", "client")]
 
 
-def test_rungs_stay_at_nine_local_over_a_change_of_time(diary: Diary) -> None:
+def test_retries_stay_at_nine_local_over_a_change_of_time(diary: Diary) -> None:
     """Summer time begins in Berlin on 29 March: 09:00 is 08:00 UTC before and 07:00 UTC from then on."""
     diary.open("2026-03-20", "decline:insufficient_funds", agency={"dunning": {"retry_days": [1, 2, 3]}})
     diary.say("subscription.upserted", "2026-03-21", starts_on="2026-03-27")
     diary.go("2026-03-31")
     assert [f"{each.at:%m-%dT%H}" for each in diary.charges()] == ["03-26T23", "03-28T08", "03-29T07", "03-30T07"]
     minutes = {f"{each.at:%M:%S}" for each in diary.charges()[1:]}
-    assert len(minutes) == 1  # the same second of the hour at every rung
+    assert len(minutes) == 1  # the same second of the hour on every retry day
 
 
-def test_rungs_missed_in_an_outage_collapse_into_one(diary: Diary) -> None:
-    """Down from 2 to 9 June: one attempt on coming back instead of four, then the ladder's next rung."""
+def test_retries_missed_in_an_outage_collapse_into_one(diary: Diary) -> None:
+    """Down from 2 to 9 June: one attempt on coming back instead of four, then the ladder's next retry."""
     checkout(diary, "decline:insufficient_funds")
     diary.outage("2026-06-02", "2026-06-09")
     diary.go("2026-06-12")
     assert days(diary) == [("2026-06-01", "declined"), ("2026-06-09", "declined"), ("2026-06-11", "declined")]
 
 
-def test_an_outage_over_the_last_rung_leaves_one_attempt_and_then_the_end(diary: Diary) -> None:
+def test_an_outage_over_the_last_retry_day_leaves_one_attempt_and_then_the_end(diary: Diary) -> None:
     checkout(diary, "decline:insufficient_funds")
     diary.outage("2026-06-02", "2026-06-20")
     diary.go("2026-06-21")
@@ -78,7 +78,7 @@ def test_an_outage_over_the_last_rung_leaves_one_attempt_and_then_the_end(diary:
     ]
 
 
-def test_a_ladder_without_rungs_ends_with_the_first_failure(diary: Diary) -> None:
+def test_a_ladder_without_retry_days_ends_with_the_first_failure(diary: Diary) -> None:
     """One coherent message each: the end, not the failure and the end."""
     checkout(diary, "decline:insufficient_funds", dunning={"retry_days": []})
     diary.go("2026-06-03")
@@ -89,7 +89,7 @@ def test_a_ladder_without_rungs_ends_with_the_first_failure(diary: Diary) -> Non
     ]
 
 
-def test_a_ladder_of_one_rung_tells_its_first_failure_once(diary: Diary) -> None:
+def test_a_ladder_of_one_retry_tells_its_first_failure_once(diary: Diary) -> None:
     """The first failure is also the one before the last attempt: one message, not two."""
     checkout(diary, "decline:insufficient_funds", dunning={"retry_days": [2]})
     diary.go("2026-06-04")

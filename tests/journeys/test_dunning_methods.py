@@ -5,14 +5,14 @@ import pytest
 from tests.journeys.diary import Diary, told
 from tests.journeys.dunning_steps import INVOICE, card, checkout, days, mails, moved, order_states, orders, statuses
 
-END = "2026-06-15T07:00Z"  # 09:00 in Berlin on the last rung's day
+END = "2026-06-15T07:00Z"  # 09:00 in Berlin on the last retry day
 ENDED = [("2026-06-15", "dunning_exhausted", "agency"), ("2026-06-15", "dunning_exhausted", "client")]
 FAILED = [("2026-06-01", "payment_failed", "agency"), ("2026-06-01", "payment_failed", "client")]
 
 
 @pytest.mark.parametrize("code", ["lost_card", "stolen_card", "expired_card"])
 def test_a_card_that_is_dead_is_never_called_again(diary: Diary, code: str) -> None:
-    """One call in all; the ladder ends at nine on its last rung's day, and the client is not told why."""
+    """One call in all; the ladder ends at nine on its last retry day, and the client is not told why."""
     checkout(diary, f"decline:{code}")
     diary.go("2026-06-16")
     assert [outcome for _key, _amount, outcome in moved(diary)] == ["declined"]
@@ -48,7 +48,7 @@ def test_a_client_who_never_gives_a_card(diary: Diary) -> None:
 
 
 def test_the_customer_has_to_confirm(diary: Diary) -> None:
-    """The client gets the link, the agency the failure; the rungs make no calls, and the end comes at nine."""
+    """The client gets the link, the agency the failure; the retry days make no calls, and the end comes at nine."""
     checkout(diary, "action_required")
     diary.go("2026-06-14")
     assert [outcome for _key, _amount, outcome in moved(diary)] == ["action_required"]
@@ -70,7 +70,7 @@ def test_another_card_replaces_an_attempt_that_waits_for_the_customer(diary: Dia
 
 
 def test_a_new_card_retries_every_failing_invoice_of_that_client_oldest_first(diary: Diary) -> None:
-    """At once, and on a new ladder: if it fails too, both sides hear of it and the rungs count from that day."""
+    """At once, and on a new ladder: if it fails too, both sides hear of it and the retry days count from that day."""
     checkout(diary, "decline:insufficient_funds")
     diary.say("client.upserted", "2026-05-21", client_id="inn", email="inn@x.example")
     card(diary, "2026-05-21", "decline:insufficient_funds", client_id="inn")
@@ -112,7 +112,7 @@ def test_a_newer_revision_of_a_dead_card_is_a_new_card(diary: Diary) -> None:
 
 
 def test_when_the_default_card_is_dead_the_newest_other_one_is_taken(diary: Diary) -> None:
-    """From the next rung on; the default is not called again."""
+    """From the next retry on; the default is not called again."""
     checkout(diary, "decline:lost_card")
     card(diary, "2026-05-22", "ok", payment_method_id="older", default=False)
     card(diary, "2026-05-23", "ok", payment_method_id="newest", default=False)
@@ -123,7 +123,7 @@ def test_when_the_default_card_is_dead_the_newest_other_one_is_taken(diary: Diar
 
 
 def test_a_success_gives_the_clients_other_failing_invoices_one_more_attempt(diary: Diary) -> None:
-    """The card works again on 4 June: the first rung to find out pays both invoices at the same moment."""
+    """The card works again on 4 June: the first retry to find out pays both invoices at the same moment."""
     checkout(diary, "decline_until:2026-06-04")
     diary.say("subscription.upserted", "2026-05-21", subscription_id="a")
     diary.go("2026-06-05")
@@ -131,7 +131,7 @@ def test_a_success_gives_the_clients_other_failing_invoices_one_more_attempt(dia
     assert sorted(each.invoice_id for each in paid) == ["inv:a:2026-06-01", INVOICE]
     assert len({each.at for each in paid}) == 1
     failed_at = [each.at for each in diary.charges() if each.outcome == "declined" and f"{each.at:%d}" == "02"]
-    assert len(set(failed_at)) == 2  # without the success their rungs are at different seconds
+    assert len(set(failed_at)) == 2  # without the success their retries are at different seconds
 
 
 def test_a_success_retries_no_invoice_of_which_the_client_was_told_that_it_is_over(diary: Diary) -> None:
@@ -144,7 +144,7 @@ def test_a_success_retries_no_invoice_of_which_the_client_was_told_that_it_is_ov
 
 
 def test_a_removed_card_is_not_called(diary: Diary) -> None:
-    """The rungs after the removal make no call, the ladder ends in time; a card that comes back is tried at once."""
+    """The retry days after the removal make no call, the ladder ends in time; a card that comes back is tried at once."""
     checkout(diary, "decline:insufficient_funds")
     diary.say("payment_method.removed", "2026-06-03")
     diary.go("2026-06-16")

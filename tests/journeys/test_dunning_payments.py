@@ -5,7 +5,7 @@ from tests.journeys.dunning_steps import INVOICE, card, checkout, days, mails, m
 
 
 def test_a_requested_charge_goes_out_now(diary: Diary) -> None:
-    """It is the planned attempt, moved forward: the ladder goes on behind it, and keeps its rungs."""
+    """It is the planned attempt, moved forward: the ladder goes on behind it, and keeps its retry days."""
     checkout(diary, "decline_until:2026-06-06")
     diary.say("charge.requested", "2026-06-03T10:00:00Z", invoice_id=INVOICE)
     diary.go("2026-06-03")
@@ -53,7 +53,7 @@ def test_the_clients_own_payment_ends_the_ladder(diary: Diary) -> None:
     assert mails(diary)[2:] == [("2026-06-03", "invoice_paid", "client")]
 
 
-def test_after_a_part_only_the_rest_is_charged(diary: Diary) -> None:
+def test_after_a_part_only_the_outstanding_amount_is_charged(diary: Diary) -> None:
     """Each part counts; the invoice stays failing until the whole is there."""
     checkout(diary, "decline_until:2026-06-04")
     diary.say("invoice.paid", "2026-06-02T12:00:00Z", invoice_id=INVOICE, reference="bank-1", amount_minor=1900)
@@ -104,7 +104,7 @@ def test_a_payment_told_before_its_invoice_exists_is_counted_before_it_is_charge
     assert orders(diary) == [("2026-06-01", "2026-06-01")]
 
 
-def test_a_part_told_before_its_invoice_exists_leaves_the_rest_to_be_charged(diary: Diary) -> None:
+def test_a_part_told_before_its_invoice_exists_leaves_what_is_outstanding_to_be_charged(diary: Diary) -> None:
     checkout(diary, "ok")
     diary.say("invoice.paid", "2026-05-30", invoice_id=INVOICE, reference="b-1", amount_minor=1900)
     diary.go("2026-06-01")
@@ -112,7 +112,7 @@ def test_a_part_told_before_its_invoice_exists_leaves_the_rest_to_be_charged(dia
     assert statuses(diary) == [("2026-06-01", "paid", 11900)]
 
 
-def test_an_invoice_issued_by_hand_is_never_charged_by_itself(diary: Diary) -> None:
+def test_an_invoice_issued_by_hand_is_never_charged_automatically(diary: Diary) -> None:
     """Not when it is recorded, not when a card comes or works; the next one, made by us, is."""
     diary.open(card="ok")
     diary.say("subscription.upserted", "2026-06-01", checkout="manual", collection="automatic")

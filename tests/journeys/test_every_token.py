@@ -50,7 +50,7 @@ def _file(path: Path) -> Path:
     return path
 
 
-def test_every_answer_of_a_gateway_is_worked_off_written_and_drawn(tmp_path: Path) -> None:
+def test_every_answer_of_a_gateway_is_processed_written_and_drawn(tmp_path: Path) -> None:
     """One client for each token: the run succeeds, nothing is charged twice, and the page names every subscription."""
     out = tmp_path / "out"
     arguments = [str(_file(tmp_path / "tokens.jsonl")), "--until", "2026-06-17", "--out", str(out), "--json"]

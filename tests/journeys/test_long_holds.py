@@ -1,4 +1,4 @@
-"""More cycles than one pass reads: none is forgotten behind the others, and none rings for ever."""
+"""More cycles than one pass reads: none is forgotten behind the others, and none is dispatched for ever."""
 
 from datetime import timedelta
 

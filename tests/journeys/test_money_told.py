@@ -86,7 +86,7 @@ def test_a_checkout_told_in_a_later_revision_ends_the_ladder(diary: Diary) -> No
     assert told(diary.orders(), "cycle_starts_on") == ["2026-06-01"]
     assert told(diary.charges(), "outcome code") == [
         ("declined", "insufficient_funds"),
-        ("declined", "insufficient_funds"),  # the rung of that morning
+        ("declined", "insufficient_funds"),  # the retry of that morning
         ("not_sent", "invoice_paid"),
     ]
     diary.check()

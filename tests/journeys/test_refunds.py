@@ -52,7 +52,8 @@ def test_more_than_came_in_is_refused(diary: Diary) -> None:
 
 
 def test_an_open_invoice_has_nothing_to_give_back(diary: Diary) -> None:
-    """A part was paid: while the rest is asked for, nothing goes back; once it is void, the part is surplus and does."""
+    """A part was paid: while the outstanding amount is asked for, nothing goes back; once it is void, the part is surplus and
+    does."""
     checkout(diary, "decline:insufficient_funds")
     diary.say("invoice.paid", "2026-06-02", invoice_id=INVOICE, amount_minor=1900, reference="bank-1")
     refused = diary.say("invoice.refunded", "2026-06-03", invoice_id=INVOICE)

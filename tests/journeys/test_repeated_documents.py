@@ -7,7 +7,7 @@ from tests.journeys.diary import Diary, told
 
 
 @pytest.mark.parametrize("stream", ["invoice", "order"])
-def test_a_cycle_that_is_worked_off_a_second_time_ends_done_with_the_document_it_has(diary: Diary, stream: str) -> None:
+def test_a_cycle_that_is_processed_a_second_time_ends_done_with_the_document_it_has(diary: Diary, stream: str) -> None:
     """As if somebody had forgotten the lock: the cycle looks due though its document is there. No number is lost."""
     diary.open()
     diary.say("subscription.upserted", "2026-05-25", subscription_id="sub", starts_on="2026-06-01")

@@ -77,7 +77,7 @@ def test_the_law_firms_series_keeps_to_the_month_end_and_its_orders_are_held_by_
         ("2026-07-31", "2026-08-31", "2026-07-31", "paid"),
         ("2026-08-31", "2026-09-30", "2026-08-31", "paid"),
     ]
-    # The first payment was taken by the checkout; the money is there from 9 August on, the next rung is 10 August.
+    # The first payment was taken by the checkout; the money is there from 9 August on, the next retry day is 10 August.
     assert table(invoices, "paid_at")[0] == "2026-05-31T15:00:50Z"
     assert table(invoices, "paid_at")[2][:10] == "2026-08-10"
     orders = [row for row in rows(run, "cycles", "sub-law-seo") if row["stream"] == "order"]

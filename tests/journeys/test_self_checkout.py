@@ -60,7 +60,7 @@ def test_a_first_payment_that_the_checkout_took_is_recorded_and_nothing_is_charg
     assert told(diary.orders(), "cycle_starts_on") == ["2026-06-01"]
 
 
-def test_a_first_payment_below_the_total_leaves_the_rest_to_be_charged(diary: Diary) -> None:
+def test_a_first_payment_below_the_total_leaves_what_is_outstanding_to_be_charged(diary: Diary) -> None:
     diary.open()
     diary.say("subscription.upserted", "2026-06-01", initial_payment=initial(5000))
     assert told(diary.charges(), "attempt outcome amount_minor") == [(1, "succeeded", 6900)]

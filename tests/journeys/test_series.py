@@ -111,7 +111,7 @@ def test_an_uncollectible_invoice_stops_the_series_and_keeps_its_order_held(diar
     assert told(diary.notices("series_stopped"), "audience") == ["agency"]
 
 
-def test_an_uncollectible_invoice_that_gets_paid_resumes_the_series_by_itself(diary: Diary) -> None:
+def test_an_uncollectible_invoice_that_gets_paid_resumes_the_series_automatically(diary: Diary) -> None:
     written_off_in_june(diary)
     diary.new_card("2026-07-19")
     diary.say("invoice.paid", "2026-07-20", number="00001", reference="bank 9")
@@ -154,7 +154,7 @@ def stopped_manual(diary: Diary) -> None:
     diary.go("2026-08-05")
 
 
-def test_an_invoice_by_hand_anchors_a_stopped_series_anew_and_ends_the_period_it_falls_into(diary: Diary) -> None:
+def test_an_invoice_by_hand_anchors_a_stopped_series_again_and_ends_the_period_it_falls_into(diary: Diary) -> None:
     stopped_manual(diary)
     diary.say("invoice.issued", "2026-08-20", invoice_id="by-hand-2", issued_on="2026-08-20")
     diary.go("2026-09-25")

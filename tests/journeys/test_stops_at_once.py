@@ -70,7 +70,7 @@ def test_a_first_invoice_by_hand_is_corrected_by_a_void_and_a_new_one(diary: Dia
     diary.check()
 
 
-def test_it_may_be_issued_anew_on_the_same_day(diary: Diary) -> None:
+def test_it_may_be_issued_again_on_the_same_day(diary: Diary) -> None:
     """The void one keeps its number and its period; the new one stands in its place."""
     diary.open()
     diary.say("subscription.upserted", "2026-06-01", checkout="manual")

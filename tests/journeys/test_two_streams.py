@@ -139,7 +139,7 @@ def test_weekly_orders_under_a_monthly_invoice_go_out_while_the_month_is_paid(di
     ]
     diary.go("2026-07-25")
     assert told(diary.invoices(), "status") == ["paid", "paid"]
-    # Rungs: 11, 13, 15, 17, 20 July; the one of 20 July succeeds between 09:00 and 10:00 in Berlin.
+    # Retry days: 11, 13, 15, 17, 20 July; the one of 20 July succeeds between 09:00 and 10:00 in Berlin.
     late = told(diary.orders(), "cycle_starts_on created_at")[-2:]
     assert [(starts_on, at[:13]) for starts_on, at in late] == [
         ("2026-07-15", "2026-07-20T07"),

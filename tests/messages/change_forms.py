@@ -135,7 +135,13 @@ FULL: dict[str, tuple[Data, Any]] = {
             "payment_terms_days": 0,
             "issue_time": "09:30",
             "gateway": "stripe",
-            "address": {"line1": "Ring 1\nHof 2", "line2": "", "postcode": "1010", "city": "Wien", "country": "AT"},
+            "address": {
+                "line1": "Hauptplatz 1\nHof 2",
+                "line2": "",
+                "postcode": "1010",
+                "city": "Wien",
+                "country": "AT",
+            },
             "tax_id": "ATU12345678",
             "dunning": {"retry_days": [], "on_exhausted": "cancel"},
             "backlog": "latest",
@@ -148,7 +154,9 @@ FULL: dict[str, tuple[Data, Any]] = {
             payment_terms_days=0,
             issue_time=time(9, 30),
             gateway="stripe",
-            address=Address(line1="Ring 1\nHof 2", line2="", postcode="1010", city="Wien", region=None, country="AT"),
+            address=Address(
+                line1="Hauptplatz 1\nHof 2", line2="", postcode="1010", city="Wien", region=None, country="AT"
+            ),
             tax_id="ATU12345678",
             dunning=Dunning(retry_days=(), on_exhausted="cancel"),
             backlog="latest",

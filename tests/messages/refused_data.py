@@ -82,7 +82,7 @@ AGENCIES = of(
     ({"issue_time": 9}, "issue_time", "HH:MM"),
     ({"gateway": "Stripe"}, "gateway", 'one of "sandbox", "stripe", "paypal"'),
     ({"gateway": 1}, "gateway", "got an integer (1)"),
-    ({"address": "Ring 1"}, "address", "an object with line1, line2, postcode, city, region, country"),
+    ({"address": "Hauptplatz 1"}, "address", "an object with line1, line2, postcode, city, region, country"),
     ({"address": {"city": "Wien\n"}}, "address.city", "one line"),
     ({"address": {"line1": "a\rb"}}, "address.line1", "line feed"),
     ({"address": {"line2": "x" * 1001}}, "address.line2", "at most 1000"),

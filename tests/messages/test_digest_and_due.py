@@ -78,7 +78,7 @@ def test_due_goes_out_and_comes_back_the_same() -> None:
     assert msgspec.convert(msgspec.to_builtins(due), Due) == due
 
 
-def test_due_is_rung_for_the_first_time_unless_said() -> None:
+def test_due_is_dispatched_for_the_first_time_unless_said() -> None:
     assert msgspec.json.decode(b'{"pool": "orders", "agency_id": "a1", "ids": []}', type=Due) == Due(
         pool="orders", agency_id="a1", ids=[], again=False
     )

@@ -55,7 +55,7 @@ class Desk:
         return [each.data for each in self.diary.events(type_)]
 
     def settle(self) -> None:
-        """The pools work off what is due, at the real time, which the commands go by."""
+        """The pools process what is due, at the real time, which the commands go by."""
         self.diary.clock.at = datetime.now(UTC)
         self.diary.world.settle()
 

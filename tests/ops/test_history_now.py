@@ -17,7 +17,7 @@ def diary(store: Store, clock: FixedClock, tmp_path: Path) -> Diary:
     return Diary(store, clock, tmp_path)
 
 
-def test_what_the_scheduler_can_not_plan_or_work_off_is_told_with_the_next_try(diary: Diary) -> None:
+def test_what_the_scheduler_can_not_plan_or_process_is_told_with_the_next_try(diary: Diary) -> None:
     """Of this subscription alone; and as programs read it too."""
     begin(diary)
     diary.go("2026-06-01")

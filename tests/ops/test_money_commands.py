@@ -17,7 +17,7 @@ from shared.store.database import Store
 from shared.store.invariants import violations
 from tests.forced import unguarded
 from tests.ops.conftest import INVOICE, Desk, doubt
-from workers.gateway_accounts import Directory, makers
+from workers.gateway_accounts import GatewayRegistry, makers
 
 
 def test_an_account_is_set_up_by_the_name_of_its_secret(desk: Desk) -> None:
@@ -189,7 +189,7 @@ def test_a_name_never_leads_out_of_the_folder(tmp_path: Path, name: str) -> None
 def test_a_missing_secret_is_one_agencys_trouble_alone(store: Store) -> None:
     """Each account says what is wrong with it, and the others are usable; a rotated secret counts at once."""
     secrets = {"good": "sk_test_1", "bad": "not a key", "pair": "id:secret"}
-    directory = Directory(secrets.get, {"sandbox": SandboxGateway(None)}, makers({}))  # type: ignore[arg-type]
+    registry = GatewayRegistry(secrets.get, {"sandbox": SandboxGateway(None)}, makers({}))  # type: ignore[arg-type]
     with store.transaction() as tx:
         for agency_id, provider, secret in (
             ("a", "stripe", "good"),
@@ -199,7 +199,7 @@ def test_a_missing_secret_is_one_agencys_trouble_alone(store: Store) -> None:
             ("e", "paypal", "bad"),
         ):
             accounts.configure(tx, Configured(agency_id, provider, secret, test=True, rate_per_second=None))
-        found = {agency_id: directory(tx, agency_id) for agency_id in "abcdef"}
+        found = {agency_id: registry(tx, agency_id) for agency_id in "abcdef"}
         assert not isinstance(found["a"]["stripe"], str)
         assert found["a"]["paypal"] == "account_missing"
         assert found["b"]["stripe"] == "secret_missing:missing"
@@ -207,9 +207,9 @@ def test_a_missing_secret_is_one_agencys_trouble_alone(store: Store) -> None:
         assert not isinstance(found["d"]["paypal"], str)
         assert found["e"]["paypal"] == "secret_malformed:bad"
         assert found["f"]["stripe"] == "account_missing"
-        assert directory(tx, "a")["stripe"] is found["a"]["stripe"]
+        assert registry(tx, "a")["stripe"] is found["a"]["stripe"]
         secrets["good"] = "sk_test_2"
-        assert directory(tx, "a")["stripe"] is not found["a"]["stripe"]
+        assert registry(tx, "a")["stripe"] is not found["a"]["stripe"]
 
 
 def test_the_sandbox_finds_a_refund_by_its_key(store: Store) -> None:

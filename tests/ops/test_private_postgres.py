@@ -42,7 +42,7 @@ def socket_folder(url: str) -> Path:
 
 
 def await_end(lock_file: Path) -> None:
-    """Return once the server has removed its lock file, its last act; fail if it never does."""
+    """Return once the server has removed its lock file, the last thing it does; fail if it never does."""
     deadline = time.monotonic() + 60
     while lock_file.exists():
         assert time.monotonic() < deadline, "the server outlived its starter"

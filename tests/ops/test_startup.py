@@ -91,7 +91,7 @@ def test_a_database_that_is_not_there_is_waited_for_and_can_be_left(start: Start
 def test_a_wrong_password_of_the_broker_is_told_and_waited_for(
     kind: str, start: Start, database_url: str, broker_url: str, rabbitmq: PrivateRabbitmq
 ) -> None:
-    """An operator may mend it on the broker: the process begins to work by itself."""
+    """An operator may mend it on the broker: the process begins to work automatically."""
     vhost = broker_url.rpartition("/")[2]
     rabbitmq.manage("PUT", f"users/{kind}", {"password": "old", "tags": ""})
     rabbitmq.permit(vhost, kind)

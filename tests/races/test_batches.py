@@ -41,7 +41,8 @@ def test_one_bad_row_is_found_and_499_are_done(stage: Stage) -> None:
 
 
 def test_a_lost_connection_leaves_every_row_due(stage: Stage) -> None:
-    """The server ends the session in the middle of a batch: nothing is split, nothing blocked, and the next ring does it."""
+    """The server ends the session in the middle of a batch: nothing is split, nothing blocked, and the next dispatch does
+    it."""
     ids = _due(stage, 20)
     read = stage.stop(issue_invoices, "_read", "pool")
     pool = stage.start("pool", lambda store: issue_invoices.issue_invoices(store, "ag", ids))

@@ -1,4 +1,4 @@
-"""Changes of facts against the pools and the scheduler, between the ring for a row and the moment it is written."""
+"""Changes of facts against the pools and the scheduler, between the dispatch of a row and the moment it is written."""
 
 from datetime import timedelta
 
@@ -20,8 +20,8 @@ def _planned(stage: Stage, at: str) -> None:
         pass
 
 
-def test_a_cancellation_between_the_ring_and_the_write(race: Stage) -> None:
-    """The pool was rung, then the cancellation came in: the pool waits for it, and issues nothing."""
+def test_a_cancellation_between_the_dispatch_and_the_write(race: Stage) -> None:
+    """The row was dispatched, then the cancellation came in: the pool waits for it, and issues nothing."""
     race.diary.open(agency={"timezone": "UTC"})
     race.diary.say("subscription.upserted")
     _planned(race, "2026-06-01T00:00:00Z")

@@ -1,4 +1,4 @@
-"""A worker of the charges pool dies between its acts: the money moves once, and the ledger comes to know of it."""
+"""A worker of the charges pool dies between its steps: the money moves once, and the ledger comes to know of it."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ from workers.invoices.issue_invoices import issue_invoices
 
 INVOICE = "inv:sub:2026-06-01"
 CHARGES = "SELECT attempt, state, fence FROM charges ORDER BY attempt"
-BOOKS = "SELECT outcome, amount_minor FROM sandbox_ledger"
+LEDGER = "SELECT outcome, amount_minor FROM sandbox_ledger"
 LATE = "SELECT data ->> 'attempt', data -> 'answer' ->> 'outcome' FROM events WHERE type = 'charge.answered_late'"
 
 
@@ -63,29 +63,29 @@ def test_a_worker_that_dies_between_claim_call_and_settlement(
     _issued(stage, "ok")
     with pytest.raises(Killed):
         _charge(stage, dies_at)
-    assert (stage.ask(CHARGES), stage.ask(BOOKS)) == (left, booked)
+    assert (stage.ask(CHARGES), stage.ask(LEDGER)) == (left, booked)
 
     _charge(stage)  # within the lease nobody touches it
-    assert (stage.ask(CHARGES), stage.ask(BOOKS)) == (left, booked)
+    assert (stage.ask(CHARGES), stage.ask(LEDGER)) == (left, booked)
 
     stage.clock.at += LEASE
     _charge(stage)
     _charge(stage)
-    assert stage.ask(BOOKS) == [("succeeded", 11900)]
+    assert stage.ask(LEDGER) == [("succeeded", 11900)]
     assert stage.ask(CHARGES) == [(1, "succeeded", fence)]
     assert stage.ask("SELECT status FROM invoices") == [("paid",)]
     assert stage.ask("SELECT amount_minor FROM payments") == [(11900,)]
     stage.diary.check()
 
 
-def test_it_is_rung_again_by_itself(stage: Stage) -> None:
+def test_it_is_dispatched_again_automatically(stage: Stage) -> None:
     """The row of a dead worker wakes with its lease; nobody has to notice that it died."""
     _issued(stage, "ok")
     with pytest.raises(Killed):
         _charge(stage, "answered")
     stage.diary.go("2026-06-01T00:05:00Z")
     assert stage.ask(CHARGES) == [(1, "succeeded", 2)]
-    assert stage.ask(BOOKS) == [("succeeded", 11900)]
+    assert stage.ask(LEDGER) == [("succeeded", 11900)]
 
 
 def test_a_late_answer_with_an_old_fence_is_kept_and_changes_nothing(stage: Stage) -> None:
@@ -126,21 +126,21 @@ def test_an_answer_that_comes_while_another_worker_asks(stage: Stage) -> None:
     asked.go()
     stage.end(asking)
     assert stage.ask(CHARGES) == [(1, "succeeded", 2)]
-    assert stage.ask(BOOKS) == [("succeeded", 11900)]
+    assert stage.ask(LEDGER) == [("succeeded", 11900)]
     assert stage.ask("SELECT amount_minor FROM payments") == [(11900,)]
     stage.diary.check()
 
 
 def test_no_call_goes_out_after_half_the_lease(stage: Stage) -> None:
-    """A slow gateway: what its turn has not come to by then was certainly not sent, and goes out under the same key later."""
+    """A slow gateway: what could not be sent by then was certainly not sent, and goes out under the same key later."""
     _issued(stage, "ok")
     seconds = iter([0.0, LEASE.total_seconds() / 2 + 1])
     gateways = {"sandbox": SandboxGateway(SandboxLedger(stage.store))}
     runtime = Runtime(stage.store, always(gateways), concurrency=1, monotonic=lambda: next(seconds))
     charge_invoices.charge_invoices(runtime, "ag", [INVOICE])
-    assert (stage.ask(CHARGES), stage.ask(BOOKS)) == ([(1, "due", 1)], [])
+    assert (stage.ask(CHARGES), stage.ask(LEDGER)) == ([(1, "due", 1)], [])
     stage.diary.go("2026-06-01T00:05:00Z")
-    assert (stage.ask(CHARGES), stage.ask(BOOKS)) == ([(1, "succeeded", 2)], [("succeeded", 11900)])
+    assert (stage.ask(CHARGES), stage.ask(LEDGER)) == ([(1, "succeeded", 2)], [("succeeded", 11900)])
     assert stage.ask("SELECT occasion FROM notices") == [("invoice_paid",)]
 
 

@@ -67,7 +67,7 @@ def test_a_database_that_does_nothing_in_time_refuses_no_row() -> None:
     assert work.attempts <= 11
 
 
-def test_a_row_that_takes_too_long_all_by_itself_stays_due() -> None:
+def test_a_row_that_takes_too_long_even_alone_stays_due() -> None:
     """Nobody knows whose fault it is."""
     work = Work(fails(timed_out, lambda _part: True))
     with pytest.raises(OperationalError):

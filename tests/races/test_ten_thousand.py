@@ -77,7 +77,7 @@ class DoublingWorkQueue:
 
 
 def _schedule(store: Store, work_queue: DoublingWorkQueue) -> None:
-    """Plan and ring until two looks, with nothing under way before and after the second, find nothing to do."""
+    """Plan and dispatch until two checks, with nothing under way before and after the second, find nothing to do."""
     while True:
         idle = work_queue.idle(patience=1)
         busy = recheck(store) + plan(store)

@@ -23,7 +23,7 @@ class Killed(BaseException):
 
 
 class WorkQueue:
-    """Messages as they were rung; what is taken out is no longer under way."""
+    """Messages as they were published; what is taken out is no longer under way."""
 
     def __init__(self) -> None:
         self.messages: list[Due] = []
@@ -76,7 +76,7 @@ def _lease_over(stage: Stage) -> None:
 
 
 def test_a_row_that_kills_five_workers_is_blocked_and_its_neighbours_are_done(stage: Stage) -> None:
-    """Rung alone from the third counted try on, so its neighbours are done by then; blocked after the fifth death."""
+    """Dispatched alone from the third counted try on, so its neighbours are done by then; blocked after the fifth death."""
     _due(stage, 30)
     workers = Workers(stage, "sub-007")
     for _ in range(6):
@@ -89,7 +89,7 @@ def test_a_row_that_kills_five_workers_is_blocked_and_its_neighbours_are_done(st
 
 
 def test_a_blocked_killer_is_tried_again_alone_and_ever_later(stage: Stage) -> None:
-    """Nobody rung beside it suffers, and a day costs a few workers, not one with every lease."""
+    """Nothing dispatched beside it suffers, and a day costs a few workers, not one with every lease."""
     _due(stage, 30)
     workers = Workers(stage, "sub-007")
     for _ in range(6):
@@ -106,7 +106,8 @@ def test_a_blocked_killer_is_tried_again_alone_and_ever_later(stage: Stage) -> N
 
 
 def test_the_next_cycle_of_a_blocked_killer_harms_nobody(stage: Stage) -> None:
-    """It is rung with a whole batch, and the worker leaves that subscription out: the others are done on the first ring."""
+    """It is dispatched with a whole batch, and the worker leaves that subscription out: the others are done by the first
+    message."""
     _due(stage, 30)
     workers = Workers(stage, "sub-007")
     for _ in range(6):
@@ -126,8 +127,8 @@ def test_the_next_cycle_of_a_blocked_killer_harms_nobody(stage: Stage) -> None:
 def test_a_killer_that_was_cured_is_done(stage: Stage) -> None:
     """Once the cause is gone the next try does it, as with any blocked row."""
     _due(stage, 1)
-    with pytest.MonkeyPatch.context() as deadly:
-        stage.monkeypatch, kept = deadly, stage.monkeypatch
+    with pytest.MonkeyPatch.context() as patched:
+        stage.monkeypatch, kept = patched, stage.monkeypatch
         workers = Workers(stage, "sub-000")
         for _ in range(6):
             workers.publish()
@@ -143,7 +144,7 @@ def test_a_killer_that_was_cured_is_done(stage: Stage) -> None:
 
 
 def test_a_pool_that_was_down_for_a_day_blocks_nothing(stage: Stage) -> None:
-    """Rung 720 times and never worked: nobody counted a try, and all of it is done when the pool is back."""
+    """Dispatched 720 times and never worked: nobody counted a try, and all of it is done when the pool is back."""
     _due(stage, 5)
     workers = Workers(stage, "nobody")
     for _ in range(720):
@@ -156,7 +157,7 @@ def test_a_pool_that_was_down_for_a_day_blocks_nothing(stage: Stage) -> None:
     assert stage.ask(STATES) == [("done", None, 5)]
 
 
-def test_a_day_of_messages_worked_off_at_once_blocks_nothing(stage: Stage) -> None:
+def test_a_day_of_messages_processed_at_once_blocks_nothing(stage: Stage) -> None:
     """The same with every message kept by the broker: the first does the work, the others find none."""
     _due(stage, 5)
     workers = Workers(stage, "nobody")

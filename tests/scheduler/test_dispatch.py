@@ -9,12 +9,12 @@ from scheduler.dispatch import BATCHES, IN_FLIGHT_MAX, LEASE, batches, dispatch,
 from shared.messages import Due
 from shared.messages.work import Load, Pool
 from shared.store.database import FixedClock, Store
-from shared.store.due_rows import Woken
+from shared.store.due_rows import DueRow
 from tests.scheduler.rows import due_cycles
 
 
 class Belfry:
-    """A work queue that remembers what it rang, with so many messages under way already."""
+    """A work queue that remembers what was published, with so many messages under way already."""
 
     def __init__(self, under_way: int = 0, held: int = 0) -> None:
         self.under_way, self.held = under_way, held
@@ -30,8 +30,8 @@ class Belfry:
         return sum(message.agency_id == agency_id for message in self.published)
 
 
-def test_what_is_due_is_rung_once_and_again_only_after_the_lease(store: Store, clock: FixedClock) -> None:
-    """A message that is lost is rung again when its lease ends, and says that it was rung before."""
+def test_what_is_due_is_dispatched_once_and_again_only_after_the_lease(store: Store, clock: FixedClock) -> None:
+    """A message that is lost is dispatched again when its lease ends, and says that it was dispatched before."""
     due_cycles(store, "a", 3)
     work_queue = Belfry()
 
@@ -44,8 +44,8 @@ def test_what_is_due_is_rung_once_and_again_only_after_the_lease(store: Store, c
     assert work_queue.published[0].ids == ["s000001", "s000002", "s000003"]
 
 
-def test_rows_of_another_stream_are_not_rung_for_this_pool(store: Store) -> None:
-    """Orders are rung for the orders pool alone."""
+def test_rows_of_another_stream_are_not_dispatched_to_this_pool(store: Store) -> None:
+    """Orders are dispatched to the orders pool alone."""
     due_cycles(store, "a", 2, stream="order")
     work_queue = Belfry()
 
@@ -85,12 +85,12 @@ def test_frozen_agencies_are_left_alone(store: Store) -> None:
     due_cycles(store, "b", 1)
     work_queue = Belfry()
 
-    dispatch_pool(store, work_queue, "invoices", frozen=["a"])
+    dispatch_pool(store, work_queue, "invoices", excluded=["a"])
 
     assert [message.agency_id for message in work_queue.published] == ["b"]
 
 
-def test_a_row_that_was_tried_three_times_is_rung_alone(store: Store) -> None:
+def test_a_row_that_was_tried_three_times_is_dispatched_alone(store: Store) -> None:
     """A row that may be killing its worker shares its message with nobody."""
     due_cycles(store, "a", 2)
     due_cycles(store, "suspect", 2, tries=3)
@@ -102,11 +102,11 @@ def test_a_row_that_was_tried_three_times_is_rung_alone(store: Store) -> None:
     assert all(message.again for message in work_queue.published if message.agency_id == "suspect")
 
 
-def test_batches_hold_one_agency_and_keep_fresh_rows_apart_from_those_rung_before() -> None:
-    """A message names one agency; only a message with rows rung before makes its worker count tries."""
-    woken = [Woken("a", "1", 1, 0), Woken("b", "2", 1, 0), Woken("a", "3", 2, 0), Woken("a", "1", 1, 0)]
+def test_batches_hold_one_agency_and_keep_fresh_rows_apart_from_those_dispatched_before() -> None:
+    """A message names one agency; only a message with rows dispatched before makes its worker count tries."""
+    rows = [DueRow("a", "1", 1, 0), DueRow("b", "2", 1, 0), DueRow("a", "3", 2, 0), DueRow("a", "1", 1, 0)]
 
-    assert batches("orders", woken) == [
+    assert batches("orders", rows) == [
         Due("orders", "a", ["1"], again=False),
         Due("orders", "b", ["2"], again=False),
         Due("orders", "a", ["3"], again=True),
@@ -114,11 +114,11 @@ def test_batches_hold_one_agency_and_keep_fresh_rows_apart_from_those_rung_befor
 
 
 def test_a_lease_is_longer_than_a_worker_may_take() -> None:
-    """Ringing again before a worker could be done would only double its work."""
+    """Dispatching again before a worker could be done would only double its work."""
     assert timedelta(minutes=2) == LEASE
 
 
-def test_the_broken_queue_of_one_pool_keeps_no_other_from_being_rung(store: Store) -> None:
+def test_the_broken_queue_of_one_pool_keeps_no_other_from_being_dispatched(store: Store) -> None:
     """The failure is told all the same; a second one is the broker's, and ends the look."""
     due_cycles(store, "a", 1)
     due_cycles(store, "b", 1, stream="order")

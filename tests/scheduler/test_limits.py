@@ -42,7 +42,7 @@ def test_planning_that_takes_too_long_is_done_in_parts(store: Store, monkeypatch
 
 
 def test_a_schedule_that_takes_too_long_alone_is_set_aside(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tick goes on: seven are planned, and what is due is rung."""
+    """The tick goes on: seven are planned, and what is due is dispatched."""
     due_cycles(store, "a", 8)
     for number in range(1, 9):
         schedule(store, "a", f"s{number:06}", next_at="2026-06-01T00:00:00Z")
@@ -57,7 +57,7 @@ def test_a_schedule_that_takes_too_long_alone_is_set_aside(store: Store, monkeyp
     assert work_queue.dispatched_for("a") == 2
 
 
-def test_a_database_that_plans_nothing_in_time_sets_nothing_aside_and_rings(
+def test_a_database_that_plans_nothing_in_time_sets_nothing_aside_and_dispatches(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     due_cycles(store, "a", 8)
@@ -77,8 +77,8 @@ def test_a_database_that_plans_nothing_in_time_sets_nothing_aside_and_rings(
 def test_a_recheck_that_takes_too_long_is_done_in_parts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     due_cycles(store, "a", 8)
     looked: list[list[str]] = []
-    monkeypatch.setattr(recheck, "_look", lambda _tx, _found, ids: looked.append(list(ids)))
-    breaks(monkeypatch, recheck, "_look", lambda _tx, _found, ids: len(ids) > 2)
+    monkeypatch.setattr(recheck, "_check", lambda _tx, _found, ids: looked.append(list(ids)))
+    breaks(monkeypatch, recheck, "_check", lambda _tx, _found, ids: len(ids) > 2)
     with store.transaction() as tx:
         rechecks.add_all(tx, [NewRecheck("a", "agency", "a", tx.as_of)])
 
@@ -92,7 +92,7 @@ def test_a_recheck_that_takes_too_long_is_done_in_parts(store: Store, monkeypatc
 def test_rows_that_can_not_be_taken_at_once_are_taken_in_parts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for agency_id in ("a", "b", "c", "d"):
         due_cycles(store, agency_id, 2)
-    breaks(monkeypatch, due_rows, "wake", lambda _tx, _pool, room, *_rest: room > 2)
+    breaks(monkeypatch, due_rows, "take_due", lambda _tx, _pool, room, *_rest: room > 2)
     work_queue = Belfry()
 
     dispatch(store, work_queue, ["invoices"])
@@ -100,12 +100,12 @@ def test_rows_that_can_not_be_taken_at_once_are_taken_in_parts(store: Store, mon
     assert sorted(message.agency_id for message in work_queue.published) == ["a", "b", "c", "d"]
 
 
-def test_a_pool_whose_rows_can_not_be_taken_keeps_no_other_from_being_rung(
+def test_a_pool_whose_rows_can_not_be_taken_keeps_no_other_from_being_dispatched(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     due_cycles(store, "a", 2)
     due_cycles(store, "b", 2, stream="order")
-    breaks(monkeypatch, due_rows, "wake", lambda _tx, pool, *_rest: pool == "invoices")
+    breaks(monkeypatch, due_rows, "take_due", lambda _tx, pool, *_rest: pool == "invoices")
     work_queue = Belfry()
 
     with pytest.raises(OperationalError):

@@ -41,7 +41,7 @@ def with_schedules(store: Store, count: int) -> Scheduler:
 
 
 def test_a_schedule_that_can_not_be_planned_stops_no_other(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the oldest of a pass: the others of the pass are planned, and what is due is rung."""
+    """It is the oldest of a pass: the others of the pass are planned, and what is due is dispatched."""
     bad_subscription(monkeypatch, BAD)
     scheduler = with_schedules(store, 4)
 
@@ -76,8 +76,8 @@ def test_a_bad_schedule_is_tried_again_after_delays_that_double(
         assert figures.snapshot(tx).schedules_failing.rows == 0
 
 
-def test_a_bug_in_planning_keeps_nothing_from_being_rung(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every schedule fails: the tick says so, after it has rung for what is due."""
+def test_a_bug_in_planning_keeps_nothing_from_being_dispatched(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every schedule fails: the tick says so, after it has dispatched what is due."""
     bad_subscription(monkeypatch, *(f"s{number:06}" for number in range(1, 9)))
     scheduler = with_schedules(store, 8)
 
@@ -104,7 +104,7 @@ def test_a_recheck_that_fails_stops_no_other_and_holds_back_its_own_fact(
             raise ValueError("a bug")
         looked.append(found.ref)
 
-    monkeypatch.setattr(recheck, "_look", look)
+    monkeypatch.setattr(recheck, "_check", look)
     add(store, ("subscription", "s000001"), ("subscription", "s000002"), ("subscription", "s000001"))
     scheduler = Scheduler(store, Belfry(), lambda: 0)
 
@@ -117,7 +117,7 @@ def test_a_recheck_that_fails_stops_no_other_and_holds_back_its_own_fact(
         found = figures.snapshot(tx)
     assert (found.rechecks.rows, found.rechecks_failing.rows) == (2, 1)
 
-    monkeypatch.setattr(recheck, "_look", lambda _tx, found, _ids: looked.append(found.ref))
+    monkeypatch.setattr(recheck, "_check", lambda _tx, found, _ids: looked.append(found.ref))
     clock.at += timedelta(minutes=1)
     scheduler.tick()
     assert looked == ["s000002", "s000001", "s000001"]

@@ -127,7 +127,7 @@ def test_the_loop_waits_only_when_nothing_is_left() -> None:
 
 
 def test_pools_have_work_while_a_long_backlog_is_still_planned(store: Store) -> None:
-    """A tick plans a part of what is due, rings for it, and says that there is more."""
+    """A tick plans a part of what is due, dispatches it, and says that there is more."""
     due_cycles(store, "a", PASSES_MAX * 2)
     for number in range(1, PASSES_MAX * 2 + 1):
         schedule(store, "a", f"s{number:06}", next_at="2026-06-01T00:00:00Z")
@@ -141,7 +141,7 @@ def test_pools_have_work_while_a_long_backlog_is_still_planned(store: Store) -> 
 
 
 def test_a_broker_that_is_away_keeps_nothing_else_from_being_done(store: Store) -> None:
-    """Cycles are planned as ever; every row stays due, and is rung as soon as the broker is back."""
+    """Cycles are planned as ever; every row stays due, and is dispatched as soon as the broker is back."""
 
     class Mute(Belfry):
         def load(self, pool: Pool) -> Load:
@@ -162,7 +162,7 @@ def test_a_broker_that_is_away_keeps_nothing_else_from_being_done(store: Store) 
     }
 
 
-def test_a_bell_that_does_not_ring_costs_not_even_a_lease(store: Store) -> None:
+def test_a_publish_that_fails_costs_not_even_a_lease(store: Store) -> None:
     """Rows that were taken for a message nobody took are due again at once."""
 
     class Broken(Belfry):

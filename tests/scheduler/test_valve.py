@@ -66,7 +66,7 @@ def test_a_hundred_thousand_due_cycles_of_one_agency_leave_the_door_open(store: 
 
 
 @pytest.mark.parametrize("agency", ["a", pauses.EVERYBODY])
-def test_a_paused_pool_is_not_rung_and_its_rows_stay_due(store: Store, agency: str) -> None:
+def test_a_paused_pool_gets_nothing_and_its_rows_stay_due(store: Store, agency: str) -> None:
     due_cycles(store, "a", 2)
     due_cycles(store, "b", 2)
     with store.transaction() as tx:
@@ -152,11 +152,11 @@ def test_an_account_without_a_rate_is_not_held_back(store: Store) -> None:
     assert dispatched_ids(work_queue) == 100
 
 
-def test_a_resting_account_sleeps_without_being_rung_and_others_go_on(store: Store, clock: FixedClock) -> None:
-    due_charges(store, "tired", 3, rate=None)
+def test_a_paused_account_sleeps_without_being_dispatched_and_others_go_on(store: Store, clock: FixedClock) -> None:
+    due_charges(store, "paused", 3, rate=None)
     due_charges(store, "fresh", 3, rate=None)
     with store.transaction() as tx:
-        account = accounts.load(tx, "tired", "sandbox")
+        account = accounts.load(tx, "paused", "sandbox")
         assert account is not None
         accounts.write(tx, account._replace(failures=5, pauses=1, paused_until=tx.as_of + timedelta(minutes=4)))
     work_queue = Belfry()
@@ -166,4 +166,4 @@ def test_a_resting_account_sleeps_without_being_rung_and_others_go_on(store: Sto
     clock.at += timedelta(minutes=4)
     dispatch_pool(store, work_queue, "charges")
 
-    assert [(m.agency_id, m.again) for m in work_queue.published if m.agency_id == "tired"] == [("tired", False)]
+    assert [(m.agency_id, m.again) for m in work_queue.published if m.agency_id == "paused"] == [("paused", False)]

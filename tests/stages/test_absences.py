@@ -26,7 +26,7 @@ NOTICES = "SELECT state, tries, reason FROM notices ORDER BY created_at, key"
 
 
 class Queue(Belfry):
-    """A queue that nobody takes from: what was rung waits in it."""
+    """A queue that nobody takes from: what was published waits in it."""
 
     def publish(self, messages: Sequence[Any]) -> None:
         super().publish(messages)
@@ -52,7 +52,7 @@ def world(store: Store, clock: FixedClock, tmp_path: Path) -> World:
 def test_a_pool_that_was_down_for_a_day_blocks_nothing_and_counts_no_tries(
     world: World, store: Store, clock: FixedClock
 ) -> None:
-    """The other pools go on, its queue does not fill up, and when it is back every message in it is worked off."""
+    """The other pools go on, its queue does not fill up, and when it is back every message in it is processed."""
     queue = Queue()
     monday = clock.at
     while clock.at < monday + timedelta(days=1):

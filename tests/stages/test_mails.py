@@ -267,7 +267,7 @@ def test_a_corrected_address_ends_the_trouble_at_once(office: Office) -> None:
     assert office.row("a", "state, recipient") == ("sent", "right@law.example")
 
 
-def test_mails_whose_turn_did_not_come_in_time_are_left_for_later(office: Office) -> None:
+def test_mails_that_could_not_be_sent_in_time_are_left_for_later(office: Office) -> None:
     """A quarter of the lease to begin, for the last one may take half of it."""
     seconds = [0.0]
     runtime = office.runtime._replace(monotonic=lambda: seconds[0])
@@ -278,7 +278,7 @@ def test_mails_whose_turn_did_not_come_in_time_are_left_for_later(office: Office
 
 
 def test_a_claim_that_takes_too_long_is_made_of_a_part(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is left rings again with its lease; none is tried twice."""
+    """What is left is dispatched again after its lease; none is tried twice."""
     kept = notices.claim
 
     def claim(tx, agency_id, ids, lease):

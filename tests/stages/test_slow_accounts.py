@@ -59,8 +59,8 @@ def test_a_process_with_one_thread_is_never_in_its_own_way() -> None:
 
 
 @pytest.fixture
-def rung(store: Store, clock: FixedClock, tmp_path: Path) -> Diary:
-    """Two invoices: one whose attempt was rung and waits for its worker, one whose retry comes in days."""
+def dispatched(store: Store, clock: FixedClock, tmp_path: Path) -> Diary:
+    """Two invoices: one whose attempt was dispatched and waits for its worker, one whose retry comes in days."""
     diary = Diary(store, clock, tmp_path)
     diary.open("2026-05-20", card="decline:insufficient_funds")
     diary.say("subscription.upserted", "2026-06-01")
@@ -72,11 +72,11 @@ def rung(store: Store, clock: FixedClock, tmp_path: Path) -> Diary:
     return diary
 
 
-@pytest.mark.parametrize(("planned", "state"), [(timedelta(0), "rung"), (timedelta(days=3), "planned")])
+@pytest.mark.parametrize(("planned", "state"), [(timedelta(0), "dispatched"), (timedelta(days=3), "planned")])
 def test_what_was_not_begun_is_put_back_and_what_is_planned_stays(
     store: Store, clock: FixedClock, dispatched: Diary, planned: timedelta, state: str
 ) -> None:
-    """Nobody is asked for money meanwhile, no try is counted, and the next ring is a first one."""
+    """Nobody is asked for money meanwhile, no try is counted, and the next dispatch is a first one."""
     with store.transaction() as tx:
         tx.run("UPDATE charges SET planned_at = :at WHERE state = 'due'", at=clock.at + planned)
     watch = Watch()
@@ -88,6 +88,6 @@ def test_what_was_not_begun_is_put_back_and_what_is_planned_stays(
         charge_invoices(runtime, "ag", [INVOICE], again=True)
     with store.transaction() as tx:
         dispatches, tries, wake_at = tx.rows("SELECT dispatches, tries, wake_at FROM charges WHERE state = 'due'")[0]
-    expected = (0, PUT_BACK_FOR) if state == "rung" else (1, timedelta(minutes=2))
+    expected = (0, PUT_BACK_FOR) if state == "dispatched" else (1, timedelta(minutes=2))
     assert ((dispatches, wake_at - clock.at), tries, told) == (expected, 0, [True])
     assert violations(store) == []

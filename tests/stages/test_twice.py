@@ -101,7 +101,7 @@ def ids(diary: Diary, sql: str) -> list[str]:
 
 
 def stages(diary: Diary) -> dict[str, Callable[[], object]]:
-    """Every stage by itself, over everything there is."""
+    """Every stage on its own, over everything there is."""
     store = diary.store
     charging = Runtime(store, always({"sandbox": SandboxGateway(SandboxLedger(store))}), concurrency=1)
     sending = send_notices.Runtime(store, EmlWriter(diary.mails))
@@ -159,7 +159,7 @@ def test_when_all_is_done_running_everything_again_changes_nothing(diary: Diary)
         assert changed(done, contents(diary.store)) == {}, name
 
 
-def test_a_stage_over_rows_rung_before_changes_nothing_the_second_time(diary: Diary) -> None:
+def test_a_stage_over_rows_dispatched_before_changes_nothing_the_second_time(diary: Diary) -> None:
     """The same with messages that say `again`: tries are counted and forgotten."""
     fill(diary)
     diary.settle()

@@ -17,7 +17,7 @@ NOW = datetime(2026, 7, 11, tzinfo=UTC)
 
 
 def live(diary: Diary) -> None:
-    """Two agencies until 10 July 2026; every state that a row can rest in is there.
+    """Two agencies until 10 July 2026; every state that a row can stay in is there.
 
     `sub` pays by card, and parts of its July went back. `poor` has a card without money: its orders are held. `hand` was
     ordered by hand, its first invoice has the number H-1 and is paid by transfer, the second is open. `audit` has no price:

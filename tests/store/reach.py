@@ -27,7 +27,7 @@ GIVEN = {
     "shared.store.fact_writes.forget_cycles": ("cycles", "schedules"),
     "shared.store.fact_buffer.FactBuffer": _HISTORY,
     **dict.fromkeys(
-        (f"shared.store.due_rows.{name}" for name in ("_WAKE", "_sleep", "_give_back")),
+        (f"shared.store.due_rows.{name}" for name in ("_TAKE_DUE", "_sleep", "_give_back")),
         ("cycles", "charges", "refunds", "pay_links", "payment_inquiries", "notices", "inbox"),
     ),
 }

@@ -1,4 +1,4 @@
-"""What a plant is, and those that break the books of money that goes back."""
+"""What a plant is, and those that break the records of money that goes back."""
 
 # ruff: noqa: S608 - every part of every statement is a literal of this file
 

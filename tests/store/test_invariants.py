@@ -35,7 +35,7 @@ LEGAL = {
         UNAPPLIED,
         f"UPDATE subscriptions SET {CHECKOUT} WHERE subscription_id = 'calm'",
     ),
-    "an invoice that was issued anew for a void one": (
+    "an invoice that was issued again for a void one": (
         f"UPDATE invoices SET replaced = 1 WHERE {VOIDED}",
         f"{AGAIN} WHERE {VOIDED}",
     ),

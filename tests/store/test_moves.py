@@ -6,7 +6,7 @@ from sqlalchemy.exc import IntegrityError
 
 from shared.domain.states import MACHINES, Machine
 from shared.store import moves, notices
-from shared.store.cycles import Settled, Stuck, settle, stick
+from shared.store.cycles import LeftUnsettled, Settled, leave_unsettled, settle
 from shared.store.database import Store, Transaction
 from shared.store.errors import MissedRowsError, is_data_error
 from shared.store.invoices import close
@@ -33,7 +33,7 @@ SELECT agency_id, 'stripe', 'dp_1', 'dispute', 'pi_1', invoice_id, subscription_
 
 def planted(tx: Transaction, machine: Machine, before: str) -> str:
     """Any row of the table, put into a state as nobody can but a superuser; the condition that finds it."""
-    tx.run("SET LOCAL session_replication_role = replica")  # triggers rest
+    tx.run("SET LOCAL session_replication_role = replica")  # triggers do not fire
     if machine.table == "pay_links":
         tx.run(PLACE)
     if machine.table == "payment_inquiries":
@@ -96,11 +96,11 @@ def test_a_cycle_that_has_ended_is_neither_settled_nor_stuck(ledger: Store) -> N
             "SELECT agency_id, subscription_id, starts_on FROM cycles WHERE stream = 'invoice' AND state = 'done' LIMIT 1"
         )[0]
     again = Settled(subscription_id, starts_on, "skipped", "because")
-    blocked = Stuck(subscription_id, starts_on, "blocked", "data_error", None, None, None, tx.as_of, None, None)
+    blocked = LeftUnsettled(subscription_id, starts_on, "blocked", "data_error", None, None, None, tx.as_of, None, None)
     with pytest.raises(MissedRowsError, match="0 of 1"), ledger.transaction() as tx:
         settle(tx, agency_id, "invoice", [again])
     with pytest.raises(MissedRowsError, match="0 of 1"), ledger.transaction() as tx:
-        stick(tx, agency_id, "invoice", [blocked])
+        leave_unsettled(tx, agency_id, "invoice", [blocked])
 
 
 def test_a_mail_that_was_sent_is_not_due_again_because_a_late_worker_says_so(ledger: Store) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from shared.store import due_rows
 from shared.store.database import Store, Transaction
-from shared.store.due_rows import Cut, Woken
+from shared.store.due_rows import Cut, DueRow
 
 TABLES = ("cycles", "charges", "refunds", "pay_links", "notices", "inbox")
 AGENCIES = 6
@@ -78,17 +78,17 @@ def test_sleep_moves_the_rows_of_its_agency_alone(tx: Transaction, pool: str) ->
 def test_wake_takes_the_rows_that_it_returns(tx: Transaction, pool: str) -> None:
     """The rows of two agencies are excluded and those of a third are limited; nothing beside is moved."""
     each = rows_of(tx, pool)
-    woken = due_rows.wake(tx, pool, 100, CUT, ["a1", "a2"], LEASE, {"a3": 1})
-    taken = Counter(row.agency_id for row in woken)
+    taken_rows = due_rows.take_due(tx, pool, 100, CUT, ["a1", "a2"], LEASE, {"a3": 1})
+    taken = Counter(row.agency_id for row in taken_rows)
     assert taken == {"a3": 1, "a4": each, "a5": each, "a6": each}
     assert touched(tx, pool, tx.as_of + LEASE) == taken
 
 
 @pytest.mark.parametrize("pool", POOL_TABLES)
-def test_what_was_not_rung_for_is_given_back_alone(tx: Transaction, pool: str) -> None:
+def test_what_was_not_published_is_given_back_alone(tx: Transaction, pool: str) -> None:
     each = rows_of(tx, pool)
-    woken = due_rows.wake(tx, pool, 100, CUT, [], LEASE)
-    assert len(woken) == AGENCIES * each
-    back: list[Woken] = [row for row in woken if row.agency_id == "a5"]
+    taken_rows = due_rows.take_due(tx, pool, 100, CUT, [], LEASE)
+    assert len(taken_rows) == AGENCIES * each
+    back: list[DueRow] = [row for row in taken_rows if row.agency_id == "a5"]
     due_rows.give_back(tx, pool, back, tx.as_of + LEASE)
     assert touched(tx, pool, tx.as_of) == {"a5": each}

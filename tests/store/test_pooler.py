@@ -81,7 +81,7 @@ def bounce(postgres: PostgresServer, database_url: str, open_folder: Path) -> It
 
 @pytest.mark.parametrize("mode", ["transaction", "session"])
 def test_a_pooler_that_drops_our_settings_without_a_word_is_seen(bounce: Bounce, mode: str) -> None:
-    """Told to ignore what we ask for at the start, it lets us in without timeouts; where we listen nobody would ring."""
+    """Told to ignore what we ask for at the start, it lets us in without timeouts; what we listen for would never arrive."""
     url = bounce(mode, ignore="extra_float_digits, options")
     engine = make_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     try:

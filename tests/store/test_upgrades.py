@@ -93,7 +93,7 @@ def test_who_may_not_wait_longer_is_told_who_holds_the_table(
 def test_an_index_waits_for_an_old_transaction_no_longer_than_the_migration_may(
     engine: Engine, newer: Migration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody queues behind it, but whoever migrates is told which forgotten session holds it up. Then it is built anew."""
+    """Nobody queues behind it, but whoever migrates is told which forgotten session holds it up. Then it is rebuilt."""
     monkeypatch.setattr(steps, "_BRIEF", 0.0)
     newer("9001", 'steps.add_index("ix_heartbeats_at", "heartbeats", "at")', 'steps.drop_index("ix_heartbeats_no")')
     with engine.connect() as forgotten:
@@ -160,7 +160,7 @@ def test_long_steps_hold_no_table_and_can_be_done_again_after_half_of_them(
 ) -> None:
     """A column is filled block by block, checked and required, and an index is built, while somebody has written and waits.
 
-    The first try fails in the middle; the index that an earlier one left half-built is built anew.
+    The first try fails in the middle; the index that an earlier one left half-built is rebuilt.
     """
     monkeypatch.setattr(steps, "_BLOCKS", 1)
     newer("9001", 'op.execute("ALTER TABLE heartbeats ADD COLUMN more text")', works_with="0011")

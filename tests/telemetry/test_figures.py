@@ -104,7 +104,7 @@ def test_without_a_database_there_are_no_figures_instead_of_old_ones(counting: C
 
 
 def test_figures_that_are_too_old_are_dropped_whatever_keeps_the_count(counting: Counting) -> None:
-    """One count that fails by itself changes nothing; without three in a row, or when one hangs, there are no figures."""
+    """A single count that fails changes nothing; without three in a row, or when one hangs, there are no figures."""
     counting.count()
     counting.now = 20.0
     counting.fail(ValueError("a bug"))

@@ -24,7 +24,7 @@ from tests.gateways.providers.stripe_like import StripeLike
 from tests.journeys.diary import Diary
 from workers.charges.charge_invoices import always
 from workers.webhooks import pay_page, receive_event
-from workers.webhooks.app import Doors
+from workers.webhooks.app import WebhookDeps
 from workers.webhooks.process import Listener
 from workers.webhooks.prove_events import prove_due
 
@@ -68,14 +68,14 @@ class Shop:
         gateways = always({name: self.gateway})
         # What became of each webhook in the end, and of each press of the button.
         self.told: list[tuple[str, ...]] = []
-        self.doors = Doors(
+        self.deps = WebhookDeps(
             receive_event.Runtime(store, gateways, self.secrets.get),
             pay_page.Runtime(store, gateways, self.urls, pause=lambda: None),
             self._heard,
             lambda outcome: self.told.append((outcome,)),
         )
         self._events = 0
-        self.listener = Listener(self.doors, Settings(webhooks=("127.0.0.1", port)))
+        self.listener = Listener(self.deps, Settings(webhooks=("127.0.0.1", port)))
 
     @staticmethod
     def _gateway(provider: StripeLike | PayPalLike) -> OnlineGateway:
@@ -110,15 +110,15 @@ class Shop:
         form = {"keep": "1"} if keep else None
         return requests.post(self.urls.of("ag", invoice_id), data=form, timeout=10, allow_redirects=False)
 
-    def client_pays(self, place: str) -> None:
+    def client_pays(self, page_id: str) -> None:
         """The client does at the provider what has to be done there."""
         if isinstance(self.provider, StripeLike):
-            assert self.provider.pay(place)
+            assert self.provider.pay(page_id)
         else:
-            self.provider.approve(place)
+            self.provider.approve(page_id)
 
-    def places(self) -> list[str]:
-        """The provider's ids of the places that were opened there."""
+    def payment_pages(self) -> list[str]:
+        """The provider's ids of the payment pages that were opened there."""
         if isinstance(self.provider, StripeLike):
             return list(self.provider.sessions)
         return [id_ for id_, order in self.provider.orders.items() if "links" in order]
@@ -127,7 +127,7 @@ class Shop:
         """A delivery; what is kept by it is asked about at once."""
         answer = requests.post(f"{self.url}/webhooks/{self.name}/{agency}", data=raw, headers=headers, timeout=10)
         if answer.json() == {"outcome": "kept"}:
-            prove_due(self.doors.events, self._heard)
+            prove_due(self.deps.events, self._heard)
         return answer
 
     def _heard(self, provider: str, outcome: str) -> None:

@@ -35,7 +35,7 @@ def follow_link(shop: Shop, body: str) -> None:
     (address,) = re.findall(rf"{shop.url}/pay/\S+", body)
     assert "<button" in requests.get(address, timeout=10).text
     assert requests.post(address, timeout=10, allow_redirects=False).status_code == 303
-    shop.client_pays(shop.places()[-1])
+    shop.client_pays(shop.payment_pages()[-1])
     shop.wait(hours=2)
 
 

@@ -61,7 +61,7 @@ def charge_impossible(shop: Shop) -> None:
 
 
 def charge_answered(shop: Shop) -> None:
-    """It did not succeed, and nothing is tried by itself; the agency asks for another one, as the mail says."""
+    """It did not succeed, and nothing is tried automatically; the agency asks for another one, as the mail says."""
     shop.open("pm_decline_insufficient_funds", collection="manual")
     shop.diary.say("charge.requested", shop.clock.at, invoice_id=INVOICE)
     assert "You can ask for another charge" in mail(shop, "Not charged", AGENCY)

@@ -30,7 +30,7 @@ def test_the_answer_about_a_charge_said_twice_is_one_payment(shop: Shop, name: s
     assert shop.diary.notices("surplus_payment") == []
 
 
-def test_a_charge_that_succeeded_by_itself_is_known_by_its_key(shop: Shop) -> None:
+def test_a_charge_that_succeeded_unasked_is_known_by_its_key(shop: Shop) -> None:
     shop.open("pm_ok")
     reference = _named(shop, "the key", "charges", "")
     again = shop.diary.say("invoice.paid", shop.clock.at, invoice_id=INVOICE, reference=reference, amount_minor=11900)

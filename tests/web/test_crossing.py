@@ -49,8 +49,8 @@ def test_what_is_in_doubt_is_not_sent_again_once_the_invoice_is_paid_otherwise(s
 
 
 @both
-def test_a_changed_rest_is_not_collected_by_the_old_request(shop: Shop) -> None:
-    """A part was paid while the attempt was in doubt: what goes out next is over the rest, or nothing does."""
+def test_a_changed_outstanding_amount_is_not_collected_by_the_old_request(shop: Shop) -> None:
+    """A part was paid while the attempt was in doubt: what goes out next is for the outstanding amount, or nothing does."""
     shop.provider.weather.append("drop_before")
     shop.open(FINE[shop.name], until="2026-05-31T22:00:01Z")
     shop.diary.say("invoice.paid", shop.clock.at, invoice_id=INVOICE, reference="bank", amount_minor=1900)
@@ -63,13 +63,13 @@ def test_an_approved_order_is_not_taken_while_an_attempt_is_under_way(shop: Shop
     """The attempt went through, and its worker died before it could say so; meanwhile the client approved at PayPal."""
     shop.open(DECLINED["paypal"])
     shop.press()
-    (place,) = shop.places()
+    (page_id,) = shop.payment_pages()
     shop.diary.new_card(shop.clock.at, "ok", provider="paypal")
     with shop.diary.store.transaction() as tx:
         tx.run("UPDATE charges SET planned_at = :now, wake_at = :now WHERE state = 'due'", now=shop.clock.at)
     with pytest.raises(KilledError):
         work(shop, die("answered"))
-    shop.client_pays(place)
+    shop.client_pays(page_id)
     work(shop)
     assert len(shop.money()) == 1
     shop.wait(hours=3)
@@ -116,7 +116,7 @@ def test_a_worker_that_dies_in_a_refund_leaves_one_refund(shop: Shop, moment: st
 
 
 def test_a_refund_that_may_have_gone_out_stays_in_doubt_when_the_resend_is_refused(shop: Shop) -> None:
-    """That it was refused now says nothing about before: as one that never went out, it would go out anew after the key."""
+    """That it was refused now says nothing about before: as one that never went out, it would go out again after the key."""
     shop.open(FINE["stripe"])
     refund(shop)
     with pytest.raises(KilledError):
@@ -134,10 +134,10 @@ def test_a_refund_that_may_have_gone_out_stays_in_doubt_when_the_resend_is_refus
 
 @both
 @pytest.mark.parametrize("moment", ["link_claimed", "link_answered"])
-def test_a_worker_that_dies_at_a_place_to_pay_takes_the_money_once(shop: Shop, moment: str) -> None:
+def test_a_worker_that_dies_at_a_payment_page_takes_the_money_once(shop: Shop, moment: str) -> None:
     shop.open("", collection="manual")
     shop.press()
-    shop.client_pays(shop.places()[0])
+    shop.client_pays(shop.payment_pages()[0])
     with pytest.raises(KilledError):
         work(shop, die(moment))
     shop.wait(hours=2)

@@ -39,7 +39,8 @@ def test_a_refund_that_was_accepted_and_never_settles_is_asked_about(shop: Shop)
 
 @pytest.mark.parametrize("shop", ["paypal"], indirect=True)
 def test_an_order_that_was_made_and_not_captured_is_asked_for_in_the_same_words(shop: Shop) -> None:
-    """PayPal slows us down before the capture, then before the order; a part is paid meanwhile, and only the rest is taken."""
+    """PayPal slows us down before the capture, then before the order; a part is paid meanwhile, and only the outstanding amount
+    is taken."""
     shop.provider.weather += ["fine", "rate_limited", "rate_limited"]
     shop.open("later", until="2026-05-31T22:01:30Z")
     shop.diary.say("invoice.paid", shop.clock.at, invoice_id=INVOICE, amount_minor=900, reference="bank")

@@ -29,9 +29,9 @@ def test_from_the_mail_to_the_order(shop: Shop) -> None:
     assert shop.urls.of("ag", invoice_id) in mail.replace("=\n", "")
     assert "Pay 119.00 EUR" in shop.page().text
     sent_on = shop.press()
-    (place,) = shop.places()
-    assert (sent_on.status_code, place in sent_on.headers["Location"]) == (303, True)
-    shop.client_pays(place)
+    (page_id,) = shop.payment_pages()
+    assert (sent_on.status_code, page_id in sent_on.headers["Location"]) == (303, True)
+    shop.client_pays(page_id)
     thanks = requests.get(f"{shop.urls.of('ag', invoice_id)}?paid=1", timeout=10)
     assert "Thank you" in thanks.text
     shop.wait(minutes=1)
@@ -50,21 +50,21 @@ def test_looking_opens_nothing(shop: Shop) -> None:
     shop.open(DECLINED[shop.name])
     for _ in range(3):
         assert shop.page().status_code == 200
-    assert (shop.places(), shop.diary.ask(LINKS)) == ([], [])
+    assert (shop.payment_pages(), shop.diary.ask(LINKS)) == ([], [])
 
 
 @both
-def test_pressing_again_leads_to_the_same_place(shop: Shop) -> None:
+def test_pressing_again_leads_to_the_same_payment_page(shop: Shop) -> None:
     shop.open(DECLINED[shop.name])
     first, second = shop.press(), shop.press()
     assert first.headers["Location"] == second.headers["Location"]
-    assert len(shop.places()) == 1
+    assert len(shop.payment_pages()) == 1
 
 
 @both
 @pytest.mark.parametrize("weather", ["drop_before", "drop_after", "rate_limited", "stored_500"])
-def test_a_provider_in_trouble_is_asked_again_for_the_same_place(shop: Shop, weather: str) -> None:
-    """The client is told to try again, and by the key there is one place in the end."""
+def test_a_provider_in_trouble_is_asked_again_for_the_same_payment_page(shop: Shop, weather: str) -> None:
+    """The client is told to try again, and by the key there is one payment page in the end."""
     shop.open(DECLINED[shop.name])
     shop.provider.weather.append(weather)
     assert "try again in a few minutes" in shop.press().text
@@ -73,25 +73,25 @@ def test_a_provider_in_trouble_is_asked_again_for_the_same_place(shop: Shop, wea
         assert "try again in a few minutes" in again.text
         return
     assert again.status_code == 303
-    assert len(shop.places()) == 1
+    assert len(shop.payment_pages()) == 1
     assert [row[:2] for row in shop.diary.ask(LINKS)] == [(1, "open")]
 
 
 @both
-def test_an_attempt_closes_the_place_first(shop: Shop) -> None:
-    """The place is open when the next rung comes: it takes no money any more, and then the card is charged."""
+def test_an_attempt_closes_the_payment_page_first(shop: Shop) -> None:
+    """The payment page is open when the next retry comes: it takes no money any more, and then the card is charged."""
     shop.open(DECLINED[shop.name])
     shop.press()
-    (place,) = shop.places()
+    (page_id,) = shop.payment_pages()
     shop.diary.new_card(shop.clock.at, FINE[shop.name], provider=shop.name, customer="cus_1")
     shop.wait(minutes=1)
     assert (shop.status(), len(shop.money())) == ("paid", 1)
     assert shop.diary.ask(LINKS) == [(1, "ended", 11900)]
     if shop.name == "stripe":
         with pytest.raises(AssertionError):
-            shop.client_pays(place)
+            shop.client_pays(page_id)
     else:
-        shop.client_pays(place)
+        shop.client_pays(page_id)
     shop.wait(hours=3)
     assert len(shop.money()) == 1
 
@@ -101,8 +101,8 @@ def test_a_client_who_has_paid_is_not_charged(shop: Shop) -> None:
     """He paid, and nobody told us yet, when a new card makes an attempt due: it is not sent."""
     shop.open(DECLINED[shop.name])
     shop.press()
-    (place,) = shop.places()
-    shop.client_pays(place)
+    (page_id,) = shop.payment_pages()
+    shop.client_pays(page_id)
     if shop.name == "paypal":
         requests.get(f"{shop.urls.of('ag', 'inv:sub:2026-06-01')}?paid=1", timeout=10)
         shop.wait(seconds=1)
@@ -113,19 +113,20 @@ def test_a_client_who_has_paid_is_not_charged(shop: Shop) -> None:
 
 
 @both
-def test_while_an_attempt_is_under_way_there_is_no_place(shop: Shop) -> None:
+def test_while_an_attempt_is_under_way_there_is_no_payment_page(shop: Shop) -> None:
     """Nobody knows yet what became of it: the page says so, and opens nothing."""
     shop.provider.weather.extend(["drop_after", "busy"])
     shop.open(FINE[shop.name], until="2026-05-31T22:00:30Z")
     assert "is under way already" in shop.press().text
-    assert shop.places() == []
+    assert shop.payment_pages() == []
     shop.wait(hours=1)
     assert (shop.status(), len(shop.money())) == ("paid", 1)
 
 
 @both
-def test_a_payment_in_part_makes_a_new_place_over_the_rest(shop: Shop) -> None:
-    """The old place is over the wrong amount: it is closed, and a minute later there is one over the rest."""
+def test_a_payment_in_part_makes_a_new_page_for_what_is_outstanding(shop: Shop) -> None:
+    """The old payment page is for the wrong amount: it is closed, and a minute later there is one for the outstanding
+    amount."""
     shop.open(DECLINED[shop.name])
     shop.press()
     shop.diary.say("invoice.paid", shop.clock.at, invoice_id="inv:sub:2026-06-01", amount_minor=1900, reference="b")
@@ -133,7 +134,7 @@ def test_a_payment_in_part_makes_a_new_place_over_the_rest(shop: Shop) -> None:
     shop.wait(minutes=1)
     assert shop.press().status_code == 303
     assert shop.diary.ask(LINKS) == [(1, "ended", 11900), (2, "open", 10000)]
-    shop.client_pays(shop.places()[-1])
+    shop.client_pays(shop.payment_pages()[-1])
     requests.get(f"{shop.urls.of('ag', 'inv:sub:2026-06-01')}?paid=1", timeout=10)
     shop.wait(minutes=1)
     assert (shop.status(), shop.money()) == ("paid", ["10000" if shop.name == "stripe" else "100.00"])
@@ -141,12 +142,12 @@ def test_a_payment_in_part_makes_a_new_place_over_the_rest(shop: Shop) -> None:
 
 @both
 def test_what_was_paid_another_way_meanwhile_is_not_taken(shop: Shop) -> None:
-    """Approved at PayPal and paid by transfer: the order is never captured. At Stripe the place is closed."""
+    """Approved at PayPal and paid by transfer: the order is never captured. At Stripe the payment page is closed."""
     shop.open(DECLINED[shop.name])
     shop.press()
-    (place,) = shop.places()
+    (page_id,) = shop.payment_pages()
     if shop.name == "paypal":
-        shop.client_pays(place)
+        shop.client_pays(page_id)
     shop.diary.say("invoice.paid", shop.clock.at, invoice_id="inv:sub:2026-06-01", reference="bank")
     requests.get(f"{shop.urls.of('ag', 'inv:sub:2026-06-01')}?paid=1", timeout=10)
     shop.wait(hours=2)
@@ -154,19 +155,19 @@ def test_what_was_paid_another_way_meanwhile_is_not_taken(shop: Shop) -> None:
     assert shop.diary.ask(LINKS) == [(1, "ended", 11900)]
 
 
-def test_money_at_a_place_of_a_paid_invoice_is_surplus(shop: Shop) -> None:
+def test_money_at_a_payment_page_of_a_paid_invoice_is_surplus(shop: Shop) -> None:
     """He paid at Stripe and by transfer in the same minute: both are recorded, and the agency is told of the surplus."""
     shop.open(DECLINED["stripe"])
     shop.press()
-    shop.client_pays(shop.places()[0])
+    shop.client_pays(shop.payment_pages()[0])
     shop.diary.say("invoice.paid", shop.clock.at, invoice_id="inv:sub:2026-06-01", reference="bank")
     shop.wait(hours=2)
     assert shop.diary.ask("SELECT count(*), sum(amount_minor) FROM payments") == [(2, 23800)]
     assert len(shop.diary.notices("surplus_payment", "agency")) == 1
 
 
-def test_a_place_that_nobody_used_expires(shop: Shop) -> None:
-    """After an hour it has ended by itself; pressed again, there is a new one."""
+def test_a_payment_page_that_nobody_used_expires(shop: Shop) -> None:
+    """After an hour it has expired; pressed again, there is a new one."""
     shop.open(DECLINED["stripe"])
     shop.press()
     assert isinstance(shop.provider.sessions, dict)  # type: ignore[union-attr]
@@ -179,11 +180,11 @@ def test_a_place_that_nobody_used_expires(shop: Shop) -> None:
 
 
 def test_a_payment_that_settles_in_some_days_keeps_attempts_out(shop: Shop) -> None:
-    """A bank debit at Stripe's page: no attempt goes out meanwhile, though a rung of the ladder passes."""
+    """A bank debit at Stripe's page: no attempt goes out meanwhile, though a retry day passes."""
     shop.open(DECLINED["stripe"])
     shop.press()
     provider = shop.provider
-    assert provider.pay(shop.places()[0], later=True)  # type: ignore[union-attr, call-arg]
+    assert provider.pay(shop.payment_pages()[0], later=True)  # type: ignore[union-attr, call-arg]
     shop.wait(days=2)
     assert [each.outcome for each in shop.diary.charges()] == ["declined"]
     provider.settle()
@@ -197,16 +198,16 @@ def test_a_debit_of_the_page_that_bounces_gives_way_to_the_next_attempt(shop: Sh
     shop.press()
     provider = shop.provider
     assert isinstance(provider, StripeLike)
-    place = shop.places()[0]
-    assert provider.pay(place, later=True)
+    page_id = shop.payment_pages()[0]
+    assert provider.pay(page_id, later=True)
     shop.wait(days=2)
     provider.settle(succeeded=False)
     assert [each.outcome for each in shop.diary.charges()] == ["declined"]
-    shop.hook("checkout.session.async_payment_failed", provider.sessions[place])
+    shop.hook("checkout.session.async_payment_failed", provider.sessions[page_id])
     shop.wait(minutes=2)
     assert [each.outcome for each in shop.diary.charges()] == ["declined", "declined"]
     assert shop.press().status_code == 303
-    assert len(shop.places()) == 2
+    assert len(shop.payment_pages()) == 2
 
 
 def test_a_manual_invoice_names_its_page(shop: Shop) -> None:
@@ -214,7 +215,7 @@ def test_a_manual_invoice_names_its_page(shop: Shop) -> None:
     invoice_id = shop.open("", collection="manual")
     assert shop.urls.of("ag", invoice_id) in body_of(shop, "Invoice 00001 from").replace("=\n", "")
     shop.press()
-    shop.client_pays(shop.places()[0])
+    shop.client_pays(shop.payment_pages()[0])
     requests.get(f"{shop.urls.of('ag', invoice_id)}?paid=1", timeout=10)
     shop.wait(minutes=1)
     assert shop.status() == "paid"

@@ -13,7 +13,7 @@ from tests.web.conftest import end, serve
 from tests.web.test_connections import Caller
 from workers.charges.charge_invoices import always
 from workers.webhooks import receive_event
-from workers.webhooks.app import Doors
+from workers.webhooks.app import WebhookDeps
 from workers.webhooks.connections import Doorkeeper
 from workers.webhooks.process import Listener
 
@@ -37,7 +37,7 @@ def listens(process: Process) -> tuple[int, str | None]:
 def test_readyz_says_why_the_listener_takes_no_more(process: Process) -> None:
     """All connections are being answered; nobody else may even wait; it does not answer itself."""
     events = receive_event.Runtime(process.store, always({}), lambda _: None)
-    listener = Listener(Doors(events, None), Settings(webhooks=("127.0.0.1", 0)))
+    listener = Listener(WebhookDeps(events, None), Settings(webhooks=("127.0.0.1", 0)))
     process.takes_more = listener.takes_more
     assert listens(process) == (503, "does not listen yet")
     serve(listener)

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from ops.cli import commands
 from ops.json_rows import DifferenceRow, UnaskedRow
 from shared.billing import reconciliation
-from shared.billing.reconciliation import SETTLES_WITHIN, Books, Difference
+from shared.billing.reconciliation import SETTLES_WITHIN, Difference, ProviderLists
 from shared.store import facts
 from tests.forced import unguarded
 from tests.gateways.providers.paypal_like import PayPalLike
@@ -26,7 +26,7 @@ INVOICE = "inv:sub:2026-06-01"
 def differences(shop: Shop, days: int = 30) -> list[Difference]:
     since = shop.clock.at - timedelta(days=days)
     begin = since - SETTLES_WITHIN
-    lists = Books(
+    lists = ProviderLists(
         "ag", shop.name, since, list(shop.gateway.payments_since(begin)), list(shop.gateway.refunds_since(begin))
     )
     with shop.diary.store.transaction() as tx:
@@ -54,7 +54,7 @@ def adopted(shop: Shop, found: list[Difference]) -> list[bool]:
 
 
 @both
-def test_books_that_agree_have_no_difference(shop: Shop) -> None:
+def test_lists_that_agree_have_no_difference(shop: Shop) -> None:
     """Also months later, with several payments and a refund."""
     shop.open(FINE[shop.name])
     shop.wait(days=62)
@@ -207,7 +207,7 @@ def test_all_pages_of_a_list_are_read(shop: Shop) -> None:
     assert differences(shop, 90) == []
 
 
-def test_payments_that_upstream_told_of_are_no_business_of_the_comparison(shop: Shop) -> None:
+def test_payments_that_upstream_told_of_are_no_business_of_the_reconciliation(shop: Shop) -> None:
     """The checkout took the first payment: its reference is whatever the checkout calls it."""
     paid = {"provider": "stripe", "reference": "checkout-7", "amount_minor": 11900, "currency": "EUR"}
     shop.open("pm_ok", initial_payment={**paid, "paid_at": "2026-05-21T10:00:00Z"})
@@ -281,7 +281,7 @@ def test_a_secret_goes_to_its_provider_and_to_nobody_else(shop: Shop) -> None:
     assert "DUECYCLE_STRIPE_API may only name a stand-in" in str(answer.exception)
 
 
-def test_the_comparison_of_the_books_knows_what_was_taken_back(shop: Shop) -> None:
+def test_the_reconciliation_knows_what_was_taken_back(shop: Shop) -> None:
     """A payment that failed after all has left Stripe's list: no difference. One that was lost to a dispute is still listed."""
     shop.open("pm_ok")
     assert isinstance(shop.provider, StripeLike)

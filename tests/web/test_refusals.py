@@ -23,7 +23,7 @@ def keys(shop: Shop) -> list[str]:
     return [request.headers[name] for request in calls(shop)]
 
 
-def rests(shop: Shop) -> int:
+def unanswered(shop: Shop) -> int:
     with shop.diary.store.transaction() as tx:
         account = accounts.load(tx, "ag", shop.name)
     return 0 if account is None else account.failures + account.pauses
@@ -53,12 +53,12 @@ def test_a_method_that_is_refused_is_called_once_and_the_account_works_on(shop: 
     told = sorted((each.audience, each.occasion) for each in shop.diary.notices())
     assert told == [(who, what) for who in ("agency", "client") for what in ("dunning_exhausted", "payment_failed")]
     assert shop.diary.ask("SELECT state, reason FROM cycles WHERE stream = 'order'") == [("held", "payment_failed")]
-    assert rests(shop) == 0
+    assert unanswered(shop) == 0
 
 
 @pytest.mark.parametrize(("shop", "token"), UNLISTED, indirect=["shop"])
 def test_a_refusal_that_nobody_has_listed_is_a_failure_at_the_third_attempt(shop: Shop, token: str) -> None:
-    """Each under a key of its own; then one call a rung, and an end that is told."""
+    """Each under a key of its own; then one call on each retry day, and an end that is told."""
     shop.open(token, until="2026-06-01T06:00:00Z")
     assert len(calls(shop)) == 3
     assert len(shop.diary.notices("payment_failed")) == 2
@@ -66,11 +66,11 @@ def test_a_refusal_that_nobody_has_listed_is_a_failure_at_the_third_attempt(shop
     assert len(calls(shop)) == 9
     assert len(set(keys(shop))) == 9
     assert len(shop.diary.notices("dunning_exhausted")) == 2
-    assert rests(shop) == 0
+    assert unanswered(shop) == 0
 
 
 def test_while_an_account_is_refused_one_attempt_asks_and_the_others_wait(shop: Shop) -> None:
-    """A word to the agency, none to its clients; and once it works again, everything goes out by itself."""
+    """A word to the agency, none to its clients; and once it works again, everything goes out automatically."""
     assert isinstance(shop.provider, StripeLike)
     shop.provider.refuses_account = True
     also(shop, *["pm_ok"] * 6)
@@ -124,7 +124,8 @@ def test_an_amount_that_is_refused_for_one_method_is_asked_for_by_a_new_one(shop
 
 
 def test_what_changed_while_it_waited_to_be_sent_again_goes_out_under_another_key(shop: Shop) -> None:
-    """Its request was lost before it got there; meanwhile a part was paid, so the old key must not ask for the new rest."""
+    """Its request was lost before it got there; meanwhile a part was paid, so the old key must not ask for the new outstanding
+    amount."""
     assert isinstance(shop.provider, StripeLike)
     shop.provider.weather.append("drop_before")
     shop.open("pm_ok", until="2026-05-31T22:00:01Z")
@@ -147,7 +148,8 @@ def test_a_new_card_is_tried_though_the_old_one_is_refused_again_and_again(shop:
 
 @pytest.mark.parametrize("cause", ["account", "secret", "amount"])
 def test_what_waits_ends_with_the_ladder(shop: Shop, cause: str) -> None:
-    """Declined on 1 June, with rungs up to the 3rd; what keeps it from going out then does not keep it for ever: both hear."""
+    """Declined on 1 June, with retry days up to the 3rd; what keeps it from going out then does not keep it for ever: both
+    hear."""
     assert isinstance(shop.provider, StripeLike)
     dunning = {"retry_days": [1, 2], "on_exhausted": "leave_open"}
     shop.diary.say("agency.upserted", "2026-05-20", gateway="stripe", dunning=dunning)

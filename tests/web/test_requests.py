@@ -44,7 +44,7 @@ def test_a_checkout_session_has_only_fields_that_the_library_knows() -> None:
 
 
 def test_a_checkout_session_says_what_is_to_be_paid_once() -> None:
-    """One line over the rest, our key on the session and on its payment, an end, and the way back."""
+    """One line for the outstanding amount, our key on the session and on its payment, an end, and the way back."""
     about = {"agency_id": "ag", "invoice_id": "inv:sub:2026-06-01", "key": "pay1-1"}
     price = {"currency": "eur", "unit_amount": 11900, "product_data": {"name": "Invoice NL-00001"}}
     assert checkout_session(REQUEST) == {

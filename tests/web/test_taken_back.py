@@ -48,7 +48,7 @@ def told(shop: Shop, occasion: str) -> list[str]:
 
 @both
 def test_a_lost_dispute_opens_the_invoice_again(shop: Shop) -> None:
-    """Both are told once, however often it is said; nothing is collected by itself, though the next one is paid."""
+    """Both are told once, however often it is said; nothing is collected automatically, though the next one is paid."""
     shop.open(FINE[shop.name])
     assert shop.diary.ask(STANDS) == PAID
     for _ in range(3):
@@ -80,7 +80,7 @@ def test_it_is_paid_again_for_a_reason(shop: Shop, reason: str) -> None:
             shop.diary.say("charge.requested", shop.clock.at, invoice_id=INVOICE)
         case "the client pays":
             shop.press()
-            shop.client_pays(shop.places()[-1])
+            shop.client_pays(shop.payment_pages()[-1])
         case _:
             shop.diary.say("invoice.paid", shop.clock.at, invoice_id=INVOICE, reference="bank")
     shop.wait(hours=2)
@@ -152,7 +152,7 @@ def test_a_part_that_is_disputed_is_a_part_that_is_owed(shop: Shop) -> None:
     assert shop.diary.ask(STANDS) == OPEN_AGAIN
     assert "Pay 19.00 EUR" in shop.page().text
     shop.press()
-    shop.client_pays(shop.places()[-1])
+    shop.client_pays(shop.payment_pages()[-1])
     shop.wait(hours=2)
     assert (shop.diary.ask(STANDS), shop.money()) == (PAID, ["11900", "1900"])
     shop.diary.say("refund.requested", shop.clock.at, invoice_id=INVOICE)
@@ -168,11 +168,11 @@ def test_money_that_the_invoice_did_not_ask_for(shop: Shop, end: str) -> None:
     if end == "void":
         shop.press()
         shop.diary.say("invoice.voided", shop.clock.at, invoice_id=INVOICE)
-        shop.client_pays(shop.places()[0])  # in the same minute
-        shop.hook("checkout.session.completed", shop.provider.sessions[shop.places()[0]])  # type: ignore[union-attr]
+        shop.client_pays(shop.payment_pages()[0])  # in the same minute
+        shop.hook("checkout.session.completed", shop.provider.sessions[shop.payment_pages()[0]])  # type: ignore[union-attr]
     else:
         shop.press()
-        shop.client_pays(shop.places()[0])
+        shop.client_pays(shop.payment_pages()[0])
         shop.diary.say("invoice.paid", shop.clock.at, invoice_id=INVOICE, reference="bank")
     shop.wait(hours=2)
     ((payment,),) = shop.diary.ask("SELECT reference FROM payments WHERE source = 'stripe'")
@@ -265,15 +265,15 @@ def test_a_payment_of_the_page_that_fails_after_the_thanks_is_told(shop: Shop) -
     """A debit at Stripe's page bounces days later; what was approved at PayPal is denied: client and agency hear of it once."""
     shop.open("", collection="manual")
     shop.press()
-    (place,) = shop.places()
+    (page_id,) = shop.payment_pages()
     if isinstance(shop.provider, StripeLike):
-        assert shop.provider.pay(place, later=True)
+        assert shop.provider.pay(page_id, later=True)
         shop.wait(days=1)
         shop.provider.settle(succeeded=False)
-        shop.hook("checkout.session.async_payment_failed", shop.provider.sessions[place])
+        shop.hook("checkout.session.async_payment_failed", shop.provider.sessions[page_id])
     else:
-        shop.client_pays(place)
-        shop.provider._take(shop.provider.orders[place], "pending")
+        shop.client_pays(page_id)
+        shop.provider._take(shop.provider.orders[page_id], "pending")
         shop.wait(days=1)
         shop.provider.settle("DECLINED")
     shop.wait(hours=7)
@@ -281,6 +281,6 @@ def test_a_payment_of_the_page_that_fails_after_the_thanks_is_told(shop: Shop) -
     assert shop.diary.ask("SELECT state FROM pay_links") == [("ended",)]
     assert len(shop.diary.events("link.failed")) == 1
     shop.press()
-    shop.client_pays(shop.places()[-1])
+    shop.client_pays(shop.payment_pages()[-1])
     shop.wait(hours=2)
     assert (shop.status(), len(shop.money())) == ("paid", 1)

@@ -1,4 +1,4 @@
-"""Questions about money that was taken back: one asked anew is answered anew."""
+"""Questions about money that was taken back: one asked again is answered again."""
 
 from datetime import timedelta
 

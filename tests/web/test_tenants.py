@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from ops.cli import commands
 from shared.billing import reconciliation
-from shared.billing.reconciliation import SETTLES_WITHIN, Books, Difference
+from shared.billing.reconciliation import SETTLES_WITHIN, Difference, ProviderLists
 from shared.domain.segments import segment
 from shared.store import accounts, deployment
 from shared.store.accounts import Configured
@@ -52,7 +52,7 @@ def differences(shop: Shop, agency_id: str, *, shared: bool) -> list[Difference]
     begin = since - SETTLES_WITHIN
     lists = list(shop.gateway.payments_since(begin)), list(shop.gateway.refunds_since(begin))
     with shop.diary.store.transaction() as tx:
-        return reconciliation.compare(tx, Books(agency_id, shop.name, since, *lists, shared=shared))
+        return reconciliation.compare(tx, ProviderLists(agency_id, shop.name, since, *lists, shared=shared))
 
 
 @both

@@ -22,7 +22,7 @@ from tests.gateways.providers.stripe_like import StripeLike
 from tests.web.conftest import Shop, end, serve
 from workers.charges.charge_invoices import always
 from workers.webhooks import pay_page
-from workers.webhooks.app import Doors
+from workers.webhooks.app import WebhookDeps
 from workers.webhooks.process import Listener
 from workers.webhooks.prove_events import OF_AN_AGENCY, Prover, prove_due
 from workers.webhooks.receive_event import Runtime, receive_webhook
@@ -40,7 +40,7 @@ def an_event(shop: Shop, number: int = 1) -> tuple[bytes, dict[str, str]]:
 def away(shop: Shop) -> Runtime:
     """Where PayPal can't be reached."""
     gateway = PayPalGateway("client", "secret", base="http://127.0.0.1:9", timeout=(0.5, 0.5))
-    return shop.doors.events._replace(gateways=always({"paypal": gateway}))
+    return shop.deps.events._replace(gateways=always({"paypal": gateway}))
 
 
 @paypal
@@ -48,15 +48,15 @@ def test_while_paypal_says_nothing_a_webhook_is_kept_and_asked_about_again(shop:
     shop.open("")
     raw, headers = an_event(shop)
     outcomes: list[str] = []
-    assert receive_webhook(shop.doors.events, "paypal", "ag", raw, headers) == "kept"
+    assert receive_webhook(shop.deps.events, "paypal", "ag", raw, headers) == "kept"
     for seconds in (0, 10, 20):
         shop.clock.at += timedelta(seconds=seconds)
         prove_due(away(shop), lambda _, outcome: outcomes.append(outcome))
     assert outcomes == ["unproven"] * 3
-    prove_due(shop.doors.events, lambda _, outcome: outcomes.append(outcome))
+    prove_due(shop.deps.events, lambda _, outcome: outcomes.append(outcome))
     assert outcomes[3:] == []  # not before its time
     shop.clock.at += timedelta(seconds=40)
-    prove_due(shop.doors.events, lambda _, outcome: outcomes.append(outcome))
+    prove_due(shop.deps.events, lambda _, outcome: outcomes.append(outcome))
     assert (outcomes[3:], shop.diary.ask(KEPT)) == (["applied"], [(0,)])
     assert shop.diary.ask("SELECT state FROM inbox WHERE source LIKE '/webhooks/%'") == [("applied",)]
 
@@ -67,10 +67,10 @@ def test_it_is_judged_by_when_it_came_not_by_when_paypal_answers(shop: Shop) -> 
     shop.open("")
     for number, silent, outcome in ((1, 3, "applied"), (2, 5, "given_up")):
         raw, headers = an_event(shop, number)
-        receive_webhook(shop.doors.events, "paypal", "ag", raw, headers)
+        receive_webhook(shop.deps.events, "paypal", "ag", raw, headers)
         shop.clock.at += timedelta(days=silent)
         told: list[str] = []
-        prove_due(shop.doors.events if number == 1 else away(shop), lambda _, each, told=told: told.append(each))
+        prove_due(shop.deps.events if number == 1 else away(shop), lambda _, each, told=told: told.append(each))
         assert (told, shop.diary.ask(KEPT)) == ([outcome], [(0,)])
 
 
@@ -82,7 +82,7 @@ def test_a_secret_that_is_missing_for_now_loses_nothing(shop: Shop) -> None:
     assert shop.post(raw, headers).status_code == 200
     shop.secrets["hook"] = secret
     shop.clock.at += timedelta(seconds=10)
-    prove_due(shop.doors.events, lambda *outcome: shop.told.append(outcome))
+    prove_due(shop.deps.events, lambda *outcome: shop.told.append(outcome))
     assert shop.told == [("paypal", "unproven"), ("paypal", "applied")]
 
 
@@ -134,12 +134,12 @@ def test_what_is_proven_and_cannot_be_applied_is_tried_again(shop: Shop, monkeyp
     prove_due(away(shop), lambda *outcome: shop.told.append(outcome))
     monkeypatch.undo()
     shop.clock.at += timedelta(hours=6)
-    prove_due(shop.doors.events, lambda *outcome: shop.told.append(outcome))
+    prove_due(shop.deps.events, lambda *outcome: shop.told.append(outcome))
     assert shop.told[1:] == [("paypal", "unreadable"), ("paypal", "applied")]
 
 
 def unreadable_events(shop: Shop) -> Iterator[bytes]:
-    """Signed, and no event of today's: ids that can't be kept, an instant beyond the calendar, things in place of words."""
+    """Signed, and no event of today's: ids that can't be kept, an instant beyond the calendar, things in page_id of words."""
     assert isinstance(shop.provider, StripeLike)
     about: dict[str, Any] = {"object": "payment_intent", "id": "pi_1", "metadata": {}}
     event = json.loads(shop.provider.event("payment_intent.succeeded", about))
@@ -171,7 +171,7 @@ def test_a_signed_webhook_that_cannot_be_read_is_kept_and_tried_again(shop: Shop
     assert shop.diary.ask(kept, at=shop.clock.at + timedelta(hours=6)) == [(len(events),)]
     assert shop.diary.ask("SELECT count(*) FROM inbox WHERE source LIKE '/webhooks/%'") == [(0,)]
     shop.clock.at += timedelta(hours=6)
-    prove_due(shop.doors.events, lambda *outcome: shop.told.append(outcome))
+    prove_due(shop.deps.events, lambda *outcome: shop.told.append(outcome))
     assert shop.told == [("stripe", "unreadable")] * 2 * len(events)
     assert shop.diary.ask(kept, at=shop.clock.at + timedelta(hours=6)) == [(len(events),)]
 
@@ -200,7 +200,7 @@ def test_a_signed_webhook_that_breaks_what_applies_it_is_applied_once_that_is_me
     assert (answer.status_code, answer.json()) == (200, {"outcome": "kept"})
     monkeypatch.undo()
     shop.clock.at += timedelta(hours=6)
-    prove_due(shop.doors.events, lambda *outcome: shop.told.append(outcome))
+    prove_due(shop.deps.events, lambda *outcome: shop.told.append(outcome))
     assert shop.told == [("stripe", "unreadable"), ("stripe", "applied")]
     assert shop.diary.ask("SELECT count(*) FROM unproven_webhooks") == [(0,)]
 
@@ -220,7 +220,7 @@ def test_a_silent_paypal_and_forged_webhooks_hold_nobody_else_up(shop: Shop) -> 
         prover = Prover(events, lambda *_: None)
         page = pay_page.Runtime(shop.diary.store, gateways, shop.urls, pause=lambda: None)
         (port,) = free_ports(1)
-        listener = Listener(Doors(events, page, on_kept=prover.wake), Settings(webhooks=("127.0.0.1", port)))
+        listener = Listener(WebhookDeps(events, page, on_kept=prover.wake), Settings(webhooks=("127.0.0.1", port)))
         Thread(target=prover.loop, args=(stop,), daemon=True).start()
         serve(listener)
         shop.url = url = f"http://127.0.0.1:{port}"

@@ -173,17 +173,17 @@ def test_while_the_database_is_away_the_provider_is_asked_to_come_again(shop: Sh
     """503: nothing was kept, so nothing is acknowledged."""
     shop.open("")
     away = make_engine("postgresql+psycopg://nobody@127.0.0.1:1/none", connect_timeout=1)
-    shop.doors.events.store.engine, kept = away, shop.doors.events.store.engine
+    shop.deps.events.store.engine, kept = away, shop.deps.events.store.engine
     raw = any_event(shop)
     answer = shop.post(raw, signed(shop, raw))
-    shop.doors.events.store.engine = kept
+    shop.deps.events.store.engine = kept
     assert (answer.status_code, shop.told) == (503, [("stripe", "unavailable")])
     assert shop.post(raw, signed(shop, raw)).status_code == 200
 
 
 @both
 def test_a_decline_that_the_provider_takes_back_is_a_payment(shop: Shop) -> None:
-    """It was declined, and days later the provider says that it succeeded: recorded, and no rung charges again."""
+    """It was declined, and days later the provider says that it succeeded: recorded, and no retry charges again."""
     shop.open("pm_decline_insufficient_funds" if shop.name == "stripe" else "capture_DECLINED")
     provider = shop.provider
     if isinstance(provider, StripeLike):
@@ -214,17 +214,17 @@ def test_a_decline_stays_one_if_the_provider_says_so(shop: Shop) -> None:
 
 
 @both
-def test_a_webhook_about_a_place_settles_it_at_once(shop: Shop) -> None:
+def test_a_webhook_about_a_payment_page_settles_it_at_once(shop: Shop) -> None:
     """The client paid and closed the window: he never came back to our page."""
     shop.open("", collection="manual")
     shop.press()
-    (place,) = shop.places()
-    shop.client_pays(place)
+    (page_id,) = shop.payment_pages()
+    shop.client_pays(page_id)
     if isinstance(shop.provider, StripeLike):
-        shop.hook("checkout.session.completed", shop.provider.sessions[place])
+        shop.hook("checkout.session.completed", shop.provider.sessions[page_id])
     else:
         assert isinstance(shop.provider, PayPalLike)
-        shop.hook("CHECKOUT.ORDER.APPROVED", shop.provider.orders[place], "checkout-order")
+        shop.hook("CHECKOUT.ORDER.APPROVED", shop.provider.orders[page_id], "checkout-order")
     shop.wait(seconds=1)
     assert (shop.status(), len(shop.money())) == ("paid", 1)
 
@@ -250,7 +250,7 @@ def test_what_is_about_nothing_of_ours_is_kept_and_harmless(shop: Shop) -> None:
 
 
 def test_the_store_of_the_inbox_is_not_tried_as_a_message(shop: Shop, store: Store) -> None:
-    """A webhook in the inbox is no change of upstream's: nothing waits, nothing is rung for."""
+    """A webhook in the inbox is no change from upstream: nothing waits, nothing is dispatched."""
     shop.open("")
     raw = any_event(shop)
     shop.post(raw, signed(shop, raw))

@@ -69,7 +69,7 @@ def declined_again(shop: Shop) -> Told:
     return since(shop, before)
 
 
-def one_rung_left(shop: Shop) -> Told:
+def one_retry_left(shop: Shop) -> Told:
     before = declined(shop)
     shop.wait(days=10)
     return since(shop, before)
@@ -202,7 +202,7 @@ def paid_on_the_page(shop: Shop) -> Told:
     shop.open("", collection="manual")
     before = told(shop)
     shop.press()
-    shop.client_pays(shop.places()[0])
+    shop.client_pays(shop.payment_pages()[0])
     shop.wait(hours=2)
     return since(shop, before)
 
@@ -260,7 +260,7 @@ STORIES: dict[str, Callable[[Shop], Told]] = {
     "pending, then settled": settled_later,
     "declined, retryable": declined,
     "declined again, at a step in between": declined_again,
-    "declined, one attempt left": one_rung_left,
+    "declined, one attempt left": one_retry_left,
     "the last attempt failed": exhausted,
     "declined for good (stolen card)": stolen,
     "needs the client's confirmation": confirmation,

@@ -30,14 +30,14 @@ def dispute(shop: Shop, status: str) -> dict[str, Any]:
 
 
 def debit(shop: Shop) -> str:
-    """The client has paid on the page by a debit, which settles in some days. Returns the place."""
+    """The client has paid on the page by a debit, which settles in some days. Returns the payment page."""
     shop.open("", collection="manual")
     shop.press()
-    (place,) = shop.places()
+    (page_id,) = shop.payment_pages()
     assert isinstance(shop.provider, StripeLike)
-    assert shop.provider.pay(place, later=True)
+    assert shop.provider.pay(page_id, later=True)
     shop.wait(hours=2)
-    return place
+    return page_id
 
 
 def page_failed(shop: Shop) -> Told:
@@ -49,9 +49,9 @@ def page_failed(shop: Shop) -> Told:
 
 
 def page_in_doubt(shop: Shop) -> Told:
-    place = debit(shop)
+    page_id = debit(shop)
     before = told(shop)
-    shop.provider.sessions.pop(place)  # type: ignore[union-attr]
+    shop.provider.sessions.pop(page_id)  # type: ignore[union-attr]
     shop.wait(days=12)
     return since(shop, before)
 

@@ -1,1 +1,1 @@
-"""The charges pool: collect the rest of open invoices in three short acts: claim, call, settle."""
+"""The charges pool: collect the outstanding amounts of open invoices in three short steps: claim, call, settle."""

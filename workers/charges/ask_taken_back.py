@@ -1,4 +1,4 @@
-"""What webhooks said of money that is gone → the provider's own word on it. The same three acts: claim, ask, settle."""
+"""What webhooks said of money that is gone → the provider's own word on it. The same three steps: claim, ask, settle."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -124,7 +124,7 @@ def settle_question(store: Store, agency_id: str, asked: Inquiry, found: TakenBa
 
 
 def _is_in(tx: Transaction, agency_id: str, inquiry: Inquiry, currency: str) -> bool:
-    """An amount in another currency than the payment's says nothing that can be recorded: somebody has to look."""
+    """An amount in another currency than the payment's can't be recorded: a person has to look."""
     left = reversals.left_of(tx, agency_id, inquiry.provider, inquiry.payment_reference)
     return {each.currency for each in left} == {currency}
 
@@ -144,7 +144,8 @@ def _done(tx: Transaction, inquiry: Inquiry) -> Inquiry:
 
 
 def _later(tx: Transaction, agency: Agency, inquiry: Inquiry) -> None:
-    """Ask again, with waits that grow. After three days without an answer the agency is told, once; after thirty it ends."""
+    """Ask again, with waits that grow. After three days without an answer the agency is notified, once; after thirty it
+    ends."""
     since = inquiry.asked_since
     last_at = since + ASKED_FOR
     over = tx.as_of >= last_at

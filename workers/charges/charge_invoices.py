@@ -1,4 +1,4 @@
-"""Due attempts → money, or a reason. Three short acts: no transaction is open while a gateway is called."""
+"""Due attempts → money, or a reason. Three short steps: no transaction is open while a gateway is called."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -41,9 +41,9 @@ class Runtime(NamedTuple):
     store: Store
     gateways: GatewaysOf
     concurrency: int = 8
-    # Named moments between the acts; tests stop here.
+    # Named moments between the steps; tests stop here.
     between: Callable[[str], None] = lambda _moment: None
-    # Seconds that only ever grow: they measure a span, and say nothing of the time.
+    # A monotonic clock, for durations.
     monotonic: Callable[[], float] = monotonic
     # How long a claim holds: its call has ended, or will not be made, before half of it is over.
     lease: timedelta = LEASE
@@ -64,7 +64,7 @@ def charge_invoices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, aga
     """Claim, call and settle the due attempts of the invoices `ids` of one agency.
 
     A worker that dies in between leaves `sending` behind: after the lease the attempt is looked up before anything else.
-    `again`: some were rung before, so a try is committed first, and an attempt whose claim was tried too often is parked.
+    `again`: some were dispatched before, so a try is committed first, and an attempt whose claim was tried too often is parked.
     While the agency's slow calls hold half of the process, its attempts are put back for five seconds.
     """
     with runtime.bulkhead.enter(agency_id) if runtime.bulkhead is not None else nullcontext(enter_result=True) as free:
@@ -123,7 +123,7 @@ def _give_back(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> None:
     for call in calls:
         runtime.between("refund_claimed")
         if runtime.monotonic() > until:
-            return  # the lease runs out, and they are rung for again
+            return  # the lease runs out, and they are dispatched again
         found = ask(call)
         runtime.between("refund_answered")
         error = record_or_park(
@@ -148,7 +148,7 @@ def _ask_questions(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> None
 
 
 def _look_at_links(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> None:
-    """The places where the clients of these invoices pay themselves."""
+    """The payment pages of these invoices."""
     for call in claim_links(runtime.store, runtime.gateways, agency_id, ids, runtime.lease):
         runtime.between("link_claimed")
         found = look(call)
@@ -179,12 +179,12 @@ def _claim(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> list[Call]:
 
 def _count(store: Store, agency_id: str, ids: Sequence[str]) -> list[str]:
     with store.transaction() as tx:
-        tired = charges.count_tries(tx, agency_id, ids, TRIES_MAX)
+        over_limit = charges.count_tries(tx, agency_id, ids, TRIES_MAX)
         refunds.count_tries(tx, agency_id, ids, TRIES_MAX, PARKED_FOR)
-    for id_ in sorted(tired):
+    for id_ in sorted(over_limit):
         with store.transaction() as tx:
             park(tx, agency_id, id_, "the worker ended without an answer five times")
-    return [id_ for id_ in ids if id_ not in tired]
+    return [id_ for id_ in ids if id_ not in over_limit]
 
 
 def _forget(store: Store, agency_id: str, ids: Sequence[str]) -> None:
@@ -220,7 +220,7 @@ def _closed(link: OpenLink) -> bool:
 
 def _ask(runtime: Runtime, call: Call, until: float) -> Answer:
     if runtime.monotonic() > until:
-        return Answer(call, NotSent("half the lease was over before its turn came", LEASE_IS_OVER))
+        return Answer(call, NotSent("half the lease was over before it could be sent", LEASE_IS_OVER))
     if call.link is not None and not _closed(call.link):
         return Answer(call, NotSent("the client is paying at this moment", CLIENT_IS_PAYING))
     try:

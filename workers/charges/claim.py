@@ -1,4 +1,4 @@
-"""First act: under the lock, decide whether an attempt goes out now, and freeze it before anything is sent."""
+"""First step: under the lock, decide whether an attempt is sent now, and fix its request before anything is sent."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta

@@ -59,7 +59,7 @@ class Call(NamedTuple):
 
 
 class OpenLink(NamedTuple):
-    """A place where the client could pay at the same time: it is closed before anything is collected."""
+    """A payment page where the client could pay at the same time: it is closed before anything is collected."""
 
     gateway: OnlineGateway
     reference: str
@@ -139,15 +139,16 @@ def _is_outstanding(invoice: Invoice, charge: Charge) -> bool:
 
 
 def _link_to_close(tx: Transaction, known: Known, charge: Charge) -> OpenLink | Charge | None:
-    """The place where the client could pay meanwhile, if there is one; the charge as it waits, if that can't be closed now."""
+    """The payment page where the client could pay meanwhile, if there is one; the charge as it waits, if that can't be closed
+    now."""
     link = known.links.get(charge.invoice_id)
     if link is None:
         return None
     gateway = known.gateways.get(link.provider, "gateway_missing")
     if link.state == "open" and link.reference is not None and not isinstance(gateway, str):
         return OpenLink(as_online(gateway), link.reference)
-    # Nobody knows the address of a place that is being opened; it expires by itself.
-    # What becomes of the place wakes the charge, so this is only for the case that nothing does.
+    # Nobody knows the address of a payment page that is being opened; it expires automatically.
+    # What becomes of the payment page wakes the charge, so this is only for the case that nothing does.
     later = max(link.expires_at if link.state != "paying" else link.wake_at or tx.as_of, tx.as_of + SOON)
     return charging.postponed(charge, later, code=CLIENT_IS_PAYING)
 

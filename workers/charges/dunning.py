@@ -95,7 +95,7 @@ def after_failures(tx: Transaction, agency: Agency, failures: Sequence[Failure])
 
 
 def look_at_others(tx: Transaction, agency_id: str, settled: Collection[Charge]) -> None:
-    """The next failing invoice of these clients has its turn, if a method was asked for that it has not been tried with."""
+    """The next failing invoice of these clients is next, if a method was asked for that it has not been tried with."""
     clients = {charge.client_id for charge in settled}
     others = collection.clients_with_failing(tx, agency_id, clients, {charge.invoice_id for charge in settled})
     rechecks.add_all(tx, [NewRecheck(agency_id, "payment_method", client_id, tx.as_of) for client_id in others])
@@ -213,7 +213,7 @@ def _failing(tx: Transaction, outcome: _Outcome) -> Failing:
 def _record(tx: Transaction, agency_id: str, outcome: _Outcome) -> None:
     charge, invoice, step = outcome.failure.charge, outcome.failure.invoice, outcome.step
     of = of_invoice(agency_id, invoice)
-    rest, currency = invoice.outstanding_minor, invoice.currency
+    outstanding_minor, currency = invoice.outstanding_minor, invoice.currency
     if _called(outcome.failure):
         tx.record(
             event_data.ChargeDeclined(
@@ -227,7 +227,7 @@ def _record(tx: Transaction, agency_id: str, outcome: _Outcome) -> None:
         tx.record(
             event_data.InvoiceFailing(
                 **of,
-                outstanding_minor=rest,
+                outstanding_minor=outstanding_minor,
                 currency=currency,
                 attempt=charge.attempt,
                 code=charge.code,
@@ -237,7 +237,7 @@ def _record(tx: Transaction, agency_id: str, outcome: _Outcome) -> None:
     if step.exhausted and invoice.exhausted_at is None:
         tx.record(
             event_data.DunningExhausted(
-                **of, outstanding_minor=rest, currency=currency, attempt=charge.attempt, code=charge.code
+                **of, outstanding_minor=outstanding_minor, currency=currency, attempt=charge.attempt, code=charge.code
             )
         )
 
@@ -271,7 +271,7 @@ def _drafts(agency: Agency, outcome: _Outcome) -> list[Draft]:
 
 
 def client_reason(charge: Charge, *, another: bool = False) -> str:
-    """What a client is told: never lost, stolen or fraudulent, whatever the code says.
+    """What a client reads: never lost, stolen or fraudulent, whatever the code says.
 
     `another`: a method is left that will be tried, so none is asked for.
     """

@@ -29,8 +29,10 @@ def give_up(tx: Transaction, agency: Agency, exhausted: Sequence[Invoice]) -> No
         cycles.release(tx, agency_id, {invoice.subscription_id for invoice in exhausted})
         for invoice in exhausted:
             of = of_invoice(agency_id, invoice)
-            rest = invoice.outstanding_minor
-            tx.record(event_data.InvoiceUncollectible(**of, outstanding_minor=rest, currency=invoice.currency))
+            outstanding_minor = invoice.outstanding_minor
+            tx.record(
+                event_data.InvoiceUncollectible(**of, outstanding_minor=outstanding_minor, currency=invoice.currency)
+            )
         return
     for id_ in subscriptions.end(tx, agency_id, {i.subscription_id for i in exhausted}, "dunning_exhausted"):
         ended = event_data.SubscriptionEnded(agency_id=agency_id, subscription_id=id_, reason="dunning_exhausted")

@@ -1,4 +1,4 @@
-"""Places where clients pay: look what became of them, take what was approved, close what nobody needs any more."""
+"""Payment pages: ask what became of them, take what was approved, close what nobody needs any more."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -71,7 +71,7 @@ class LinkCall(NamedTuple):
 
 
 class Looked(NamedTuple):
-    """What became of a place, and what was paid by there if the client wants it to be kept."""
+    """What became of a payment page, and what was paid by there if the client wants it to be kept."""
 
     found: Found | Expired | Gone
     saved: Saved | None = None
@@ -80,7 +80,8 @@ class Looked(NamedTuple):
 def claim_links(
     store: Store, gateways: GatewaysOf, agency_id: str, ids: Sequence[str], lease: timedelta
 ) -> list[LinkCall]:
-    """The calls to make about the open places of these invoices; what is committed first keeps attempts from going out."""
+    """The calls to make about the open payment pages of these invoices; what is committed first keeps attempts from going
+    out."""
     with store.transaction() as tx:
         due = pay_links.due(tx, agency_id, ids)
         if not due:
@@ -108,7 +109,7 @@ def _decide(
     now = tx.as_of
     wanted = pay_link.is_wanted(invoice, link)
     if link.reference is None:
-        # Nobody was sent to a place that is still being opened.
+        # Nobody was sent to a payment page that is still being opened.
         over = now >= link.expires_at or not wanted or link.closing
         return pay_link.ended(tx, link) if over else link._replace(wake_at=link.expires_at)
     gateway = usable.get(link.provider, "gateway_missing")
@@ -123,7 +124,7 @@ def _decide(
 
 
 def look(call: LinkCall) -> Looked:
-    """Ask what became of the place; one that is not wanted any more is closed first, and nothing is taken there."""
+    """Ask what became of the payment page; one that is not wanted any more is closed first, and nothing is taken there."""
     reference = call.link.reference or ""
     try:
         if call.wanted:
@@ -152,7 +153,7 @@ def _saved(call: LinkCall, reference: str) -> Saved | None:
 
 
 def settle_link(store: Store, agency_id: str, call: LinkCall, looked: Looked) -> None:
-    """Write what became of the place. Money is recorded whatever state it is in by now: its reference says it once."""
+    """Write what became of the payment page. Money is recorded whatever state it is in by now: its reference says it once."""
     with store.transaction() as tx:
         lock_of_agency(tx, agency_id, [call.link.subscription_id], wait=True)
         links = pay_links.of_invoices(tx, agency_id, [call.link.invoice_id])
@@ -206,7 +207,7 @@ def _after(tx: Transaction, agency: Agency, invoice: Invoice, link: PayLink, cal
 
 
 def _reopened(tx: Transaction, agency: Agency, invoice: Invoice, link: PayLink, call: LinkCall) -> PayLink:
-    """Nobody has paid yet, as far as can be learnt: look again when its time is over, or close it if it is not wanted."""
+    """Nobody has paid yet, as far as is known: ask again when its time is over, or close it if it is not wanted."""
     if tx.as_of >= link.expires_at + UNASKED_MAX:
         return _later(tx, agency, invoice, link, NotYetKnowable())
     at = max(link.expires_at + AFTER_EXPIRY, tx.as_of + LATER)
@@ -220,7 +221,7 @@ def _reopened(tx: Transaction, agency: Agency, invoice: Invoice, link: PayLink, 
 
 def _later(tx: Transaction, agency: Agency, invoice: Invoice, link: PayLink, found: Found | Expired | Gone) -> PayLink:
     """Ask again, with waits that grow, up to the last day: see `late`."""
-    # A look that failed says nothing new of a payment that is under way; that the place is gone does.
+    # A question that failed says nothing new about a payment that is under way; that the payment page is gone does.
     pending = isinstance(found, Pending) or (link.accepted and not isinstance(found, Gone))
     waiting = pay_link.late(tx, agency, invoice, link, pending=pending)
     if waiting.state not in pay_links.OPEN:

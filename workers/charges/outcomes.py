@@ -48,7 +48,7 @@ def answer_name(found: Found) -> str:
 
 
 def provider_answer(found: Found | Expired | Gone | TakenBack) -> event_data.ProviderAnswer:
-    """An answer as an event tells it; what a database can't hold is spelled out."""
+    """An answer as it is in an event; what a database can't hold is spelled out."""
     return event_data.ProviderAnswer(
         outcome=ANSWERS[type(found)],
         reference=printable(getattr(found, "reference", None)),

@@ -8,12 +8,12 @@ from shared.telemetry import metrics
 from workers.boot import WorkerProcess, begin
 from workers.charges.bulkhead import Bulkhead
 from workers.charges.charge_invoices import Runtime, charge_invoices
-from workers.gateway_accounts import Directory, sandbox_of
+from workers.gateway_accounts import GatewayRegistry, sandbox_of
 
 
 def prepare(process: WorkerProcess) -> None:
     """Wire the pool on its process, with the sandbox and the agencies' own accounts."""
-    gateways = Directory(reader(), sandbox_of(process.store))
+    gateways = GatewayRegistry(reader(), sandbox_of(process.store))
 
     def count(provider: str, outcome: str) -> None:
         metrics.CHARGE_OUTCOMES.labels(provider, outcome).inc()

@@ -1,4 +1,4 @@
-"""Due refunds → money that went back, or a reason. The same three acts as for charges: claim, call, settle."""
+"""Due refunds → money that went back, or a reason. The same three steps as for charges: claim, call, settle."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -51,7 +51,7 @@ class RefundCall(NamedTuple):
     """A call to make while no transaction is open; `sent` if the refund may have gone out before and is asked about first.
 
     `again`: an earlier claim may have sent it, so to be refused now says nothing about that.
-    `remembered`: the request may be sent again, for its key still stands for the same refund.
+    `remembered`: the request may be sent again, for its key still means the same refund.
     """
 
     refund: Refund
@@ -208,7 +208,7 @@ def _again(tx: Transaction, agency: Agency, refund: Refund) -> None:
 
 
 def _wait(tx: Transaction, agency: Agency, invoice: Invoice, refund: Refund, state: InDoubt) -> None:
-    """The provider has not said, or not finally: look again. After three days without a word, or thirty in which it was
+    """The provider has not said, or not finally: ask again. After three days without a word, or thirty in which it was
     accepted, the agency is asked, once."""
     since = (refund.doubtful_since if state == refund.state else None) or tx.as_of
     at = min(doubling(since, tx.as_of, FIRST_LOOK, LATEST_LOOK), net_at(tx.as_of))

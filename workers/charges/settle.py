@@ -1,4 +1,4 @@
-"""Third act: what a gateway answered, written where the fence still holds."""
+"""Third step: what a gateway answered, written where the fence still holds."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -73,7 +73,7 @@ def settle(store: Store, agency_id: str, answer: Answer) -> None:
 
 
 def _end_links(tx: Transaction, agency_id: str, answers: Sequence[Answer]) -> None:
-    """A place that was closed before the attempt went out has ended; one that could not be is looked at now."""
+    """A payment page that was closed before the attempt went out has ended; one that could not be is checked now."""
     closed = {each.call.invoice_id: each for each in answers if each.call.link is not None}
     links = pay_links.open_of(tx, agency_id, closed)
     written = []
@@ -107,7 +107,7 @@ def _keep_evidence(tx: Transaction, agency_id: str, answer: Answer, charge: Char
 def _settle(tx: Transaction, agency: Agency, charge: Charge, invoice: Invoice, answer: Answer) -> None:
     """What the table says of this state and this answer, and what that brings about.
 
-    A question that did not get through says nothing of the attempt.
+    A failed lookup proves nothing about the attempt.
     """
     found = answer.found
     if answer.call.kind != CHARGE and isinstance(found, NotSent):
@@ -125,7 +125,7 @@ def _settle(tx: Transaction, agency: Agency, charge: Charge, invoice: Invoice, a
         # Nothing is on its way any more: a void that waited for this is looked at.
         inbox.wake(tx, agency.agency_id, [f"settlement/{charge.invoice_id}"])
     if after != "succeeded" and (charge.state == "sending" or after not in IN_DOUBT):
-        # Whatever became of it, the client's next invoice has its turn; what succeeded sees to that itself.
+        # Whatever became of it, the client's next invoice is next; a success sees to that itself.
         look_at_others(tx, agency.agency_id, [charge])
 
 
@@ -166,7 +166,7 @@ def _succeed(tx: Transaction, agency: Agency, charge: Charge, invoice: Invoice, 
 
 
 def _class(tx: Transaction, agency_id: str, charge: Charge, code: str, advice: str | None) -> str:
-    """What the decline means; of a code that says little, the fourth for one method and amount is final."""
+    """What the decline means; vague codes become final at the fourth decline of the same method and amount."""
     found = meaning(provider_of(charge.provider).codes, code, advice)
     if not found.known:
         log.warning("charge.unlisted_code", provider=charge.provider, code=code)
@@ -180,7 +180,7 @@ def _class(tx: Transaction, agency_id: str, charge: Charge, code: str, advice: s
 
 
 def _require_action(tx: Transaction, agency: Agency, charge: Charge, invoice: Invoice, code: str) -> None:
-    """Only the customer can go on: a link is sent, the rungs make no calls, and the ladder still ends."""
+    """Only the customer can go on: a link is sent, the retry days make no calls, and the ladder still ends."""
     ladder = begin(
         Ladder(invoice.invoice_id, invoice.failing_since, invoice.ladder_started_at, invoice.ladder), tx.as_of
     )
@@ -228,9 +228,9 @@ def _wait(
     state: InDoubt,
     reference: str | None,
 ) -> None:
-    """The provider has not said, or not finally: look again after as long as it has been so, up to six hours.
+    """The provider has not said, or not finally: ask again after as long as it has been so, up to six hours.
 
-    After three days without any word, or thirty in which it was accepted, a person is asked, once; looking goes on.
+    After three days without any word, or thirty in which it was accepted, a person is asked, once; the provider is still asked.
     """
     still = charge.doubtful_since if state == charge.state else None
     since = still or tx.as_of

@@ -1,4 +1,5 @@
-"""An answer that could not be recorded: the attempt, refund, place or question is put aside with it, for a person to look at.
+"""An answer that could not be recorded: the attempt, refund, payment link or question is put aside with it, for a person to
+check.
 
 Its neighbours are recorded. What it says is kept as evidence; the row says that money may have moved, and is looked at again
 four times a day, for whatever was wrong may have been mended.
@@ -106,7 +107,7 @@ def park_refund(store: Store, agency_id: str, claimed: Refund, found: Found, wha
 
 
 def park_link(store: Store, agency_id: str, claimed: PayLink, found: Found | Expired | Gone, what: str) -> None:
-    """The place counts as one where the client is paying: nothing is collected beside it."""
+    """The payment page counts as one where the client is paying: nothing is collected beside it."""
     with store.transaction() as tx:
         lock_of_agency(tx, agency_id, [claimed.subscription_id], wait=True)
         rows = pay_links.of_invoices(tx, agency_id, [claimed.invoice_id])

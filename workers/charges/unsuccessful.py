@@ -55,7 +55,7 @@ def unsent(tx: Transaction, agency: Agency, charge: Charge, invoice: Invoice, fo
 
     `seen`: its key may have been seen with its parameters before, so nothing else goes out under it.
 
-    No failure, and the client is not told; the agency is, of what no waiting cures. A refusal that nobody has listed is a
+    No failure, and the client is not notified; the agency is, if waiting can't help. A refusal that nobody has listed is a
     failure at the third attempt in a row, or at the first one of an invoice that is failing already.
     """
     code = found.code

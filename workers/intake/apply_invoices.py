@@ -31,10 +31,10 @@ from workers.intake.verdicts import Applied, Refused, Repeated, Verdict, Waits
 
 
 def paid(tx: Transaction, change: Change, data: InvoicePaid) -> Verdict:
-    """Money arrived outside the gateways: recorded at once, even while a charge is in flight. Default: the rest.
+    """Money arrived outside the gateways: recorded at once, even while a charge is in flight. Default: the outstanding amount.
 
     A payment is its source, reference and invoice. The same one with the same amount is a repeat, with another amount refused;
-    so is money that a provider took, told again by its name there or by our key.
+    so is money that a provider took, sent again with its id there or with our key.
     """
     invoice = select(tx, data)
     if not isinstance(invoice, Invoice):
@@ -55,7 +55,7 @@ def paid(tx: Transaction, change: Change, data: InvoicePaid) -> Verdict:
     if told_paid(tx, agency, invoice, data.amount_minor, data.reference, change.source):
         return Applied()
     if data.amount_minor is None and (invoice.status == "void" or amount == 0):
-        why = "void, so it has no rest" if invoice.status == "void" else "paid, so nothing is left to pay"
+        why = "void, so it has no outstanding amount" if invoice.status == "void" else "paid, so nothing is left to pay"
         return Refused("data.amount_minor", f"the invoice is {why}; if more money arrived, send amount_minor")
     receive(tx, agency, [payment])
     charges.wake_open(tx, data.agency_id, [invoice.invoice_id])
@@ -117,7 +117,7 @@ def _void(tx: Transaction, agency: Agency, invoice: Invoice, reason: str | None)
 def refunded(tx: Transaction, change: Change, data: InvoiceRefunded) -> Verdict:
     """Money was given back outside: recorded, with a credit note. Default: all that was left.
 
-    Told again under its reference it is a repeat; another amount under that reference is refused.
+    Sent again under its reference it is a repeat; another amount under that reference is refused.
     """
     invoice = select(tx, data)
     if not isinstance(invoice, Invoice):
@@ -177,8 +177,8 @@ def refund_requested(tx: Transaction, _change: Change, data: RefundRequested) ->
 
 
 def charge_requested(tx: Transaction, _change: Change, data: ChargeRequested) -> Verdict:
-    """The planned attempt goes out now. Where nothing is collected by itself, one attempt does, and nothing follows it:
-    on an invoice issued by hand, one collected by hand, one of which the client was told that it is over, or written off.
+    """The planned attempt goes out now. Where nothing is collected automatically, one attempt does, and nothing follows it:
+    on an invoice issued by hand, one collected by hand, one whose client was notified that it is over, or written off.
     """
     invoice = select(tx, data)
     if not isinstance(invoice, Invoice):

@@ -34,7 +34,7 @@ def issued(tx: Transaction, change: Change, data: InvoiceIssued) -> Verdict:
     """Record an invoice issued by hand; it is never charged automatically.
 
     The first one of a manual order is invoice cycle 0 and its date the anchor of all later ones. On a stopped series it
-    anchors it anew; any other is recorded outside the series.
+    anchors it again; any other is recorded outside the series.
     """
     agency = facts.agency(tx, data.agency_id)
     if agency is None or not lock_subscriptions(tx, [(data.agency_id, data.subscription_id)], wait=True):
@@ -200,13 +200,14 @@ def _payments(
     bill: Bill,
     cycle: tuple[int, date, date] | None,
 ) -> tuple[Payment, ...]:
-    """What is paid already: what the checkout took for cycle 0, and the rest of it if upstream says that the whole is paid."""
+    """What is paid already: what the checkout took for cycle 0, and what is left of it if upstream says that the whole is
+    paid."""
     taken = _taken(tx, known, data, bill, cycle)
-    rest = bill.total_minor - sum(each.amount_minor for each in taken)
-    if data.status != "paid" or rest <= 0:
+    outstanding_minor = bill.total_minor - sum(each.amount_minor for each in taken)
+    if data.status != "paid" or outstanding_minor <= 0:
         return taken
     told = (payment_source(change.source), joined(change.source, change.id))
-    return (*taken, Payment(*told, data.invoice_id, rest, bill.currency, change.time))
+    return (*taken, Payment(*told, data.invoice_id, outstanding_minor, bill.currency, change.time))
 
 
 def _taken(
@@ -217,5 +218,5 @@ def _taken(
         return ()
     id_ = data.subscription_id
     if (id_, paid.provider, paid.reference) in payments.of_subscriptions(tx, data.agency_id, [id_]):
-        return ()  # it paid an invoice that was voided since, and the agency was told of it
+        return ()  # it paid an invoice that was voided since, and the agency was notified of it
     return taken_at_checkout(known.subscription, cycle[0], data.invoice_id)

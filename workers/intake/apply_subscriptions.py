@@ -204,7 +204,7 @@ def _update(
     fixed = _fixed(data)
     for once in ("initial_payment", "bill_from"):
         if fixed[once] is None:
-            del fixed[once]  # what was told once stays told: money, and where billing begins
+            del fixed[once]  # what was sent once stays: money, and where billing begins
     fact_writes.change(work.tx, tables.subscriptions, _keys(data), {**history, **fixed})
     work.insert(tables.subscription_revisions, {**_keys(data), **history})
     if before.starts_on != data.starts_on:
@@ -220,7 +220,7 @@ def _update(
 
 
 def _restart(tx: Transaction, agency: Agency, data: SubscriptionUpserted) -> None:
-    """A cancellation was taken back or moved, or is known now to be a later one: plan decides anew from the next boundary."""
+    """A cancellation was taken back or moved, or is known now to be a later one: plan decides again from the next boundary."""
     again = []
     for bounded in schedules.load(tx, data.agency_id, data.subscription_id).values():
         schedule = bounded.schedule

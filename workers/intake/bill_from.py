@@ -49,7 +49,7 @@ def take_late(tx: Transaction, agency: Agency, stored: Subscription, data: Subsc
 def apply(tx: Transaction, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> None:
     """By a new date, cycles that were passed over are opened again, and unsettled ones before it are passed over.
 
-    A revision without a date leaves the one that was told before: where billing begins is said once.
+    A revision without a date leaves the one that was sent before: where billing begins is said once.
     """
     since = data.bill_from
     if since is None or since == stored.bill_from:

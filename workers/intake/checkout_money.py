@@ -16,7 +16,7 @@ def encoded(data: SubscriptionUpserted) -> str | None:
 
 
 def refused(tx: Transaction, stored: Subscription, data: SubscriptionUpserted) -> Refused | None:
-    """Why the payment that a revision tells of can't be kept, and how to tell of it instead.
+    """Why the payment in a revision can't be kept, and how to send it instead.
 
     A payment is its provider and reference. One that is recorded keeps its amount; one that is not recorded yet, since the
     first invoice is still to come, may be corrected, but not replaced by another one.
@@ -46,7 +46,7 @@ def refused(tx: Transaction, stored: Subscription, data: SubscriptionUpserted) -
 
 
 def take_late(tx: Transaction, agency: Agency, stored: Subscription, data: SubscriptionUpserted) -> None:
-    """An older revision comes late, and is not refused: money that no later one told of counts all the same."""
+    """An older revision comes late, and is not refused: money that no later one holds counts all the same."""
     if data.initial_payment is None or (stored.initial_payment is not None and _same(stored.initial_payment, data)):
         return
     keys = {"agency_id": data.agency_id, "subscription_id": data.subscription_id}

@@ -43,12 +43,12 @@ class Gate:
         self._closed_since: datetime | None = None
 
     def words(self) -> str | None:
-        """What the readiness probe tells of it; None while messages are taken."""
+        """What the readiness probe says about it; None while messages are taken."""
         since = self._closed_since
         return None if since is None else pauses.told("intake", pauses.EVERYBODY, f"{since:%Y-%m-%dT%H:%M:%SZ}", None)
 
     def closed(self) -> bool:
-        """Look, unless that was done a moment ago. Raises what the database does."""
+        """Check, unless that was done a moment ago. Raises what the database does."""
         if monotonic() - self._asked_at >= PAUSE_SECONDS:
             with self._store.transaction() as tx:
                 found = pauses.listed(tx, "intake")
@@ -74,7 +74,7 @@ def run(
     """Take, apply, acknowledge, until `stop` is set.
 
     While intake is paused nothing is taken, and what was held goes back to the queue. When a batch can't be stored (the
-    database is away) it is given back whole, and no other is taken until one look at the database succeeds: messages must not
+    database is away) it is given back whole, and no other is taken until one check of the database succeeds: messages must not
     go round and round meanwhile.
     """
     backoff = Backoff()
@@ -122,6 +122,6 @@ def _wait_for_database(store: Store, backoff: Backoff, stop: Event) -> None:
         try:
             with store.transaction() as tx:
                 tx.scalar("SELECT 1")
-        except Exception:  # noqa: BLE001, S112 - told once above; here it is only waited for
+        except Exception:  # noqa: BLE001, S112 - logged once above; here it is only waited for
             continue
         return

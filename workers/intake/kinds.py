@@ -27,7 +27,7 @@ from workers.intake.verdicts import Verdict
 Apply = Callable[[FactBuffer, Change, Any], Verdict]
 
 
-def _by_itself(apply: Callable[[Transaction, Change, Any], Verdict]) -> Apply:
+def _on_its_own(apply: Callable[[Transaction, Change, Any], Verdict]) -> Apply:
     """A rare kind of message, applied by statements of its own; it writes no fact that has revisions."""
 
     def applied(work: FactBuffer, change: Change, data: Any) -> Verdict:
@@ -44,11 +44,11 @@ APPLY: Mapping[type, Apply] = {
     PaymentMethodUpserted: apply_facts.payment_method,
     PaymentMethodRemoved: apply_facts.payment_method_removed,
     SubscriptionUpserted: apply_subscriptions.subscription,
-    SubscriptionResumed: _by_itself(apply_subscriptions.resumed),
-    InvoiceIssued: _by_itself(apply_issued.issued),
-    InvoicePaid: _by_itself(apply_invoices.paid),
-    InvoiceVoided: _by_itself(apply_invoices.voided),
-    InvoiceRefunded: _by_itself(apply_invoices.refunded),
-    RefundRequested: _by_itself(apply_invoices.refund_requested),
-    ChargeRequested: _by_itself(apply_invoices.charge_requested),
+    SubscriptionResumed: _on_its_own(apply_subscriptions.resumed),
+    InvoiceIssued: _on_its_own(apply_issued.issued),
+    InvoicePaid: _on_its_own(apply_invoices.paid),
+    InvoiceVoided: _on_its_own(apply_invoices.voided),
+    InvoiceRefunded: _on_its_own(apply_invoices.refunded),
+    RefundRequested: _on_its_own(apply_invoices.refund_requested),
+    ChargeRequested: _on_its_own(apply_invoices.charge_requested),
 }

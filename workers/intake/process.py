@@ -16,7 +16,7 @@ def prepare(process: WorkerProcess) -> None:
     consumer = ChangesConsumer(process.settings.broker_urls, f"{process.name} changes")
     gate = consume_changes.Gate(process.store)
     process.paused = gate.words
-    process.alongside.add(
+    process.background.add(
         "upstream", lambda stop: consume_changes.run(process.store, consumer, stop, metrics.changes_received, gate)
     )
 

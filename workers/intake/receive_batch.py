@@ -1,4 +1,4 @@
-"""A batch of upstream's messages in one transaction: one commit for all of them, and each still judged by itself."""
+"""A batch of upstream's messages in one transaction: one commit for all of them, and each still judged on its own."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -207,7 +207,7 @@ def _apply(
 
 
 def _apply_awaiting(work: FactBuffer, agency_id: str, arrivals: Sequence[str]) -> None:
-    """What waited for these, oldest first, as far as one transaction may hold it; the rest is woken, each by itself.
+    """What waited for these, oldest first, as far as one transaction may hold it; the others are released, each on its own.
 
     Raises BesideError if one of them hits a limit or a lock.
     """
@@ -255,7 +255,7 @@ def _broken(error: BaseException) -> str:
 
 
 def replay_waiting(store: Store, agency_id: str, ids: Sequence[str], *, again: bool = False) -> None:
-    """Look again at messages that wait: apply what can be applied, and tell upstream once of what still can't.
+    """Check messages that wait again: apply what can be applied, and notify upstream once of what still can't.
 
     Each in a transaction of its own: a second message may speak of another subscription, and nobody who holds one may wait
     for the next. One that hits a limit is rejected, and the others go on. `again` makes no difference: none is counted here.

@@ -36,7 +36,7 @@ class Refused(NamedTuple):
 
 
 Verdict = Applied | Repeated | Stale | Waits | Refused
-# How far ahead of the database's clock a message may date what it tells of.
+# How far ahead of the database's clock a message may date what it is about.
 AHEAD_MAX: Final = timedelta(minutes=5)
 
 

@@ -20,8 +20,8 @@ class BesideError(OSError):
 def apart_if_held_up(attempt: Callable[[Room], T]) -> T:
     """Do `attempt`, a transaction, with room for what waited; should that hit a limit or a lock, once more without it.
 
-    Then what waited is woken instead, and the scheduler rings for it at its next look: each is applied by itself, and
-    refused or told as ever.
+    Then what waited is released instead, and the scheduler dispatches it at its next tick: each is applied on its own, and
+    refused or reported as always.
     """
     try:
         return attempt(inbox.ROOM)

@@ -11,7 +11,7 @@ from shared.domain.facts import INVOICE, Agency, Client, ServiceRevision, Subscr
 from shared.domain.invoicing import Blocked, Cancel, Issue, Skip, decide
 from shared.domain.states import CycleState
 from shared.store import cycles, facts, invoices, schedules
-from shared.store.cycles import Cycle, Settled, Stuck
+from shared.store.cycles import Cycle, LeftUnsettled, Settled
 from shared.store.database import Store, Transaction
 from shared.store.locks import lock_of_agency
 from workers.cycle_batches import block, cut_short, cycle_ended, tell_blocked, work_stream
@@ -20,7 +20,7 @@ EARLIER_BLOCKED = Blocked("earlier_cycle_blocked", "an earlier cycle of this ser
 
 
 def issue_invoices(store: Store, agency_id: str, ids: Sequence[str], *, again: bool = False) -> None:
-    """Work off all due invoice cycles of the subscriptions `ids` of one agency."""
+    """Process all due invoice cycles of the subscriptions `ids` of one agency."""
     work_stream(store, agency_id, ids, INVOICE, _step, again=again)
 
 
@@ -37,11 +37,11 @@ class _Known(NamedTuple):
 
 
 class _Decided(NamedTuple):
-    """What a batch comes to."""
+    """The outcome of a batch."""
 
     drafts: list[Draft]
     settled: list[Settled]
-    stuck: list[Stuck]
+    left: list[LeftUnsettled]
     blocked: list[tuple[Cycle, Blocked]]
     stopped: dict[str, str]
     halted: set[str]
@@ -55,15 +55,15 @@ def _step(tx: Transaction, agency_id: str, ids: Sequence[str], wait: bool) -> tu
         known = _read(tx, agency_id, sorted({cycle.subscription_id for cycle in due}))
         decided = _decide(tx, known, due)
         _write(tx, known.agency, decided)
-        _see_to_the_rest(tx, agency_id, due, decided)
+        _requeue_cut_short(tx, agency_id, due, decided)
     return ([] if wait else [id_ for id_ in ids if id_ not in locked]), None
 
 
-def _see_to_the_rest(tx: Transaction, agency_id: str, read: Sequence[Cycle], decided: _Decided) -> None:
-    """Behind what a pass may read: of a blocked series the rest is blocked too, of any other it is next, now."""
+def _requeue_cut_short(tx: Transaction, agency_id: str, read: Sequence[Cycle], decided: _Decided) -> None:
+    """Cycles beyond the limit of a pass: those of a blocked series are blocked too, those of any other are due again now."""
     further = cut_short(read)
     blocked = {
-        each.subscription_id: each for each in decided.stuck if further.get(each.subscription_id) == each.starts_on
+        each.subscription_id: each for each in decided.left if further.get(each.subscription_id) == each.starts_on
     }
     last = [each._replace(reason=EARLIER_BLOCKED.reason) for each in blocked.values()]
     cycles.block_behind(tx, agency_id, INVOICE, last)
@@ -101,7 +101,7 @@ def _decide(tx: Transaction, known: _Known, due: Sequence[Cycle]) -> _Decided:
         elif isinstance(outcome, Blocked):
             blocked_series.add(id_)
             decided.blocked.append((cycle, outcome))
-            decided.stuck.append(block(cycle, outcome, tx.as_of))
+            decided.left.append(block(cycle, outcome, tx.as_of))
         else:
             _end(known, decided, cycle, outcome)
     return decided
@@ -148,7 +148,7 @@ def _draft(known: _Known, subscription: Subscription, cycle: Cycle, outcome: Iss
 def _write(tx: Transaction, agency: Agency, decided: _Decided) -> None:
     agency_id = agency.agency_id
     cycles.settle(tx, agency_id, INVOICE, decided.settled)
-    cycles.stick(tx, agency_id, INVOICE, decided.stuck)
+    cycles.leave_unsettled(tx, agency_id, INVOICE, decided.left)
     tell_blocked(tx, agency, INVOICE, [each for each in decided.blocked if each[1] is not EARLIER_BLOCKED])
     ended = [each for each in decided.settled if each.state != "done"]
     for each in ended:

@@ -29,7 +29,7 @@ def prepare(process: WorkerProcess) -> None:
         count,
         pay_url=pay_url,
         mail_seconds=longest,
-        stopping=process.alongside.stopping,
+        stopping=process.background.stopping,
     )
     declare(process.broker, "notices", partial(send_notices, runtime))
 

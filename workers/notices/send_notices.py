@@ -53,7 +53,7 @@ class Runtime(NamedTuple):
 def send_notices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again: bool = False) -> None:
     """Send the due notices `ids` of one agency, one after another, and record each at once.
 
-    `again` changes nothing here: a claim counts its try by itself. Mails begin within a quarter of the lease, for the last
+    `again` changes nothing here: a claim itself counts the try. Mails begin within a quarter of the lease, for the last
     one may take half of it. After a trouble that is the same for all no other is tried: fifty waits for one dead server
     would outlast the lease.
     """
@@ -63,7 +63,7 @@ def send_notices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again:
     for position, notice in enumerate(claimed):
         if runtime.monotonic() > began + runtime.lease.total_seconds() / 4 or runtime.stopping():
             log.info("notices.left", agency_id=agency_id, mails=len(claimed) - position)
-            _leave(runtime, agency_id, claimed[position:], "its turn did not come in time", timedelta(0), began)
+            _leave(runtime, agency_id, claimed[position:], "it could not be sent in time", timedelta(0), began)
             return
         if not _hold(runtime, agency_id, notice):
             continue
@@ -83,7 +83,7 @@ def _hold(runtime: Runtime, agency_id: str, notice: Notice) -> bool:
 
 
 def _claim(runtime: Runtime, agency_id: str, ids: Sequence[str]) -> tuple[list[Notice], Agency | None]:
-    """What is due of these, leased; of a claim that hits a limit the first half, and what is left rings again."""
+    """What is due of these, leased; of a claim that hits a limit the first half, and what is left is dispatched again."""
     try:
         with runtime.store.transaction() as tx:
             claimed = notices.claim(tx, agency_id, ids, runtime.lease)
@@ -176,7 +176,7 @@ def _letter(runtime: Runtime, agency_id: str, notice: Notice, agency: Agency | N
 
 
 def _context(runtime: Runtime, agency_id: str, notice: Notice) -> Mapping[str, Any]:
-    """What the text is made of; a client of an agency that takes payments online is told where to pay."""
+    """What the text is made of; a client of an agency that takes payments online reads where to pay."""
     context: Mapping[str, Any] = notice.context
     if runtime.pay_url is None or notice.invoice_id is None or not context.get("online"):
         return context
@@ -186,7 +186,7 @@ def _context(runtime: Runtime, agency_id: str, notice: Notice) -> Mapping[str, A
 def _leave(
     runtime: Runtime, agency_id: str, left: Sequence[Notice], reason: str, wait: timedelta, began: float
 ) -> None:
-    """Those whose turn did not come: later again. Nothing was tried, so nothing counts against them.
+    """Those that could not be reached in time: due again later. Nothing was tried, so nothing counts against them.
 
     Once the lease is over they may be another worker's, and are left alone.
     """

@@ -20,7 +20,7 @@ RELEASED_LATE = "cycle.released_late"
 
 
 def create_orders(store: Store, agency_id: str, ids: Sequence[str], *, again: bool = False) -> None:
-    """Work off all due order cycles of the subscriptions `ids` of one agency."""
+    """Process all due order cycles of the subscriptions `ids` of one agency."""
     work_stream(store, agency_id, ids, ORDER, _step, again=again)
 
 

@@ -11,7 +11,7 @@ from shared.domain.facts import ORDER
 from shared.domain.retry_times import net_at
 from shared.messages import event_data
 from shared.store import cycles, invoices, orders
-from shared.store.cycles import Cycle, Settled, Stuck
+from shared.store.cycles import Cycle, LeftUnsettled, Settled
 from shared.store.database import Transaction
 from shared.store.orders import NewOrder, Renewal
 from workers.orders.decisions import Create, Known, Stays
@@ -91,13 +91,13 @@ def _renewed(agency_id: str, order_id: str, cycle: Cycle, create: Create) -> eve
 def stay(tx: Transaction, known: Known, staying: Sequence[tuple[Cycle, Stays]]) -> None:
     """Cycles that wait or are held; an event when that is new, or another invoice holds them now.
 
-    A hold by a failed payment was told when it failed. One by an overdue invoice is told here, once for each invoice.
+    A hold by a failed payment was reported when it failed. One by an overdue invoice is reported here, once for each invoice.
     """
-    stuck = []
+    left = []
     for cycle, stays in staying:
         held = stays.state == "held"
-        stuck.append(
-            Stuck(
+        left.append(
+            LeftUnsettled(
                 cycle.subscription_id,
                 cycle.starts_on,
                 stays.state,
@@ -122,7 +122,7 @@ def stay(tx: Transaction, known: Known, staying: Sequence[tuple[Cycle, Stays]]) 
                     blocking_invoice_id=stays.blocking_invoice_id,
                 )
             )
-    cycles.stick(tx, known.agency.agency_id, ORDER, stuck)
+    cycles.leave_unsettled(tx, known.agency.agency_id, ORDER, left)
     _tell_overdue(tx, known, staying)
 
 

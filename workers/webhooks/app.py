@@ -54,7 +54,7 @@ _templates = Environment(
 )
 
 
-class Doors(NamedTuple):
+class WebhookDeps(NamedTuple):
     """What the application opens on. Without `page` there are no pages to pay by."""
 
     events: receive_event.Runtime
@@ -65,13 +65,13 @@ class Doors(NamedTuple):
     on_kept: Callable[[], object] = lambda: None
 
 
-def make_app(doors: Doors, rooms: Rooms | None = None) -> Starlette:
+def make_app(deps: WebhookDeps, rooms: Rooms | None = None) -> Starlette:
     """The application; it answers, and never raises to whoever asks."""
     rooms = rooms or Rooms(tuple(ONLINE))
     return Starlette(
         routes=[
-            Route("/webhooks/{provider}/{agency}", _webhook(doors, rooms), methods=["POST"]),
-            Route("/pay/{token}", _pay(doors, rooms), methods=["GET", "POST"]),
+            Route("/webhooks/{provider}/{agency}", _webhook(deps, rooms), methods=["POST"]),
+            Route("/pay/{token}", _pay(deps, rooms), methods=["GET", "POST"]),
         ]
     )
 
@@ -79,7 +79,7 @@ def make_app(doors: Doors, rooms: Rooms | None = None) -> Starlette:
 Answer = Callable[[Request], Awaitable[Response]]
 
 
-def _webhook(doors: Doors, rooms: Rooms) -> Answer:
+def _webhook(deps: WebhookDeps, rooms: Rooms) -> Answer:
     async def webhook(request: Request) -> Response:
         provider, agency_id = request.path_params["provider"], id_of(request.path_params["agency"])
         if provider not in ONLINE:
@@ -87,18 +87,18 @@ def _webhook(doors: Doors, rooms: Rooms) -> Answer:
         if agency_id is None:
             return _said(404, "no_address_of_ours")
         outcome = await received(provider, agency_id, request)
-        doors.on_webhook(provider, outcome)
+        deps.on_webhook(provider, outcome)
         if outcome == "kept":
-            doors.on_kept()
+            deps.on_kept()
         if outcome == "unconfigured" and ONLINE[provider].webhook_claim is not None:
-            outcome = "kept"  # what somebody is told who has proven nothing, whoever the agency is
+            outcome = "kept"  # the answer to a sender who has proven nothing, whoever the agency is
         return _said(*ANSWERS[outcome])
 
     async def received(provider: str, agency_id: str, request: Request) -> str:
         raw = await _body(request)
         if isinstance(raw, str):
             return raw
-        given = (doors.events, provider, agency_id, raw, dict(request.headers))
+        given = (deps.events, provider, agency_id, raw, dict(request.headers))
         try:
             return await rooms.events[provider].run(agency_id, receive_event.receive_webhook, *given)
         except FullError:
@@ -110,25 +110,25 @@ def _webhook(doors: Doors, rooms: Rooms) -> Answer:
     return webhook
 
 
-def _pay(doors: Doors, rooms: Rooms) -> Answer:
+def _pay(deps: WebhookDeps, rooms: Rooms) -> Answer:
     async def page(request: Request) -> Response:
-        if doors.page is None:
+        if deps.page is None:
             return _said(404, "no_pages")
         token = request.path_params["token"]
-        named = doors.page.urls.read(token)
+        named = deps.page.urls.read(token)
         if named is None:
             if request.method == "POST":
-                doors.on_page("unknown")
+                deps.on_page("unknown")
             return _page(None, 404)
         try:
             if request.method == "POST":
-                found = await pressed(doors.page, named[0], token, request)
-                doors.on_page(_name(found))
+                found = await pressed(deps.page, named[0], token, request)
+                deps.on_page(_name(found))
             else:
-                show = partial(pay_page.show, doors.page, token, back="paid" in request.query_params)
+                show = partial(pay_page.show, deps.page, token, back="paid" in request.query_params)
                 found = await rooms.pages.run(named[0], show)
         except FullError:
-            doors.on_page("busy")
+            deps.on_page("busy")
             return _page(None, 503)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client may press again
             log.error("pay_page.failed", reason=safe_words(error))
@@ -146,7 +146,7 @@ def _pay(doors: Doors, rooms: Rooms) -> Answer:
         if not isinstance(found, Opening):
             return found
         room = rooms.presses.get(found.link.provider, rooms.pages)
-        return await room.run(agency_id, pay_page.open_place, runtime, found)
+        return await room.run(agency_id, pay_page.open_payment_page, runtime, found)
 
     return page
 

@@ -1,6 +1,6 @@
-"""The page where a client pays: how the invoice stands, and on a press of the button the way to the provider.
+"""The page where a client pays: the state of the invoice, and a button that leads to the provider.
 
-Only the button opens a place at the provider: programs that follow every link of a mail press none.
+Only the button opens a payment page at the provider: programs that follow every link of a mail press none.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from shared.store.pay_links import PayLink
 from workers.gateway_accounts import GatewaysOf
 
 Standing = Literal["open", "settled", "under_way", "closing", "not_online", "unavailable", "thanks"]
-# A second press meets the first one, which is being answered: so often the same place is asked for again, by the same key.
+# A second press meets the first one, which is being answered: how often the same page is asked for again, by the same key.
 TRIES = 12
 PAUSE_SECONDS = 0.5
 log = structlog.get_logger()
@@ -61,7 +61,7 @@ class SentOn(NamedTuple):
 
 
 def show(runtime: Runtime, token: str, *, back: bool = False) -> Shown | None:
-    """How the invoice stands; None for an address that is not ours. `back`: the client comes back from the provider, so what
+    """The state of the invoice; None for an address that is not ours. `back`: the client comes back from the provider, so what
     became of it is looked at now."""
     named = runtime.urls.read(token)
     if named is None:
@@ -80,7 +80,7 @@ def show(runtime: Runtime, token: str, *, back: bool = False) -> Shown | None:
 
 
 class Opening(NamedTuple):
-    """The provider has to be asked for the place."""
+    """The provider has to be asked for the payment page."""
 
     request: LinkRequest
     link: PayLink
@@ -88,16 +88,16 @@ class Opening(NamedTuple):
 
 
 def pay(runtime: Runtime, token: str, *, keeps_method: bool = False) -> SentOn | Shown | None:
-    """The button was pressed: the place at the provider, opened if need be; or why there is none.
+    """The button was pressed: the payment page at the provider, opened if need be; or why there is none.
 
     `keeps_method`: the client has ticked that his other invoices are to be paid by the same.
     """
     found = prepare(runtime, token, keeps_method=keeps_method)
-    return open_place(runtime, found) if isinstance(found, Opening) else found
+    return open_payment_page(runtime, found) if isinstance(found, Opening) else found
 
 
 def prepare(runtime: Runtime, token: str, *, keeps_method: bool = False) -> SentOn | Shown | Opening | None:
-    """The first part of `pay`, which asks no provider; `open_place` is the second, where it is needed."""
+    """The first part of `pay`, which asks no provider; `open_payment_page` is the second, where it is needed."""
     named = runtime.urls.read(token)
     if named is None:
         return None
@@ -129,8 +129,8 @@ def _customer(tx: Transaction, agency_id: str, invoice: Invoice, link: PayLink) 
     return max(known, key=lambda each: (each.instructed_at, each.payment_method_id)).customer if known else None
 
 
-def open_place(runtime: Runtime, opening: Opening) -> SentOn | Shown:
-    """Ask the provider for the place. Pressed again, or twice at once, the same place is asked for under the same key."""
+def open_payment_page(runtime: Runtime, opening: Opening) -> SentOn | Shown:
+    """Ask the provider for the payment page. Pressed again, or twice at once, the same one is asked for under the same key."""
     request, link, gateway = opening
     for again in reversed(range(TRIES)):
         found = gateway.open_link(request)
@@ -152,7 +152,7 @@ def _settled(
     with runtime.store.transaction() as tx:
         invoice = locked_invoices(tx, agency_id, [invoice_id]).get(invoice_id)
         if invoice is None:
-            raise LookupError("an invoice that had a place is gone")
+            raise LookupError("an invoice that had a payment page is gone")
         current = pay_links.open_of(tx, agency_id, [invoice_id]).get(invoice_id)
         current = current if current is not None and current.link_seq == link.link_seq else None
         if current is not None:
@@ -174,9 +174,9 @@ def _settled(
 def _refused(
     tx: Transaction, agency_id: str, invoice: Invoice, link: PayLink, found: Opened | NotSent | Unknown
 ) -> Standing:
-    """There is no place. What the provider refuses for what it says would be refused again under that key: it ends.
+    """There is no payment page. What the provider refuses for what it says would be refused again under that key: it ends.
 
-    A refusal of the agency's account is told as such, for it concerns every invoice.
+    A refusal of the agency's account is reported as such, for it concerns every invoice.
     """
     agency = facts.require_agency(tx, agency_id)
     account = isinstance(found, NotSent) and found.about == "account"

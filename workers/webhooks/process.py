@@ -12,9 +12,9 @@ from shared.process import Process
 from shared.secret_store import reader
 from shared.settings import Settings
 from shared.telemetry import logs, metrics
-from workers.gateway_accounts import Directory
+from workers.gateway_accounts import GatewayRegistry
 from workers.webhooks import pay_page, receive_event
-from workers.webhooks.app import Doors, make_app
+from workers.webhooks.app import WebhookDeps, make_app
 from workers.webhooks.connections import Doorkeeper, guarded
 from workers.webhooks.prove_events import Prover
 from workers.webhooks.rooms import Rooms
@@ -33,13 +33,13 @@ def run(settings: Settings, stop: Event) -> None:
     try:
         process.wait_for_surroundings(stop)
         read_secret = reader()
-        gateways = Directory(read_secret, {})
+        gateways = GatewayRegistry(read_secret, {})
         page = None
         if settings.public_url:
             page = pay_page.Runtime(process.store, gateways, PayUrls(settings.public_url, settings.link_secret))
         events = receive_event.Runtime(process.store, gateways, read_secret)
         prover = Prover(events, _count_webhook)
-        doors = Doors(
+        deps = WebhookDeps(
             events,
             page,
             _count_webhook,
@@ -48,7 +48,7 @@ def run(settings: Settings, stop: Event) -> None:
         )
         proving = Thread(target=prover.loop, args=(stop,), name="prover", daemon=True)
         proving.start()
-        _serve(Listener(doors, settings), process, proving, settings, stop)
+        _serve(Listener(deps, settings), process, proving, settings, stop)
     finally:
         process.close()
 
@@ -60,14 +60,14 @@ def _count_webhook(provider: str, outcome: str) -> None:
 class Listener:
     """The web server, in a thread of its own: signals are the process's."""
 
-    def __init__(self, doors: Doors, settings: Settings) -> None:
+    def __init__(self, deps: WebhookDeps, settings: Settings) -> None:
         self.rooms = Rooms(tuple(ONLINE))
         self.keeper = Doorkeeper(settings.proxies, on_closed=lambda why: metrics.CONNECTIONS_CLOSED.labels(why).inc())
         metrics.CONNECTIONS.set_function(self.keeper.count)
         host, port = settings.webhooks
         self.server = uvicorn.Server(
             uvicorn.Config(
-                make_app(doors, self.rooms),
+                make_app(deps, self.rooms),
                 host=host,
                 port=port,
                 http=guarded(self.keeper),

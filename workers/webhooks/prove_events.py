@@ -42,7 +42,7 @@ class Prover:
         self._busy: Counter[tuple[str, str]] = Counter()
 
     def wake(self) -> None:
-        """Something was kept, or a thread is free: look now."""
+        """Something was kept, or a thread is free: check now."""
         self._work_queue.set()
 
     def loop(self, stop: Event) -> None:

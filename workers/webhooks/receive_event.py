@@ -107,7 +107,7 @@ class Account(NamedTuple):
 
 
 def account_of(runtime: Runtime, tx: Transaction, provider: str, agency_id: str) -> Account:
-    """The account; a word in the gateway's place says why it can't be used."""
+    """The account; a word instead of the gateway says why it can't be used."""
     gateway = runtime.gateways(tx, agency_id).get(provider, "gateway_missing")
     names = [each.webhook_secret for each in accounts.configured(tx, agency_id) if each.provider == provider]
     name = names[0] if names else None
@@ -192,7 +192,7 @@ def _wake_link(tx: Transaction, agency_id: str, link: PayLink, event: ProviderEv
         reference = link.reference or (event.reference if event.about == "link" else None)
         pay_links.write(tx, agency_id, [link._replace(reference=reference, wake_at=tx.as_of)])
     elif link.state == "ended" and event.settled and not pay_links.open_of(tx, agency_id, [link.invoice_id]):
-        # Paid all the same: looked at once more. If another place is open, the comparison of the books finds it.
+        # Paid all the same: checked once more. If another payment page is open, the reconciliation finds it.
         pay_links.write(
             tx, agency_id, [link._replace(state="paying", wake_at=tx.as_of, settled_at=None, doubtful_since=None)]
         )
@@ -231,7 +231,7 @@ def _refund_there(
     tx: Transaction, provider: str, agency_id: str, event: ProviderEvent, payment: str, found: Sequence[Invoice]
 ) -> None:
     """A refund that is none of ours, of the first invoice under its payment that has so much left; also called a reversal
-    it may tell as a refund, too."""
+    it may report as a refund, too."""
     reference = event.reference or ""
     if not event.amount_minor or reversals.inquiry(tx, agency_id, provider, reference) is not None:
         return

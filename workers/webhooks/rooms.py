@@ -1,7 +1,7 @@
 """Threads in rooms: each kind of work has its own, and in a room no agency takes more than its share.
 
 Work that waits, for a lock or for a provider, then holds up its own kind and its own agency, and nobody else. Who waits is
-counted and waits for a limited time; who finds no place is told so at once.
+counted and waits for a limited time; without a free place the caller is told so at once.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What Duecycle tells the world: one struct per type of event, with its name, its subject and its payload.
+"""What Duecycle publishes: one struct per type of event, with its name, its subject and its payload.
 
 `tx.record` takes one of these structs and nothing else. The published schemas, the AsyncAPI document and docs/events.md are
 made from them, so a field that is added here is documented, and a second shape of a type can't come into being.

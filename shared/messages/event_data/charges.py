@@ -1,4 +1,4 @@
-"""Events about collecting: attempts, payment pages, and the comparison with a provider's books."""
+"""Events about collecting: attempts, payment pages, and the reconciliation with a provider's list."""
 
 from typing import ClassVar
 
@@ -51,7 +51,7 @@ class ChargeNotSent(OfCharge, frozen=True, kw_only=True):
 
 
 class ChargeAnsweredLate(OfCharge, frozen=True, kw_only=True):
-    """An answer came after the attempt had ended or was taken up anew; it is kept as evidence."""
+    """An answer came after the attempt had ended or was taken up again; it is kept as evidence."""
 
     event_type: ClassVar[str] = "charge.answered_late"
     answer: ProviderAnswer
@@ -117,7 +117,7 @@ class LinkUnrecorded(OfLink, frozen=True, kw_only=True):
 
 
 class BooksDiffer(OfInvoice, frozen=True, kw_only=True):
-    """A provider's list and our books differ."""
+    """A provider's list and our payments differ."""
 
     event_type: ClassVar[str] = "books.differ"
     difference: f.Difference

@@ -70,7 +70,7 @@ RefundSeq = Annotated[int, _counts("Counts the refunds of the invoice from 1.", 
 LinkSeq = Annotated[int, _counts("Counts the payment pages of the invoice from 1.", 1)]
 Key = Annotated[str, _says("The idempotency key under which the provider was asked; null if it was not asked yet.")]
 Provider = Annotated[str, _says("The payment provider: sandbox, stripe or paypal.")]
-Source = Annotated[str, _says("Who moved the money: a provider, or `upstream:` and the source of upstream's message.")]
+Source = Annotated[str, _says("Who moved the money: a provider, or `upstream:` and the source of the message.")]
 Reference = Annotated[str, _says("The id that the provider (or upstream) gave to what the event is about.")]
 PaymentReference = Annotated[str, _says("The id that the provider (or upstream) gave to the payment concerned.")]
 Kind = Annotated[
@@ -80,7 +80,7 @@ Difference = Annotated[
     Literal[
         "missing_here", "missing_there", "amount_differs", "paid_twice", "refund_missing_here", "refund_missing_there"
     ],
-    _says("What differs: something is missing in our books or at the provider, or the amounts are not the same."),
+    _says("What differs: something is missing here or at the provider, or the amounts are not the same."),
 ]
 
 Code = Annotated[str, _says("A word for why it failed: the provider's, or ours.")]
@@ -91,7 +91,7 @@ Outcome = Annotated[str, _says("The outcome, in one word.")]
 Reason = Annotated[str, _says("Why, in a word of ours or in the words of whoever asked for it.")]
 Detail = Annotated[str, _says("More about the reason, for people to read.")]
 Error = Annotated[str, _says("What went wrong when the answer was to be recorded.")]
-By = Annotated[str, _says("Who asked for it: an operator, or the source of upstream's message.")]
+By = Annotated[str, _says("Who asked for it: an operator, or the source of the message that asked for it.")]
 PreviousState = Annotated[str, _says("The state before.")]
 PreviousReason = Annotated[str, _says("The reason that counted before; null without one.")]
 

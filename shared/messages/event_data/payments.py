@@ -109,7 +109,7 @@ class RefundFailed(OfRefund, frozen=True, kw_only=True):
 
 
 class RefundAnsweredLate(OfRefund, frozen=True, kw_only=True):
-    """An answer came after the refund had ended or was taken up anew; it is kept as evidence."""
+    """An answer came after the refund had ended or was taken up again; it is kept as evidence."""
 
     event_type: ClassVar[str] = "refund.answered_late"
     answer: ProviderAnswer

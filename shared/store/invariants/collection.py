@@ -19,7 +19,7 @@ INVARIANTS = (
     ),
     # Money from elsewhere may make a surplus, charges alone never. An earlier attempt that first failed (it has a decline
     # class) and succeeded only after this one went out is the provider's change of mind, recorded as it happened. What was
-    # taken back of a charge, be it for a time, was to be collected anew.
+    # taken back of a charge, be it for a time, was to be collected again.
     Invariant(
         "nobody_is_charged_twice",
         "an invoice is charged only for what its earlier successful charges left of its total",

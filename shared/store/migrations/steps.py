@@ -20,7 +20,7 @@ class HeldUpError(Exception):
 
 
 def add_index(name: str, table: str, columns: str, *, unique: bool = False, where: str = "") -> None:
-    """Build an index while rows are written. One that an earlier try left half-built is built anew.
+    """Build an index while rows are written. One that an earlier try left half-built is rebuilt.
 
     It waits for older transactions, as long as the migration may still wait; then it is told which those are.
     """

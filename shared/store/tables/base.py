@@ -26,7 +26,7 @@ def key(name: str) -> Column[str]:
 
 
 def minor(name: str, *, null: bool = False) -> Column[int]:
-    """Money in minor units; the currency stands beside it."""
+    """Money in minor units; the currency is in a column beside it."""
     return Column(name, BigInteger, nullable=null)
 
 

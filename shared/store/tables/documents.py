@@ -41,7 +41,7 @@ orders = Table(
     Column("quantity", BigInteger, nullable=False),
     text("origin"),
     instant("created_at"),
-    # The period an order renewed in place stands for now; its first one stays above.
+    # The period an order renewed in place is for now; its first one stays above.
     Column("renewed_starts_on", Date),
     Column("renewed_ends_on", Date),
     instant("renewed_at", null=True),
@@ -190,7 +190,7 @@ charges = Table(
     Column("method_revision", BigInteger),
     # What the provider sees of the method: declines are counted by it.
     text("credential", null=True),
-    # Asked for where nothing is collected by itself: made once, and nothing follows.
+    # Asked for where nothing is collected automatically: made once, and nothing follows.
     Column("once", Boolean, nullable=False, server_default="false"),
     instant("planned_at"),
     instant("wake_at", null=True),

@@ -1,4 +1,4 @@
-"""What upstream told us: the newest revision of each fact, and every accepted one where its history prices a cycle."""
+"""What upstream sent: the newest revision of each fact, and every accepted one where its history prices a cycle."""
 
 from typing import Any
 

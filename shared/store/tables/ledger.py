@@ -61,7 +61,7 @@ cycles = Table(
     Column("cycle_index", Integer, nullable=False),
     # More than one where only the end of a span matters: skipped periods, of which this is the first.
     Column("periods", Integer, nullable=False, server_default="1"),
-    # How these follow each other, so that they can be told apart again: unit/every/anchor/its index.
+    # How these follow each other, so that they can be split again: unit/every/anchor/its index.
     text("rhythm", null=True),
     instant("due_at"),
     text("state"),

@@ -64,7 +64,7 @@ events = Table(
     instant("at"),
     document("data"),
     instant("published_at", null=True),
-    # It was refused, or stands behind one of its subject that was.
+    # It was refused, or is behind one of its subject that was.
     Column("waits", Boolean, nullable=False, server_default="false"),
     PrimaryKeyConstraint("agency_id", "event_id"),
     UniqueConstraint("agency_id", "subject", "subject_seq", name="uq_events_subject_seq"),
@@ -103,7 +103,7 @@ rechecks = Table(
     text("after_id", null=True),
     # Of a payment method that worked: what the provider sees of it.
     text("credential", null=True),
-    # How often it could not be worked off, and when it is tried again.
+    # How often it could not be processed, and when it is tried again.
     Column("failures", Integer, nullable=False, server_default="0"),
     instant("retry_at", null=True),
     one_of("kind", "agency", "service", "subscription", "payment_method", "method_worked"),

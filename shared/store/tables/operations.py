@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from shared.store.tables.base import document, instant, key, metadata, one_of, text
 
-# A pool stands still for one agency; the empty agency_id means for all of them.
+# A pool is paused for one agency; the empty agency_id means for all of them.
 pauses = Table(
     "pauses",
     metadata,

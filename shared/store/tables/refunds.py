@@ -40,7 +40,7 @@ refunds = Table(
     text("key"),
     text("state"),
     text("reference", null=True),
-    # Of money given back elsewhere: who told us, and by which reference.
+    # Of money given back elsewhere: who reported it, and under which reference.
     text("outside_source", null=True),
     text("outside_reference", null=True),
     text("code", null=True),
@@ -98,7 +98,7 @@ credit_notes = Table(
     CheckConstraint("total_minor > 0", name="total_positive"),
 )
 
-# A place at a provider where the client can pay an invoice himself; at most one of them is open.
+# A payment link: a page at a provider where the client can pay an invoice himself; at most one of them is open.
 pay_links = Table(
     "pay_links",
     metadata,
@@ -123,7 +123,7 @@ pay_links = Table(
     instant("doubtful_since", null=True),
     # The client wants what he pays by to be kept for his other invoices.
     Column("keeps_method", Boolean, nullable=False, server_default="false"),
-    # Another place is to follow: this one is closed, unless somebody has paid there.
+    # Another payment page is to follow: this one is closed, unless somebody has paid there.
     Column("closing", Boolean, nullable=False, server_default="false"),
     # The client has agreed to pay there, and the provider refused us the money so far.
     Column("agreed", Boolean, nullable=False, server_default="false"),

@@ -1,4 +1,4 @@
-"""Money at a place that is no longer asked for, or that nobody closed: it is found, and a client is never shut out."""
+"""Money at a payment page that is no longer asked for, or that nobody closed: it is found, and a client is never shut out."""
 
 from datetime import timedelta
 from itertools import chain, repeat
@@ -23,9 +23,9 @@ def approved(shop: Shop) -> str:
     """A manual invoice whose client has agreed at PayPal. Returns the order."""
     shop.open("", collection="manual")
     shop.press()
-    (place,) = shop.places()
-    shop.client_pays(place)
-    return place
+    (page_id,) = shop.payment_pages()
+    shop.client_pays(page_id)
+    return page_id
 
 
 @pytest.mark.parametrize("shop", ["paypal"], indirect=True)
@@ -35,11 +35,11 @@ def test_what_was_taken_at_paypal_is_found_though_it_is_not_asked_for_any_more(
     shop: Shop, taken: str, end: str
 ) -> None:
     """The order was captured, and the invoice ends before we know how that came out: the money is recorded as surplus."""
-    place = approved(shop)
+    page_id = approved(shop)
     assert isinstance(shop.provider, PayPalLike)
     match taken:
         case "pending":
-            shop.provider._take(shop.provider.orders[place], "pending")
+            shop.provider._take(shop.provider.orders[page_id], "pending")
         case "answer lost":
             shop.provider.weather.append("drop_after")
     if taken == "worker died":
@@ -76,7 +76,7 @@ def test_an_order_whose_capture_never_came_is_not_taken_for_a_void_invoice(shop:
 
 
 @both
-def test_a_place_that_nobody_closed_is_not_called_ended(shop: Shop) -> None:
+def test_a_payment_page_that_nobody_closed_is_not_called_ended(shop: Shop) -> None:
     """The worker is too slow to send the attempt, so it closed nothing either: the client pays there, and it counts."""
     shop.open(DECLINED[shop.name])
     shop.press()
@@ -92,7 +92,8 @@ def test_a_place_that_nobody_closed_is_not_called_ended(shop: Shop) -> None:
 
 
 def test_a_client_who_changes_his_mind_about_the_tick_is_not_shut_out(shop: Shop) -> None:
-    """Each press that asks for another kind of place closes the one before: a minute later there is a new one, both times."""
+    """Each press that asks for another kind of payment page closes the one before: a minute later there is a new one, both
+    times."""
     shop.open("", collection="manual")
     assert shop.press().status_code == 303
     for link_seq, keep in enumerate((True, False), start=2):
@@ -100,13 +101,13 @@ def test_a_client_who_changes_his_mind_about_the_tick_is_not_shut_out(shop: Shop
         shop.wait(minutes=1)
         assert shop.press(keep=keep).status_code == 303
         assert shop.diary.ask(LINKS)[-2:] == [(link_seq - 1, "ended"), (link_seq, "open")]
-    shop.client_pays(shop.places()[-1])
+    shop.client_pays(shop.payment_pages()[-1])
     shop.wait(hours=2)
     assert (shop.status(), len(shop.money())) == ("paid", 1)
 
 
 @both
-def test_a_press_in_the_last_minutes_of_a_place(shop: Shop) -> None:
+def test_a_press_in_the_last_minutes_of_a_payment_page(shop: Shop) -> None:
     """It is about to expire: closed at once, and there is another; but what the client has paid by then counts."""
     shop.open("", collection="manual")
     shop.press()
@@ -115,14 +116,14 @@ def test_a_press_in_the_last_minutes_of_a_place(shop: Shop) -> None:
     shop.wait(minutes=1)
     assert shop.press().status_code == 303
     shop.wait(minutes=57)
-    shop.client_pays(shop.places()[-1])
+    shop.client_pays(shop.payment_pages()[-1])
     shop.press()
     shop.wait(minutes=1)
     assert (shop.status(), len(shop.money())) == ("paid", 1)
 
 
 @pytest.mark.parametrize("end", ["void", "other tick"])
-def test_a_place_that_is_made_while_it_is_no_longer_asked_for_is_closed(shop: Shop, end: str) -> None:
+def test_a_payment_page_that_is_made_while_it_is_no_longer_asked_for_is_closed(shop: Shop, end: str) -> None:
     """The invoice ends, or the client ticks the box, while Stripe answers; Stripe is away when we would close it at once."""
     shop.open("", collection="manual")
     real_open, real_end = shop.gateway.open_link, shop.gateway.end_link
@@ -151,7 +152,7 @@ def test_a_debit_that_is_under_way_is_not_given_up_for_one_look_that_failed(shop
     shop.open("", collection="manual")
     shop.press()
     assert isinstance(shop.provider, StripeLike)
-    assert shop.provider.pay(shop.places()[0], later=True)
+    assert shop.provider.pay(shop.payment_pages()[0], later=True)
     shop.wait(days=14)
     real = shop.gateway.collect_link
     shop.gateway.collect_link = lambda _request, _reference: NotYetKnowable("away")  # type: ignore[method-assign]
@@ -170,21 +171,21 @@ def test_a_debit_that_is_under_way_is_not_given_up_for_one_look_that_failed(shop
 @pytest.mark.parametrize("shop", ["paypal"], indirect=True)
 def test_what_a_client_agreed_to_and_paypal_refuses_us_is_told(shop: Shop) -> None:
     """The account may not receive money: the agency hears so; the order is forgotten, and both hear that nothing was paid."""
-    place = approved(shop)
+    page_id = approved(shop)
     assert isinstance(shop.provider, PayPalLike)
     refusal = {"name": "UNPROCESSABLE_ENTITY", "details": [{"issue": "PAYEE_ACCOUNT_RESTRICTED", "description": "No."}]}
     shop.provider._capture = lambda _request: Response(422, refusal)  # type: ignore[method-assign]
     shop.wait(hours=2)
     assert [each.audience for each in shop.diary.notices("account_refused")] == ["agency"]
     assert shop.diary.ask(LINKS) == [(1, "paying")]
-    shop.provider.orders.pop(place)
+    shop.provider.orders.pop(page_id)
     shop.wait(hours=2)
     assert shop.diary.ask(LINKS) == [(1, "ended")]
     assert sorted(each.audience for each in shop.diary.notices("page_payment_failed")) == ["agency", "client"]
 
 
 @pytest.mark.parametrize("refused", ["credentials", "not enabled"])
-def test_an_account_that_may_open_no_place_is_told_to_the_agency_once(shop: Shop, refused: str) -> None:
+def test_an_account_that_may_open_no_payment_page_is_told_to_the_agency_once(shop: Shop, refused: str) -> None:
     """By the tables of refusals, not as an invoice that can't be paid on the page; and once it is mended, the page works."""
     shop.open("", collection="manual")
     assert isinstance(shop.provider, StripeLike)

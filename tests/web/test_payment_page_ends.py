@@ -1,4 +1,4 @@
-"""Every place to pay ends: with its invoice at once, by what the provider says, and at the latest on its last day."""
+"""Every payment page ends: with its invoice at once, by what the provider says, and at the latest on its last day."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -52,11 +52,11 @@ def link_of(shop: Shop) -> PayLink:
 
 
 def pressed(shop: Shop) -> str:
-    """A manual invoice whose client has pressed the button: the place at the provider."""
+    """A manual invoice whose client has pressed the button: the payment page at the provider."""
     shop.open("", collection="manual")
     assert shop.press().status_code == 303
-    (place,) = shop.places()
-    return place
+    (page_id,) = shop.payment_pages()
+    return page_id
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
@@ -76,7 +76,7 @@ def test_every_answer_in_every_standing_is_written_as_the_table_says(shop: Shop,
             settled_at=shop.clock.at if over else None,
             doubtful_since=shop.clock.at if standing == "doubtful" else None,
         )
-        end_open_places(shop)
+        end_open_payment_pages(shop)
         with shop.diary.store.transaction() as tx:
             pay_links.insert(tx, "ag", put)
         call = LinkCall(put, cast("OnlineGateway", shop.gateway), cast("Any", None), wanted=True)
@@ -85,60 +85,61 @@ def test_every_answer_in_every_standing_is_written_as_the_table_says(shop: Shop,
         after = link_of(shop)
         assert after.state == (state if verdict == "kept" else BECOMES[verdict]), standing
         assert (after.wake_at is None) == (after.state in ("paid", "ended")), standing
-    end_open_places(shop)
+    end_open_payment_pages(shop)
 
 
-def end_open_places(shop: Shop) -> None:
+def end_open_payment_pages(shop: Shop) -> None:
     with shop.diary.store.transaction() as tx:
         tx.run("UPDATE pay_links SET state = 'ended', wake_at = NULL WHERE state IN ('opening', 'open', 'paying')")
 
 
 @both
 @pytest.mark.parametrize("end", ENDS)
-def test_an_invoices_end_closes_its_place_at_once(shop: Shop, end: str) -> None:
+def test_an_invoices_end_closes_its_payment_page_at_once(shop: Shop, end: str) -> None:
     """Not when its hour is over: at Stripe nobody can pay there any more, at PayPal nothing is taken."""
-    place = pressed(shop)
+    page_id = pressed(shop)
     ENDS[end](shop)
     shop.wait(seconds=1)
     assert shop.diary.ask(LINKS) == [("ended", 11900)]
     if isinstance(shop.provider, StripeLike):
-        assert not shop.provider.pay(place)
+        assert not shop.provider.pay(page_id)
     else:
-        shop.provider.approve(place)
+        shop.provider.approve(page_id)
     shop.wait(hours=3)
     assert shop.money() == []
 
 
-def test_a_place_that_could_not_be_closed_is_tried_again_soon(shop: Shop) -> None:
-    """Stripe is away for a moment when the invoice is voided: a minute later the place is closed."""
-    place = pressed(shop)
+def test_a_payment_page_that_could_not_be_closed_is_tried_again_soon(shop: Shop) -> None:
+    """Stripe is away for a moment when the invoice is voided: a minute later the payment page is closed."""
+    page_id = pressed(shop)
     end_link = shop.gateway.end_link
     tries = iter([False])
     shop.gateway.end_link = lambda reference: next(tries, None) is None and end_link(reference)  # type: ignore[method-assign]
     ENDS["void"](shop)
     shop.wait(minutes=2)
     assert shop.diary.ask(LINKS) == [("ended", 11900)]
-    assert not cast("StripeLike", shop.provider).pay(place)
+    assert not cast("StripeLike", shop.provider).pay(page_id)
 
 
 def test_what_was_written_off_can_still_be_paid_where_it_was_to_be(shop: Shop) -> None:
-    """The ladder's end leaves the open place open: an uncollectible invoice is owed, the page asks for it and takes it."""
+    """The ladder's end leaves the open payment page open: an uncollectible invoice is owed, the page asks for it and takes
+    it."""
     shop.open("pm_decline_insufficient_funds")
     shop.diary.say("agency.upserted", dunning={"retry_days": [1], "on_exhausted": "mark_uncollectible"})
     shop.wait(days=3)
     assert shop.status() == "uncollectible"
     assert "Pay 119.00 EUR" in shop.page().text
     shop.press()
-    shop.client_pays(shop.places()[-1])
+    shop.client_pays(shop.payment_pages()[-1])
     shop.wait(hours=2)
     assert (shop.status(), shop.money()) == ("paid", ["11900"])
 
 
 @both
-def test_a_place_that_the_provider_no_longer_knows_ends(shop: Shop) -> None:
+def test_a_payment_page_that_the_provider_no_longer_knows_ends(shop: Shop) -> None:
     """And the invoice can be paid again, on the page and by an attempt."""
-    place = pressed(shop)
-    (shop.provider.sessions if isinstance(shop.provider, StripeLike) else shop.provider.orders).pop(place)
+    page_id = pressed(shop)
+    (shop.provider.sessions if isinstance(shop.provider, StripeLike) else shop.provider.orders).pop(page_id)
     shop.wait(hours=2)
     assert shop.diary.ask(LINKS) == [("ended", 11900)]
     assert shop.press().status_code == 303
@@ -146,12 +147,12 @@ def test_a_place_that_the_provider_no_longer_knows_ends(shop: Shop) -> None:
 
 def test_a_pending_payment_that_the_provider_forgets_is_told_and_does_not_wait_for_ever(shop: Shop) -> None:
     """The agency is asked at once; ten days after it began the invoice can be paid again."""
-    place = pressed(shop)
+    page_id = pressed(shop)
     assert isinstance(shop.provider, StripeLike)
-    assert shop.provider.pay(place, later=True)
+    assert shop.provider.pay(page_id, later=True)
     shop.wait(days=1)
     assert shop.diary.notices("page_payment_in_doubt") == []
-    shop.provider.sessions.pop(place)
+    shop.provider.sessions.pop(page_id)
     shop.wait(days=1)
     assert [each.audience for each in shop.diary.notices("page_payment_in_doubt")] == ["agency"]
     assert "under way already" in shop.press().text
@@ -177,19 +178,19 @@ def test_a_provider_that_is_silent_for_ever_holds_nothing_up_for_ever(shop: Shop
 
 
 @both
-def test_two_presses_at_once_end_at_one_place(shop: Shop) -> None:
-    """The second is told that its key is in use: it asks again and finds the place that the first has opened."""
+def test_two_presses_at_once_end_at_one_payment_page(shop: Shop) -> None:
+    """The second is told that its key is in use: it asks again and finds the payment page that the first has opened."""
     shop.open("", collection="manual")
     shop.provider.weather.extend(["busy", "busy"])
     first = shop.press()
     assert first.status_code == 303
     shop.provider.weather.extend(["busy"])
     assert shop.press().headers["Location"] == first.headers["Location"]
-    assert (len(shop.places()), shop.diary.ask(LINKS)) == (1, [("open", 11900)])
+    assert (len(shop.payment_pages()), shop.diary.ask(LINKS)) == (1, [("open", 11900)])
 
 
 def test_a_press_that_comes_too_late_closes_what_it_opened(shop: Shop) -> None:
-    """While Stripe makes the place the invoice is paid: the client is told so, and the place takes no money."""
+    """While Stripe makes the payment page the invoice is paid: the client is told so, and the payment page takes no money."""
     shop.open("", collection="manual")
     real = shop.gateway.open_link
 
@@ -228,7 +229,7 @@ def test_a_client_may_keep_what_he_pays_by(shop: Shop) -> None:
     text = shop.page().text
     assert ('name="keep"' in text, "checked" in text) == (True, False)
     shop.press(keep=True)
-    shop.client_pays(shop.places()[0])
+    shop.client_pays(shop.payment_pages()[0])
     shop.wait(hours=2)
     assert shop.status() == "paid"
     methods = shop.diary.ask(
@@ -242,22 +243,22 @@ def test_a_client_may_keep_what_he_pays_by(shop: Shop) -> None:
 
 
 def test_a_client_who_does_not_tick_keeps_nothing(shop: Shop) -> None:
-    """Nor does one whose place was opened without the tick: that one is closed, and there is a new one."""
+    """Nor does one whose payment page was opened without the tick: that one is closed, and there is a new one."""
     shop.open("", collection="manual")
     shop.press()
     assert "being updated" in shop.press(keep=True).text
     shop.wait(minutes=1)
     assert shop.press().status_code == 303
-    shop.client_pays(shop.places()[-1])
+    shop.client_pays(shop.payment_pages()[-1])
     shop.wait(hours=2)
     assert shop.diary.ask("SELECT count(*) FROM payment_methods") == [(0,)]
 
 
-def test_a_place_never_outlives_its_last_day(shop: Shop) -> None:
+def test_a_payment_page_never_outlives_its_last_day(shop: Shop) -> None:
     """A payment that Stripe calls pending for ever: after thirty days the agency is asked, a week later it is over."""
-    place = pressed(shop)
+    page_id = pressed(shop)
     assert isinstance(shop.provider, StripeLike)
-    assert shop.provider.pay(place, later=True)
+    assert shop.provider.pay(page_id, later=True)
     shop.wait(days=29)
     assert shop.diary.notices("page_payment_in_doubt") == []
     shop.diary.go(shop.clock.at + timedelta(days=9))
