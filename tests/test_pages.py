@@ -121,4 +121,4 @@ def test_the_decision_about_shared_operations_lists_each_of_them() -> None:
     """A module that is added without a row there, or a row that outlives its module, is seen."""
     page = (ROOT / "docs" / "decisions" / "0008-billing-operations.md").read_text("utf-8")
     listed = set(re.findall(r"\]\(\.\./\.\./shared/billing/(\w+)\.py\)", page))
-    assert listed == {path.stem for path in (ROOT / "shared" / "acts").glob("*.py")} - {"__init__"}
+    assert listed == {path.stem for path in (ROOT / "shared" / "billing").glob("*.py")} - {"__init__"}
