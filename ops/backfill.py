@@ -58,7 +58,7 @@ def backfill_command(
     apply_it: bool,
     as_json: bool,
 ) -> None:
-    """Create missing orders and invoices for past cycles of an agency.
+    """Create missing documents for past cycles of an agency.
 
     Cycles that ended before Duecycle knew the subscription are reopened, and cycles not planned yet are planned. Cycles that
     have a document, or were skipped or cancelled by a rule, are listed and left unchanged: nothing is created twice.

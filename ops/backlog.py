@@ -44,9 +44,10 @@ WHY = {
 @limit_option
 @json_option
 def backlog_command(agency: str | None, limit: int, *, as_json: bool) -> None:
-    """List missing documents: cycles that are due without an order or invoice, and cycles not planned yet.
+    """List missing orders and invoices, and why they are missing.
 
-    Each document is created automatically once its cause is resolved: one per cycle, with that cycle's period.
+    These are cycles that are due without a document, and cycles that are not planned yet. Each document is created
+    automatically once its cause is resolved: one per cycle, with that cycle's period.
     """
     with open_store() as store:
         rows = missing(store, agency, limit + 1)

@@ -15,7 +15,7 @@ from shared.store.database import machine_now
 
 @click.group("clock")
 def clock_command() -> None:
-    """Check or confirm the database's clock, which decides when cycles are planned and charged."""
+    """Check the database's clock, or confirm that it is right."""
 
 
 @clock_command.command("show")

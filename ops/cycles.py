@@ -94,10 +94,10 @@ def cycles_command(
     count: int,
     as_json: bool,
 ) -> None:
-    """Print when the cycles of a recurrence start, end (exclusive) and fall due.
+    """Print when the cycles of a recurrence start and fall due.
 
-    Cycles are counted from the anchor, so a cycle on the 31st falls on the last day of shorter months and on the 31st
-    again after that.
+    The end of a cycle is the start of the next. Cycles are counted from the anchor, so a cycle on the 31st falls on the
+    last day of shorter months and on the 31st again after that.
 
     \b
     Example:

@@ -14,7 +14,10 @@ from shared.store.invariants import INVARIANTS, check
 )
 @json_option
 def doctor_command(limit: int, *, as_json: bool) -> None:
-    """Check every promise about the ledger and show rows that break one; changes nothing, exits with 1 if one is broken."""
+    """Check every promise about the ledger.
+
+    Shows the rows that break one and changes nothing. Exit code 1: a promise is broken.
+    """
     with open_store() as store:
         found = check(store, limit)
     broken = {violation.invariant for violation in found}

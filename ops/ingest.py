@@ -45,7 +45,9 @@ class Count(NamedTuple):
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 def ingest_command(file: Path, *, as_json: bool) -> None:
-    """Publish a file of change messages, one JSON object per line, to the broker (- reads standard input).
+    """Publish a file of change messages to the broker.
+
+    The file has one JSON object per line; - reads standard input.
 
     The broker confirms every message; duecycle inbox list shows what intake did with each. Publishing a file twice is
     harmless, because messages are recognised by source and id.

@@ -39,7 +39,7 @@ from shared.store.grants import KINDS
     help="With --roles: a folder with a password file database_<kind> for each role.",
 )
 def migrate_command(wait: int, lock_wait: int, *, with_roles: bool, passwords: Path | None) -> None:
-    """Apply missing schema migrations while the processes work.
+    """Apply missing schema migrations while others work.
 
     Running it again changes nothing, and two at once wait for each other. A change that can't get a table within two seconds
     gives way, reports who holds the table, and is tried again.

@@ -21,10 +21,10 @@ of_agency = click.option("--agency", help="Only for this agency [all agencies]."
 @click.option("--reason", help="Why; shown by duecycle status.")
 @by_option
 def pause_command(pool: str, agency: str | None, reason: str | None, by: str | None) -> None:
-    """Stop sending new work to a pool until it is resumed; work in progress is finished.
+    """Stop sending new work to a pool until it is resumed.
 
-    Intake stops within seconds and for all agencies, because their messages share one queue. A scheduler that starts in the
-    meantime plans no new cycles until intake has caught up.
+    Work in progress is finished. Intake stops within seconds and for all agencies, because their messages share one queue.
+    A scheduler that starts in the meantime plans no new cycles until intake has caught up.
     """
     with open_store() as store, store.transaction() as tx:
         _begin(tx, pool, agency)
@@ -40,7 +40,10 @@ def pause_command(pool: str, agency: str | None, reason: str | None, by: str | N
 @of_agency
 @by_option
 def resume_command(pool: str, agency: str | None, by: str | None) -> None:
-    """Resume a paused pool; a pause for all agencies and one for a single agency are lifted separately."""
+    """Resume a paused pool.
+
+    A pause for all agencies and one for a single agency are lifted separately.
+    """
     with open_store() as store:
         _resume(store, pool, agency, who(by))
 

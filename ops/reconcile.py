@@ -38,10 +38,10 @@ COLUMNS = {
 @click.option("--apply", "apply_", is_flag=True, help="Record payments and refunds that only the provider lists.")
 @json_option
 def reconcile_command(agency: str | None, days: int, *, apply_: bool, as_json: bool) -> None:
-    """Compare recorded payments and refunds with the providers' lists; needs the accounts' secrets.
+    """Compare our records with the providers' lists.
 
-    An account that several agencies use is compared only if each of them is set up with --shared, because then only payments
-    with our own key can be told apart.
+    This needs the accounts' secrets. An account that several agencies use is compared only if each of them is set up with
+    --shared, because then only payments with our own key can be told apart.
 
     Exit code 0: no difference is left. 1: there are differences, or a provider could not be asked. The agency is notified of
     each difference once.

@@ -31,7 +31,7 @@ COLUMNS = {
 
 @click.group("refund")
 def refund_command() -> None:
-    """Request, list or resolve refunds, and record reversed payments."""
+    """Manage refunds, and record reversed payments."""
 
 
 @refund_command.command("request")

@@ -44,7 +44,10 @@ def stopping() -> Iterator[Event]:
 
 @click.command("scheduler")
 def scheduler_command() -> None:
-    """Run a scheduler: plan cycles, send due work to the pools, and publish events until stopped; several may run at once."""
+    """Plan cycles, dispatch due work and publish events.
+
+    Runs until it is stopped; several may run at once.
+    """
     settings = settings_for("DATABASE_URL", "BROKER_URL")
     logs.configure("scheduler", settings.log_level)
     with stopping() as stop:
@@ -58,9 +61,9 @@ def scheduler_command() -> None:
     "--processes", type=click.IntRange(1, 32), default=1, show_default=True, help="Processes to start under one master."
 )
 def worker_command(pool: str, threads: int | None, processes: int) -> None:
-    """Run a worker of a pool until stopped; SIGTERM finishes the work in progress and exits with 0.
+    """Process the work of a pool until stopped.
 
-    Start as many as you need, on any machine: they share the work.
+    SIGTERM finishes the work in progress and exits with 0. Start as many as you need, on any machine: they share the work.
     """
     if pool == WEBHOOKS:
         _listen()

@@ -30,7 +30,7 @@ from shared.store.figures import Count, Figures
     "--watch", type=click.IntRange(1, 3600), is_flag=False, flag_value=2, help="Refresh every this many seconds [2]."
 )
 def status_command(agency: str | None, watch: int | None, *, as_json: bool) -> None:
-    """Show due, held and blocked work, charges in doubt, and the queue of each pool.
+    """Show due, held and blocked work, and the queues.
 
     Queues are shown if DUECYCLE_BROKER_URL is set.
     """

@@ -76,7 +76,10 @@ class Span(click.ParamType[Outage]):
 def simulate_command(
     file: Path, until: date, out: Path, outage: Outage | None, seed: int, *, force: bool, as_json: bool
 ) -> None:
-    """Play a file of change messages through the real scheduler and pools under a virtual clock."""
+    """Simulate billing from a file of change messages.
+
+    The real scheduler and pools run under a virtual clock.
+    """
     programs = find_binaries()  # before anything of the last run is removed
     _prepare(out, force=force)
     console = Console(stderr=True)
