@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 if [ -e .env ]; then
-    echo "env: .env is there already; remove it and secrets/ to begin anew (the databases keep their old passwords)" >&2
+    echo "env: .env is there already; remove it and secrets/ to start over (the databases keep their old passwords)" >&2
     exit 0
 fi
 python=.venv/bin/python

@@ -2,7 +2,7 @@
 # Writes the locks: exact versions and the hashes of every platform's files, for Python 3.11 and newer.
 #   requirements.lock      what the processes of a cluster need, and setuptools, which installs the product; the image has no more
 #   requirements-dev.lock  that at the same versions, with the embedded PostgreSQL, the tests and their tools: `make setup`
-# Where packages come from is each machine's own business, so no address of an index may stand in a lock.
+# Where packages come from is each machine's own setting, so a lock must not contain the address of an index.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -2,7 +2,7 @@
 # The whole test suite on the versions after this machine's: RabbitMQ 4, PostgreSQL 17 and Python 3.13, as Debian trixie has
 # them, in a folder of their own beside the system. Nothing of the system changes; what it mounts is gone when it ends.
 #   deploy/next.sh [words for pytest]
-# DUECYCLE_NEXT names the folder (default /var/tmp/duecycle-next, about 1.2 GB). Remove it to begin anew.
+# DUECYCLE_NEXT names the folder (default /var/tmp/duecycle-next, about 1.2 GB). Remove it to start over.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

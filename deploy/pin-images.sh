@@ -2,7 +2,7 @@
 # Pins the images that Duecycle is built from and runs beside, in deploy/Dockerfile and docker-compose.yml, to the digests that
 # their tags have in the registry now: name:tag becomes name:tag@sha256:… A step of every release; needs docker and the network.
 #   deploy/pin-images.sh            pin all; those that are pinned, again
-#   deploy/pin-images.sh --check    ask nobody and change nothing: name what is not pinned, and fail if there is any
+#   deploy/pin-images.sh --check    change nothing; list images that are not pinned and fail if there is one
 # A folder after these words: where the two files are, if not in this checkout.
 set -euo pipefail
 check=

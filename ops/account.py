@@ -1,4 +1,4 @@
-"""`duecycle account`: which account of a provider an agency charges with. Rows hold a secret's name, never the secret."""
+"""`duecycle account`: an agency's accounts with payment providers. Rows hold the name of a secret, never the secret."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from shared.store.accounts import Configured
 from shared.store.locks import lock_subject
 from shared.store.operator_lists import agency_known
 
-# What values of secrets begin with: somebody is about to write one where its name belongs.
+# Prefixes of secrets: catches a secret given where its name is expected.
 LIKE_SECRETS = tuple(prefix for each in ONLINE.values() for prefix in each.secret_prefixes)
 SECRETS = ", or ".join(each.secret_text for each in ONLINE.values())
 WEBHOOK_SECRETS = ", or ".join(each.webhook_secret_text for each in ONLINE.values())
@@ -36,19 +36,19 @@ COLUMNS = {
 
 @click.group("account")
 def account_command() -> None:
-    """An agency's account with a payment provider."""
+    """Manage agencies' accounts with payment providers."""
 
 
 @account_command.command("set")
 @click.option("--agency", required=True, help="The agency's id.")
-@click.option("--provider", type=click.Choice(list(ONLINE)), required=True)
-@click.option("--secret", required=True, help=f"The name of its secret, which is {SECRETS}.")
+@click.option("--provider", type=click.Choice(list(ONLINE)), required=True, help="The payment provider.")
+@click.option("--secret", required=True, help=f"The name of the secret that holds {SECRETS}.")
 @click.option(
-    "--rate", type=click.IntRange(1, 1000), default=DEFAULT_RATE, show_default=True, help="Attempts a second."
+    "--rate", type=click.IntRange(1, 1000), default=DEFAULT_RATE, show_default=True, help="Charge attempts per second."
 )
-@click.option("--webhook-secret", help=f"The name of what proves its webhooks: {WEBHOOK_SECRETS}.")
-@click.option("--test", is_flag=True, help="One of the provider's test accounts.")
-@click.option("--shared", is_flag=True, help="Other agencies use the same account, on purpose.")
+@click.option("--webhook-secret", help=f"The name of the secret that verifies webhooks: {WEBHOOK_SECRETS}.")
+@click.option("--test", is_flag=True, help="This is a test account.")
+@click.option("--shared", is_flag=True, help="Confirm that other agencies use the same account.")
 @by_option
 def set_command(
     agency: str,
@@ -61,11 +61,11 @@ def set_command(
     test: bool,
     shared: bool,
 ) -> None:
-    """Let AGENCY charge with its account."""
+    """Set the provider account that an agency charges with."""
     for option, name in (("--secret", secret), ("--webhook-secret", webhook_secret)):
         if name is not None and (not NAME.fullmatch(name) or name.startswith(LIKE_SECRETS)):
             wrong = (
-                "write its name, in small letters, digits, - and _; the value belongs into the environment or a file"
+                "give its name, in lower-case letters, digits, - and _; the value goes into the environment or a file"
             )
             raise click.BadParameter(wrong, param_hint=option)
     with open_store() as store, store.transaction() as tx:
@@ -94,7 +94,7 @@ def _tell(agency: str, account: Configured, known: Sequence[Configured]) -> None
     provider, secret, webhook_secret = account.provider, account.secret, account.webhook_secret
     click.echo(f"{agency} charges with its {provider} account; its secret is {variable_of(secret)}, or a file {secret}")
     if reader()(secret) is None:
-        click.echo("here there is no such secret: the charges process needs it, and waits for it until then")
+        click.echo("this secret is not set here: the charges process needs it and waits until it is")
     if webhook_secret is not None:
         click.echo(f"its webhook path is {webhooks_of(account)}, verified with {variable_of(webhook_secret)}")
     if several := unsaid_sharing(account, known, reader()):
@@ -107,7 +107,7 @@ def webhooks_of(account: Configured) -> str:
 
 
 def unsaid_sharing(account: Configured, known: Sequence[Configured], read: ReadSecret) -> str | None:
-    """Who collects by the same account, and what to do about it; None if nobody does, or each of them says that it is meant.
+    """The agencies that share an account, and what to do about it; None if it is not shared or all of them confirmed it.
 
     The same account: the same name of a secret, or the same secret under two names.
     """
@@ -130,7 +130,7 @@ def unsaid_sharing(account: Configured, known: Sequence[Configured], read: ReadS
 @agency_option
 @json_option
 def list_command(agency: str | None, *, as_json: bool) -> None:
-    """The accounts, and whether this process finds their secrets."""
+    """List accounts, and whether this process finds their secrets."""
     read = reader()
     with open_store() as store, store.transaction() as tx:
         found = accounts.configured(tx, agency)
@@ -138,4 +138,4 @@ def list_command(agency: str | None, *, as_json: bool) -> None:
         {**each._asdict(), "secret_found": read(each.secret) is not None, "webhooks": webhooks_of(each)}
         for each in found
     ]
-    print_rows(rows, COLUMNS, AccountRow, as_json=as_json, none="no account was set up: duecycle account set")
+    print_rows(rows, COLUMNS, AccountRow, as_json=as_json, none="no account is set up; see: duecycle account set")

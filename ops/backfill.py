@@ -1,4 +1,4 @@
-"""`duecycle backfill`: bill a span of the past that was left out on purpose. The plan, with another moment to judge it by."""
+"""`duecycle backfill`: bill past cycles that were left out on purpose."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -27,7 +27,7 @@ SUBSCRIPTIONS_MAX = 100_000
 
 
 class Span(NamedTuple):
-    """What is asked for: cycles of an agency that start in [from_on, to_on), of one subscription or stream or of all."""
+    """The requested cycles: those of an agency that start in [from_on, to_on), of one or all subscriptions and streams."""
 
     agency_id: str
     from_on: date
@@ -37,13 +37,13 @@ class Span(NamedTuple):
 
 
 @click.command("backfill")
-@click.option("--agency", required=True)
+@click.option("--agency", required=True, help="The agency's id.")
 @click.option("--from", "from_on", type=Day(), required=True, help="First day on which a cycle may start.")
-@click.option("--to", "to_on", type=Day(), required=True, help="The day after the last one; not later than today.")
-@click.option("--subscription", help="Only this one.")
-@click.option("--stream", type=click.Choice(["order", "invoice"]), help="Only orders, or only invoices [both].")
-@click.option("--dry-run", is_flag=True, help="Show what would be done; change nothing.")
-@click.option("--apply", "apply_it", is_flag=True, help="Do it.")
+@click.option("--to", "to_on", type=Day(), required=True, help="The day after the last such day; today at the latest.")
+@click.option("--subscription", help="Only this subscription.")
+@click.option("--stream", type=click.Choice(["order", "invoice"]), help="Only orders, or only invoices.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done and change nothing.")
+@click.option("--apply", "apply_it", is_flag=True, help="Make the changes.")
 @by_option
 @json_option
 def backfill_command(
@@ -58,22 +58,24 @@ def backfill_command(
     apply_it: bool,
     as_json: bool,
 ) -> None:
-    """Let the cycles of AGENCY that start in a span have their documents, where they have none and no rule forbids it.
+    """Create missing documents for past cycles of an agency.
 
-    Cycles that ended before Duecycle knew the subscription are opened again; boundaries that nobody planned yet are planned.
-    What has a document, or was skipped or cancelled by a rule, is left and says so: nothing is made twice.
+    Cycles that ended before Duecycle knew the subscription are reopened, and cycles not planned yet are planned. Cycles that
+    have a document, or were skipped or cancelled by a rule, are listed and left unchanged: nothing is created twice.
     """
     if dry_run == apply_it:
-        raise click.UsageError("say either --dry-run or --apply")
+        raise click.UsageError("give either --dry-run or --apply")
     if from_on >= to_on:
         raise click.BadParameter(f"{to_on} is not later than {from_on}", param_hint="--to")
     span = Span(agency, from_on, to_on, subscription, stream)
-    with open_store(acts=True) as store:
+    with open_store(writes=True) as store:
         rows = backfill(store, span, who(by) if apply_it else None)
-    print_rows(rows, COLUMNS, BackfillRow, as_json=as_json, none="no cycle of that agency starts in that span")
+    print_rows(rows, COLUMNS, BackfillRow, as_json=as_json, none="no cycle of this agency starts between these dates")
     count = sum(row["action"] is not None for row in rows)
     if not as_json:
-        click.echo(f"{count} cycles {'were opened or planned' if apply_it else 'would be; --apply does it'}")
+        click.echo(
+            f"{count} cycles {'reopened or planned' if apply_it else 'would be reopened or planned; use --apply to do it'}"
+        )
 
 
 def backfill(store: Store, span: Span, by: str | None) -> list[dict[str, Any]]:
@@ -101,7 +103,7 @@ def backfill(store: Store, span: Span, by: str | None) -> list[dict[str, Any]]:
 
 
 class _Undone(Exception):  # noqa: N818 - it states what is done
-    """What would be done was done, for a look at it, and is rolled back."""
+    """A dry run: the changes were made and are rolled back."""
 
 
 def _subscriptions(tx: Transaction, span: Span) -> list[str]:
@@ -159,7 +161,7 @@ def _verdict(cycle: Past) -> dict[str, Any]:
 
 
 def _apply(tx: Transaction, agency: Agency, span: Span, until: datetime, by: str | None) -> list[dict[str, Any]]:
-    """Decide under the lock of one subscription, and do it; of many periods in one row, those asked for are told apart."""
+    """Decide and apply under the lock of one subscription; a row with many periods is split at the requested ones."""
     whole = spans.overlapping(tx, span.agency_id, span.subscription_id, span.stream, span.from_on, span.to_on)
     spans.split(tx, agency, [each for each in whole if each.reason == BEFORE_KNOWN], span.from_on, span.to_on)
     rows = _rows(tx, span, until)

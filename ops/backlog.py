@@ -35,7 +35,7 @@ WHY = {
     "currency_mismatch": "currencies differ; see: blocked show",
     "earlier_cycle_blocked": "an earlier cycle of the series is blocked",
     "data_error": "an error in its data; see: blocked show",
-    "kills_its_worker": "its worker died of it five times; see: blocked show",
+    "kills_its_worker": "it crashed its worker five times; see: blocked show",
 }
 
 
@@ -44,15 +44,16 @@ WHY = {
 @limit_option
 @json_option
 def backlog_command(agency: str | None, limit: int, *, as_json: bool) -> None:
-    """List what is missing: cycles that are due and have no document yet, and boundaries that nobody has planned yet.
+    """List missing orders and invoices, and why they are missing.
 
-    Each is made by itself once its cause is gone: one document for each cycle, with that cycle's period.
+    These are cycles that are due without a document, and cycles that are not planned yet. Each document is created
+    automatically once its cause is resolved: one per cycle, with that cycle's period.
     """
     with open_store() as store:
         rows = missing(store, agency, limit + 1)
     print_rows(rows[:limit], COLUMNS, BacklogRow, as_json=as_json, none="nothing is missing")
     if len(rows) > limit and not as_json:
-        click.echo(f"… and more; --limit {2 * limit} shows more of them")
+        click.echo(f"… and more; use --limit {2 * limit} to see them")
 
 
 def missing(store: Store, agency: str | None, limit: int) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""`duecycle blocked`: cycles that an error holds up. See them, try them again, or decide that they are not to be."""
+"""`duecycle blocked`: list blocked cycles, retry them, or skip them permanently."""
 
 from datetime import date
 
@@ -34,7 +34,7 @@ reason_option = click.option("--reason", help="Only those blocked for this reaso
 
 @click.group("blocked")
 def blocked_command() -> None:
-    """Cycles that an error holds up: list, show, retry or skip them."""
+    """List, show, retry or skip blocked cycles."""
 
 
 @blocked_command.command("list")
@@ -51,7 +51,7 @@ def list_command(agency: str | None, stream: str | None, reason: str | None, lim
         [row._asdict() for row in found[:limit]], COLUMNS, BlockedRow, as_json=as_json, none="nothing is blocked"
     )
     if len(found) > limit and not as_json:
-        click.echo(f"… and more; --limit {2 * limit} shows more of them")
+        click.echo(f"… and more; use --limit {2 * limit} to see them")
 
 
 @blocked_command.command("show")
@@ -60,7 +60,7 @@ def list_command(agency: str | None, stream: str | None, reason: str | None, lim
 @stream_option
 @json_option
 def show_command(agency: str, subscription: str, stream: str | None, *, as_json: bool) -> None:
-    """Show what is blocked of SUBSCRIPTION of AGENCY: why, since when, what unblocks it, and what happened last."""
+    """Show the blocked cycles of a subscription: why, since when, what unblocks them, and the latest events."""
     with open_store() as store, store.transaction() as tx:
         found = operator_lists.unsettled(tx, Wanted(agency, subscription, stream, None, "blocked"), ALL_OF_ONE)
         events = operator_lists.last_events(tx, agency, subscription_subject(subscription), 10)
@@ -69,12 +69,12 @@ def show_command(agency: str, subscription: str, stream: str | None, *, as_json:
         print_json(events, EventRow)
         return
     if not found:
-        click.echo(f"nothing of {subscription} of {agency} is blocked")
+        click.echo(f"subscription {subscription} of {agency} has no blocked cycle")
     for row in found:
         click.echo(f"{row.stream} {row.starts_on} … {row.ends_on}, due since {shown(row.due_at)}")
         click.echo(f"  blocked since {shown(row.since)}: {row.reason}")
         click.echo(f"  {row.detail or 'no details'}")
-        click.echo(f"  next try {shown(row.wake_at)}, and at once when a fact it depends on changes")
+        click.echo(f"  next try {shown(row.wake_at)}, or as soon as the data it depends on changes")
     for event in events:
         click.echo(f"{shown(event['at'])} {event['type']}")
 
@@ -84,7 +84,7 @@ def show_command(agency: str, subscription: str, stream: str | None, *, as_json:
 @click.option("--subscription", help="Only this subscription (needs --agency).")
 @stream_option
 @reason_option
-@click.option("--all", "everything", is_flag=True, help="Of every agency.")
+@click.option("--all", "everything", is_flag=True, help="Every blocked cycle of every agency.")
 @by_option
 def retry_command(
     agency: str | None,
@@ -95,14 +95,14 @@ def retry_command(
     *,
     everything: bool,
 ) -> None:
-    """Try blocked cycles now, instead of at their next turn. Say whose: --agency, --reason or --all."""
+    """Retry blocked cycles now instead of at their next scheduled try; needs --agency, --reason or --all."""
     if not (agency or reason or everything):
-        raise click.UsageError("say which ones: --agency ID, --reason REASON, or --all")
+        raise click.UsageError("say which cycles: --agency ID, --reason REASON, or --all")
     if subscription and not agency:
         raise click.UsageError("--subscription needs --agency")
-    with open_store(acts=True) as store:
+    with open_store(writes=True) as store:
         count = retry(store, Wanted(agency, subscription, stream, reason, "blocked"), who(by))
-    click.echo(f"{count} blocked cycles are tried now" if count else "nothing of that is blocked")
+    click.echo(f"{count} blocked cycles will be retried now" if count else "no such cycle is blocked")
 
 
 def retry(store: Store, wanted: Wanted, by: str) -> int:
@@ -131,24 +131,24 @@ def retry(store: Store, wanted: Wanted, by: str) -> int:
 @blocked_command.command("skip")
 @click.argument("agency")
 @click.argument("subscription")
-@click.option("--stream", type=click.Choice(["order", "invoice"]), required=True)
+@click.option("--stream", type=click.Choice(["order", "invoice"]), required=True, help="The cycle's stream.")
 @click.option("--starts-on", type=Day(), required=True, help="First day of the cycle.")
-@click.option("--reason", required=True, help="Why there will be no document; kept with the cycle's history.")
+@click.option("--reason", required=True, help="Why no document will be created; stored in the cycle's history.")
 @by_option
 def skip_command(agency: str, subscription: str, stream: Stream, starts_on: date, reason: str, by: str | None) -> None:
-    """Decide that a blocked cycle of SUBSCRIPTION of AGENCY ends without a document. It can't be taken back."""
+    """Skip a blocked cycle permanently, so that no document is created; this can't be undone."""
     which = f"the {stream} cycle of {subscription} that starts on {starts_on}"
-    with open_store(acts=True) as store:
+    with open_store(writes=True) as store:
         done = skip(store, agency, subscription, stream, starts_on, reason, who(by))
     if not done:
         raise click.UsageError(f"{which} is not blocked; see: blocked list")
-    click.echo(f"{which} is skipped; later ones go on")
+    click.echo(f"{which} is skipped; later ones continue")
 
 
 def skip(
     store: Store, agency_id: str, subscription_id: str, stream: Stream, starts_on: date, why: str, by: str
 ) -> bool:
-    """Skip one blocked cycle, and let go of what waited for it, in one transaction. Returns False if it is not blocked."""
+    """Skip a blocked cycle and release what waited for it, in one transaction. Returns False if it is not blocked."""
     with store.transaction() as tx:
         wanted = Wanted(agency_id, subscription_id, stream, None, "blocked")
         if not any(row.starts_on == starts_on for row in _locked(tx, wanted)):
@@ -165,7 +165,7 @@ def skip(
                 by=by,
             )
         )
-        # Later cycles stood behind it, and its order waited for it.
+        # Later cycles and its order waited for it.
         cycles.wake_blocked(tx, agency_id, [subscription_id])
         cycles.release(tx, agency_id, [subscription_id])
     return True

@@ -1,4 +1,4 @@
-"""`duecycle charge`: attempts to collect that have not ended; and a person's word on one that nobody else can settle."""
+"""`duecycle charge`: list open charge attempts, and resolve one in doubt by hand."""
 
 from datetime import datetime
 
@@ -41,38 +41,44 @@ COLUMNS = {
     "provider": "provider",
     "key": "key",
     "since": "since",
-    "wake_at": "next look",
+    "wake_at": "next check",
 }
 
 
 @click.group("charge")
 def charge_command() -> None:
-    """Attempts to collect money."""
+    """List open charge attempts, or resolve one in doubt."""
 
 
 @charge_command.command("list")
 @agency_option
-@click.option("--state", type=click.Choice(["planned", "due", "sending", "unknown", "pending", "action_required"]))
+@click.option(
+    "--state",
+    type=click.Choice(["planned", "due", "sending", "unknown", "pending", "action_required"]),
+    help="Only those in this state.",
+)
 @click.option("--code", help="Only those with this code, such as secret_missing or needs_a_person.")
 @limit_option
 @json_option
 def list_command(agency: str | None, state: str | None, code: str | None, limit: int, *, as_json: bool) -> None:
-    """List attempts that have not ended, longest first; with the reason of those that can't go out.
+    """List open charge attempts, oldest first, and why some can't be sent.
 
-    An attempt is planned until its time has come, and due from then on.
+    An attempt is planned until its time comes, and due from then on.
     """
     with open_store() as store, store.transaction() as tx:
         rows = charges.unended(tx, agency, state, code, limit)
-    print_rows(rows, COLUMNS, ChargeRow, as_json=as_json, none="no attempt is open")
+    print_rows(rows, COLUMNS, ChargeRow, as_json=as_json, none="no charge attempt is open")
 
 
 @charge_command.command("resolve")
 @invoice_options
-@click.option("--paid", metavar="REFERENCE", help="The provider has the money: its id of the payment.")
+@click.option("--paid", metavar="REFERENCE", help="The provider has the payment, under this reference.")
 @click.option(
-    "--not-charged", is_flag=True, help="The provider has no such payment: the attempt goes out again, same key."
+    "--not-charged",
+    is_flag=True,
+    help="The provider has no such payment: send the attempt again with the same idempotency key.",
 )
-@click.option("--no-lookup", is_flag=True, help="With --not-charged: do not ask the provider once more.")
+@click.option("--no-lookup", is_flag=True, help="With --not-charged: do not ask the provider first.")
 @by_option
 def resolve_command(
     agency: str,
@@ -84,13 +90,13 @@ def resolve_command(
     not_charged: bool,
     no_lookup: bool,
 ) -> None:
-    """Say what became of the invoice's attempt in doubt, after a look at the provider's own pages by its key.
+    """Record the outcome of a charge attempt in doubt, after you looked it up with the provider by its idempotency key.
 
-    With --not-charged the provider is asked once more first (this needs the account's secret): what it says overrides yours.
+    With --not-charged the provider is asked once more first (this needs the account's secret), and its answer takes precedence.
     """
     if (paid is None) == (not not_charged):
         raise click.UsageError("say what you found: --paid REFERENCE or --not-charged")
-    with open_store(acts=True) as store:
+    with open_store(writes=True) as store:
         if not_charged and not no_lookup:
             paid = _look_again(store, agency, invoice, number)
         with store.transaction() as tx:
@@ -108,9 +114,9 @@ def resolve_command(
 
 
 def _look_again(store: Store, agency_id: str, invoice_id: str | None, number: str | None) -> str | None:
-    """Ask the provider once more before anything goes out. Returns its id of the money if it has it after all.
+    """Ask the provider once more before anything is sent. Returns the payment's reference if it was paid after all.
 
-    Raises click.UsageError where it says something else than "not here", or can't be asked.
+    Raises click.UsageError if it answers anything but "not found", or can't be asked.
     """
     with store.transaction() as tx:
         invoice = locked_invoice(tx, agency_id, invoice_id, number)
@@ -123,10 +129,10 @@ def _look_again(store: Store, agency_id: str, invoice_id: str | None, number: st
         gateway = gateways.get(doubtful.provider or "", "gateway_missing")
         today = local_date(tx.as_of, agency.timezone)
     if isinstance(doubtful, PayLink):
-        return None  # nothing goes out by a page's end: the client, or an attempt of its own, pays anew
+        return None  # closing a page sends nothing: the client, or a charge attempt, pays again
     if isinstance(gateway, str) or doubtful.request is None:
         raise click.UsageError(
-            f"{doubtful.provider} can't be asked here: {gateway}; run this where the secrets are, or --no-lookup"
+            f"{doubtful.provider} can't be asked here: {gateway}; run this where the secrets are, or use --no-lookup"
         )
     request = msgspec.json.decode(doubtful.request, type=ChargeRequest)
     sent = Sent(doubtful.first_sent_at or doubtful.sent_at or doubtful.planned_at, doubtful.reference)
@@ -136,7 +142,7 @@ def _look_again(store: Store, agency_id: str, invoice_id: str | None, number: st
 def _taken_as(charge: Charge, found: Found) -> str | None:
     match found:
         case Succeeded(reference):
-            click.echo(f"{charge.provider} does know it: it was paid by {reference}", err=True)
+            click.echo(f"{charge.provider} found it after all: it was paid by {reference}", err=True)
             return reference
         case NotFound():
             return None
@@ -146,19 +152,19 @@ def _taken_as(charge: Charge, found: Found) -> str | None:
         case Pending() | Declined() | ActionRequired():
             said = type(found).__name__.lower()
             raise click.UsageError(
-                f"{charge.provider} knows it ({said}); it will be resolved automatically; nothing is sent"
+                f"{charge.provider} knows this attempt ({said}); it will be resolved automatically, and nothing is sent"
             )
         case _:
-            raise click.UsageError(f"{charge.provider} can't be asked at this moment; try again, or --no-lookup")
+            raise click.UsageError(f"{charge.provider} can't be asked right now; try again, or use --no-lookup")
 
 
 def _warn_of_dead_key(charge: Charge, now: datetime) -> None:
-    """Past its retention a key protects nobody: the request that goes out again is a new one there."""
+    """After the provider has forgotten the idempotency key, a repeated request counts as a new one."""
     if charge.sent_at is not None and not is_remembered(
         provider_of(charge.provider).key_retention, charge.sent_at, now
     ):
         click.echo(
             f"warning: {charge.provider} no longer remembers the key {charge.key}; if the first request went through after all,"
-            " the client pays twice",
+            " the client will pay twice",
             err=True,
         )

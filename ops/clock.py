@@ -1,4 +1,4 @@
-"""`duecycle clock`: what the clocks say, and an operator's word that the database's is right."""
+"""`duecycle clock`: compare the clocks, and confirm that the database's clock is right."""
 
 from datetime import datetime
 
@@ -15,12 +15,12 @@ from shared.store.database import machine_now
 
 @click.group("clock")
 def clock_command() -> None:
-    """The database's clock, by which everything is planned and charged."""
+    """Check the database's clock, or confirm that it is right."""
 
 
 @clock_command.command("show")
 def show_command() -> None:
-    """Compare the database's clock with this machine's, and with what the scheduler has seen."""
+    """Compare the database's clock with this machine's and with the scheduler's last tick."""
     with open_store() as store, store.transaction() as tx:
         now, known = tx.as_of, clock_jumps.known(tx)
     for line in _lines(now, machine_now(), known):
@@ -28,13 +28,13 @@ def show_command() -> None:
 
 
 @clock_command.command("accept")
-@click.option("--reason", help="Why, for whoever looks at it later.")
+@click.option("--reason", help="Why; stored in the audit trail.")
 @by_option
 def accept_command(reason: str | None, by: str | None) -> None:
-    """Confirm that the database's clock is right as it is: every process trusts it from here on.
+    """Confirm that the database's clock is right, so that every process trusts it again.
 
-    What is due at that time is planned and charged at once, so compare it with a clock that you trust first. A wrong clock
-    is mended instead: then everything goes on by itself.
+    Whatever is due at that time is planned and charged at once, so compare it with a clock that you trust first. If the
+    clock is wrong, fix the clock instead: the processes then continue automatically.
     """
     bound = settings_for("DATABASE_URL").clock_jump
     with open_store() as store, store.transaction() as tx:
@@ -42,10 +42,12 @@ def accept_command(reason: str | None, by: str | None) -> None:
         was_open = clock_jumps.accept(tx, who(by))
         tx.record(event_data.ClockAccepted(agency_id=None, reason=reason, by=who(by)))
         now = tx.as_of
-    click.echo(f"{shown(now)} is accepted as the time" + ("" if was_open else "; no process had reported a jump"))
+    click.echo(
+        f"{shown(now)} is accepted as the current time" + ("" if was_open else "; no process had reported a jump")
+    )
     if abs(own - now) > bound:
         click.echo(
-            f"this machine's clock says {shown(own)}: a process that starts here waits until that is right", err=True
+            f"this machine's clock says {shown(own)}: a process that starts here waits until it is right", err=True
         )
 
 
@@ -55,7 +57,7 @@ def _lines(now: datetime, own: datetime, known: Known) -> list[str]:
         lines.append(f"last scheduler  {shown(known.worked_at)}")
     if known.expected_at is not None and known.seen_at is not None:
         lines.append(
-            f"a jump is open: the database said {shown(known.seen_at)} at {shown(known.expected_at)}"
+            f"a clock jump is open: the database said {shown(known.seen_at)} at {shown(known.expected_at)}"
             f" (found by {known.found_by}); nothing is planned or charged until it is right again,"
             " or until: duecycle clock accept"
         )

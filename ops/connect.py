@@ -1,4 +1,4 @@
-"""What every operator's command begins with: the settings of the environment, and a store that says what is wrong."""
+"""Settings and database for every command, with errors that say what to fix."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,11 +21,11 @@ def settings_for(*needs: str) -> Settings:
 
 
 @contextmanager
-def open_store(settings: Settings | None = None, *, acts: bool = False) -> Iterator[Store]:
+def open_store(settings: Settings | None = None, *, writes: bool = False) -> Iterator[Store]:
     """The store that DUECYCLE_DATABASE_URL names, with the schema this code was written for.
 
-    `acts`: for a command that decides something by the time, so that the database's clock must be right. Raises
-    click.ClickException (exit code 1): the database can't be reached, its schema is another one, its clock can't be trusted,
+    `writes`: for a command that depends on the current time, so that the database's clock must be right. Raises
+    click.ClickException (exit code 1): the database can't be reached, its schema does not match, its clock can't be trusted,
     or its role may not do what the command does.
     """
     found = settings or settings_for("DATABASE_URL")
@@ -39,7 +39,7 @@ def open_store(settings: Settings | None = None, *, acts: bool = False) -> Itera
             raise click.ClickException(words) from None
         if wrong:
             raise click.ClickException(wrong)
-        watch = ClockWatch("a command", machine_now, found.clock_jump) if acts else None
+        watch = ClockWatch("a command", machine_now, found.clock_jump) if writes else None
         yield Store(engine, watch=watch)
     except ClockStoppedError as stopped:
         raise click.ClickException(str(stopped)) from None

@@ -59,7 +59,7 @@ def _at_least_one(text: str | int) -> int:
 
 @click.command("cycles")
 @click.option("--anchor", "anchor_on", type=_date, metavar="DATE", required=True, help="First day of cycle 0.")
-@click.option("--unit", type=click.Choice(get_args(Unit)), required=True, help="What the recurrence counts in.")
+@click.option("--unit", type=click.Choice(get_args(Unit)), required=True, help="Unit of the recurrence.")
 @click.option("--every", type=_at_least_one, metavar="N", default=1, show_default=True, help="Units per cycle.")
 @click.option(
     "--timezone", "zone", type=_zone, metavar="ZONE", default="UTC", show_default=True, help="IANA time zone."
@@ -83,7 +83,7 @@ def _at_least_one(text: str | int) -> int:
 @click.option(
     "--count", type=_at_least_one, metavar="N", default=12, show_default=True, help="How many cycles to print."
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of a table.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 def cycles_command(
     anchor_on: date,
     unit: Unit,
@@ -94,10 +94,10 @@ def cycles_command(
     count: int,
     as_json: bool,
 ) -> None:
-    """Print the cycles of a recurrence: when each starts, ends (that day is the next cycle's) and falls due.
+    """Print when the cycles of a recurrence start and fall due.
 
-    Cycles are counted from the anchor, so a cycle of the 31st falls on the last day of shorter months and on the 31st
-    again after them.
+    The end of a cycle is the start of the next. Cycles are counted from the anchor, so a cycle on the 31st falls on the
+    last day of shorter months and on the 31st again after that.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`duecycle doctor`: does everything that must be true of the database hold?"""
+"""`duecycle doctor`: check the invariants of the database."""
 
 import click
 
@@ -10,11 +10,14 @@ from shared.store.invariants import INVARIANTS, check
 
 @click.command("doctor")
 @click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Rows of each broken promise."
+    "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Rows to show per broken promise."
 )
 @json_option
 def doctor_command(limit: int, *, as_json: bool) -> None:
-    """Check every promise about the ledger, and show the rows that break one. Reads only; exit code 1 if one is broken."""
+    """Check every promise about the ledger.
+
+    Shows the rows that break one and changes nothing. Exit code 1: a promise is broken.
+    """
     with open_store() as store:
         found = check(store, limit)
     broken = {violation.invariant for violation in found}

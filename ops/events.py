@@ -1,4 +1,4 @@
-"""`duecycle events`: what upstream is told. Read it as upstream does, or send it once more."""
+"""`duecycle events`: read the events published to upstream, or send them again."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,21 +19,21 @@ from shared.store.events import History
 
 PORTION = 500
 TRIES = 5
-queue_option = click.option("--queue", default=EVENTS_QUEUE, show_default=True, help="The queue.")
+queue_option = click.option("--queue", default=EVENTS_QUEUE, show_default=True, help="Name of the queue.")
 
 
 @click.group("events")
 def events_command() -> None:
-    """What upstream is told: read it, or send it once more."""
+    """Read the events published to upstream, or send them again."""
 
 
 @events_command.command("read")
 @queue_option
-@click.option("--limit", type=click.IntRange(1), help="At most so many [all that wait].")
+@click.option("--limit", type=click.IntRange(1), help="Stop after this many events [all in the queue].")
 def read_command(queue: str, limit: int | None) -> None:
-    """Take the events that wait in a queue and print them, one CloudEvent a line.
+    """Take the events waiting in a queue and print them, one CloudEvent per line.
 
-    What was printed is gone from the queue; duecycle events replay brings it back.
+    Printed events are removed from the queue; duecycle events replay sends them again.
     """
     settings = settings_for("BROKER_URL")
     printed = 0
@@ -51,27 +51,27 @@ def _instant(_context: click.Context, _parameter: click.Parameter, value: str | 
     try:
         found = None if value is None else datetime.fromisoformat(value)
     except ValueError:
-        raise click.BadParameter(f"{value} is no instant; write 2026-06-01T00:00:00Z") from None
+        raise click.BadParameter(f"{value} is not a timestamp; write 2026-06-01T00:00:00Z") from None
     if found is not None and found.tzinfo is None:
-        raise click.BadParameter(f"{value} has no offset; write 2026-06-01T00:00:00Z")
+        raise click.BadParameter(f"{value} has no UTC offset; write 2026-06-01T00:00:00Z")
     return found
 
 
 @events_command.command("replay")
 @click.option(
-    "--since", callback=_instant, help="Events recorded at or after this instant, such as 2026-06-01T00:00:00Z."
+    "--since", callback=_instant, help="Only events recorded at or after this time, such as 2026-06-01T00:00:00Z."
 )
-@click.option("--subject", help="Only of this subject (with --agency), such as subscription/sub-gym-seo.")
-@click.option("--agency", help="Only of this agency.")
+@click.option("--subject", help="Only events of this subject, such as subscription/sub-gym-seo (needs --agency).")
+@click.option("--agency", help="Only this agency.")
 @queue_option
 @click.option("--json", "as_json", is_flag=True, help="Print the count as JSON.")
 def replay_command(
     since: datetime | None, subject: str | None, agency: str | None, queue: str, *, as_json: bool
 ) -> None:
-    """Send events once more, to one queue alone: after its reader has lost some, or for a reader that is new.
+    """Send past events again to one queue, for a consumer that is new or has lost some.
 
-    Each subject's come in order, with the id and the subjectseq that they always had: a reader drops those whose id it has. The
-    database keeps every event. One that was never sent is not among them: the scheduler sends it.
+    The events of each subject come in order with their original id and subjectseq, so a consumer can drop those it already
+    has. Events that were never published are left to the scheduler.
     """
     if since is None and subject is None:
         raise click.UsageError("say which events: --since 2026-06-01T00:00:00Z, or --agency and --subject")
@@ -110,7 +110,7 @@ def _replay(store: Store, publisher: Publisher, which: History, queue: str) -> i
 
 
 def _send(publisher: Publisher, left: Sequence[InOrder], queue: str, sent: int) -> None:
-    """Send all of a portion; what was not taken goes again, in its order. Raises BrokerError."""
+    """Send a portion; events that were not accepted are sent again in order. Raises BrokerError."""
     unrouted: list[int] = []
     for _ in range(TRIES):
         taken = publish_in_order(publisher, left, unrouted.append)
@@ -118,5 +118,5 @@ def _send(publisher: Publisher, left: Sequence[InOrder], queue: str, sent: int) 
         if not left:
             return
         if unrouted:
-            raise BrokerError(f"there is no queue {queue}; make it first, or name another one: --queue")
-    raise BrokerError(f"queue {queue} takes no more, it is full: {sent} events were sent; empty it and replay again")
+            raise BrokerError(f"there is no queue {queue}; create it first, or name another one with --queue")
+    raise BrokerError(f"queue {queue} is full after {sent} events; empty it and replay again")

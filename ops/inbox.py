@@ -1,4 +1,4 @@
-"""`duecycle inbox`: upstream's messages as they were kept. See them, and apply one again."""
+"""`duecycle inbox`: list, show and replay the stored messages from upstream."""
 
 import click
 
@@ -22,16 +22,18 @@ WHY_CHARACTERS = 60  # in the table; show and --json have all of it
 
 @click.group("inbox")
 def inbox_command() -> None:
-    """Upstream's messages: list, show or replay them."""
+    """List, show or replay messages from upstream."""
 
 
 @inbox_command.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Only those [waiting and rejected need somebody].")
+@click.option(
+    "--state", type=click.Choice(STATES), help="Only those in this state; waiting and rejected ones need attention."
+)
 @agency_option
 @limit_option
 @json_option
 def list_command(state: str | None, agency: str | None, limit: int, *, as_json: bool) -> None:
-    """List messages, newest first."""
+    """List messages from upstream, newest first."""
     with open_store() as store, store.transaction() as tx:
         found = operator_lists.messages(tx, state, agency, limit)
     rows = [row._asdict() if as_json else {**row._asdict(), **_brief(row)} for row in found]
@@ -39,7 +41,7 @@ def list_command(state: str | None, agency: str | None, limit: int, *, as_json: 
 
 
 def _brief(row: operator_lists.Kept) -> dict[str, str]:
-    """What a table has room for."""
+    """Name and reason, short enough for the table."""
     why = (
         f"{row.field}: {row.reason}"
         if row.field
@@ -52,7 +54,7 @@ def _brief(row: operator_lists.Kept) -> dict[str, str]:
 @inbox_command.command("show")
 @click.argument("number", type=int)
 def show_command(number: int) -> None:
-    """Show message NUMBER as it came, and what became of it."""
+    """Show a message as it arrived, and its outcome."""
     with open_store() as store, store.transaction() as tx:
         found = operator_lists.message(tx, number)
     if found is None:
@@ -65,20 +67,20 @@ def show_command(number: int) -> None:
 
 @inbox_command.command("replay")
 @click.argument("numbers", type=int, nargs=-1)
-@click.option("--rejected", is_flag=True, help="Every rejected message (with --agency: of that agency).")
+@click.option("--rejected", is_flag=True, help="Replay every rejected message (with --agency: only of that agency).")
 @agency_option
 @by_option
 @json_option
 def replay_command(
     numbers: tuple[int, ...], agency: str | None, by: str | None, *, rejected: bool, as_json: bool
 ) -> None:
-    """Apply the rejected or waiting messages NUMBERS again, as if they arrived now: after the cause is gone.
+    """Apply rejected or waiting messages again, after their cause was fixed.
 
-    Oldest first. One that is applied already stays as it is.
+    They are applied oldest first. A message that was applied already is left as it is.
     """
     if bool(numbers) == rejected:
         raise click.UsageError("give message numbers, or --rejected")
-    with open_store(acts=True) as store:
+    with open_store(writes=True) as store:
         chosen = list(numbers)
         if rejected:
             with store.transaction() as tx:
@@ -89,5 +91,5 @@ def replay_command(
             if received is None:
                 raise click.BadParameter(f"there is no message {number}; see: inbox list", param_hint="NUMBERS")
             rows.append({"inbox_id": number, **received._asdict()})
-    columns = {"inbox_id": "no.", "id": "id", "state": "is now", "field": "field", "reason": "reason"}
+    columns = {"inbox_id": "no.", "id": "id", "state": "state now", "field": "field", "reason": "reason"}
     print_rows(rows, columns, ReplayedRow, as_json=as_json, none="no message is rejected")

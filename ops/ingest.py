@@ -45,10 +45,12 @@ class Count(NamedTuple):
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 def ingest_command(file: Path, *, as_json: bool) -> None:
-    """Publish FILE, a JSON line per change message (- for standard input), to the exchange duecycle.changes.
+    """Publish a file of change messages to the broker.
 
-    Every message is confirmed by the broker. What becomes of each is for intake to say: duecycle inbox list. Publishing a
-    file twice is harmless, for a message is known by its source and id.
+    The file has one JSON object per line; - reads standard input.
+
+    The broker confirms every message; duecycle inbox list shows what intake did with each. Publishing a file twice is
+    harmless, because messages are recognised by source and id.
     """
     settings = settings_for("BROKER_URL")
     try:
@@ -59,9 +61,9 @@ def ingest_command(file: Path, *, as_json: bool) -> None:
     if as_json:
         click.echo(json_line(count._asdict(), IngestedRow))
     else:
-        click.echo(f"{count.published} messages published; duecycle inbox list shows what became of them")
+        click.echo(f"{count.published} messages published; duecycle inbox list shows their outcomes")
     if count.unreadable:
-        click.echo(f"{count.unreadable} lines were not published, see above; mend and publish them again", err=True)
+        click.echo(f"{count.unreadable} lines were not published, see above; fix and publish them again", err=True)
         raise SystemExit(1)
 
 
@@ -93,7 +95,7 @@ def _opened(file: Path) -> BinaryIO:
 
 
 def _send(publisher: Publisher, messages: list[Outgoing]) -> None:
-    """Publish a portion; after a break it goes out again whole: a repeat changes nothing. Raises BrokerError."""
+    """Publish a portion; after an interruption all of it is sent again, as repeats change nothing. Raises BrokerError."""
     for attempt in range(1, TRIES + 1):
         try:
             verdicts = publisher.publish(messages)
@@ -103,7 +105,7 @@ def _send(publisher: Publisher, messages: list[Outgoing]) -> None:
             continue
         if "unrouted" in verdicts:
             raise BrokerError(
-                "no queue is bound to duecycle.changes: start intake (duecycle worker intake) once, it makes its queue"
+                "no queue is bound to duecycle.changes: start intake (duecycle worker intake) once, it creates its queue"
             )
         if "refused" not in verdicts:
             return
@@ -124,7 +126,7 @@ def _line(number: int, text: bytes) -> Line:
     try:
         message = json.loads(text)
     except ValueError as error:
-        return Line(number, None, f"is no JSON ({error})")
+        return Line(number, None, f"is not JSON ({error})")
     kind = message.get("type") if isinstance(message, dict) else None
     if not isinstance(kind, str) or not 0 < len(kind.encode()) < 256:
         return Line(number, None, 'has no type; write a CloudEvent, such as {"type": "duecycle.client.upserted.v1", …}')
@@ -146,4 +148,4 @@ def _tell(line: Line, count: int) -> None:
     if count <= TOLD_MAX:
         click.echo(f"line {line.number} {line.wrong}", err=True)
     elif count == TOLD_MAX + 1:
-        click.echo("… further lines are not named", err=True)
+        click.echo("… further lines are not shown", err=True)

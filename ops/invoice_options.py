@@ -1,4 +1,4 @@
-"""Which invoice an operator means: by its id or by its number."""
+"""Options that name an invoice: by its id or by its printed number."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +31,7 @@ def locked_invoice(tx: Transaction, agency_id: str, invoice_id: str | None, numb
     if number is not None:
         ids = invoices.by_number(tx, agency_id, number, sequences_of(number))
     if len(ids) > 1:
-        raise click.UsageError(f"two invoices of {agency_id} carry the number {number}; say --invoice ID")
+        raise click.UsageError(f"two invoices of {agency_id} have the number {number}; use --invoice ID")
     of = invoices.subscriptions_of(tx, agency_id, ids)
     if not of:
         raise click.UsageError(f"there is no invoice {invoice_id or number} of {agency_id}")

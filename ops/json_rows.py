@@ -1,4 +1,4 @@
-"""What commands print with `--json`: one struct for each kind of row, and the page docs/operating/json.md made from them.
+"""The rows that commands print with `--json`, one struct per kind, and the page docs/operating/json.md generated from them.
 
 A row is checked against its struct before it is printed. `python -m ops.json_rows` writes the page.
 """
@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "operating" / "json.md"
 
 
 class JsonRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A row of a command's answer for programs. No field has a default: each is in every row, null where nothing is known."""
+    """A row for programs. No field has a default: every row has every field, null where nothing is known."""
 
 
 class AccountRow(JsonRow, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ class AccountRow(JsonRow, frozen=True, kw_only=True):
 
 
 class BackfillRow(JsonRow, frozen=True, kw_only=True):
-    """A cycle of the span: what is done about it (`action`, null for nothing), in words."""
+    """A cycle in the given dates, and what is done about it (`action`, null for nothing)."""
 
     agency_id: str
     subscription_id: str
@@ -48,7 +48,7 @@ class BackfillRow(JsonRow, frozen=True, kw_only=True):
 
 
 class BlockedRow(JsonRow, frozen=True, kw_only=True):
-    """A cycle that is blocked, with why and since when."""
+    """A blocked cycle, with the reason and since when."""
 
     agency_id: str
     subscription_id: str
@@ -67,7 +67,7 @@ class BlockedRow(JsonRow, frozen=True, kw_only=True):
 
 
 class BacklogRow(BlockedRow, frozen=True, kw_only=True):
-    """A document that is missing; `state` is `unplanned` for a cycle that has no row yet."""
+    """A missing document; `state` is `unplanned` for a cycle that has no row yet."""
 
     will_make: str
     missing_for: str
@@ -84,7 +84,7 @@ class EventRow(JsonRow, frozen=True, kw_only=True):
 
 
 class ChargeRow(JsonRow, frozen=True, kw_only=True):
-    """An attempt that has not ended."""
+    """An open charge attempt."""
 
     agency_id: str
     invoice_id: str
@@ -110,7 +110,7 @@ class InvariantRow(JsonRow, frozen=True, kw_only=True):
 
 
 class ViolationRow(JsonRow, frozen=True, kw_only=True):
-    """What breaks a promise: the keys of the row."""
+    """The keys of a row that breaks a promise."""
 
     invariant: str
     broken_by: dict[str, Any]
@@ -132,7 +132,7 @@ class MessageRow(JsonRow, frozen=True, kw_only=True):
 
 
 class ReplayedRow(JsonRow, frozen=True, kw_only=True):
-    """What became of a message that was read again."""
+    """The outcome of a replayed message."""
 
     inbox_id: int
     agency_id: str
@@ -144,7 +144,7 @@ class ReplayedRow(JsonRow, frozen=True, kw_only=True):
 
 
 class NoticeRow(JsonRow, frozen=True, kw_only=True):
-    """A mail, and what became of it."""
+    """A mail and its delivery."""
 
     agency_id: str
     key: str
@@ -166,7 +166,7 @@ class NoticeRow(JsonRow, frozen=True, kw_only=True):
 
 
 class RefundRow(JsonRow, frozen=True, kw_only=True):
-    """A refund, and how far it has come."""
+    """A refund and its state."""
 
     agency_id: str
     invoice_id: str
@@ -186,7 +186,7 @@ class RefundRow(JsonRow, frozen=True, kw_only=True):
 
 
 class DifferenceRow(JsonRow, frozen=True, kw_only=True):
-    """A difference between our books and a provider's list."""
+    """A difference between our records and a provider's list."""
 
     agency_id: str
     provider: str
@@ -399,12 +399,12 @@ COMMANDS: Mapping[str, tuple[type[JsonRow], ...]] = {
 
 
 def json_line(row: Mapping[str, Any], struct: type[JsonRow]) -> str:
-    """The row as a line of JSON. Raises msgspec.ValidationError if it is no such row."""
+    """The row as a line of JSON. Raises msgspec.ValidationError if it does not fit the struct."""
     return msgspec.json.encode(msgspec.convert(row, struct)).decode()
 
 
 _ABOUT = """\
-One JSON object a line. Every field of a kind of row is in each row of it, `null` where there is nothing to say (marked `?`).
+One JSON object per line. Every row of a kind has all its fields, `null` where there is no value (marked `?`).
 Dates are `YYYY-MM-DD`, instants RFC 3339 in UTC, amounts integers in minor units. Fields may be added. `status` and
 `simulate` print one object; what it nests is listed after it. [Histories](history.md) explains each `what` of a history."""
 

@@ -1,4 +1,4 @@
-"""`duecycle migrate`: bring the database to the schema of this program, while others work on it."""
+"""`duecycle migrate`: bring the database schema up to date while other processes work."""
 
 import time
 from pathlib import Path
@@ -14,31 +14,40 @@ from shared.store.grants import KINDS
 
 @click.command("migrate")
 @click.option(
-    "--wait", type=click.IntRange(0, 3600), default=60, show_default=True, help="Seconds to wait for the server."
+    "--wait",
+    type=click.IntRange(0, 3600),
+    default=60,
+    show_default=True,
+    help="Seconds to wait for the database server.",
 )
 @click.option(
     "--lock-wait",
     type=click.IntRange(0, 86_400),
     default=600,
     show_default=True,
-    help="Seconds to try again while others hold a table.",
+    help="Seconds to keep trying while others hold a table.",
 )
-@click.option("--roles", "with_roles", is_flag=True, help="Make the processes' roles too, each with what it needs.")
+@click.option(
+    "--roles",
+    "with_roles",
+    is_flag=True,
+    help="Also create the processes' database roles, each with the rights it needs.",
+)
 @click.option(
     "--passwords",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="With --roles: a folder with a file database_<kind> for each role's password.",
+    help="With --roles: a folder with a password file database_<kind> for each role.",
 )
 def migrate_command(wait: int, lock_wait: int, *, with_roles: bool, passwords: Path | None) -> None:
-    """Apply the migrations that the database lacks, while the processes work.
+    """Apply missing schema migrations while others work.
 
-    Running it again changes nothing; two at once wait for each other. A change that has to wait for others gives way within
-    two seconds, says who holds the table, and is tried again.
+    Running it again changes nothing, and two at once wait for each other. A change that can't get a table within two seconds
+    gives way, reports who holds the table, and is tried again.
     """
     url = settings_for("DATABASE_URL").database_url
     given = _passwords(passwords) if passwords else {}
     if passwords and not with_roles:
-        raise click.UsageError("--passwords are for --roles; add it")
+        raise click.UsageError("--passwords needs --roles; add it")
     _migrate(url, wait, lock_wait)
     if with_roles:
         try:
@@ -49,7 +58,7 @@ def migrate_command(wait: int, lock_wait: int, *, with_roles: bool, passwords: P
             if (words := in_words(error)) is None:
                 raise
             raise click.ClickException(f"the roles were not changed: {words}") from None
-        click.echo(f"the roles of {len(KINDS)} kinds of processes may do what they need")
+        click.echo(f"created or updated the roles of {len(KINDS)} kinds of processes")
 
 
 def _passwords(folder: Path) -> dict[str, str]:
@@ -82,7 +91,7 @@ def _migrate(url: str, wait: int, lock_wait: int) -> None:
     if before is not None and not migrate.knows(before):
         raise click.ClickException(f"the database has schema {before}, newer than this program knows ({wanted})")
     if before == wanted:
-        click.echo(f"the schema is {wanted} already")
+        click.echo(f"the schema is already {wanted}")
         return
     try:
         migrate.upgrade(url, lock_wait, lambda words: click.echo(words, err=True))
@@ -91,5 +100,5 @@ def _migrate(url: str, wait: int, lock_wait: int) -> None:
     except Exception as error:
         if (words := in_words(error)) is None:
             raise
-        raise click.ClickException(f"{words}; what was done stays: run this again") from None
+        raise click.ClickException(f"{words}; completed steps are kept: run this again") from None
     click.echo(f"the schema went from {before or 'nothing'} to {wanted}")

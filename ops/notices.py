@@ -1,4 +1,4 @@
-"""`duecycle notices`: mails that could not be sent. See which and why, send them now, or decide that they are not sent."""
+"""`duecycle notices`: list mails that could not be sent, send them again, or skip them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -33,19 +33,21 @@ COLUMNS = {
 
 @click.group("notices")
 def notices_command() -> None:
-    """Mails that could not be sent."""
+    """List, send or skip mails that could not be delivered."""
 
 
 @notices_command.command("list")
 @agency_option
-@click.option("--state", type=click.Choice(STATES), help="Only those [given up, or refused and tried again].")
-@click.option("--outcome", type=click.Choice(OUTCOMES), help="Only those whose latest try ended so.")
+@click.option(
+    "--state", type=click.Choice(STATES), help="Only those in this state [given up, or refused and being retried]."
+)
+@click.option("--outcome", type=click.Choice(OUTCOMES), help="Only those whose latest try had this outcome.")
 @limit_option
 @json_option
 def list_command(agency: str | None, state: str | None, outcome: str | None, limit: int, *, as_json: bool) -> None:
-    """List mails that were given up, and those that were refused and are tried again; oldest first.
+    """List mails that were given up or are being retried, oldest first.
 
-    One that is tried again later is planned, and due once that time has come.
+    A mail to be retried later is planned, and due once that time comes.
     """
     with open_store() as store, store.transaction() as tx:
         found = notice_desk.listed(tx, Wanted(agency, state, outcome), limit)
@@ -62,7 +64,7 @@ def _chosen_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--agency with KEYS or --failed."""
     for option in (
         by_option,
-        click.option("--outcome", type=click.Choice(TROUBLES), help="With --failed: only those that ended so."),
+        click.option("--outcome", type=click.Choice(TROUBLES), help="With --failed: only those with this outcome."),
         click.option("--failed", is_flag=True, help="Every mail of the agency that was given up."),
         click.option("--agency", required=True, help="The agency's id."),
         click.argument("keys", nargs=-1),
@@ -74,11 +76,11 @@ def _chosen_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @notices_command.command("send")
 @_chosen_options
 def send_command(keys: tuple[str, ...], agency: str, outcome: str | None, by: str | None, *, failed: bool) -> None:
-    """Send the mails KEYS of an agency now, to the addresses that are known now, and try them as if for the first time.
+    """Send mails of an agency now, to the current addresses, with all their tries again.
 
-    The same mail keeps its Message-ID: whoever has it already sees that it is the same.
+    A mail keeps its Message-ID, so that a mail program recognises a repeat.
     """
-    with open_store(acts=True) as store:
+    with open_store(writes=True) as store:
         chosen = _chosen(store, keys, agency, outcome, failed=failed)
         with store.transaction() as tx:
             for key in chosen:
@@ -86,17 +88,17 @@ def send_command(keys: tuple[str, ...], agency: str, outcome: str | None, by: st
             done = notice_desk.send_again(tx, agency, chosen)
             for key in done:
                 tx.record(event_data.NoticeRetried(agency_id=agency, notice_key=key, by=who(by)))
-    _tell(agency, chosen, done, "due now", "sent or skipped already")
+    _tell(agency, chosen, done, "due now", "already sent or skipped")
 
 
 @notices_command.command("skip")
 @_chosen_options
-@click.option("--reason", required=True, help="Why; kept with the mail.")
+@click.option("--reason", required=True, help="Why; stored with the mail.")
 def skip_command(
     keys: tuple[str, ...], agency: str, outcome: str | None, by: str | None, reason: str, *, failed: bool
 ) -> None:
-    """Decide that the mails KEYS of an agency are not sent: tell their readers some other way, or not at all."""
-    with open_store(acts=True) as store:
+    """Skip mails of an agency, so that they are never sent."""
+    with open_store(writes=True) as store:
         chosen = _chosen(store, keys, agency, outcome, failed=failed)
         with store.transaction() as tx:
             for key in chosen:
@@ -105,7 +107,7 @@ def skip_command(
             for key in done:
                 skipped = event_data.NoticeSkipped(agency_id=agency, notice_key=key, reason=reason, by=who(by))
                 tx.record(skipped)
-    _tell(agency, chosen, done, "skipped", "sent or skipped already, or being sent right now")
+    _tell(agency, chosen, done, "skipped", "already sent or skipped, or being sent right now")
 
 
 def _chosen(store: Store, keys: Sequence[str], agency: str, outcome: str | None, *, failed: bool) -> list[str]:
@@ -113,7 +115,7 @@ def _chosen(store: Store, keys: Sequence[str], agency: str, outcome: str | None,
     if bool(keys) == failed:
         raise click.UsageError("give the keys of mails, or --failed; see: notices list")
     if outcome is not None and not failed:
-        raise click.UsageError("--outcome goes with --failed; with keys leave it out")
+        raise click.UsageError("--outcome needs --failed; leave it out with keys")
     with store.transaction() as tx:
         if failed:
             return sorted(each.key for each in notice_desk.listed(tx, Wanted(agency, "failed", outcome), ALL))
@@ -127,4 +129,4 @@ def _chosen(store: Store, keys: Sequence[str], agency: str, outcome: str | None,
 def _tell(agency: str, chosen: Sequence[str], done: Sequence[str], what: str, otherwise: str) -> None:
     click.echo(f"{len(done)} of {len(chosen)} mails of {agency} {'is' if len(done) == 1 else 'are'} {what}")
     for key in sorted(set(chosen) - set(done)):
-        click.echo(f"left as it is: {key} ({otherwise})", err=True)
+        click.echo(f"left unchanged: {key} ({otherwise})", err=True)

@@ -1,4 +1,4 @@
-"""How commands answer: a table for people, or JSON, one object a line, for programs. And who it was that asked."""
+"""Output of commands: a table for people, or one JSON object per line for programs. And the person who ran them."""
 
 import getpass
 import sys
@@ -42,7 +42,7 @@ def print_json(rows: Iterable[Mapping[str, Any]], struct: type[JsonRow]) -> None
 
 
 def shown(value: Any) -> str:
-    """A value as people read it: instants in UTC to the second, nothing as a dash."""
+    """A value for people: timestamps in UTC to the second, a dash for nothing."""
     if value is None or value == "":
         return "-"
     if isinstance(value, datetime):
@@ -59,7 +59,7 @@ def lasted(seconds: float) -> str:
 
 
 def who(given: str | None) -> str:
-    """Who acts, for the audit trail: as told, else the user of the operating system."""
+    """The name for the audit trail: as given, else the operating system user."""
     if given:
         return given
     try:
@@ -68,7 +68,9 @@ def who(given: str | None) -> str:
         return "unknown"
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-by_option = click.option("--by", help="Who acts, for the audit trail [the user of the operating system].")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+by_option = click.option("--by", help="Your name for the audit trail [operating system user].")
 agency_option = click.option("--agency", help="Only this agency.")
-limit_option = click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
+limit_option = click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="Rows to show."
+)

@@ -1,4 +1,4 @@
-"""`duecycle pause` and `duecycle resume`: let a pool stand still for a while; its rows stay due."""
+"""`duecycle pause` and `duecycle resume`: stop and restart a pool's work; its rows stay due."""
 
 import click
 
@@ -12,19 +12,19 @@ from shared.store.locks import lock_subject
 from shared.store.operator_lists import agency_known
 
 pool_argument = click.argument("pool", type=click.Choice(POOLS))
-of_agency = click.option("--agency", help="Only for this agency [all of them].")
+of_agency = click.option("--agency", help="Only for this agency [all agencies].")
 
 
 @click.command("pause")
 @pool_argument
 @of_agency
-@click.option("--reason", help="Why, for whoever looks at it later.")
+@click.option("--reason", help="Why; shown by duecycle status.")
 @by_option
 def pause_command(pool: str, agency: str | None, reason: str | None, by: str | None) -> None:
-    """Let POOL take nothing new until it is resumed. What is under way is finished; what falls due waits.
+    """Stop sending new work to a pool until it is resumed.
 
-    Intake stops within seconds, for all agencies: their messages lie in one queue, and wait there. A scheduler that starts
-    meanwhile plans no new cycles before intake has caught up.
+    Work in progress is finished. Intake stops within seconds and for all agencies, because their messages share one queue.
+    A scheduler that starts in the meantime plans no new cycles until intake has caught up.
     """
     with open_store() as store, store.transaction() as tx:
         _begin(tx, pool, agency)
@@ -32,7 +32,7 @@ def pause_command(pool: str, agency: str | None, reason: str | None, by: str | N
             tx.record(event_data.PoolPaused(agency_id=agency, pool=pool, reason=reason, by=who(by)))
             click.echo(f"{pool} paused for {agency or 'all agencies'}")
         else:
-            click.echo(f"the {pool} pool is paused for {agency or 'all agencies'} already")
+            click.echo(f"{pool} is already paused for {agency or 'all agencies'}")
 
 
 @click.command("resume")
@@ -40,7 +40,10 @@ def pause_command(pool: str, agency: str | None, reason: str | None, by: str | N
 @of_agency
 @by_option
 def resume_command(pool: str, agency: str | None, by: str | None) -> None:
-    """Let POOL go on. A pause for all agencies and one for a single agency are lifted each by itself."""
+    """Resume a paused pool.
+
+    A pause for all agencies and one for a single agency are lifted separately.
+    """
     with open_store() as store:
         _resume(store, pool, agency, who(by))
 
@@ -50,7 +53,7 @@ def _resume(store: Store, pool: str, agency: str | None, by: str) -> None:
         _begin(tx, pool, agency)
         if pauses.remove(tx, pool, agency or pauses.EVERYBODY):
             tx.record(event_data.PoolResumed(agency_id=agency, pool=pool, by=by))
-            click.echo(f"{pool} goes on for {agency or 'all agencies'}")
+            click.echo(f"{pool} resumed for {agency or 'all agencies'}")
         else:
             click.echo(f"{pool} is not paused for {agency or 'all agencies'}")
         left = [pause.agency_id or "all agencies" for pause in pauses.listed(tx, pool)]
@@ -61,7 +64,7 @@ def _resume(store: Store, pool: str, agency: str | None, by: str) -> None:
 def _begin(tx: Transaction, pool: str, agency: str | None) -> None:
     if pool == "intake" and agency is not None:
         raise click.BadParameter(
-            "intake stands still for all agencies or for none, because their messages lie in one queue; leave it out, or pause"
+            "intake can only be paused for all agencies, because their messages share one queue; leave it out, or pause"
             " orders, invoices, charges and notices of this agency",
             param_hint="--agency",
         )

@@ -1,4 +1,4 @@
-"""`duecycle reconcile`: the nightly comparison of our books with those of the providers, in both directions."""
+"""`duecycle reconcile`: compare our records with the providers' lists, in both directions."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -34,29 +34,27 @@ COLUMNS = {
 
 @click.command("reconcile")
 @agency_option
-@click.option(
-    "--days", type=click.IntRange(1, 90), default=3, show_default=True, help="How far back our books are looked at."
-)
-@click.option("--apply", "apply_", is_flag=True, help="Record what the provider lists and we did not know.")
+@click.option("--days", type=click.IntRange(1, 90), default=3, show_default=True, help="Days to look back.")
+@click.option("--apply", "apply_", is_flag=True, help="Record payments and refunds that only the provider lists.")
 @json_option
 def reconcile_command(agency: str | None, days: int, *, apply_: bool, as_json: bool) -> None:
-    """Compare payments and refunds with the provider's lists. Needs the accounts' secrets.
+    """Compare our records with the providers' lists.
 
-    An account by which several agencies collect is not compared unless each of them says so (account set --shared): only
-    what carries our own key can then be told apart.
+    This needs the accounts' secrets. An account that several agencies use is compared only if each of them is set up with
+    --shared, because then only payments with our own key can be told apart.
 
-    Exit code 0: the books agree (or do after --apply). 1: they differ, or a provider could not be asked; the agency is told of
+    Exit code 0: no difference is left. 1: there are differences, or a provider could not be asked. The agency is notified of
     each difference once.
     """
     left: list[Difference] = []
     unasked: list[dict[str, str]] = []
-    with open_store(acts=True) as store:
+    with open_store(writes=True) as store:
         registry = GatewayRegistry(reader(), {})
         with store.transaction() as tx:
             known = accounts.configured(tx)
         found = [each for each in known if agency in (None, each.agency_id)]
         if not found:
-            raise click.UsageError("no account was set up: duecycle account set")
+            raise click.UsageError("no account is set up; see: duecycle account set")
         for account in found:
             if several := unsaid_sharing(account, known, reader()):
                 unasked.append(_unasked(account, several))
@@ -73,14 +71,14 @@ def reconcile_command(agency: str | None, days: int, *, apply_: bool, as_json: b
 
 
 def _unasked(account: Configured, why: str) -> dict[str, str]:
-    """An account that was not compared: told at once, and again as a row for programs."""
+    """An account that was not compared: a message for people, and a row for programs."""
     click.echo(why, err=True)
     return {"agency_id": account.agency_id, "provider": account.provider, "what": NOT_ASKED, "why": why}
 
 
 def _print(left: list[Difference], unasked: list[dict[str, str]], count: int, *, as_json: bool) -> None:
-    """Whether the books agree is known of those accounts only that were compared."""
-    none = "the books agree"
+    """Says how many accounts could not be compared: nothing is known of those."""
+    none = "no differences"
     if unasked:
         compared = count - len(unasked)
         none = f"{len(unasked)} of {count} accounts could not be asked"
@@ -109,7 +107,7 @@ def _look(store: Store, registry: GatewayRegistry, account: Configured, back: ti
 
 
 def _settle(store: Store, found: list[Difference], *, apply_: bool) -> list[Difference]:
-    """Adopt what can be, tell of the rest; returns what is left. Each in a transaction of its own: one lock at a time."""
+    """Record what can be recorded, notify agencies of all others, and return those. One transaction, and one lock, for each."""
     left = []
     for difference in found:
         with store.transaction() as tx:

@@ -1,4 +1,4 @@
-"""`duecycle refund`: give money of an invoice back by the provider it came from, or record that it was given back elsewhere."""
+"""`duecycle refund`: refund an invoice through its provider, or record a refund made elsewhere."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ STATES = ("due", "sending", "unknown", "pending", "succeeded", "failed")
 COLUMNS = {
     "agency_id": "agency",
     "invoice_id": "invoice",
-    "refund_seq": "refund_seq",
+    "refund_seq": "refund",
     "state": "state",
     "amount_minor": "amount (minor units)",
     "currency": "currency",
@@ -31,14 +31,14 @@ COLUMNS = {
 
 @click.group("refund")
 def refund_command() -> None:
-    """Money that goes back to clients."""
+    """Manage refunds, and record reversed payments."""
 
 
 @refund_command.command("request")
 @invoice_options
-@click.option("--amount-minor", type=click.IntRange(1), help="In minor units [all that is left].")
-@click.option("--reason", help="Why; kept with the refund_payments, told to nobody.")
-@click.option("--outside", is_flag=True, help="It was given back elsewhere already: record it, and call nobody.")
+@click.option("--amount-minor", type=click.IntRange(1), help="Amount in minor units [everything that is left].")
+@click.option("--reason", help="Why; stored with the refund and not sent to anyone.")
+@click.option("--outside", is_flag=True, help="The refund was made elsewhere: only record it.")
 @by_option
 def request_command(
     agency: str,
@@ -50,8 +50,8 @@ def request_command(
     *,
     outside: bool,
 ) -> None:
-    """Give money of a paid or void invoice back. The charges pool does it; `refund list` shows how it goes."""
-    with open_store(acts=True) as store, store.transaction() as tx:
+    """Refund money of a paid or void invoice; `refund list` shows the progress."""
+    with open_store(writes=True) as store, store.transaction() as tx:
         found = locked_invoice(tx, agency, invoice, number)
         whose = facts.require_agency(tx, agency)
         try:
@@ -62,7 +62,7 @@ def request_command(
         except RefundRefusedError as refused:
             raise click.UsageError(str(refused)) from None
     total = sum(each.amount_minor for each in done)
-    what = "is recorded as given back" if outside else "goes back"
+    what = "was recorded as refunded" if outside else "will be refunded"
     click.echo(f"{total} {found.currency} (minor units) of invoice {found.number or found.invoice_id} {what}")
 
 
@@ -70,16 +70,18 @@ def request_command(
 @agency_option
 @click.option("--invoice", help="Every refund of this invoice, by its id (needs --agency).")
 @click.option("--number", help="Every refund of this invoice, by its printed number (needs --agency).")
-@click.option("--state", type=click.Choice(STATES), help="Only those [of all invoices: those that have not ended].")
+@click.option(
+    "--state", type=click.Choice(STATES), help="Only those in this state [without --invoice or --number: open ones]."
+)
 @limit_option
 @json_option
 def list_command(
     agency: str | None, invoice: str | None, number: str | None, state: str | None, limit: int, *, as_json: bool
 ) -> None:
-    """List refunds that have not ended, longest first; or all refunds of one invoice, and how far each has come."""
+    """List open refunds, oldest first, or all refunds of one invoice."""
     of_one = invoice is not None or number is not None
     if of_one and agency is None:
-        raise click.UsageError("an invoice is known by its agency: say --agency ID too")
+        raise click.UsageError("--invoice and --number need --agency ID")
     with open_store() as store, store.transaction() as tx:
         if of_one:
             of = locked_invoice(tx, agency or "", invoice, number).invoice_id
@@ -87,7 +89,7 @@ def list_command(
             rows = [_row(agency or "", each) for each in found if state in (None, each.state)]
         else:
             rows = operator_lists.refunds_listed(tx, agency, state, limit)
-    none = "nothing of this invoice went back" if of_one else "no such refund" if state else "no refund is open"
+    none = "this invoice has no refund" if of_one else "no such refund" if state else "no refund is open"
     print_rows(rows[:limit], COLUMNS, RefundRow, as_json=as_json, none=none)
 
 
@@ -99,10 +101,12 @@ def _row(agency: str, refund: Refund) -> dict[str, Any]:
 
 @refund_command.command("resolve")
 @invoice_options
-@click.option("--refund", type=click.IntRange(1), required=True, help="Which refund of the invoice: see refund list.")
-@click.option("--refunded", metavar="REFERENCE", help="The provider has given it back: its id of the refund.")
+@click.option("--refund", type=click.IntRange(1), required=True, help="Number of the refund, as refund list shows it.")
+@click.option("--refunded", metavar="REFERENCE", help="The provider made the refund, under this reference.")
 @click.option(
-    "--not-refunded", is_flag=True, help="The provider has no such refund: it has failed, and may be asked for anew."
+    "--not-refunded",
+    is_flag=True,
+    help="The provider has no such refund: mark it as failed, so that it can be requested again.",
 )
 @by_option
 def resolve_command(
@@ -115,35 +119,35 @@ def resolve_command(
     *,
     not_refunded: bool,
 ) -> None:
-    """Say what became of a refund in doubt, after a look at the provider's own pages by its key."""
+    """Record the outcome of a refund in doubt, after you looked it up with the provider by its idempotency key."""
     if (refunded is None) == (not not_refunded):
         raise click.UsageError("say what you found: --refunded REFERENCE or --not-refunded")
-    with open_store(acts=True) as store, store.transaction() as tx:
+    with open_store(writes=True) as store, store.transaction() as tx:
         found = locked_invoice(tx, agency, invoice, number)
         try:
             resolve_refund(tx, facts.require_agency(tx, agency), found, refund, refunded, by=who(by))
         except NotInDoubtError as error:
             raise click.UsageError(str(error)) from None
-    click.echo(f"refund {refund} of invoice {found.number or found.invoice_id}: {refunded or 'it has failed'}")
+    click.echo(f"refund {refund} of invoice {found.number or found.invoice_id}: {refunded or 'marked as failed'}")
 
 
 @refund_command.command("taken-back")
 @invoice_options
 @click.option("--payment", required=True, metavar="REFERENCE", help="The reference of the payment that was reversed.")
 @click.option(
-    "--amount-minor", type=click.IntRange(0), required=True, help="How much of it is gone in all, in minor units."
+    "--amount-minor", type=click.IntRange(0), required=True, help="Amount reversed so far in total, in minor units."
 )
 @by_option
 def taken_back_command(
     agency: str, invoice: str | None, number: str | None, payment: str, amount_minor: int, by: str | None
 ) -> None:
-    """Record that money of a payment was taken back (a dispute lost, a debit returned) where no provider can be asked."""
-    with open_store(acts=True) as store, store.transaction() as tx:
+    """Record a reversed payment (a lost dispute, a returned debit) when the provider can't report it."""
+    with open_store(writes=True) as store, store.transaction() as tx:
         found = locked_invoice(tx, agency, invoice, number)
         whose = facts.require_agency(tx, agency)
         if not reversed_payments.said_by_hand(tx, whose, found, payment, amount_minor, by=who(by)):
             raise click.UsageError(f"invoice {found.number or found.invoice_id} has no payment {payment}")
         after = invoices.load(tx, agency, [found.invoice_id])[found.invoice_id]
     click.echo(
-        f"{amount_minor} {found.currency} (minor units) of {payment} are reversed: the invoice is {after.status}"
+        f"{amount_minor} {found.currency} (minor units) of {payment} recorded as reversed: the invoice is {after.status}"
     )

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 @contextmanager
 def stopping() -> Iterator[Event]:
-    """An event that SIGTERM and SIGINT set: finish what is under way, then end. A second one ends the process at once."""
+    """An event set by SIGTERM and SIGINT: finish the work in progress, then end. A second signal ends the process at once."""
     stop = Event()
 
     def told(number: int, _frame: FrameType | None) -> None:
@@ -44,7 +44,10 @@ def stopping() -> Iterator[Event]:
 
 @click.command("scheduler")
 def scheduler_command() -> None:
-    """Plan cycles, ring the pools for what is due, and publish events, until told to end. Two or more may run at once."""
+    """Plan cycles, dispatch due work and publish events.
+
+    Runs until it is stopped; several may run at once.
+    """
     settings = settings_for("DATABASE_URL", "BROKER_URL")
     logs.configure("scheduler", settings.log_level)
     with stopping() as stop:
@@ -53,14 +56,14 @@ def scheduler_command() -> None:
 
 @click.command("worker")
 @click.argument("pool", type=click.Choice([*POOLS, WEBHOOKS]))
-@click.option("--threads", type=click.IntRange(1, 64), help="Messages at a time [DUECYCLE_THREADS, 4].")
+@click.option("--threads", type=click.IntRange(1, 64), help="Messages processed at a time [DUECYCLE_THREADS, or 4].")
 @click.option(
-    "--processes", type=click.IntRange(1, 32), default=1, show_default=True, help="Of this pool, under one master."
+    "--processes", type=click.IntRange(1, 32), default=1, show_default=True, help="Processes to start under one master."
 )
 def worker_command(pool: str, threads: int | None, processes: int) -> None:
-    """Work off the messages of POOL until told to end: SIGTERM finishes what is under way and exits 0.
+    """Process the work of a pool until stopped.
 
-    Start as many as the work needs, here or elsewhere: they share it.
+    SIGTERM finishes the work in progress and exits with 0. Start as many as you need, on any machine: they share the work.
     """
     if pool == WEBHOOKS:
         _listen()
@@ -89,7 +92,7 @@ def _work(pool: Pool, threads: int | None, processes: int) -> None:
 
 
 def _listen() -> None:
-    """Not a pool: it listens to the web. Several may run behind one address."""
+    """The listener for webhooks and payment pages; several may run behind one address."""
     settings = settings_for("DATABASE_URL")
     with stopping() as stop:
         try:

@@ -1,4 +1,4 @@
-"""`duecycle status`: what is due, what is stuck and why, and how the pools stand, at one look."""
+"""`duecycle status`: due and stuck work, and the state of the pools, at a glance."""
 
 import time
 from collections.abc import Mapping
@@ -25,14 +25,14 @@ from shared.store.figures import Count, Figures
 
 @click.command("status")
 @agency_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option(
-    "--watch", type=click.IntRange(1, 3600), is_flag=False, flag_value=2, help="Look again every so many seconds [2]."
+    "--watch", type=click.IntRange(1, 3600), is_flag=False, flag_value=2, help="Refresh every this many seconds [2]."
 )
 def status_command(agency: str | None, watch: int | None, *, as_json: bool) -> None:
-    """Show what is due, held and blocked, what is in doubt, and the depth and consumers of each pool's queue.
+    """Show due, held and blocked work, and the queues.
 
-    The queues are shown if DUECYCLE_BROKER_URL is set.
+    Queues are shown if DUECYCLE_BROKER_URL is set.
     """
     settings = settings_for("DATABASE_URL")
     with open_store(settings) as store:
@@ -54,19 +54,19 @@ def status_command(agency: str | None, watch: int | None, *, as_json: bool) -> N
 
 
 class Picture:
-    """What a watcher sees: the picture of now or, while that can't be had, why not, and the last one."""
+    """The screen of --watch: the current figures or, while the database can't be asked, why not and the last ones."""
 
     def __init__(self, store: Store, settings: Settings, agency: str | None) -> None:
         self.store = store
         self._settings, self._agency = settings, agency
-        self._last: Group | str = "nothing was seen yet"
+        self._last: Group | str = "no figures yet"
 
     def now(self) -> Group:
-        """Look again."""
+        """The figures of now."""
         try:
             self._last = page(look(self.store, self._settings, self._agency))
-        except Exception as error:  # noqa: BLE001 - whatever it met, the next look may not
-            words = f"the database can't be asked ({unreachable(error)}); looking again. This was seen last:"
+        except Exception as error:  # noqa: BLE001 - whatever failed, the next refresh may work
+            words = f"the database can't be asked ({unreachable(error)}); trying again. Last figures:"
             return Group(words, "", self._last)
         return self._last
 
@@ -105,18 +105,18 @@ def look(store: Store, settings: Settings, agency: str | None) -> dict[str, Any]
 
 _OTHER = {
     "schedules_due": "schedules to be planned",
-    "rechecks": "changed facts to be looked at",
-    "refunds_open": "refunds that have not ended",
+    "rechecks": "changed facts to be processed",
+    "refunds_open": "open refunds",
     "failing_invoices": "open failed invoices",
     "notices_due": "notices to be sent now",
     "notices_failed": "notices given up",
-    "inbox_waiting": "messages of upstream that wait",
-    "inbox_rejected": "messages of upstream rejected",
-    "webhooks_unproven": "webhooks that their provider has not confirmed yet",
+    "inbox_waiting": "messages from upstream waiting",
+    "inbox_rejected": "messages from upstream rejected",
+    "webhooks_unproven": "webhooks not confirmed by their provider yet",
     "webhooks_set_aside": "webhooks that could not be applied",
     "events_unpublished": "events not published yet",
-    "events_refused": "events that a queue refuses",
-    "rechecks_failing": "changed facts that fail",
+    "events_refused": "events refused by a queue",
+    "rechecks_failing": "changed facts that could not be processed",
     "schedules_failing": "schedules that can't be planned",
 }
 
@@ -143,7 +143,7 @@ def _queues(settings: Settings) -> Any:
 
 
 def page(told: Mapping[str, Any]) -> Group:
-    """The picture for people."""
+    """The figures as tables."""
     alarms = told["alarms"]
     seen = told["scheduler_seen_seconds"]
     lines = [

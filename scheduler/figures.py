@@ -31,58 +31,56 @@ CHARGE_STATES = ("planned", "due", "sending", "unknown", "pending", "action_requ
 log = structlog.get_logger()
 
 DESCRIBED: Mapping[str, Described] = {
-    "duecycle_cycles": Described(
-        "Cycles that have not ended, by stream, state and reason.", ("stream", "state", "reason")
-    ),
-    "duecycle_oldest_due_seconds": Described("How long the oldest due cycle of a stream has been due.", ("stream",)),
-    "duecycle_schedules_due": Described("Schedules whose next cycle has come and is not planned yet."),
-    "duecycle_oldest_schedule_seconds": Described("How long the oldest of these has waited to be planned."),
-    "duecycle_failing_invoices": Described("Open invoices whose collection failed."),
+    "duecycle_cycles": Described("Open cycles, by stream, state and reason.", ("stream", "state", "reason")),
+    "duecycle_oldest_due_seconds": Described("Seconds since the oldest due cycle of a stream fell due.", ("stream",)),
+    "duecycle_schedules_due": Described("Schedules with a cycle that is due and not planned yet."),
+    "duecycle_oldest_schedule_seconds": Described("Seconds the oldest of these has waited to be planned."),
+    "duecycle_failing_invoices": Described("Open invoices whose payment failed."),
     "duecycle_charges": Described(
-        "Attempts to collect that have not ended, by state: planned for later, due now, or under way.", ("state",)
+        "Open charge attempts, by state: planned for later, due now, or in progress.", ("state",)
     ),
-    "duecycle_oldest_unknown_charge_seconds": Described("How long the oldest attempt has had no known outcome."),
+    "duecycle_oldest_unknown_charge_seconds": Described("Seconds since the oldest charge attempt in doubt was sent."),
     "duecycle_charges_stuck": Described(
-        "Attempts, refunds and payment links that are stuck or have no known outcome, by reason.", ("reason",)
+        "Charge attempts, refunds and payment pages that are stuck or in doubt, by reason.", ("reason",)
     ),
-    "duecycle_refunds": Described("Refunds that have not ended."),
-    "duecycle_oldest_refund_seconds": Described("How long the oldest of these has been asked for."),
-    "duecycle_notices_due": Described("Notices that are to be sent now."),
-    "duecycle_oldest_notice_seconds": Described("How long the oldest of these has been due."),
+    "duecycle_refunds": Described("Open refunds."),
+    "duecycle_oldest_refund_seconds": Described("Seconds since the oldest of these was requested."),
+    "duecycle_notices_due": Described("Notices due to be sent now."),
+    "duecycle_oldest_notice_seconds": Described("Seconds the oldest of these has been due."),
     "duecycle_notices": Described(
-        "Notices that are not sent yet, now or later, by what became of the latest try: untried, or whose trouble it is.",
+        "Notices not sent yet, by the outcome of the latest try: untried, or whose problem it is.",
         ("outcome",),
     ),
-    "duecycle_oldest_untried_notice_seconds": Described(
-        "How long the oldest of those has waited that were never tried."
-    ),
-    "duecycle_notices_failed": Described("Notices that could not be sent and are given up."),
-    "duecycle_inbox_messages": Described("Messages of upstream that wait or were rejected.", ("state",)),
-    "duecycle_oldest_inbox_waiting_seconds": Described("How long the oldest waiting message of upstream has waited."),
+    "duecycle_oldest_untried_notice_seconds": Described("Seconds the oldest untried notice has waited."),
+    "duecycle_notices_failed": Described("Notices given up because they could not be sent."),
+    "duecycle_inbox_messages": Described("Messages from upstream that are waiting or were rejected.", ("state",)),
+    "duecycle_oldest_inbox_waiting_seconds": Described("Seconds the oldest waiting message from upstream has waited."),
     "duecycle_webhooks_kept": Described(
-        "Webhooks whose provider has not said yet whether it sent them (unproven), or that could not be applied (unreadable).",
+        "Webhooks not yet confirmed by their provider (unproven), or that could not be applied (unreadable).",
         ("state",),
     ),
-    "duecycle_oldest_unproven_webhook_seconds": Described("How long the oldest unproven webhook has been kept."),
-    "duecycle_events_unpublished": Described("Events that the exchange has not confirmed."),
-    "duecycle_oldest_event_unpublished_seconds": Described("How long the oldest of these has waited."),
-    "duecycle_events_refused": Described(
-        "Events that a queue does not take: each holds back the later ones of its subject."
-    ),
-    "duecycle_oldest_event_refused_seconds": Described("How long the oldest of these has not been taken."),
+    "duecycle_oldest_unproven_webhook_seconds": Described("Seconds the oldest unproven webhook has been kept."),
+    "duecycle_events_unpublished": Described("Events not published yet."),
+    "duecycle_oldest_event_unpublished_seconds": Described("Seconds the oldest of these has waited."),
+    "duecycle_events_refused": Described("Events refused by a queue; each holds back the later ones of its subject."),
+    "duecycle_oldest_event_refused_seconds": Described("Seconds the oldest of these has been refused."),
     "duecycle_set_aside": Described(
-        "Rechecks and schedules that could not be worked off and are tried again, by kind.", ("kind",)
+        "Rechecks and schedules set aside after an error and retried automatically, by kind.", ("kind",)
     ),
-    "duecycle_rechecks": Described("Changed facts whose subscriptions are still to be looked at."),
-    "duecycle_refused_duplicates": Described("Second documents that a unique constraint refused, ever. Must stay 0."),
-    "duecycle_late_releases": Described("Orders that only the safety net released, ever. Must stay 0."),
-    "duecycle_pauses": Described("Pauses that an operator has set, by pool.", ("pool",)),
-    "duecycle_accounts_paused": Described("Gateway accounts that rest after too many lost answers."),
-    "duecycle_scheduler_beat_age_seconds": Described("How long ago any scheduler has looked at what is due."),
-    "duecycle_figures_age_seconds": Described("How long ago these figures were counted."),
-    "duecycle_figures_seconds": Described("How long counting them took."),
+    "duecycle_rechecks": Described("Changed facts whose subscriptions still have to be rechecked."),
+    "duecycle_refused_duplicates": Described(
+        "Duplicate documents refused by a unique constraint since the installation; must stay 0."
+    ),
+    "duecycle_late_releases": Described(
+        "Orders released only by the periodic check since the installation; must stay 0."
+    ),
+    "duecycle_pauses": Described("Pauses set by operators, by pool.", ("pool",)),
+    "duecycle_accounts_paused": Described("Gateway accounts paused after too many lost answers."),
+    "duecycle_scheduler_beat_age_seconds": Described("Seconds since the latest tick of any scheduler."),
+    "duecycle_figures_age_seconds": Described("Seconds since these figures were counted."),
+    "duecycle_figures_seconds": Described("Seconds that counting them took."),
     "duecycle_figures_up": Described(
-        "1 while the cluster's figures are told, 0 when they are not: the database can't be reached, or they are too old."
+        "1 while the cluster's figures are exported, 0 when they are too old or the database can't be reached."
     ),
 }
 

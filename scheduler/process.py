@@ -34,7 +34,7 @@ class CountingWorkQueue(RabbitWorkQueue):
         """Publish, and count what was taken."""
         super().publish(messages)
         for message in messages:
-            metrics.RUNG.labels(message.pool).inc()
+            metrics.WORK_MESSAGES.labels(message.pool).inc()
 
 
 class Pulse:

@@ -29,7 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `broker_urls`: the nodes of one RabbitMQ cluster, tried one after the other. `http`: where /metrics, /healthz and /readyz
     are served (None: nowhere; port 0: any free one). `webhooks`: where
-    the providers' webhooks and the pages to pay by are served; clients reach those under `public_url`, whose addresses
+    the providers' webhooks and the payment pages by are served; clients reach those under `public_url`, whose addresses
     `link_secret` signs; `proxies` in front of them speak for many. `mail_url`: see `shared/documents/delivery.py`. `lease`:
     how long dispatched work may take before it is dispatched again; whatever a worker waits for is at most half of it.
     `clock_jump`: how far the database's clock may stray from our own counting before nothing is done by it.

@@ -115,7 +115,7 @@ def definitions(passwords: dict[str, str]) -> dict[str, object]:
 def main(folder: Path) -> None:
     """Write one file for each secret, readable by containers' users; the folder itself is closed to others."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    (folder / "gateways").mkdir(mode=0o755, exist_ok=True)  # the accounts' secrets, put there by whoever has them
+    (folder / "gateways").mkdir(mode=0o755, exist_ok=True)  # the accounts' secrets, added by the operator
     passwords = {role: secrets.token_urlsafe(24) for role in PERMISSIONS}
     files = {f"broker_{role}": password for role, password in passwords.items()}
     files |= {name: secrets.token_urlsafe(32) for name in ("database_owner", *ROLES, "links")}

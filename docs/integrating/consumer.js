@@ -1,4 +1,4 @@
-// Receives every event of Duecycle and keeps each once, in a file that stands for your database.
+// Receives every event of Duecycle and keeps each once, in a file, in place of your database.
 //
 //   npm install amqplib
 //   AMQP_URL=amqp://consumer:PASSWORD@127.0.0.1:5672/duecycle node consumer.js events.jsonl
@@ -25,7 +25,7 @@ async function receive() {
   channel.on("error", (error) => console.error(error.message));
   await channel.prefetch(100);
   await channel.consume(QUEUE, (message) => {
-    if (message === null) return void connection.close(); // the broker ended the consumption: begin anew
+    if (message === null) return void connection.close(); // the broker ended the consumption: start again
     const event = JSON.parse(message.content.toString());
     if (!kept.has(event.id)) keep(event); // a repeat, or a replay of what is kept, has an id that is kept
     channel.ack(message);

@@ -38,7 +38,7 @@ def prepare(url: str) -> None:
     engine.run(url)
     with connect(url) as session:
         session.execute("UPDATE agencies SET gateway = 'stripe'")
-        # They were dispatched for meanwhile, and nobody came: without this a lease is what would be measured.
+        # They were dispatched before a worker ran: without this the bench would measure their lease.
         session.execute("UPDATE charges SET wake_at = now(), dispatches = 0")
         session.execute("UPDATE payment_methods SET provider = 'stripe', token = 'pm_bench'")
 

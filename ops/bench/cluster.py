@@ -19,7 +19,7 @@ SELECT (SELECT count(*) FROM schedules WHERE next_at <= now()) + (SELECT count(*
 
 
 class Ran(NamedTuple):
-    """A run: seconds from the scheduler's first look to the last invoice, and to the last event that was published."""
+    """A run: seconds from the scheduler's first tick to the last invoice, and to the last event that was published."""
 
     seconds: float
     seconds_to_events: float

@@ -42,7 +42,7 @@ class Ran(NamedTuple):
 
 
 class LocalWorkQueue:
-    """Rings the worker processes of one pool; messages of the other pools are counted and stay under way."""
+    """Publishes work to the worker processes of one pool; messages of the other pools are counted and stay in flight."""
 
     def __init__(self, tasks: "Queue[bytes | None]", acks: "Queue[str]") -> None:
         self._tasks, self._acks = tasks, acks
@@ -56,7 +56,7 @@ class LocalWorkQueue:
                 self._tasks.put(_encode(due))
 
     def load(self, pool: Pool) -> Load:
-        """How many messages of a pool nobody has answered yet."""
+        """How many messages of a pool are not answered yet."""
         while self.wait(0):
             pass
         return Load(self._counts[pool], 0)
@@ -72,7 +72,7 @@ class LocalWorkQueue:
 
 
 def run(url: str) -> Ran:
-    """Issue everything that is due, with two workers. The end is when nothing is planned, dispatched or under way any more."""
+    """Issue everything that is due, with two workers. The end is when nothing is planned, dispatched or in flight any more."""
     context = multiprocessing.get_context("spawn")  # a fresh process each, so that its memory is its own
     tasks: Queue[bytes | None] = context.Queue()
     acks: Queue[str] = context.Queue()
@@ -158,7 +158,7 @@ def _peak_mb() -> float:
 
 
 class LockWaits:
-    """Looks every 50 ms at how many sessions wait for a lock. A context manager; `seconds` is the sum over sessions."""
+    """Samples every 50 ms how many sessions wait for a lock. A context manager; `seconds` is the sum over sessions."""
 
     def __init__(self, url: str) -> None:
         self._url = url

@@ -1,7 +1,7 @@
 """The floor: one hand-written statement per 1,000 cycles that reads what is due and writes every row in its final state.
 
 Nothing decides anything here, nothing is locked against a change of facts, no cycle is ever due, waiting or dispatched: what is
-left is what PostgreSQL needs to write the rows. Each session works off agencies of its own, so number series never wait.
+left is what PostgreSQL needs to write the rows. Each session processes agencies of its own, so number series never wait.
 """
 
 import threading

@@ -31,14 +31,14 @@ class Silent:
 
 
 class Deaf:
-    """An exchange that is never told anything: nothing happens here."""
+    """An exchange that is never published to: nothing happens here."""
 
     def publish(self, _batch: Sequence[Unpublished]) -> Told:
         return Told(())
 
 
 def tick_ms(urls: Sequence[str]) -> list[float]:
-    """Median milliseconds of the scheduler's idle tick on each database; turn by turn, so that noise hits all."""
+    """Median milliseconds of the scheduler's idle tick on each database; taken in rotation, so that noise hits all."""
     stores = [Store(make_engine(url)) for url in urls]
     spent: list[list[float]] = [[] for _ in stores]
     try:
@@ -87,7 +87,7 @@ def latencies(url: str, mails: Path, samples: int, seconds: float) -> dict[str, 
 
 
 def _look(store: Store, found: dict[str, dict[str, float]]) -> None:
-    """Note what has appeared since the last look, and how long after its due instant."""
+    """Note what has appeared since the last check, and how long after its due instant."""
     with store.transaction() as tx:
         rows = tx.rows(
             """

@@ -1,4 +1,4 @@
-"""How fast messages reach the broker: the relay's waves and dispatch's bells, against one confirm at a time."""
+"""How fast messages reach the broker: the relay's batches and the dispatch's work messages, against one confirm at a time."""
 
 import time
 from collections.abc import Callable, Mapping

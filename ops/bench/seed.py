@@ -56,7 +56,7 @@ INSERT INTO schedules (agency_id, subscription_id, stream, anchor_on, unit, ever
 SELECT m.agency_id, 'sub-' || no, stream, starts_on, 'month', 1,
        (starts_on + a.issue_time) AT TIME ZONE a.timezone, starts_on
 FROM member AS m JOIN agencies AS a USING (agency_id) CROSS JOIN unnest(%(streams)s::text[]) AS stream"""
-_RUNG = """
+_DISPATCHED = """
 INSERT INTO cycles (agency_id, subscription_id, stream, starts_on, ends_on, cycle_index, due_at, state, dispatches, wake_at)
 SELECT agency_id, 'sub-' || no, 'invoice', starts_on - 1, starts_on, 0, now() - interval '1 minute', 'due', 1,
        now() + interval '1 day'
@@ -64,7 +64,7 @@ FROM member"""
 
 
 def connect(url: str) -> psycopg.Connection:
-    """A plain session on a database given by its SQLAlchemy URL; every statement commits by itself."""
+    """A plain session on a database given by its SQLAlchemy URL; every statement is committed automatically."""
     return psycopg.connect(**parameters(url, "duecycle seed"), autocommit=True)
 
 
@@ -104,12 +104,12 @@ def seed_idle(url: str, schedules: int, dispatched: int) -> None:
         session.execute("DROP TABLE member")
         session.execute(_MEMBERS, {**of, "first": schedules + 1, "last": schedules + dispatched})
         session.execute(_SUBSCRIPTIONS)
-        session.execute(_RUNG)
+        session.execute(_DISPATCHED)
         session.execute("VACUUM (ANALYZE)")
 
 
 def tidy(url: str) -> None:
-    """What the relay and autovacuum would have done by now: the seeded invoices' events are not news any more."""
+    """What the relay and autovacuum would have done by now: the seeded invoices' events count as published."""
     with connect(url) as session:
         session.execute("UPDATE events SET published_at = now()")
         session.execute("VACUUM (ANALYZE)")

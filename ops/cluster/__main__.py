@@ -35,7 +35,7 @@ def main() -> None:
     help="Due invoices to begin with.",
 )
 def up(folder: Path, backlog: int) -> None:
-    """Start a cluster in FOLDER and show how it works its backlog off, until Ctrl-C. The folder keeps its state."""
+    """Start a cluster in FOLDER and show its progress until Ctrl-C; the folder keeps its state."""
     console = Console(highlight=False)
     console.print(f"starting PostgreSQL, RabbitMQ and the processes in {folder}/ (about ten seconds)")
     with LocalCluster(folder) as cluster:
@@ -59,7 +59,7 @@ def up(folder: Path, backlog: int) -> None:
 @click.argument("pool", type=click.Choice(KINDS))
 @click.argument("to", type=click.IntRange(0, 32))
 def scale(folder: Path, pool: str, to: int) -> None:
-    """Let the running cluster in FOLDER have TO processes of POOL."""
+    """Scale POOL of the running cluster in FOLDER to TO processes."""
     if not (folder / "env").exists():
         raise click.ClickException(f"no cluster runs in {folder}/; start one: make cluster")
     wanted = folder / "scale"

@@ -12,7 +12,7 @@ from shared.messages.work import POOLS
 from shared.store.database import Store, make_engine
 from shared.store.invariants import violations
 
-# Short enough that what was lost rings again within the test.
+# Short enough that lost work is dispatched again within the test.
 QUICK = {"DUECYCLE_LEASE_SECONDS": "8", "DUECYCLE_STATEMENT_TIMEOUT_SECONDS": "2", "DUECYCLE_STOP_SECONDS": "10"}
 COUNTS = """
 SELECT (SELECT count(*) FROM invoices WHERE status = 'paid'), (SELECT count(*) FROM orders),
@@ -55,7 +55,7 @@ class Load:
             self.members.scale(kind, 1)
 
     def done(self) -> tuple[int, ...]:
-        """How many paid invoices, orders, successful charges and sent notices there are. Restarts who has died."""
+        """How many paid invoices, orders, successful charges and sent notices there are. Restarts dead processes."""
         self.members.look_after()
         try:
             with self.store.transaction() as tx:
@@ -64,7 +64,7 @@ class Load:
             return (0, 0, 0, 0)
 
     def reach(self, paid: int) -> None:
-        """Wait until so many invoices are paid: the load is under way."""
+        """Wait until so many invoices are paid: the load is running."""
         self._until(lambda: self.done()[0] >= paid)
 
     def finish(self) -> None:
@@ -90,7 +90,7 @@ class Load:
             raise AssertionError(f"{self.done()} of {self.subscriptions}: {self.story()}") from None
 
     def story(self) -> str:
-        """What is left, and what the processes said last: for whoever reads a failure."""
+        """What is left, and the processes' last log lines, for a failure message."""
         with self.store.transaction() as tx:
             left = [
                 *tx.rows("SELECT stream, state, reason, count(*), min(wake_at - now()) FROM cycles GROUP BY 1, 2, 3"),

@@ -17,7 +17,7 @@ MONITORING = "monitoring"  # a user, and its password
 
 
 def add_monitoring(rabbitmq: PrivateRabbitmq, vhost: str = "%2F") -> None:
-    """Make the user that may look at a virtual host in RabbitMQ's management pages, and do nothing there."""
+    """Create a user that may read a virtual host in RabbitMQ's management pages and change nothing."""
     rabbitmq.manage("PUT", f"users/{MONITORING}", {"password": MONITORING, "tags": "monitoring"})
     rabbitmq.permit(vhost, MONITORING, "^$", "^$", "^$")
 

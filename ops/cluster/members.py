@@ -43,7 +43,7 @@ class Member:
         self.began = time.monotonic()
 
     def ended(self) -> int:
-        """Wait for the end, and let the watchdog go: its process number may be another's soon. Returns the exit code.
+        """Wait for the end and stop the watchdog, as the process number may be reused soon. Returns the exit code.
 
         Raises subprocess.TimeoutExpired after STOP_SECONDS.
         """
@@ -99,7 +99,7 @@ class Members:
         _end(too_many)
 
     def look_after(self) -> list[Member]:
-        """Start again what has ended by itself. Returns those that had."""
+        """Restart processes that ended on their own. Returns them."""
         ended = [member for member in self if not member.running]
         for member in ended:
             if time.monotonic() - member.began >= RESTART_SECONDS:
@@ -143,7 +143,7 @@ def words_of(kind: str) -> list[str]:
 
 
 def _end(members: Sequence[Member]) -> list[int]:
-    """SIGTERM to all, then wait for each; SIGKILL for who takes too long."""
+    """SIGTERM to all, then wait for each; SIGKILL for those that take too long."""
     for member in members:
         if member.running:
             member.process.terminate()

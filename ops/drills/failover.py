@@ -13,7 +13,7 @@ from shared.store.database import Store
 
 SUBSCRIPTIONS = 1500
 BROKEN_AT = 300  # paid invoices
-DETECTED_AFTER = 3.0  # seconds until somebody, or a failover manager, has noticed and promotes
+DETECTED_AFTER = 3.0  # seconds until a person or a failover manager promotes the standby
 
 
 def failover(folder: Path, report: Report) -> None:

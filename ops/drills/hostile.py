@@ -1,4 +1,4 @@
-"""Slow and hostile peers, one kind after the other, on a cluster under load: whoever does nothing wrong must not notice."""
+"""Slow and hostile peers, one kind after the other, on a cluster under load: well-behaved peers must not notice."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,9 +24,9 @@ from shared.store.invariants import violations
 
 PHASE_SECONDS = 20.0
 DUE_PER_SECOND = 10
-# First connections, plans and pages; and the first calls to the provider that hangs, after which its account rests.
+# First connections, plans and pages; and the first calls to the provider that hangs, after which its account is paused.
 WARM_UP_SECONDS = 35.0
-MAX_SECONDS = 10.0  # what nobody else may wait, whatever the others do
+MAX_SECONDS = 10.0  # the longest wait of well-behaved peers
 QUEUED_SECONDS = 40.0  # but a change waits behind those that were published before it
 CHANGES = "change to event"
 GOOD, SLOW, LARGE = "agency-001", "agency-002", "agency-003"
@@ -59,7 +59,7 @@ class Phase(NamedTuple):
 
 
 def hostile(folder: Path, report: Report) -> None:
-    """Run the drill in `folder`. Raises AssertionError if somebody else was refused, or had to wait."""
+    """Run the drill in `folder`. Raises AssertionError if a well-behaved peer was refused or had to wait."""
     port = free_ports(1)[0]
     mails, provider = peers.MailServer(), peers.SilentServer()
     environ = {
@@ -177,7 +177,7 @@ def _listens(port: int) -> bool:
 
 
 def _phase(phase: Phase, probes: Sequence[Probe], changes: Changes, store: Store, report: Report) -> list[str]:
-    """Let one kind of peer do what it does. Returns what somebody else noticed."""
+    """Run one kind of peer. Returns what well-behaved peers noticed."""
     began, repeats = time.monotonic(), changes.repeats
     with phase.peer():
         time.sleep(max(0.0, began + PHASE_SECONDS - time.monotonic()))

@@ -1,4 +1,4 @@
-"""What everybody else sees meanwhile: a page, a webhook and a change, asked for again and again by who does nothing wrong."""
+"""What well-behaved peers see meanwhile: a page, a webhook and a change, requested again and again."""
 
 import hashlib
 import hmac

@@ -111,7 +111,7 @@ def _version(nodes: Nodes) -> str:
 def _leader(nodes: Nodes, queue: str) -> str:
     told = _ask(nodes, f"queues/%2F/{queue}")
     if not isinstance(told, dict) or len(told["members"]) != len(nodes):
-        raise AssertionError(f"{queue} has not a member on each node: {told}")
+        raise AssertionError(f"{queue} does not have a member on each node: {told}")
     return str(told["leader"]).partition("@")[0]
 
 
@@ -163,7 +163,7 @@ def _taken(publisher: Publisher, batch: Sequence[Outgoing]) -> bool:
 
 
 def _change(number: int) -> bytes:
-    """A client of an agency that nobody knows: it is kept, and waits."""
+    """A client of an unknown agency: it is stored, and waits."""
     data = {"agency_id": "drill", "client_id": f"c{number}", "revision": 1, "name": "C", "email": "c@drill.example"}
     change = {"specversion": "1.0", "id": f"d{number}", "source": "/drill", "type": "duecycle.client.upserted.v1"}
     return json.dumps({**change, "time": "2026-06-01T00:00:00Z", "data": data}).encode()

@@ -16,15 +16,19 @@ from shared.store import history
 from shared.store.database import Transaction
 from shared.store.history import Known, Named
 
-agency_option = click.option("--agency", help="Whose [needed where several agencies have one].")
+agency_option = click.option("--agency", help="The agency's id; needed if several agencies use the same id or number.")
 limit_option = click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=200, show_default=True, help="Lines, the newest."
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    default=200,
+    show_default=True,
+    help="Show only this many of the newest lines.",
 )
 
 
 @click.group("subscription")
 def subscription_command() -> None:
-    """What happened to a subscription."""
+    """Show the history of a subscription."""
 
 
 @subscription_command.command("show")
@@ -33,9 +37,10 @@ def subscription_command() -> None:
 @limit_option
 @json_option
 def show_subscription(subscription: str, agency: str | None, limit: int, *, as_json: bool) -> None:
-    """Show what happened to subscription ID, oldest first: facts, cycles, documents, payments, attempts and mails.
+    """Show the history of a subscription, oldest first, and what is still open.
 
-    Below that, how it stands: what is not charged or not created, and why. Times are those of the agency's zone.
+    It covers facts, cycles, documents, payments, charge attempts and mails; below that, what is not charged or not created, and
+    why. Times are in the agency's time zone.
     """
     with open_store() as store, store.transaction() as tx:
         found = history.subscriptions_named(tx, agency, subscription)
@@ -45,7 +50,7 @@ def show_subscription(subscription: str, agency: str | None, limit: int, *, as_j
 
 @click.group("invoice")
 def invoice_command() -> None:
-    """What happened to an invoice."""
+    """Show the history of an invoice."""
 
 
 @invoice_command.command("show")
@@ -54,9 +59,9 @@ def invoice_command() -> None:
 @limit_option
 @json_option
 def show_invoice(number: str, agency: str | None, limit: int, *, as_json: bool) -> None:
-    """Show what happened to the invoice with the printed NUMBER (or the id), oldest first, and why it is not charged.
+    """Show the history of an invoice, by number or id, oldest first, and why it is not charged.
 
-    Times are those of the agency's zone.
+    Times are in the agency's time zone.
     """
     with open_store() as store, store.transaction() as tx:
         found = history.invoices_named(tx, agency, number, sequences_of(number))
@@ -65,16 +70,16 @@ def show_invoice(number: str, agency: str | None, limit: int, *, as_json: bool) 
 
 
 def _the_one(found: Sequence[Named], what: str, agency: str | None, hint: str) -> Named:
-    """Raises click.BadParameter: there is none, or it is not said which."""
+    """Raises click.BadParameter if there is none, or several."""
     if len(found) == 1:
         return found[0]
     if not found:
         raise click.BadParameter(f"there is no {what}{f' of {agency}' if agency else ''}", param_hint=hint)
     agencies = sorted({each.agency_id for each in found})
     if len(agencies) > 1:
-        raise click.BadParameter(f"{what} is one of {', '.join(agencies)}; say --agency ID", param_hint=hint)
+        raise click.BadParameter(f"{what} exists for {', '.join(agencies)}; use --agency ID", param_hint=hint)
     ids = ", ".join(each.invoice_id or each.subscription_id for each in found)
-    raise click.BadParameter(f"several are called {what}: {ids}; give the id", param_hint=hint)
+    raise click.BadParameter(f"several match {what}: {ids}; give the id", param_hint=hint)
 
 
 def _print(tx: Transaction, named: Named, limit: int, *, as_json: bool) -> None:

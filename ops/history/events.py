@@ -1,4 +1,4 @@
-"""Events in words, one function for each type. A type without words is told by its name and its data."""
+"""Events in words, one function for each type. A type without a text is shown with its name and data."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,14 +23,14 @@ _BEFORE = {
 
 
 def as_now(data: Data) -> dict[str, Any]:
-    """The payload of an event with today's names of its fields."""
+    """The payload of an event with the current names of its fields."""
     if "agency_id" in data:
         return dict(data)
     return {_BEFORE.get(name, name): value for name, value in data.items()}
 
 
 def told(words: Words, type_: str, data: Data) -> str:
-    """An event in words; its fields have today's names."""
+    """An event in words; its fields have their current names."""
     make = TEXTS.get(type_)
     if make is not None:
         return make(words, data)
@@ -64,17 +64,15 @@ def _failing(words: Words, data: Data) -> str:
 
 def _not_sent(words: Words, data: Data) -> str:
     detail = f" ({data['detail']})" if data.get("detail") else ""
-    return f"{_attempt(words, data)} could not be sent: {data.get('code')}{detail}; it is tried again"
+    return f"{_attempt(words, data)} could not be sent: {data.get('code')}{detail}; it will be retried"
 
 
 def _doubtful(words: Words, data: Data) -> str:
-    return (
-        f"{_attempt(words, data)} is in doubt since {words.when(data['since'])}: a person has to look (charge resolve)"
-    )
+    return f"{_attempt(words, data)} has been in doubt since {words.when(data['since'])}; look it up and use: charge resolve"
 
 
 def _resolved(words: Words, data: Data) -> str:
-    which = f"charge attempt {data['attempt']}" if data.get("attempt") else "the payment on the page"
+    which = f"charge attempt {data['attempt']}" if data.get("attempt") else "the payment on the payment page"
     what = f"was paid by {data['reference']}" if data.get("reference") else "was not charged"
     return f"{words.invoice(data)}: {which} {what}{because(data)}"
 
@@ -138,41 +136,43 @@ TEXTS: dict[str, Callable[[Words, Data], str]] = {
     "invoice.failing": _failing,
     "invoice.voided": _on_invoice("is void"),
     "invoice.uncollectible": _on_invoice("is uncollectible"),
-    "invoice.refunded": _refund("went back"),
+    "invoice.refunded": _refund("was made"),
     "refund.requested": _refund("was requested"),
     "refund.pending": _refund("was accepted by the provider"),
     "refund.unknown": _refund("has no answer; the provider is asked"),
     "refund.failed": _refund("failed"),
     "order.created": _order,
     "order.renewed": lambda _, data: (
-        f"order {data['order_id']} goes on for {period(data['period_starts_on'], data['period_ends_on'])}"
+        f"order {data['order_id']} was renewed for {period(data['period_starts_on'], data['period_ends_on'])}"
     ),
     "cycle.held": _cycle("held"),
     "cycle.blocked": _cycle("blocked"),
     "cycle.skipped": _cycle("skipped"),
     "cycle.cancelled": _cycle("cancelled"),
-    "cycle.retried": _cycle("tried again"),
-    "cycle.reopened": _cycle("opened again"),
+    "cycle.retried": _cycle("retried"),
+    "cycle.reopened": _cycle("reopened"),
     "charge.succeeded": _on_attempt("succeeded"),
     "charge.declined": _declined,
     "charge.action_required": _on_attempt("needs the client's confirmation"),
     "charge.pending": _on_attempt("was accepted by the provider; it settles later"),
-    "charge.unknown": _on_attempt("has no answer; the provider is asked, and nothing else is charged meanwhile"),
+    "charge.unknown": _on_attempt("has no answer; the provider is asked, and nothing else is charged until then"),
     "charge.not_sent": _not_sent,
     "charge.doubtful": _doubtful,
     "charge.resolved": _resolved,
     "dunning.exhausted": lambda words, data: (
-        f"{words.invoice(data)}: the last attempt failed; no other follows by itself"
+        f"{words.invoice(data)}: the last attempt failed; there are no more automatic retries"
     ),
     "series.stopped": lambda _, data: f"the invoice series stopped: {data['reason']}",
-    "series.resumed": lambda _, data: f"the invoice series goes on from {data['resumes_on']}",
+    "series.resumed": lambda _, data: f"the invoice series resumes from {data['resumes_on']}",
     "schedule.changed": _changed,
     "payment.recorded": _payment,
-    "payment.surplus": lambda words, data: f"{words.invoice(data)}: {words.money(data)} too much",
-    "payment.disputed": lambda words, data: f"{words.invoice(data)}: the client disputes its payment",
-    "payment.reversed": _moved("was taken back"),
-    "payment.reinstated": _moved("came back"),
-    "link.opened": lambda words, data: f"{words.invoice(data)}: the client opened the page to pay ({data['provider']})",
-    "link.failed": lambda words, data: f"{words.invoice(data)}: the payment on the page did not go through",
+    "payment.surplus": lambda words, data: f"{words.invoice(data)}: {words.money(data)} more than was due was received",
+    "payment.disputed": lambda words, data: f"{words.invoice(data)}: the client disputed the payment",
+    "payment.reversed": _moved("was reversed"),
+    "payment.reinstated": _moved("was reinstated"),
+    "link.opened": lambda words, data: (
+        f"{words.invoice(data)}: the client opened the payment page ({data['provider']})"
+    ),
+    "link.failed": lambda words, data: f"{words.invoice(data)}: the payment on the payment page did not go through",
     "subscription.ended": lambda _, data: f"the subscription ended: {data['reason']}",
 }

@@ -1,4 +1,4 @@
-"""How it stands now: for each open invoice why nothing is charged, for each open cycle why there is no document."""
+"""What is open now: for each invoice why nothing is charged, for each cycle why there is no document."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -13,30 +13,30 @@ OWED = ("open", "uncollectible")
 # Why a due attempt does not go out, by the first part of its code.
 WAITS = {
     "no_payment_method": "the client has no payment method that can be used; send payment_method.upserted",
-    "too_many_declines": "declined too often within 30 days; it goes out when that span is over",
+    "too_many_declines": "declined too often within 30 days; it will be sent once they are over",
     "account_missing": "the agency has no account with the provider; see: account set",
-    "gateway_missing": "the provider of the payment method is none of ours",
+    "gateway_missing": "the provider of the payment method is not supported",
     "secret_missing": "the secret of the agency's account is missing; see: account list",
     "secret_malformed": "the secret of the agency's account has the wrong form; see: account list",
     "account_refused": "the provider refuses the agency's account",
-    "client_is_paying": "the client is paying on the page at this moment",
+    "client_is_paying": "the client is paying on the payment page right now",
     "unreachable": "the provider can't be reached",
-    "amount_too_small": "the provider takes no amount as small as this",
-    "amount_too_large": "the provider takes no amount as large as this",
-    "amount_not_payable": "the provider does not collect this fraction of the currency",
-    "currency_not_supported": "the provider does not collect this currency",
-    "data_error": "its data can't be worked on",
+    "amount_too_small": "the amount is below the provider's minimum",
+    "amount_too_large": "the amount is above the provider's maximum",
+    "amount_not_payable": "the provider does not accept this many decimal places in this currency",
+    "currency_not_supported": "the provider does not support this currency",
+    "data_error": "an error in its data",
 }
 STATES = {
-    "sending": "attempt {attempt} is under way since {sent}",
-    "unknown": "attempt {attempt} of {sent} has no answer: the provider is asked, and nothing else is charged meanwhile",
-    "pending": "attempt {attempt} of {sent} was accepted by the provider and has not settled",
-    "action_required": "attempt {attempt} waits for the client's confirmation",
+    "sending": "attempt {attempt} has been in progress since {sent}",
+    "unknown": "attempt {attempt} of {sent} has no answer: the provider is asked, and nothing else is charged until then",
+    "pending": "attempt {attempt} of {sent} was accepted by the provider and has not settled yet",
+    "action_required": "attempt {attempt} is waiting for the client's confirmation",
 }
 
 
 class Standing(NamedTuple):
-    """Something that has not ended, and why. `data` names it for programs."""
+    """Something open, and why. `data` names it for programs."""
 
     what: str
     text: str
@@ -66,7 +66,7 @@ def _invoices(known: Known, words: Words, invoice_id: str | None) -> Iterator[St
         rest = row["total_minor"] - row["collected_minor"]
         if row["status"] not in OWED or invoice_id not in (None, row["invoice_id"]):
             continue
-        why = "the client is paying on the page" if row["invoice_id"] in paying else ""
+        why = "the client is paying on the payment page" if row["invoice_id"] in paying else ""
         why = why or _uncharged(words, known, row, latest.get(row["invoice_id"]))
         text = f"{words.invoice(row)} is {row['status']}, {amount(rest, row['currency'])} due {row['due_on']}: {why}"
         yield Standing(
@@ -78,16 +78,16 @@ def _uncharged(words: Words, known: Known, invoice: dict[str, Any], charge: dict
     """Why an invoice is not charged at this moment."""
     if charge is not None and charge["state"] in STATES:
         sent = words.when(charge["sent_at"] or charge["planned_at"])
-        person = "; a person has to look: charge resolve" if charge["code"] == "needs_a_person" else ""
+        person = "; look it up and use: charge resolve" if charge["code"] == "needs_a_person" else ""
         return STATES[charge["state"]].format(attempt=charge["attempt"], sent=sent) + person
     if charge is not None and charge["state"] == "due":
         return _planned(words, known, charge)
     if invoice["status"] == "uncollectible":
-        return "nothing is charged by itself any more; charge.requested makes one attempt"
+        return "nothing is charged automatically any more; charge.requested makes one attempt"
     if invoice["exhausted_at"] is not None:
         return f"all attempts failed by {words.when(invoice['exhausted_at'])}; a new payment method starts them again"
     if invoice["collection"] == "manual":
-        return "collection is manual: nothing is charged by itself; charge.requested makes one attempt"
+        return "collection is manual: nothing is charged automatically; charge.requested makes one attempt"
     if invoice["failing_code"] is not None:
         return f"it failed ({invoice['failing_code']}), and no attempt is planned; charge.requested makes one"
     return "no attempt is planned; charge.requested makes one"
@@ -103,7 +103,7 @@ def _planned(words: Words, known: Known, charge: dict[str, Any]) -> str:
         after = f": {why}{named}" if why else ""
         return f"{attempt} is planned for {words.when(charge['planned_at'])}{after}"
     if why:
-        return f"{attempt} does not go out: {why}{named}"
+        return f"{attempt} can't be sent: {why}{named}"
     return f"{attempt} is due since {words.when(charge['planned_at'])}; the charges pool is next"
 
 
@@ -131,7 +131,7 @@ def _schedules(known: Known, words: Words) -> Iterator[Standing]:
             yield Standing("series", f"the {row['stream']} series is stopped{since}: {row['stopped_reason']}{hint}", of)
         elif row["next_at"] is None:
             text = f"no further {row['stream']} cycle is planned: "
-            text += "the agency makes the first one by hand" if row["next_index"] == 0 else "the series has ended"
+            text += "the agency creates the first one by hand" if row["next_index"] == 0 else "the series has ended"
             yield Standing("series", text, of)
         else:
             often = rhythm(row["every"], row["unit"])
@@ -149,8 +149,8 @@ def _set_aside(words: Words, row: dict[str, Any]) -> Standing:
 def _rechecks(known: Known, words: Words) -> Iterator[Standing]:
     for row in known.rechecks:
         text = (
-            f"a change of {row['kind'].replace('_', ' ')} {row['ref']} of {words.when(row['effective_at'])} could not be worked"
-            f" off: {_failing(words, row)}; the scheduler's log says why (recheck.set_aside)"
+            f"a change of {row['kind'].replace('_', ' ')} {row['ref']} of {words.when(row['effective_at'])} could not be"
+            f" processed: {_failing(words, row)}; the scheduler's log says why (recheck.set_aside)"
         )
         yield Standing("recheck_failing", text, row)
 

@@ -1,4 +1,4 @@
-"""What words are made with: instants in the agency's zone, money, and invoices by their printed number."""
+"""Building blocks of texts: instants in the agency's zone, money, and invoices by their printed number."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -34,7 +34,7 @@ class Words(NamedTuple):
         return f"invoice {data.get('number') or self.numbers.get(id_) or id_}"
 
     def money(self, data: Data, name: str = "amount_minor") -> str:
-        """An amount with its currency, which stands beside it or on its invoice."""
+        """An amount with its currency, from the same row or its invoice."""
         currency = data.get("currency") or self.currencies.get(data.get("invoice_id") or "", "")
         return amount(data[name], currency)
 
@@ -68,6 +68,6 @@ def rhythm(every: int, unit: str) -> str:
 
 
 def because(data: Data) -> str:
-    """What a person said beside it: why, and who."""
+    """Why, and by whom, as a person noted it."""
     detail = f" ({data['detail']})" if data.get("detail") else ""
     return f"{detail}, by {data['by']}" if data.get("by") else detail

@@ -13,8 +13,8 @@ _ABOUT = """\
 # Alerts
 
 Written from [rules.yml](../../deploy/prometheus/rules.yml) by `python -m ops.pages`; edit that file, not this one. Each alert
-has [a test](../../deploy/prometheus/rules_test.yml) in which it fires and one in which it does not. *page*: somebody has to act
-now. *ticket*: on the next working day. [Metrics](metrics.md) explains the figures.
+has [a test](../../deploy/prometheus/rules_test.yml) in which it fires and one in which it does not. *page*: act now.
+*ticket*: on the next working day. [Metrics](metrics.md) explains the figures.
 """
 _TEMPLATES = (
     (re.compile(r"\{\{ if [^}]*\}\}(.*?)\{\{ else \}\}(.*?)\{\{ end \}\}"), r"\1, or \2"),

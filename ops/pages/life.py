@@ -42,7 +42,7 @@ Code = Callable[..., Any] | type
 
 
 class Chapter(NamedTuple):
-    """Consecutive steps of a story, what they are called, and what a reader should know of them."""
+    """Consecutive steps of a story, what they are called, and an explanation."""
 
     steps: Sequence[str]
     title: str
@@ -58,8 +58,8 @@ CHAPTERS: Sequence[Chapter] = (
         "intake",
         """
 Intake takes messages from the queue `duecycle.changes.v1` in batches. It stores each in the inbox, checks it, applies it, and
-acknowledges the batch after the commit. A crash before that means that the same messages come again; they are then known by
-source and id and change nothing.
+acknowledges the batch after the commit. After a crash before that, the same messages are delivered again; they are recognised
+by source and id and change nothing.
 
 A subscription gets two schedules, one for invoices and one for orders. A schedule says when its next cycle begins: 1 June in
 Berlin begins on 31 May at 22:00 UTC. Each message is answered by an event.
@@ -68,33 +68,33 @@ Berlin begins on 31 May at 22:00 UTC. Each message is answered by an event.
     ),
     Chapter(
         ("recheck",),
-        "Whom does a changed fact concern?",
+        "Changed facts are rechecked",
         "scheduler",
         """
-A new card may pay invoices that are failing, a new price may unblock cycles. Intake only leaves a note in `rechecks`; the
-scheduler looks at the subscriptions concerned, in batches. Here there is nothing to do yet.
+A new card may pay invoices that are failing, a new price may unblock cycles. Intake only adds a row to `rechecks`; the
+scheduler checks the affected subscriptions in batches. Here there is nothing to do yet.
 """,
         (run_scheduler, Scheduler, recheck),
     ),
     Chapter(
         ("relay",),
-        "The answers leave",
+        "The answers are published",
         "scheduler",
         """
 The relay is a loop of the scheduler. It reads events that are not published yet, publishes them to the exchange
-`duecycle.events`, and marks them once every bound queue has confirmed them. A crash in between means that an event is sent
-twice, under the same number.
+`duecycle.events`, and marks them once every bound queue has confirmed them. After a crash in between, an event is published
+twice with the same number.
 """,
         (relay_pass, as_cloud_event),
     ),
     Chapter(
         ("plan",),
-        "The time comes: plan",
+        "The due cycles are planned",
         "scheduler",
         """
 Eleven days later the schedules are due. Plan writes a row in `cycles` for each boundary that has passed, and moves the
-schedules on in the same commit. From here on the work can't be forgotten: the rows say what should exist. `wake_at` says when
-somebody has to look at a row.
+schedules on in the same commit. From here on no work can be forgotten: the rows say what should exist. `wake_at` says when a
+row has to be dispatched next.
 """,
         (Scheduler, plan, catch_up),
     ),
@@ -104,7 +104,7 @@ somebody has to look at a row.
         "scheduler",
         """
 Dispatch finds rows whose `wake_at` has come, moves it two minutes ahead, commits, and only then publishes a message with their
-ids. The two minutes are a lease: if the message gets lost, or the worker dies, the rows are due again. A message has no
+ids. The two minutes are a lease: if the message is lost or the worker dies, the rows are due again. A message has no
 amounts and no instructions. It only says: these rows may be due.
 """,
         (dispatch, take_due),
@@ -126,7 +126,7 @@ and the cycle as done.
         "orders",
         """
 This subscription is a self-checkout: the invoice of a period has to be paid before its order is created. The order's cycle
-waits and names the invoice it waits for. It looks again after two hours even if nobody wakes it.
+waits and names the invoice it waits for. It is dispatched again after two hours even if nothing wakes it before.
 """,
         (create_orders, clear),
     ),
@@ -138,8 +138,8 @@ waits and names the invoice it waits for. It looks again after two hours even if
         """
 A charge has three phases, so that no transaction is open while the provider is asked. *Claim* stores the attempt with its
 idempotency key and its exact request, and commits. Then the provider is *called*. *Settle* records the answer in a new
-transaction. If the process dies in between, the attempt is in doubt and the provider is asked what became of it; it is never
-charged under another key.
+transaction. If the process dies in between, the attempt is in doubt and the provider is asked for its outcome; it is never
+charged with another key.
 
 Settle records the payment, closes the invoice, wakes the order that waited for it, and writes the notice. The status, the
 notice and the events are in one commit.
@@ -153,18 +153,18 @@ notice and the events are in one commit.
         "The mail is sent",
         "notices",
         """
-A notice is a row with all it says. It is rendered when it is sent. A crash between sending and recording sends the mail again,
-with the same `Message-ID`.
+A notice is a row with all its data, and is rendered when it is sent. After a crash between sending and recording, the mail is
+sent again with the same `Message-ID`.
 """,
         (send_notices, render),
     ),
     Chapter(
         ("relay",),
-        "The events leave",
+        "The events are published",
         "scheduler",
         """
-All events of a subscription have one subject and are numbered from 1 without gaps. Each leaves as a CloudEvent; the routing key
-is its type.
+All events of a subscription have one subject and are numbered from 1 without gaps. Each is published as a CloudEvent; the
+routing key is its type.
 """,
         (relay_pass, as_cloud_event),
     ),
@@ -183,18 +183,18 @@ How to read it:
 - Run times and message ids in log lines are examples; they differ each time.
 - *Read* lists the functions in the order in which they are called.
 
-The words are explained in the [glossary](glossary.md), the states on the page of [states](states.md). Every step below runs
+The words are explained in the [glossary](glossary.md), the states in [States](states.md). Every step below runs
 inside {store}, which begins the transaction, reads the clock once, writes the recorded events at the end, and commits.
 
 ## What upstream sends
 
-An agency, a client, a card, a service for 1,500.00 EUR a month plus 19 % VAT, and a subscription from 1 June on.
+An agency, a client, a card, a service for 1,500.00 EUR a month plus 19 % VAT, and a subscription that starts on 1 June.
 """
 
 _AFTER = """\
 ## What happens next
 
-The schedules are due again on 30 June at 22:00 UTC, and the same begins for the cycle of 1 July. Other endings:
+The schedules are due again on 30 June at 22:00 UTC, and everything repeats for the cycle of 1 July. Other endings:
 
 """
 
@@ -206,29 +206,29 @@ ENDINGS = (
     ),
     (
         "The provider's answer is lost.",
-        "The charge is `unknown`; the provider is asked again and again, at growing intervals.",
+        "The charge is `unknown`; the provider is asked again at growing intervals.",
         "[real money](decisions/0015-real-money.md)",
     ),
     (
         "The price is missing.",
-        "The cycle is `blocked` with its reason, and is tried again once the price arrives.",
+        "The cycle is `blocked` with its reason, and is retried once the price arrives.",
         "[facts with history](decisions/0004-facts-with-history.md)",
     ),
     (
         "Nothing ran for three months.",
-        "Three cycles for each schedule, each with its own period, oldest first.",
+        "Three cycles per schedule are created, each with its own period, oldest first.",
         "[the ledger](decisions/0002-the-ledger-of-cycles.md)",
     ),
     (
-        "A work message is lost or comes twice.",
-        "Nothing: the row is due again after its lease, or the second worker finds it done.",
+        "A work message is lost or delivered twice.",
+        "No change: the row is due again after its lease, or the second worker finds it done.",
         "[dispatch](decisions/0006-the-doorbell-and-the-business-time.md)",
     ),
 )
 
 
 def life_page(story: Story) -> str:
-    """The text of the page. Raises RuntimeError if the run took other steps than the page tells of."""
+    """The text of the page. Raises RuntimeError if the run took other steps than the page describes."""
     steps = list(story.steps)
     expected = [name for chapter in CHAPTERS for name in chapter.steps]
     if [step.name for step in steps] != expected:
@@ -258,7 +258,7 @@ def _chapter(number: int, chapter: Chapter, steps: Sequence[Step], mails: Sequen
     yield from _labelled("Log", [line for step in steps for line in rendering.log_lines(step, chapter.process)])
     if number == len(CHAPTERS):
         bodies = [line for event in steps[0].published[-1:] for line in _sent(*cloud_event(event))]
-        yield from _labelled("The last of them, as it leaves", bodies)
+        yield from _labelled("The last of them, as published", bodies)
     for mail in mails:
         yield from _labelled("Mail", mail.strip().splitlines())
 

@@ -1,4 +1,4 @@
-"""One subscription from its first message to its last event, with everything that each step left behind."""
+"""One subscription from its first message to its last event, with everything that each step changed."""
 
 from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from datetime import UTC, datetime
@@ -90,7 +90,7 @@ class Change(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One step: who did it, when, the work message behind it, and what is seen of it afterwards."""
+    """One step: its process and time, its work message, and its results."""
 
     name: str
     at: datetime
@@ -117,7 +117,7 @@ def tell(store: Store, clock: FixedClock, folder: Path) -> Story:
 
 
 def messages() -> list[bytes]:
-    """What upstream says."""
+    """The messages from upstream."""
     return [
         msgspec.json.encode(
             {
@@ -134,7 +134,7 @@ def messages() -> list[bytes]:
 
 
 class _Broker(EmbeddedBroker):
-    """Runs messages as a worker process does, and says after each what it was."""
+    """Runs messages as a worker process does, and reports each."""
 
     def __init__(self, on_dispatch: Callable[[Sequence[Due]], None], on_done: Callable[[Due], None]) -> None:
         super().__init__()
@@ -161,7 +161,7 @@ class _Broker(EmbeddedBroker):
 
 
 class _Queue:
-    """Upstream's queue: everything at once, then nothing more."""
+    """The queue from upstream: everything at once, then nothing more."""
 
     def __init__(self, bodies: Sequence[bytes], stop: Event) -> None:
         self._bodies, self._stop = bodies, stop
@@ -206,7 +206,7 @@ class _Telling:
         return Story(told, self._steps, [path.read_text("utf-8") for path in sorted(self._mails.glob("*.eml"))])
 
     def _work(self) -> None:
-        """Everything that is due at this moment, in the order in which the scheduler goes about it."""
+        """Everything that is due at this moment, in the order of a scheduler tick."""
         for _ in range(RUNS_MAX):
             due = self._due()
             if not due:
@@ -286,6 +286,6 @@ def _keys(rows: Sequence[tuple[Any, ...]]) -> dict[str, list[str]]:
 
 
 def cloud_event(event: Unpublished) -> tuple[str, bytes]:
-    """The routing key and the body with which an event leaves."""
+    """The routing key and the body of a published event."""
     message = in_order(event).message
     return message.routing_key, message.body

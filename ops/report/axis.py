@@ -1,4 +1,4 @@
-"""The time axis: where an instant stands on the page, and which dates are written above the lanes."""
+"""The time axis: the position of an instant on the page, and which dates are written above the lanes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ FULL = 10_000  # the width of the axis: places are counted in hundredths of a pe
 
 
 def start_of(on: date) -> datetime:
-    """UTC midnight of a date: dates and instants share one axis, so a local midnight stands hours off its date."""
+    """UTC midnight of a date: dates and instants share one axis, so a local midnight is hours off its date."""
     return datetime.combine(on, time(), UTC)
 
 
@@ -51,7 +51,7 @@ class Axis:
         return (self.ends_at - self.begins_at) // DAY
 
     def x(self, at: datetime) -> int:
-        """The place of an instant, from 0 at the left edge to FULL at the right; what lies beyond stands at it."""
+        """The place of an instant, from 0 at the left edge to FULL at the right; anything beyond is placed at the edge."""
         # Cut before it is scaled: a period of a thousand years reaches beyond what a span of time can be multiplied to.
         inside = min(self.ends_at, max(self.begins_at, at))
         return (inside - self.begins_at) * FULL // (self.ends_at - self.begins_at)

@@ -1,4 +1,4 @@
-"""The figures above and the tables below the lanes: tiles, outcomes of cycles, what went wrong, what was said."""
+"""The figures above and the tables below the lanes: tiles, outcomes of cycles, what went wrong, what was sent."""
 
 from collections.abc import Iterable, Iterator
 

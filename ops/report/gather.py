@@ -1,4 +1,4 @@
-"""From output rows to lanes: which subscriptions are drawn, how finely, and what each cycle looks like."""
+"""From output rows to lanes: which subscriptions are drawn, how finely, and how each cycle is shown."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class Gathered:
     lanes: list[Lane]
     left_out: int
     merged: bool  # cycles of the whole run are drawn as runs
-    narrow: bool  # cycles too narrow to see by themselves are
+    narrow: bool  # cycles too narrow to see one by one are
 
 
 @dataclass
@@ -174,7 +174,7 @@ def _read_cycles(folder: Path, gathering: _Gathering) -> None:
 
 
 def _paint(cycle: Cycle, invoice: Invoice | None) -> str:
-    """How the block looks: the cycle's state, and for an invoice that exists how it stands."""
+    """How the block looks: the cycle's state, and the status of its invoice, if there is one."""
     if cycle.state != "done" or cycle.stream != INVOICE:
         return cycle.state
     if invoice is None:
@@ -234,7 +234,7 @@ def _cycle_story(cycle: Cycle, paint: str, spans: list[Span]) -> StoryRow:
 
 
 def _fit(lanes: list[Lane], gathering: _Gathering) -> bool:
-    """Merge what is too fine to see or too much to send; True if any cycle is no longer drawn by itself."""
+    """Merge what is too fine to see or too much to send; True if any cycle is no longer drawn alone."""
     tracks = [track for lane in lanes for track in lane.tracks.values()]
     share = max(12, min(BLOCKS_PER_TRACK_MAX, MARKS_MAX // max(1, len(tracks))))
     for track in tracks:

@@ -83,7 +83,7 @@ def _lead(gathered: Gathered) -> str:
             "cycles.jsonl has every one."
         )
     elif gathered.narrow:
-        text += " <strong>Simplified:</strong> cycles too narrow to see by themselves are drawn as one block."
+        text += " <strong>Simplified:</strong> cycles too narrow to see one by one are drawn as one block."
     if gathered.left_out:
         text += (
             f" <strong>Not all are drawn:</strong> these are the {LANES_MAX:,} subscriptions in most trouble (blocked, "

@@ -65,7 +65,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class StoryRow:
-    """One line of the story, said to be `when`, sorted by `at`; `rank` 0 is trouble, 1 an invoice, 2 the rest."""
+    """One line of the story, dated `when`, sorted by `at`; `rank` 0 is trouble, 1 an invoice, 2 anything else."""
 
     at: datetime
     when: str
@@ -158,7 +158,7 @@ def bin_blocks(blocks: Iterable[Block], axis: Axis, bins: int) -> list[Block]:
 
 
 def merge_spans(spans: Iterable[Span], gap: timedelta) -> list[Span]:
-    """Spans of one kind that touch, or stand less than `gap` apart, become one with their count."""
+    """Spans of one kind that touch, or are less than `gap` apart, become one with their count."""
     merged: list[Span] = []
     for span in sorted(spans, key=lambda span: (span.kind, span.starts_at)):
         last = merged[-1] if merged else None
@@ -171,7 +171,7 @@ def merge_spans(spans: Iterable[Span], gap: timedelta) -> list[Span]:
 
 
 def thin_attempts(attempts: Iterable[Attempt], gap: timedelta) -> Iterator[Attempt]:
-    """Attempts at least `gap` apart: marks that stand on one another show no more than one of them."""
+    """Attempts at least `gap` apart: marks on top of each other show no more than one."""
     last_at: datetime | None = None
     for attempt in sorted(attempts, key=lambda attempt: attempt.at):
         if last_at is None or attempt.at - last_at >= gap:

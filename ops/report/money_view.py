@@ -120,7 +120,7 @@ def _date_labels(axis: Axis) -> Iterator[str]:
 
 
 def _month_table(currency: str, invoiced: list[int], collected: list[int], axis: Axis) -> str:
-    """The same figures month by month, for those who read rather than look."""
+    """The same figures month by month, as a table."""
     rows, seen_invoiced, seen_collected = [], 0, 0
     first_on = axis.begins_at.date()
     for index in range(axis.days):

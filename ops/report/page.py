@@ -59,7 +59,7 @@ def _page(
         if summary.tallies:
             yield from lanes_section(gather_lanes(folder, summary, axis), axis, outage)
         yield from troubles_section(summary)
-    yield "</main>\n<footer>Duecycle. This page needs no network. The rows behind it stand beside it, in .jsonl "
+    yield "</main>\n<footer>Duecycle. This page needs no network. The rows behind it are beside it, in .jsonl "
     yield "files: orders, invoices, charges, notices, cycles, events, rejected.</footer>\n"
     yield f'<div id="tip" role="tooltip" hidden></div><script>{script}</script></body></html>\n'
 

@@ -31,7 +31,7 @@ LaneKey = tuple[str, str]  # agency_id, subscription_id
 
 @dataclass
 class Money:
-    """One currency, in minor units. Void invoices stand apart: they are neither invoiced nor open."""
+    """One currency, in minor units. Void invoices are separate: they are neither invoiced nor open."""
 
     invoices: int = 0
     invoiced_minor: int = 0
@@ -103,7 +103,7 @@ class Stuck:
 
 @dataclass
 class FailedInvoice:
-    """Failed attempts on one invoice, and how it stands when the run ends."""
+    """Failed attempts on one invoice, and its status when the run ends."""
 
     subscription_id: str
     label: str
@@ -209,7 +209,7 @@ def _add_invoice(summary: Summary, invoice: Invoice) -> None:
     summary.money[invoice.currency].add(invoice)
     summary.tallies[invoice.agency_id, invoice.subscription_id].failing += invoice.is_failing
     failed = summary.failures.get((invoice.agency_id, invoice.invoice_id))
-    if failed is None and invoice.is_failing:  # it has no usable payment method, so nobody tried
+    if failed is None and invoice.is_failing:  # it has no usable payment method, so nothing was tried
         failed = FailedInvoice(invoice.subscription_id, invoice.label, invoice.currency)
         failed.causes["no attempt"] += 1
         failed.first_at = failed.last_at = invoice.failing_since

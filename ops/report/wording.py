@@ -21,7 +21,7 @@ def json_text(value: object) -> str:
 
 
 def decimals(currency: str) -> int:
-    """Decimal places of an ISO 4217 code; two for a code nobody knows, so that the page still comes out."""
+    """Decimal places of an ISO 4217 code; two for an unknown code, so that the page can still be made."""
     try:
         return exponent(currency)
     except (KeyError, ValueError, LookupError):

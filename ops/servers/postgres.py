@@ -63,7 +63,7 @@ WATCHDOG = 'read -r _; kill -INT "$1" 2>/dev/null; rm -rf -- "$2"'
 
 
 class PostgresServer:
-    """A PostgreSQL that somebody else runs, named by the URL of one of its databases."""
+    """An external PostgreSQL, named by the URL of one of its databases."""
 
     def __init__(self, url: str) -> None:
         self._url = make_url(url).set(drivername="postgresql+psycopg")
@@ -73,7 +73,7 @@ class PostgresServer:
         return self._url.set(database=database, username=user).render_as_string(hide_password=False)
 
     def create_database(self, name: str, template: str | None = None) -> str:
-        """Create a database, as a copy of `template` if given (nobody may be connected to it), and return its URL.
+        """Create a database, as a copy of `template` if given (which must have no connections), and return its URL.
 
         Raises psycopg.Error: the name is taken, the template is missing or in use.
         """
@@ -92,7 +92,7 @@ class PostgresServer:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def session(self) -> psycopg.Connection:
-        """A plain session on the maintenance database; every statement commits by itself."""
+        """A plain session on the maintenance database; every statement is committed automatically."""
         return psycopg.connect(**parameters(self.url(), "duecycle"), autocommit=True)
 
 

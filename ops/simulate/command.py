@@ -1,4 +1,4 @@
-"""`duecycle simulate`: one file in, a folder with the whole run out."""
+"""`duecycle simulate`: play a file of messages and write everything that happened to a folder."""
 
 import json
 import shutil
@@ -64,20 +64,23 @@ class Span(click.ParamType[Outage]):
 
 @click.command("simulate")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
-@click.option("--until", type=Day(), required=True, help="Last day of the run; it is run whole, in each agency's zone.")
+@click.option("--until", type=Day(), required=True, help="Last day of the run (inclusive, in each agency's time zone).")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the results.")
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for what comes out."
+    "--outage", type=Span(), help="Simulate an outage between these dates (UTC midnights, the last one exclusive)."
 )
-@click.option("--outage", type=Span(), help="Nothing runs in this half-open span of dates (UTC midnights).")
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, help="Shuffle the order of work, repeatably. 0: in order."
+    "--seed", type=click.IntRange(min=0), default=0, help="Shuffle the order of work repeatably; 0 keeps it in order."
 )
-@click.option("--force", is_flag=True, help="Write into a folder that is not empty; the last run's files are replaced.")
+@click.option("--force", is_flag=True, help="Replace the files of an earlier run in the folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def simulate_command(
     file: Path, until: date, out: Path, outage: Outage | None, seed: int, *, force: bool, as_json: bool
 ) -> None:
-    """Run FILE, a JSON line per change message, through the real scheduler and pools under a virtual clock."""
+    """Simulate billing from a file of change messages.
+
+    The real scheduler and pools run under a virtual clock.
+    """
     programs = find_binaries()  # before anything of the last run is removed
     _prepare(out, force=force)
     console = Console(stderr=True)
@@ -111,7 +114,7 @@ def simulate_command(
 
 
 def _unheard(file: Path, summary: Summary, ran: Ran) -> str | None:
-    """What to say of a run in which no message counted: why the first did not, and what the others wait for."""
+    """The error for a run in which no message was applied: why the first was not, and what the others wait for."""
     counts = summary.counts["messages"]
     if ran.lines == 0 or counts.get("applied") or counts.get("stale"):
         return None
@@ -154,11 +157,11 @@ def _show(summary: Summary, report: Path, *, as_json: bool) -> None:
     if as_json:
         click.echo(json_line(summary.as_json(), SummaryRow))
         return
-    table = Table(title="What the run left behind", title_justify="left")
+    table = Table(title="Results of the run", title_justify="left")
     table.add_column("What")
     table.add_column("Count", justify="right")
     table.add_column("Of these")
     for what, count, of_these in summary.rows():
         table.add_row(what, count, of_these)
     Console().print(table)
-    click.echo(f"The run as a picture: {report}")
+    click.echo(f"Report: {report}")

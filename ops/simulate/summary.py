@@ -51,6 +51,6 @@ def summarise(store: Store, ran: Ran) -> Summary:
     with store.transaction() as tx:
         counts = run_counts.by_state(tx)
         money = run_counts.money(tx)
-    if ran.repeated:  # a message told twice leaves one row
+    if ran.repeated:  # a repeated message leaves one row
         counts["messages"]["repeated"] = ran.repeated
     return Summary(counts, money, ran.lines, ran.moments, ran.after_end)

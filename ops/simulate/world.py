@@ -33,14 +33,14 @@ class Unsettled(Exception):  # noqa: N818 - it states what was found
 
 
 class _Listener:
-    """Nobody listens to the exchange of a simulation; the events are read from their table at the end."""
+    """An exchange without consumers; the events are read from their table at the end."""
 
     def publish(self, batch: Sequence[Unpublished]) -> Told:
         return Told(batch)
 
 
 class World:
-    """The cluster in one process. Without a seed messages are worked off in order; a seed shuffles them, repeatably.
+    """The cluster in one process. Without a seed messages are processed in order; a seed shuffles them, repeatably.
 
     `gateways`: those there are beside the sandbox; `pay_url`: as the notices pool takes it; `broker`: one that watches.
     """

@@ -1,4 +1,4 @@
-"""Which way mails go: chosen by the address in the settings."""
+"""The sender of mails, chosen by the address in the settings."""
 
 from pathlib import Path
 from urllib.parse import unquote, urlsplit

@@ -11,7 +11,7 @@ _WORD_BYTES = 42  # makes encoded words of 68 characters at most: they fit behin
 
 
 def mailbox(field: str, name: str, address: str) -> str:
-    """`From: "Name" <address>`, whatever characters the name holds; exactly one address stands in it."""
+    """`From: "Name" <address>`, whatever characters the name holds; it holds exactly one address."""
     shown = _one_line(name)
     if not shown:
         return f"{field}: {address}"

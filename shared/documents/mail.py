@@ -17,6 +17,7 @@ from shared.documents.wording import invoice as _invoice
 from shared.documents.wording import money as _money
 from shared.documents.wording import pay_link as _pay_link
 from shared.documents.wording import provider as _provider
+from shared.documents.wording import reason as _reason
 from shared.documents.wording import total as _total
 
 
@@ -34,7 +35,7 @@ def render(occasion: str, audience: str, kept: Kept) -> Mail:
     to = msgspec.convert(kept, Parties)
     subject, paragraphs = TEXTS[occasion, audience].text(said, to)
     greeting = f"Dear {to.client}," if audience == "client" else f"Hello {to.agency},"
-    closing = f"Kind regards\n{to.agency}" if audience == "client" else "Your Duecycle"
+    closing = f"Kind regards\n{to.agency}" if audience == "client" else "Duecycle"
     parts = [greeting, *(each for each in paragraphs if each), closing]
     return Mail(" ".join(subject.split()), "\n\n".join(parts) + "\n")
 
@@ -51,20 +52,20 @@ _REASONS = {
     "insufficient_funds": "Your bank reported insufficient funds.",
     "declined": "Your bank declined the payment.",
     "needs_another_method": "Your bank declined the payment. Please give us another payment method.",
-    "no_payment_method": "We have no payment method of yours that we can use. Please give us one.",
+    "no_payment_method": "We have no payment method for you that we can use. Please give us one.",
     "not_confirmed": "The payment was not confirmed in time.",
-    "not_carried_out": "The payment could not be carried out.",
+    "not_carried_out": "The payment could not be processed.",
 }
 
 
 def _invoice_open(said: d.InvoiceOpen, to: Parties) -> Text:
-    text = f"please find below {_invoice(said)} for {_total(said)}. Please pay it by {said.due_on}."
+    text = f"here is {_invoice(said)} for {_total(said)}. Please pay it by {said.due_on}."
     subject = _first_upper(f"{_invoice(said)} from {to.agency}")
     return subject, [_first_upper(text), _pay_link(to), _facts(said)]
 
 
 def _invoice_paid(said: d.InvoicePaid, to: Parties) -> Text:
-    text = f"thank you: {_invoice(said)} for {_total(said)} is paid."
+    text = f"thank you. {_first_upper(_invoice(said))} for {_total(said)} has been paid."
     return f"Paid: {_invoice(said)} from {to.agency}", [_first_upper(text), _facts(said)]
 
 
@@ -79,8 +80,8 @@ def _payment_failed_client(said: d.PaymentFailedClient, to: Parties) -> Text:
 
 def _payment_failed_agency(said: d.PaymentFailedAgency, to: Parties) -> Text:
     text = (
-        f"the payment of {_invoice(said)} by {to.client} for {_total(said)} failed"
-        f" ({said.code or 'no code'}). New orders of this subscription are held until it is resolved."
+        f"a payment of {_total(said)} by {to.client} for {_invoice(said)} failed {_reason(said.code)}."
+        " New orders for this subscription are on hold until this is resolved."
     )
     again = f"Next attempt: {said.next_on}." if said.next_on else ""
     return f"Payment failed: {to.client}, {_invoice(said)}", [_first_upper(text), again, _facts(said)]
@@ -93,60 +94,60 @@ def _action_required(said: d.ActionRequired, to: Parties) -> Text:
 
 
 _IMPOSSIBLE = {
-    "amount_too_small": "the amount is below what the provider collects",
-    "amount_too_large": "the amount is above what the provider collects",
-    "amount_not_payable": "the provider does not collect this fraction of the currency",
-    "currency_not_supported": "the provider does not collect this currency",
+    "amount_too_small": "the amount is below the provider's minimum",
+    "amount_too_large": "the amount is above the provider's maximum",
+    "amount_not_payable": "the provider does not accept this many decimal places in this currency",
+    "currency_not_supported": "the provider does not support this currency",
 }
 
 
 def _charge_impossible(said: d.ChargeImpossible, _to: Parties) -> Text:
     code = said.code or ""
     refused = code.removeprefix("refused:")
-    why = _IMPOSSIBLE.get(code, f"the request was refused ({refused})")
-    text = f"{_invoice(said)} for {_total(said)} can't be charged by {_provider(said.provider)}: {why}."
-    after = "Mark the invoice as paid once it is, or void it and issue another one."
+    why = _IMPOSSIBLE.get(code, f"the provider refused the request {_reason(refused)}")
+    text = f"{_provider(said.provider)} can't collect {_total(said)} for {_invoice(said)}: {why}."
+    after = "Mark the invoice as paid once your client has paid you another way, or void it and issue a new one."
     if refused != code:
-        after = f"The attempts go on as planned. {after}"
+        after = f"Further attempts will be made as planned. {after}"
     return f"Can't be charged: {_invoice(said)}", [_first_upper(text), after, _facts(said)]
 
 
 def _charge_answered(said: d.ChargeAnswered, to: Parties) -> Text:
     if said.succeeded:
-        text = f"the charge you requested has succeeded: {_invoice(said)} for {_total(said)} is collected."
+        text = f"the charge you requested succeeded: {_total(said)} for {_invoice(said)} has been collected."
         return f"Charged: {_invoice(said)}", [_first_upper(text), _facts(said)]
     text = (
-        f"the charge you requested did not succeed: {_invoice(said)} for {_money(said, said.outstanding_minor)} could not"
-        f" be collected from {to.client} ({said.code or 'no code'})."
+        f"the charge you requested failed: {_money(said, said.outstanding_minor)} for {_invoice(said)} could not be collected"
+        f" from {to.client} {_reason(said.code)}."
     )
-    after = "Your client was not notified, and there is no automatic retry. You can ask for another charge."
+    after = "Your client was not notified, and there will be no automatic retry. You can request another charge."
     return f"Not charged: {_invoice(said)}", [_first_upper(text), after, _facts(said)]
 
 
 def _account_refused(said: d.AccountRefused, _to: Parties) -> Text:
     text = (
-        f"since {said.since} {_provider(said.provider)} refuses your account ({said.code or 'no code'}), so nothing can be"
-        " collected through it."
+        f"{_provider(said.provider)} has been refusing requests for your account since {said.since} {_reason(said.code)}, so no"
+        " payments can be collected through it."
     )
     after = (
-        f"Please check your account at {_provider(said.provider)}. Your clients were not notified. Due charges wait; each goes"
-        " out within six hours after the account works again."
+        f"Please check your {_provider(said.provider)} account. Your clients were not notified. Due charges are waiting and"
+        " will be made within six hours of the account working again."
     )
-    return f"Your account at {_provider(said.provider)} does not work", [_first_upper(text), after]
+    return f"Your {_provider(said.provider)} account is not working", [_first_upper(text), after]
 
 
 def _charge_in_doubt(said: d.ChargeInDoubt, to: Parties) -> Text:
     text = (
-        f"since {said.since} it is not known whether {_invoice(said)} for {_total(said)} was paid:"
-        f" {_provider(said.provider)} has given no final answer."
+        f"since {said.since} it has been unclear whether {_invoice(said)} for {_total(said)} was paid:"
+        f" {_provider(said.provider)} has not given a final answer."
     )
     with_reference = f"with the reference {said.key}" if said.key else "of this invoice"
     ask = (
-        f"Please look in your account for a payment {with_reference}. If there is one, tell us that the"
-        " invoice is paid, with this reference or without one: it is then recorded as this payment."
+        f"Please look in your account for a payment {with_reference}. If there is one, mark the invoice as paid, with or"
+        " without this reference: it will be recorded as this payment."
     )
     none = (
-        "If there is none, ask your Duecycle operator to run this; until then the invoice is not charged again:"
+        "If there is none, ask your Duecycle operator to run this command; until then the invoice will not be charged again:"
         f"\n\n  {_command(to, said, 'charge resolve')} --not-charged"
     )
     return f"Please check: {_invoice(said)}", [_first_upper(text), ask, none, _facts(said)]
@@ -154,11 +155,11 @@ def _charge_in_doubt(said: d.ChargeInDoubt, to: Parties) -> Text:
 
 def _exhausted_client(said: d.ExhaustedClient, to: Parties) -> Text:
     text = (
-        f"our last attempt to collect {_total(said)} for {_invoice(said)} failed. We will not try again by ourselves."
+        f"our last attempt to collect {_total(said)} for {_invoice(said)} failed. We will not try again automatically."
     )
-    ask = "Please pay the invoice or give us another payment method; we will then try again at once."
+    ask = "Please pay the invoice or give us another payment method; we will then try again right away."
     if said.on_exhausted == "mark_uncollectible":
-        ask = "Please pay the invoice: it is still owed."
+        ask = "Please pay the invoice: it is still due."
     return f"Unpaid: {_invoice(said)}", [_first_upper(text), ask, _pay_link(to), _facts(said)]
 
 
@@ -177,13 +178,26 @@ def _exhausted_agency(said: d.ExhaustedAgency, to: Parties) -> Text:
     ]
 
 
+_BLOCKED_BY = {
+    "price_missing": "the service has no price",
+    "currency_mismatch": "the currencies differ",
+    "earlier_cycle_blocked": "an earlier invoice can't be created",
+    "data_error": "its data has an error",
+    "kills_its_worker": "it failed repeatedly, and your Duecycle operator has to look into it",
+}
+
+
 def _cycle_blocked(said: d.CycleBlocked, _to: Parties) -> Text:
     text = (
-        f"the {said.stream} cycle from {said.starts_on} of subscription {said.subscription_id}"
-        f" can't be billed: {said.reason}."
+        f"the {said.stream} of subscription {said.subscription_id} for the period from {said.starts_on} can't be created:"
+        f" {_BLOCKED_BY.get(said.reason, said.reason)}."
     )
-    after = "It is retried automatically as soon as this changes. Nothing is lost."
-    return f"Blocked: {said.subscription_id}", [_first_upper(text), said.detail or "", after]
+    after = "It will be retried automatically once this is fixed. Nothing is lost."
+    return f"Blocked: {said.subscription_id}", [
+        _first_upper(text),
+        f"Details: {said.detail}" if said.detail else "",
+        after,
+    ]
 
 
 _STOPPED_BY = {
@@ -194,15 +208,15 @@ _STOPPED_BY = {
 
 def _series_stopped(said: d.SeriesStopped, _to: Parties) -> Text:
     why = _STOPPED_BY.get(said.reason, said.reason)
-    text = f"the invoices of subscription {said.subscription_id} have stopped: {why}."
-    after = "Resume the subscription to continue them."
-    return f"Invoices stopped: {said.subscription_id}", [_first_upper(text), after]
+    text = f"invoicing of subscription {said.subscription_id} has stopped: {why}."
+    after = "Resume the subscription to continue invoicing."
+    return f"Invoicing stopped: {said.subscription_id}", [_first_upper(text), after]
 
 
 def _first_invoice_missing(said: d.FirstInvoiceMissing, _to: Parties) -> Text:
     text = (
         f"subscription {said.subscription_id} was ordered on {said.starts_on} and still has no first invoice."
-        " Later invoices follow automatically once you have issued it."
+        " Later invoices will follow automatically once you have issued it."
     )
     return f"First invoice missing: {said.subscription_id}", [_first_upper(text)]
 
@@ -212,8 +226,8 @@ def _mail_undelivered(said: d.MailUndelivered, to: Parties) -> Text:
     why = said.reason or "no reason was given"
     text = f'our mail "{said.subject}" to {client} ({said.recipient}) could not be delivered: {why}.'
     after = (
-        "Please correct your client's address, and tell your client in the meantime. Your Duecycle operator can then send the"
-        " mail again:"
+        "Please correct your client's address, and contact your client another way in the meantime. Your Duecycle operator can"
+        " then send the mail again:"
         f"\n\n  duecycle notices send --agency {quote(to.agency_id)} {quote(said.key)}"
     )
     return f"Not delivered: our mail to {client}", [_first_upper(text), after]

@@ -1,6 +1,6 @@
-"""What the text of each notice is made of: one struct for each occasion and reader, so that no text asks for what nobody gave.
+"""The data of each notice: one struct for each occasion and reader, so that no text asks for a field that was not given.
 
-The structs are kept as JSON with their notice until it is sent. Their fields keep their names: a notice may be written by one
+The structs are stored as JSON with their notice until it is sent. Their fields keep their names: a notice may be written by one
 release and sent by the next.
 """
 
@@ -11,7 +11,7 @@ from shared.documents.notice_parts import AboutInvoice, NoticeData
 
 
 class InvoiceOpen(AboutInvoice, frozen=True, kw_only=True):
-    """An invoice is to be paid by its client."""
+    """The client is asked to pay an invoice."""
 
     occasion: ClassVar[str] = "invoice_open"
 
@@ -70,7 +70,7 @@ class ExhaustedAgency(AboutInvoice, frozen=True, kw_only=True):
 
 
 class ChargeImpossible(AboutInvoice, frozen=True, kw_only=True):
-    """The provider does not take this charge."""
+    """The provider can't collect this charge."""
 
     occasion: ClassVar[str] = "charge_impossible"
     code: str | None
@@ -78,7 +78,7 @@ class ChargeImpossible(AboutInvoice, frozen=True, kw_only=True):
 
 
 class ChargeAnswered(AboutInvoice, frozen=True, kw_only=True):
-    """How a charge ended that the agency had requested."""
+    """The result of a charge that the agency had requested."""
 
     occasion: ClassVar[str] = "charge_answered"
     code: str | None = None
@@ -86,7 +86,7 @@ class ChargeAnswered(AboutInvoice, frozen=True, kw_only=True):
 
 
 class ChargeInDoubt(AboutInvoice, frozen=True, kw_only=True):
-    """Nobody knows whether an attempt took the money."""
+    """It is unclear whether an attempt collected the money."""
 
     occasion: ClassVar[str] = "charge_in_doubt"
     since: date
@@ -95,7 +95,7 @@ class ChargeInDoubt(AboutInvoice, frozen=True, kw_only=True):
 
 
 class Refunded(AboutInvoice, frozen=True, kw_only=True):
-    """Money went back to the client."""
+    """Money was refunded to the client."""
 
     occasion: ClassVar[str] = "refunded"
     refunded_minor: int
@@ -112,7 +112,7 @@ class RefundFailed(AboutInvoice, frozen=True, kw_only=True):
 
 
 class RefundInDoubt(AboutInvoice, frozen=True, kw_only=True):
-    """Nobody knows whether a refund went back."""
+    """It is unclear whether a refund succeeded."""
 
     occasion: ClassVar[str] = "refund_in_doubt"
     since: date
@@ -123,7 +123,7 @@ class RefundInDoubt(AboutInvoice, frozen=True, kw_only=True):
 
 
 class BooksDiffer(AboutInvoice, frozen=True, kw_only=True):
-    """A provider's list and our books differ."""
+    """A provider's list and our records differ."""
 
     occasion: ClassVar[str] = "books_differ"
     what: str
@@ -140,7 +140,7 @@ class PaymentDisputed(AboutInvoice, frozen=True, kw_only=True):
 
 
 class SurplusPayment(AboutInvoice, frozen=True, kw_only=True):
-    """More came in than an invoice asks for."""
+    """More was paid than was due for an invoice."""
 
     occasion: ClassVar[str] = "surplus_payment"
     surplus_minor: int
@@ -148,7 +148,7 @@ class SurplusPayment(AboutInvoice, frozen=True, kw_only=True):
 
 
 class PaymentUnapplied(NoticeData, frozen=True, kw_only=True):
-    """A checkout took money that no invoice asks for. It shares its occasion with the surplus of an invoice."""
+    """A checkout took money for which there is no invoice. It shares its occasion with the surplus of an invoice."""
 
     occasion: ClassVar[str] = "surplus_payment"
     without_invoice: Literal[True] = True
@@ -169,7 +169,7 @@ class PageImpossible(AboutInvoice, frozen=True, kw_only=True):
 
 
 class PagePaymentFailed(AboutInvoice, frozen=True, kw_only=True):
-    """A payment on our page did not go through after all."""
+    """A payment on our page did not go through."""
 
     occasion: ClassVar[str] = "page_payment_failed"
     provider: str
@@ -177,7 +177,7 @@ class PagePaymentFailed(AboutInvoice, frozen=True, kw_only=True):
 
 
 class PagePaymentInDoubt(AboutInvoice, frozen=True, kw_only=True):
-    """Nobody knows whether a client has paid on our page."""
+    """It is unclear whether a client paid on our page."""
 
     occasion: ClassVar[str] = "page_payment_in_doubt"
     since: date
@@ -188,7 +188,7 @@ class PagePaymentInDoubt(AboutInvoice, frozen=True, kw_only=True):
 
 
 class PaymentReversed(AboutInvoice, frozen=True, kw_only=True):
-    """Money of a payment was taken back; `status` is what the invoice is now, `refunded` if a refund gave it back too."""
+    """Money of a payment was reversed; `status` is the invoice's status now, or `refunded` if it was refunded too."""
 
     occasion: ClassVar[str] = "payment_reversed"
     moved_minor: int
@@ -199,7 +199,7 @@ class PaymentReversed(AboutInvoice, frozen=True, kw_only=True):
 
 
 class PaymentReinstated(AboutInvoice, frozen=True, kw_only=True):
-    """Money that had been taken back came back."""
+    """Reversed money was reinstated."""
 
     occasion: ClassVar[str] = "payment_reinstated"
     moved_minor: int
@@ -211,7 +211,7 @@ class PaymentReinstated(AboutInvoice, frozen=True, kw_only=True):
 
 
 class ReversalInDoubt(AboutInvoice, frozen=True, kw_only=True):
-    """Nobody knows whether money was taken back."""
+    """It is unclear whether money was reversed."""
 
     occasion: ClassVar[str] = "reversal_in_doubt"
     since: date
@@ -231,7 +231,7 @@ class AccountRefused(NoticeData, frozen=True, kw_only=True):
 
 
 class CycleBlocked(NoticeData, frozen=True, kw_only=True):
-    """A cycle can't be carried out yet."""
+    """A cycle is blocked."""
 
     occasion: ClassVar[str] = "cycle_blocked"
     subscription_id: str

@@ -1,4 +1,4 @@
-"""What all notices share: who writes to whom, and what is said of an invoice."""
+"""What all notices share: sender and reader, and the facts about an invoice."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -8,7 +8,7 @@ import msgspec
 
 
 class Parties(msgspec.Struct, frozen=True, kw_only=True):
-    """Who writes to whom: what every text may name. `pay_url` is where a client pays, if there is such a page."""
+    """Sender and reader, for every text. `pay_url` is the client's payment page, if there is one."""
 
     agency: str
     agency_id: str = ""
@@ -20,13 +20,13 @@ class Parties(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoticeData(msgspec.Struct, frozen=True, kw_only=True):
-    """What is said beside the parties. `occasion` is what the notice is about."""
+    """The data of a notice beside its parties. `occasion` is what the notice is about."""
 
     occasion: ClassVar[str]
 
 
 class InvoiceFacts(TypedDict):
-    """What every notice about an invoice says of it."""
+    """The facts about an invoice in every notice about it."""
 
     invoice_id: str
     number: str | None
@@ -56,4 +56,4 @@ class AboutInvoice(NoticeData, frozen=True, kw_only=True):
 
 
 Kept = Mapping[str, Any]
-"""A notice's struct and its parties, in one object, as it is kept with the notice."""
+"""A notice's struct and its parties in one object, as stored with the notice."""

@@ -1,4 +1,4 @@
-"""What a mail server's reply means: whose trouble it is.
+"""What a mail server's reply means: whose problem it is.
 
 By the enhanced status code if there is one (RFC 3463 and the registry of RFC 5248), else by its words, for blocklists and
 quotas are told in words alone, else by the command that it answers. Postfix tells what it has against client and sender only
@@ -34,7 +34,7 @@ _ACCOUNT_WORDS = re.compile(
 
 
 def trouble_of(stage: Stage, code: int, words: str) -> Trouble:
-    """Whose trouble a refusal is. A code of 500 and above means that it lasts."""
+    """Whose problem a refusal is. A code of 500 and above means that it lasts."""
     found = _ENHANCED.match(words)
     enhanced = (int(found[1]), int(found[2])) if found else None
     if code in _AUTHENTICATION or stage == "login":
@@ -52,7 +52,7 @@ def trouble_of(stage: Stage, code: int, words: str) -> Trouble:
 
 
 def _by_code(stage: Stage, code: int, enhanced: tuple[int, int]) -> Trouble | None:
-    """What the enhanced code says by itself; None for one that leaves it open, as 5.7.1 does."""
+    """What the enhanced code says on its own; None for one that leaves it open, as 5.7.1 does."""
     subject, _ = enhanced
     if enhanced in _SENDER or (subject == 1 and stage == "sender"):
         return "agency"

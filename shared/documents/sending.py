@@ -1,4 +1,4 @@
-"""Ways to send a mail: a port, what it says when a mail was not sent, and the writer of `.eml` files."""
+"""Ways to send a mail: the interface, its error, and the writer of `.eml` files."""
 
 import hashlib
 import re
@@ -26,10 +26,10 @@ class Envelope(NamedTuple):
 
 
 class UnsentError(Exception):
-    """A mail was not sent, or nobody knows. `lasting`: the server says that it never will take it.
+    """A mail was not sent, or it is unknown. `lasting`: the server will never accept it.
 
-    `tried` False: nothing was tried for this mail. `alone`: whoever's trouble it is, no other mail has it. The words hold no
-    address: they are shown and logged.
+    `tried` False: nothing was tried for this mail. `alone`: the problem concerns this mail alone. The reason contains no
+    address, because it is shown and logged.
     """
 
     def __init__(
@@ -53,8 +53,8 @@ def message_id(agency_id: str, key: str) -> str:
 
 def with_wire_addresses(envelope: Envelope) -> Envelope:
     """The envelope with both domains in ASCII. Raises UnsentError for an address that can't be sent from or to."""
-    sender = _wire("agency", "its agency's address", "send the agency with a right one", envelope.sender)
-    recipient = _wire("recipient", "its recipient's address", "send the client with a right one", envelope.recipient)
+    sender = _wire("agency", "its agency's address", "send the agency with a valid one", envelope.sender)
+    recipient = _wire("recipient", "its recipient's address", "send the client with a valid one", envelope.recipient)
     return envelope._replace(sender=sender, recipient=recipient)
 
 
@@ -62,7 +62,7 @@ def _wire(trouble: Trouble, whose: str, fix: str, address: str) -> str:
     try:
         return on_the_wire(address)
     except ValueError as error:
-        raise UnsentError(trouble, f"{whose} is none: {error}; {fix}", lasting=True) from None
+        raise UnsentError(trouble, f"{whose} is not valid: {error}; {fix}", lasting=True) from None
 
 
 def compose(envelope: Envelope, mail: Mail) -> bytes:
@@ -88,7 +88,7 @@ class EmlWriter:
         self._folder = folder
 
     def send(self, envelope: Envelope, mail: Mail) -> None:
-        """Write `<time>-<recipient>-<id>.eml`; the id alone tells files apart, the rest is for people. Raises UnsentError."""
+        """Write `<time>-<recipient>-<id>.eml`; the id makes it unique, everything else is for people. Raises UnsentError."""
         message = compose(envelope, mail)
         who = re.sub(r"[^A-Za-z0-9.@_-]", "_", envelope.recipient)[:60]
         name = f"{envelope.at:%Y-%m-%dT%H%M%SZ}-{who}-{envelope.message_id[1:33]}.eml"
@@ -96,4 +96,4 @@ class EmlWriter:
             self._folder.mkdir(parents=True, exist_ok=True)
             (self._folder / name).write_bytes(message)
         except OSError as error:
-            raise UnsentError("away", f"the folder of mails can't be written: {error.strerror or error}") from None
+            raise UnsentError("away", f"the mail folder can't be written: {error.strerror or error}") from None

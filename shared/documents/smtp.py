@@ -1,6 +1,6 @@
-"""Mail by SMTP: one kept connection for each worker thread, and every refusal sorted by whose trouble it is.
+"""Mail by SMTP: one kept connection for each worker thread, and every refusal sorted by whose problem it is.
 
-A mail is the server's once it has said so after the final dot. If it breaks off there, nobody knows (RFC 1047).
+A mail is sent once the server has confirmed it after the final dot; if the connection breaks there, it is in doubt (RFC 1047).
 """
 
 import contextlib
@@ -215,7 +215,7 @@ def connect(account: Account, seconds: float = CONNECT_SECONDS) -> smtplib.SMTP:
     except socket.gaierror:
         trouble, told = "away", f"there is no host {account.host}; check DUECYCLE_MAIL_URL"
     except (TimeoutError, ConnectionRefusedError) as error:
-        trouble, told = "away", f"nobody answers at {where} ({type(error).__name__})"
+        trouble, told = "away", f"no answer from {where} ({type(error).__name__})"
     except (smtplib.SMTPException, OSError) as error:
         trouble, told = "away", f"{where}: {_cause(error)} ({type(error).__name__})"
     raise UnsentError(trouble, _SAYS[trouble].format(told))

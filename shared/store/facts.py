@@ -128,7 +128,7 @@ def service_revisions(tx: Transaction, agency_id: str, ids: Collection[str]) -> 
 def payment_methods(tx: Transaction, agency_id: str, client_ids: Collection[str]) -> dict[str, list[Method]]:
     """The payment methods of each client that were not removed; a client without any is absent.
 
-    A credential given under another id is not a new one: it counts from when it was first given, also if that was removed.
+    A credential given under another id is not a new one: it counts from when it was first given, even if that was removed.
     It is unusable once any attempt with it was declined for good, whoever's invoice that was.
     """
     rows = tx.rows(

@@ -121,6 +121,6 @@ def test_a_domain_goes_out_in_ascii(address: str, wire: str) -> None:
 def test_an_address_that_is_none_is_refused_with_what_is_wrong(address: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         on_the_wire(address)
-    with pytest.raises(UnsentError, match="recipient's address is none") as unsent:
+    with pytest.raises(UnsentError, match="recipient's address is not valid") as unsent:
         composed("Acme", recipient=address)
     assert (unsent.value.trouble, unsent.value.lasting) == ("recipient", True)

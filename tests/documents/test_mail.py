@@ -30,7 +30,7 @@ OCCASIONS = [
     ("charge_impossible", "agency", INVOICE, "Can't be charged: invoice NL-00001"),
     ("charge_answered", "agency", {**INVOICE, "succeeded": True}, "Charged: invoice NL-00001"),
     ("charge_answered", "agency", {**INVOICE, "succeeded": False}, "Not charged: invoice NL-00001"),
-    ("account_refused", "agency", INVOICE, "Your account at Stripe does not work"),
+    ("account_refused", "agency", INVOICE, "Your Stripe account is not working"),
     ("charge_in_doubt", "agency", INVOICE, "Please check: invoice NL-00001"),
     ("refunded", "client", INVOICE, "Refunded: invoice NL-00001 from Northlight"),
     ("refund_failed", "agency", INVOICE, "Refund failed: invoice NL-00001"),
@@ -49,7 +49,7 @@ OCCASIONS = [
     ("payment_reinstated", "agency", INVOICE, "Payment reinstated: invoice NL-00001"),
     ("reversal_in_doubt", "agency", INVOICE, "Please check: invoice NL-00001"),
     ("cycle_blocked", "agency", SERIES, "Blocked: sub"),
-    ("series_stopped", "agency", SERIES, "Invoices stopped: sub"),
+    ("series_stopped", "agency", SERIES, "Invoicing stopped: sub"),
     ("first_invoice_missing", "agency", SERIES, "First invoice missing: sub"),
     ("mail_undelivered", "agency", UNDELIVERED, "Not delivered: our mail to Kanzlei Brandt"),
 ]
@@ -57,7 +57,7 @@ OCCASIONS = [
 PLEASE_PAY = """\
 Dear Kanzlei Brandt,
 
-Please find below invoice NL-00001 for 1785.00 EUR. Please pay it by 2026-07-15.
+Here is invoice NL-00001 for 1785.00 EUR. Please pay it by 2026-07-15.
 
   Invoice:    NL-00001
   For:        SEO care
@@ -72,8 +72,8 @@ Northlight
 FAILED = """\
 Hello Northlight,
 
-The payment of invoice NL-00001 by Kanzlei Brandt for 1785.00 EUR failed (insufficient_funds). New orders of this \
-subscription are held until it is resolved.
+A payment of 1785.00 EUR by Kanzlei Brandt for invoice NL-00001 failed (reason: insufficient_funds). New orders for \
+this subscription are on hold until this is resolved.
 
 Next attempt: 2026-07-02.
 
@@ -85,7 +85,7 @@ Next attempt: 2026-07-02.
   Total:      1785.00 EUR
   Still open: 1000.00 EUR
 
-Your Duecycle
+Duecycle
 """
 
 
@@ -191,7 +191,7 @@ def attempt(code: str) -> Charge:
         ("expired_card", "needs_another_method", "Please give us another payment method."),
         ("fraudulent", "declined", "Your bank declined the payment."),
         ("pickup_card_stolen_fraud_suspected", "declined", "Your bank declined the payment."),
-        ("no_payment_method", "no_payment_method", "We have no payment method of yours that we can use."),
+        ("no_payment_method", "no_payment_method", "We have no payment method for you that we can use."),
         ("action_not_taken", "not_confirmed", "The payment was not confirmed in time."),
     ],
 )
@@ -257,7 +257,7 @@ def test_no_name_can_add_a_header_or_a_recipient(bad: str) -> None:
 
 
 def test_a_recipient_with_a_line_break_is_refused() -> None:
-    with pytest.raises(UnsentError, match="its recipient's address is none"):
+    with pytest.raises(UnsentError, match="its recipient's address is not valid"):
         compose(envelope(recipient="a@x.example\nBcc: evil@x.example"), Mail("s", "b\n"))
 
 

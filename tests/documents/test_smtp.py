@@ -204,7 +204,7 @@ def test_words_of_a_server_are_kept_without_addresses(plain: SmtpSender, box: Bo
 
 
 def test_nobody_listening_is_told_with_the_address() -> None:
-    refused(SmtpSender(account_of("smtp+plain://127.0.0.1:1")), "away", r"nobody answers at 127\.0\.0\.1:1 ")
+    refused(SmtpSender(account_of("smtp+plain://127.0.0.1:1")), "away", r"no answer from 127\.0\.0\.1:1 ")
 
 
 def test_an_unencrypted_server_gets_nothing_when_encryption_is_asked_for(box: Box) -> None:

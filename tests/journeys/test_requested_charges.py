@@ -89,7 +89,7 @@ def test_a_client_is_not_told_to_give_a_card_for_what_was_written_off(diary: Dia
     (path,) = [each for each in sorted(diary.mails.glob("*accounts@law*.eml")) if "Unpaid" in each.read_text()]
     text = path.read_text().replace("=\n", "")
     assert "Please pay the invoice" in text
-    assert "try again at once" not in text
+    assert "try again right away" not in text
 
 
 def test_where_the_customer_has_to_confirm_it_is_not_tried_without_him(diary: Diary) -> None:

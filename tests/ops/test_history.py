@@ -110,8 +110,12 @@ def test_json_has_the_same_and_the_data(diary: Diary) -> None:
 WHYS: list[tuple[str, dict[str, Any], str]] = [
     ("decline:insufficient_funds", {}, "attempt 2 is planned for 2026-06-02 09:"),
     ("decline:stolen_card", {}, "attempt 2 is planned for"),
-    ("action_required", {}, "attempt 1 waits for the client's confirmation"),
-    ("ok", {"collection": "manual"}, "collection is manual: nothing is charged by itself; charge.requested makes one"),
+    ("action_required", {}, "attempt 1 is waiting for the client's confirmation"),
+    (
+        "ok",
+        {"collection": "manual"},
+        "collection is manual: nothing is charged automatically; charge.requested makes one",
+    ),
 ]
 
 
@@ -137,7 +141,7 @@ def test_the_end_of_dunning_is_told_as_that(diary: Diary) -> None:
     diary.go("2026-06-20")
     (line,) = [line for line in now(diary) if line.startswith("invoice 00001 is open")]
     assert "all attempts failed by 2026-06-15 09:" in line
-    assert [line for line in lines(diary) if "the last attempt failed; no other follows by itself" in line]
+    assert [line for line in lines(diary) if "the last attempt failed; there are no more automatic retries" in line]
 
 
 def test_what_is_held_blocked_and_stopped_is_told_with_its_cause(diary: Diary) -> None:
@@ -253,15 +257,15 @@ def test_the_commands_find_it_by_id_and_by_number(desk: Desk) -> None:
 
 def test_what_several_agencies_have_needs_its_agency(two: Desk) -> None:
     for line in ("subscription show sub", "invoice show 00001"):
-        assert "is one of ag, zwei; say --agency ID" in " ".join(two.run(line, 2).output.split())
+        assert "exists for ag, zwei; use --agency ID" in " ".join(two.run(line, 2).output.split())
         assert "agency zwei" in two.run(f"{line} --agency zwei").output
 
 
 def test_an_attempt_in_doubt_is_told_with_the_command_that_ends_it(desk: Desk) -> None:
     doubt(desk)
     found = desk.run("invoice show 00001").output
-    assert "has no answer: the provider is asked, and nothing else is charged meanwhile" in found
-    assert "a person has to look: charge resolve" in found
+    assert "has no answer: the provider is asked, and nothing else is charged until then" in found
+    assert "look it up and use: charge resolve" in found
 
 
 def test_a_planned_attempt_says_what_it_waits_for(desk: Desk) -> None:
@@ -271,7 +275,7 @@ def test_a_planned_attempt_says_what_it_waits_for(desk: Desk) -> None:
         tx.run("UPDATE invoices SET status = 'open', paid_at = NULL, settled_at = NULL")
         tx.run("UPDATE charges SET state = 'due', code = 'secret_missing:main', settled_at = NULL, reference = NULL")
     found = desk.run("invoice show 00001").output
-    assert "does not go out: the secret of the agency's account is missing; see: account list (main)" in found
+    assert "can't be sent: the secret of the agency's account is missing; see: account list (main)" in found
 
 
 def test_what_a_person_wrote_beside_a_decision_is_told_once() -> None:

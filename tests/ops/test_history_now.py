@@ -40,7 +40,7 @@ def test_what_the_scheduler_can_not_plan_or_process_is_told_with_the_next_try(di
     ) in found
     (line,) = [line for line in found if line.startswith("a change of")]
     assert line.startswith(
-        "a change of service seo of 2026-06-01 23:59 could not be worked off: it failed once, next try"
+        "a change of service seo of 2026-06-01 23:59 could not be processed: it failed once, next try"
     )
     assert {"series_failing", "recheck_failing"} <= {row["what"] for row in rows if row["kind"] == "now"}
 

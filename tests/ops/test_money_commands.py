@@ -26,7 +26,7 @@ def test_an_account_is_set_up_by_the_name_of_its_secret(desk: Desk) -> None:
         "account set --agency ag --provider stripe --secret stripe-acme --webhook-secret hook --rate 7 --by me"
     )
     assert "DUECYCLE_SECRET_STRIPE_ACME" in said.output
-    assert "here there is no such secret" in said.output
+    assert "this secret is not set here" in said.output
     assert "/webhooks/stripe/ag" in said.output
     (row,) = desk.rows("account list")
     assert (row["secret"], row["rate_per_second"], row["webhook_secret"], row["secret_found"]) == (
@@ -51,7 +51,7 @@ def test_an_account_is_set_up_by_the_name_of_its_secret(desk: Desk) -> None:
     [
         ("account set --agency nobody --provider stripe --secret s", "there is no agency nobody"),
         ("account set --agency ag --provider adyen --secret s", "adyen"),
-        ("account set --agency ag --provider stripe --secret sk_live_123", "write its name"),
+        ("account set --agency ag --provider stripe --secret sk_live_123", "give its name"),
         ("account set --agency ag --provider stripe --secret s --webhook-secret whsec_ABC", "--webhook-secret"),
         ("refund request --agency ag", "say which invoice"),
         ("refund request --agency ag --invoice nothing", "there is no invoice nothing of ag"),
@@ -61,7 +61,7 @@ def test_an_account_is_set_up_by_the_name_of_its_secret(desk: Desk) -> None:
         (f"refund resolve --agency ag --invoice {INVOICE} --refund 1 --not-refunded", "is not unknown or pending"),
         (f"charge resolve --agency ag --invoice {INVOICE}", "say what you found"),
         (f"charge resolve --agency ag --invoice {INVOICE} --not-charged", "no attempt of this invoice is unknown"),
-        ("reconcile", "no account was set up"),
+        ("reconcile", "no account is set up"),
     ],
 )
 def test_bad_input_is_refused_with_what_is_wrong(desk: Desk, line: str, says: str) -> None:
@@ -70,7 +70,7 @@ def test_bad_input_is_refused_with_what_is_wrong(desk: Desk, line: str, says: st
 
 def test_a_refund_is_asked_for_and_shown(desk: Desk) -> None:
     said = desk.run("refund request --agency ag --number 00001 --amount-minor 900 --reason goodwill --by me")
-    assert "900 EUR (minor units) of invoice 00001 goes back" in said.output
+    assert "900 EUR (minor units) of invoice 00001 will be refunded" in said.output
     desk.settle()
     (row,) = desk.rows("refund list --agency ag --number 00001")
     assert (row["state"], row["amount_minor"], row["reason"], row["origin"]) == (
@@ -93,11 +93,11 @@ def test_refunds_that_have_not_ended_are_listed_without_a_word_about_which(desk:
     assert desk.rows("refund list") == []
     assert [row["state"] for row in desk.rows("refund list --state succeeded")] == ["succeeded"]
     assert "no such refund" in desk.run("refund list --state failed").output
-    assert "say --agency ID too" in desk.run("refund list --number 00001", 2).output
+    assert "need --agency ID" in desk.run("refund list --number 00001", 2).output
 
 
 def test_a_refund_that_was_made_elsewhere_is_recorded(desk: Desk) -> None:
-    assert "is recorded as given back" in desk.run(f"refund request --agency ag --invoice {INVOICE} --outside").output
+    assert "was recorded as refunded" in desk.run(f"refund request --agency ag --invoice {INVOICE} --outside").output
     (row,) = desk.rows(f"refund list --agency ag --invoice {INVOICE}")
     assert (row["state"], row["amount_minor"], row["origin"]) == ("succeeded", 11900, "outside")
     assert violations(desk.diary.store) == []

@@ -94,7 +94,7 @@ def test_a_mail_that_is_being_sent_right_now_is_left_to_its_worker(refused: Desk
     [
         ("notices send --agency ag", "give the keys of mails, or --failed"),
         ("notices send --agency ag n-1 --failed", "give the keys of mails, or --failed"),
-        ("notices send --agency ag n-1 --outcome agency", "--outcome goes with --failed"),
+        ("notices send --agency ag n-1 --outcome agency", "--outcome needs --failed"),
         ("notices send --agency ag n-9", "there is no mail n-9 of ag"),
         ("notices skip --agency other n-1 --reason x", "there is no mail n-1 of other"),
         ("notices skip --agency ag n-1", "--reason"),

@@ -51,12 +51,12 @@ def test_blocked_cycles_are_listed_with_why(desk: Desk) -> None:
 
 
 def test_a_retry_wakes_what_is_blocked_and_says_who_asked(desk: Desk) -> None:
-    assert "say which ones" in desk.run("blocked retry", 2).output
-    assert "1 blocked cycles are tried now" in desk.run("blocked retry --agency ag --by ops").output
+    assert "say which cycles" in desk.run("blocked retry", 2).output
+    assert "1 blocked cycles will be retried now" in desk.run("blocked retry --agency ag --by ops").output
 
     assert desk.ask("SELECT wake_at <= now() FROM cycles WHERE state = 'blocked'") == [(True,)]
     assert [event["by"] for event in desk.events("cycle.retried")] == ["ops"]
-    assert "nothing of that is blocked" in desk.run("blocked retry --agency other").output
+    assert "no such cycle is blocked" in desk.run("blocked retry --agency other").output
 
 
 def test_a_skipped_invoice_takes_its_order_with_it(desk: Desk) -> None:
@@ -107,7 +107,7 @@ def test_a_pause_is_seen_and_lifted_and_both_are_audited(desk: Desk) -> None:
     assert "already" in desk.run("pause charges --agency ag").output
     assert "the charges pool is paused for agency ag" in desk.run("status").output
     assert "is not paused for all" in desk.run("resume charges").output
-    assert "charges goes on for ag" in desk.run("resume charges --agency ag --by ops").output
+    assert "charges resumed for ag" in desk.run("resume charges --agency ag --by ops").output
 
     assert [event["by"] for event in desk.events("pool.paused") + desk.events("pool.resumed")] == ["ops", "ops"]
     assert "there is no agency nobody" in desk.run("pause charges --agency nobody", 2).output
@@ -121,12 +121,12 @@ def test_every_pool_can_be_paused_and_resumed(desk: Desk, pool: str) -> None:
     with desk.diary.store.transaction() as tx:
         told = {(each.metric, *each.labels): each.value for each in samples_of(figures.snapshot(tx))}
     assert {each: told["duecycle_pauses", each] for each in POOLS} == {**dict.fromkeys(POOLS, 0), pool: 1}
-    assert f"{pool} goes on for all agencies" in desk.run(f"resume {pool}").output
+    assert f"{pool} resumed for all agencies" in desk.run(f"resume {pool}").output
 
 
 def test_intake_stands_still_for_everybody_or_for_nobody(desk: Desk) -> None:
     told = " ".join(desk.run("pause intake --agency ag", 2).output.replace("│", " ").split())
-    assert "their messages lie in one queue" in told
+    assert "their messages share one queue" in told
     assert desk.ask("SELECT count(*) FROM pauses") == [(0,)]
 
 
@@ -248,7 +248,7 @@ def test_a_watcher_outlives_what_it_watches(desk: Desk) -> None:
     told = console.export_text()
     assert "the database can't be asked (127.0.0.1:" in told
     assert "nobody listens there" in " ".join(told.split())
-    assert "nothing was seen yet" in told
+    assert "no figures yet" in told
     assert "hunter2" not in told
     picture.store = desk.diary.store
     console.print(picture.now())
@@ -256,7 +256,7 @@ def test_a_watcher_outlives_what_it_watches(desk: Desk) -> None:
     picture.store = away
     console.print(picture.now())
     told = console.export_text()
-    assert "looking again. This was seen last" in " ".join(told.split())
+    assert "trying again. Last figures" in " ".join(told.split())
     assert "price_missing" in told
 
 

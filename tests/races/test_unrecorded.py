@@ -1,4 +1,4 @@
-"""An answer that can't be recorded is put aside with what it said; its neighbours are recorded, and a person can settle it."""
+"""An answer that can't be recorded is set aside with what it said; its neighbours are recorded, and a person can settle it."""
 
 from datetime import date, timedelta
 from pathlib import Path

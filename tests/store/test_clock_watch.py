@@ -256,11 +256,11 @@ def test_commands_show_the_clocks_accept_one_and_do_nothing_by_a_wrong_one(datab
             at=tx.as_of + timedelta(days=1),
         )
 
-    assert "a jump is open" in duecycle(database_url, "clock", "show").text
+    assert "a clock jump is open" in duecycle(database_url, "clock", "show").text
     refused = duecycle(database_url, "reconcile", "--agency", "a")
     assert (refused.code, "nobody knows whether it is right again" in refused.text) == (1, True), refused.text
     accepted = duecycle(database_url, "clock", "accept", "--by", "eve", "--reason", "looked at my watch")
-    assert accepted.text.endswith("is accepted as the time\n")
-    assert "a jump is open" not in duecycle(database_url, "clock", "show").text
+    assert accepted.text.endswith("is accepted as the current time\n")
+    assert "a clock jump is open" not in duecycle(database_url, "clock", "show").text
     with store.transaction() as tx:
         assert tx.scalar("SELECT data ->> 'by' FROM events WHERE type = 'clock.accepted'") == "eve"

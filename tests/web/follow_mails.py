@@ -41,7 +41,7 @@ def follow_link(shop: Shop, body: str) -> None:
 
 def type_command(shop: Shop, body: str, name: str, **filled: str) -> str:
     """Somebody types the command of the mail, with what it leaves open filled in; the pools then work on, at the real time."""
-    line = re.search(rf"duecycle ({name} --agency .+?)(?: Invoice:| If it| Your Duecycle|$)", body)
+    line = re.search(rf"duecycle ({name} --agency .+?)(?: Invoice:| If it| Duecycle|$)", body)
     assert line is not None, body
     words = [filled.get(word, word) for word in shlex.split(line.group(1))]
     env = {

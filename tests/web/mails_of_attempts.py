@@ -29,7 +29,7 @@ def invoice_open(shop: Shop) -> None:
 def invoice_paid(shop: Shop) -> None:
     shop.open("pm_ok")
     assert "Please" not in mail(shop, "Paid", CLIENT)
-    assert "Nothing is left to pay" in shop.page().text
+    assert "There is nothing left to pay" in shop.page().text
 
 
 def payment_failed_client(shop: Shop) -> None:
@@ -40,7 +40,7 @@ def payment_failed_client(shop: Shop) -> None:
 
 def payment_failed_agency(shop: Shop) -> None:
     failed(shop)
-    assert "held until it is resolved" in mail(shop, "Payment failed", AGENCY)
+    assert "on hold until this is resolved" in mail(shop, "Payment failed", AGENCY)
     assert shop.diary.orders() == []
     mark_paid(shop)
     assert len(shop.diary.orders()) == 1
@@ -55,7 +55,9 @@ def action_required(shop: Shop) -> None:
 def charge_impossible(shop: Shop) -> None:
     shop.gateway.charge = lambda *_: NotSent("", "amount_too_large")  # type: ignore[method-assign]
     shop.open("pm_ok")
-    assert "Mark the invoice as paid once it is" in mail(shop, "Can't be charged", AGENCY)
+    assert "Mark the invoice as paid once your client has paid you another way" in mail(
+        shop, "Can't be charged", AGENCY
+    )
     mark_paid(shop)
     assert (shop.status(), shop.diary.ask("SELECT state FROM charges")) == ("paid", [("not_sent",)])
 
@@ -64,12 +66,12 @@ def charge_answered(shop: Shop) -> None:
     """It did not succeed, and nothing is tried automatically; the agency asks for another one, as the mail says."""
     shop.open("pm_decline_insufficient_funds", collection="manual")
     shop.diary.say("charge.requested", shop.clock.at, invoice_id=INVOICE)
-    assert "You can ask for another charge" in mail(shop, "Not charged", AGENCY)
+    assert "You can request another charge" in mail(shop, "Not charged", AGENCY)
     shop.wait(days=20)
     assert len(shop.diary.charges(INVOICE)) == 1
     shop.diary.new_card(shop.clock.at, "pm_ok", provider="stripe", customer="cus_1")
     shop.diary.say("charge.requested", shop.clock.at, invoice_id=INVOICE)
-    assert "has succeeded" in mail(shop, "Charged", AGENCY)
+    assert "has been collected" in mail(shop, "Charged", AGENCY)
     assert (shop.status(), shop.money()) == ("paid", ["11900"])
 
 
@@ -79,7 +81,7 @@ def account_refused(shop: Shop) -> None:
     shop.provider.refuses_account = True
     shop.open("pm_ok")
     shop.wait(days=2)
-    assert "goes out within six hours" in mail(shop, "Your account at Stripe does not work", AGENCY)
+    assert "will be made within six hours" in mail(shop, "Your Stripe account is not working", AGENCY)
     shop.provider.refuses_account = False
     shop.wait(hours=6)
     assert (shop.status(), shop.money()) == ("paid", ["11900"])
@@ -88,7 +90,7 @@ def account_refused(shop: Shop) -> None:
 def charge_in_doubt(shop: Shop) -> None:
     """The payment is there, and the agency says so by its portal, which knows no reference."""
     doubt(shop)
-    assert "tell us that the invoice is paid, with this reference or without one" in mail(shop, "Please check", AGENCY)
+    assert "mark the invoice as paid, with or without this reference" in mail(shop, "Please check", AGENCY)
     mark_paid(shop)
     heard_of_again(shop)
     assert (shop.status(), shop.diary.ask(PAYMENTS)) == ("paid", [("stripe", 11900)])
@@ -100,7 +102,7 @@ def dunning_exhausted_client(shop: Shop) -> None:
     failed(shop, retry_days=[1], on_exhausted="mark_uncollectible")
     shop.wait(days=3)
     body = mail(shop, "Unpaid", CLIENT)
-    assert "Please pay the invoice: it is still owed." in body
+    assert "Please pay the invoice: it is still due." in body
     follow_link(shop, body)
     assert (shop.status(), shop.money()) == ("paid", ["11900"])
 
@@ -117,7 +119,7 @@ def cycle_blocked(shop: Shop) -> None:
     shop.diary.open(agency={"gateway": "stripe"}, service={"price_minor": None}, card=None)
     shop.diary.say("subscription.upserted", "2026-05-21")
     shop.wait(days=15)
-    assert "retried automatically as soon as this changes" in mail(shop, "Blocked", AGENCY)
+    assert "retried automatically once this is fixed" in mail(shop, "Blocked", AGENCY)
     shop.diary.say("service.upserted", price_minor=10000)
     shop.wait(seconds=1)
     assert len(shop.diary.invoices()) == 1
@@ -127,7 +129,7 @@ def series_stopped(shop: Shop) -> None:
     shop.open("", collection="manual")
     shop.diary.say("invoice.voided", shop.clock.at, invoice_id=INVOICE)
     shop.wait(days=31)
-    assert "Resume the subscription" in mail(shop, "Invoices stopped", AGENCY)
+    assert "Resume the subscription" in mail(shop, "Invoicing stopped", AGENCY)
     shop.diary.say("subscription.resumed", shop.clock.at)
     shop.wait(days=31)
     assert shop.diary.invoices()[-1].status == "open"
@@ -149,7 +151,7 @@ def mail_undelivered(shop: Shop) -> None:
         tx.run("UPDATE clients SET email = 'accounts@law..example'")
     shop.wait(days=2)
     body = mail(shop, "Not delivered", AGENCY)
-    assert "(accounts@law..example) could not be delivered: its recipient's address is none" in body
+    assert "(accounts@law..example) could not be delivered: its recipient's address is not valid" in body
     shop.diary.say("client.upserted", email=CLIENT)
     assert "1 of 1 mails" in type_command(shop, body, "notices send")
     assert "Invoice" in mail(shop, "Invoice", CLIENT)

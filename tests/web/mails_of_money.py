@@ -1,4 +1,4 @@
-"""Mails about money beside an attempt, each followed to its end: given back, taken back, paid on a page, not as expected."""
+"""Mails about money beside an attempt, each followed to its end: refunded, reversed, paid on a page, not as expected."""
 
 import re
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def refund_failed(shop: Shop) -> None:
     shop.gateway.refund = lambda _request: Declined("insufficient_balance")  # type: ignore[method-assign]
     shop.open("pm_ok")
     shop.diary.say("refund.requested", shop.clock.at, invoice_id=INVOICE, amount_minor=900)
-    assert "Ask for the refund again, or give the money back another way" in mail(shop, "Refund failed", AGENCY)
+    assert "Request the refund again, or refund your client another way" in mail(shop, "Refund failed", AGENCY)
     shop.gateway.refund = real  # type: ignore[method-assign]
     shop.diary.say("refund.requested", shop.clock.at, invoice_id=INVOICE, amount_minor=500)
     shop.diary.say("invoice.refunded", shop.clock.at, invoice_id=INVOICE, amount_minor=400)
@@ -56,9 +56,7 @@ def refund_lost(shop: Shop, **said: Any) -> None:
 
 def refund_in_doubt(shop: Shop) -> None:
     refund_lost(shop)
-    assert "tell us that the invoice was refunded, with this reference or without one" in mail(
-        shop, "Please check", AGENCY
-    )
+    assert "mark the invoice as refunded, with or without this reference" in mail(shop, "Please check", AGENCY)
     shop.diary.say("invoice.refunded", shop.clock.at, invoice_id=INVOICE)
     assert isinstance(shop.provider, StripeLike)
     (refund,) = shop.provider.refunds.values()
@@ -84,7 +82,7 @@ def payment_disputed(shop: Shop) -> None:
     shop.open("pm_ok")
     about = {"id": "dp_1", "object": "dispute", "amount": 11900, "currency": "eur", "payment_intent": payment_of(shop)}
     shop.hook("charge.dispute.created", about)
-    assert "answer the dispute in your account there" in mail(shop, "Payment disputed", AGENCY)
+    assert "respond to the dispute in your Stripe account" in mail(shop, "Payment disputed", AGENCY)
     dispute(shop, "won")
     assert shop.status() == "paid"
 
@@ -92,7 +90,7 @@ def payment_disputed(shop: Shop) -> None:
 def surplus_payment(shop: Shop) -> None:
     shop.open("pm_ok")
     mark_paid(shop, amount_minor=500, reference="bank")
-    assert "ask for a refund of this amount" in mail(shop, "Surplus payment", AGENCY)
+    assert "request a refund of this amount" in mail(shop, "Surplus payment", AGENCY)
     shop.diary.say("refund.requested", shop.clock.at, invoice_id=INVOICE, amount_minor=500)
     shop.wait(seconds=1)
     assert shop.diary.ask("SELECT state, amount_minor FROM refunds") == [("succeeded", 500)]
@@ -114,7 +112,7 @@ def invoice_overdue_client(shop: Shop) -> None:
 
 def invoice_overdue_agency(shop: Shop) -> None:
     overdue(shop)
-    assert "held until it is paid or voided" in mail(shop, "Overdue", AGENCY)
+    assert "on hold until it is paid or voided" in mail(shop, "Overdue", AGENCY)
     mark_paid(shop)
     assert [each.cycle_starts_on.isoformat() for each in shop.diary.orders()] == ["2026-06-01"]
 
@@ -180,7 +178,7 @@ def payment_reversed_client(shop: Shop) -> None:
 def payment_reversed_agency(shop: Shop) -> None:
     shop.open("pm_ok")
     dispute(shop, "lost")
-    assert "mark the invoice as paid; or ask for one more charge" in mail(shop, "Payment reversed", AGENCY)
+    assert "mark the invoice as paid; or request one more charge" in mail(shop, "Payment reversed", AGENCY)
     shop.diary.say("charge.requested", shop.clock.at, invoice_id=INVOICE)
     shop.wait(seconds=1)
     assert (shop.status(), shop.money()) == ("paid", ["11900", "11900"])
@@ -192,7 +190,7 @@ def payment_reinstated(shop: Shop) -> None:
     dispute(shop, "lost")
     mark_paid(shop, reference="bank")
     dispute(shop, "won", payment="pi_00000001")
-    assert "To give that back, ask for a refund of it" in mail(shop, "Payment reinstated", AGENCY)
+    assert "To return that, request a refund of it" in mail(shop, "Payment reinstated", AGENCY)
     shop.diary.say("refund.requested", shop.clock.at, invoice_id=INVOICE, amount_minor=11900)
     shop.wait(seconds=1)
     assert (shop.status(), shop.diary.ask("SELECT state FROM refunds")) == ("paid", [("succeeded",)])

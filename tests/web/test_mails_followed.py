@@ -52,7 +52,7 @@ def test_a_wrong_word_about_a_charge_in_doubt_charges_nobody(shop: Shop) -> None
     doubt(shop)
     body = mail(shop, "Please check", AGENCY)
     del shop.gateway.charge
-    assert "does know it: it was paid by pi_00000001" in type_command(shop, body, "charge resolve")
+    assert "found it after all: it was paid by pi_00000001" in type_command(shop, body, "charge resolve")
     found = shop.diary.ask("SELECT reference FROM payments WHERE invoice_id = :id", id=INVOICE)
     assert found == [("pi_00000001",)]
     assert [each.invoice_id for each in shop.provider.ledger].count(INVOICE) == 1

@@ -39,7 +39,7 @@ def test_from_the_mail_to_the_order(shop: Shop) -> None:
     assert shop.diary.ask(LINKS) == [(1, "paid", 11900)]
     assert told(shop.diary.orders(), "cycle_starts_on") == ["2026-06-01"]
     assert len(shop.diary.notices("invoice_paid", "client")) == 1
-    assert "Nothing is left to pay" in shop.page().text
+    assert "There is nothing left to pay" in shop.page().text
     shop.wait(days=20)
     assert len(shop.money()) == 1
 
@@ -117,7 +117,7 @@ def test_while_an_attempt_is_under_way_there_is_no_payment_page(shop: Shop) -> N
     """Nobody knows yet what became of it: the page says so, and opens nothing."""
     shop.provider.weather.extend(["drop_after", "busy"])
     shop.open(FINE[shop.name], until="2026-05-31T22:00:30Z")
-    assert "is under way already" in shop.press().text
+    assert "is already in progress" in shop.press().text
     assert shop.payment_pages() == []
     shop.wait(hours=1)
     assert (shop.status(), len(shop.money())) == ("paid", 1)
@@ -229,7 +229,7 @@ def test_an_address_that_is_not_ours_says_nothing(shop: Shop) -> None:
     for address in (real[:-1], foreign, f"{shop.url}/pay/x", shop.urls.of("ag", "nothing")):
         for answer in (requests.get(address, timeout=10), requests.post(address, timeout=10)):
             assert answer.status_code == 404
-            assert "No such page" in answer.text
+            assert "Page not found" in answer.text
 
 
 def test_the_page_is_careful(shop: Shop) -> None:

@@ -155,7 +155,7 @@ def test_a_pending_payment_that_the_provider_forgets_is_told_and_does_not_wait_f
     shop.provider.sessions.pop(page_id)
     shop.wait(days=1)
     assert [each.audience for each in shop.diary.notices("page_payment_in_doubt")] == ["agency"]
-    assert "under way already" in shop.press().text
+    assert "already in progress" in shop.press().text
     shop.wait(days=9)
     assert len(shop.diary.notices("page_payment_in_doubt")) == 1
     assert shop.press().status_code == 303
@@ -201,7 +201,7 @@ def test_a_press_that_comes_too_late_closes_what_it_opened(shop: Shop) -> None:
         return made
 
     shop.gateway.open_link = slowly  # type: ignore[method-assign]
-    assert "Nothing is left to pay" in shop.press().text
+    assert "There is nothing left to pay" in shop.press().text
     assert isinstance(shop.provider, StripeLike)
     assert [each["status"] for each in shop.provider.sessions.values()] == ["expired"]
 
@@ -246,7 +246,7 @@ def test_a_client_who_does_not_tick_keeps_nothing(shop: Shop) -> None:
     """Nor does one whose payment page was opened without the tick: that one is closed, and there is a new one."""
     shop.open("", collection="manual")
     shop.press()
-    assert "being updated" in shop.press(keep=True).text
+    assert "preparing a new payment page" in shop.press(keep=True).text
     shop.wait(minutes=1)
     assert shop.press().status_code == 303
     shop.client_pays(shop.payment_pages()[-1])

@@ -97,7 +97,7 @@ def test_a_client_who_changes_his_mind_about_the_tick_is_not_shut_out(shop: Shop
     shop.open("", collection="manual")
     assert shop.press().status_code == 303
     for link_seq, keep in enumerate((True, False), start=2):
-        assert "being updated" in shop.press(keep=keep).text
+        assert "preparing a new payment page" in shop.press(keep=keep).text
         shop.wait(minutes=1)
         assert shop.press(keep=keep).status_code == 303
         assert shop.diary.ask(LINKS)[-2:] == [(link_seq - 1, "ended"), (link_seq, "open")]
@@ -112,7 +112,7 @@ def test_a_press_in_the_last_minutes_of_a_payment_page(shop: Shop) -> None:
     shop.open("", collection="manual")
     shop.press()
     shop.wait(minutes=57)
-    assert "being updated" in shop.press().text
+    assert "preparing a new payment page" in shop.press().text
     shop.wait(minutes=1)
     assert shop.press().status_code == 303
     shop.wait(minutes=57)

@@ -227,7 +227,7 @@ def run(shop: Shop, line: str, **env: str) -> Result:
 
 def test_the_command_tells_the_differences_and_its_exit_code_says_so(shop: Shop) -> None:
     shop.open(FINE["stripe"])
-    assert (run(shop, "reconcile").exit_code, run(shop, "reconcile").output) == (0, "the books agree\n")
+    assert (run(shop, "reconcile").exit_code, run(shop, "reconcile").output) == (0, "no differences\n")
     forget(shop)
     assert isinstance(shop.provider, StripeLike)
     for intent in shop.provider.intents.values():
@@ -247,7 +247,7 @@ def test_a_provider_that_cannot_be_asked_is_named(shop: Shop) -> None:
     ):
         answer = run(shop, "reconcile", **env)
         assert (answer.exit_code, says in answer.output) == (1, True)
-        assert "the books agree" not in answer.output
+        assert "no differences" not in answer.output
         assert "1 of 1 accounts could not be asked; nothing was compared" in answer.output
         (row,) = [json.loads(line) for line in run(shop, "reconcile --json", **env).stdout.splitlines()]
         assert (row["agency_id"], row["what"], says in row["why"]) == ("ag", "not_asked", True)

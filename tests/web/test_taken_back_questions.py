@@ -61,7 +61,7 @@ def test_a_dispute_that_is_only_begun_changes_nothing(shop: Shop) -> None:
 
 
 def test_an_answer_that_can_not_be_recorded_keeps_no_other_from_being_so(shop: Shop) -> None:
-    """More than any column holds is gone by one dispute: that question is put aside with it, and the other one counts."""
+    """More than any column holds is gone by one dispute: that question is set aside with it, and the other one counts."""
     shop.open(FINE["stripe"])
     for name, lost in (("dp_1", 10**20), ("dp_2", 4000)):
         about = stand(shop.provider, name, payment_of(shop), lost, "lost")

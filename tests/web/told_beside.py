@@ -140,14 +140,14 @@ def undelivered(shop: Shop) -> Told:
 
 
 BESIDE: dict[str, Callable[[Shop], Told]] = {
-    "paid on our page, and the payment failed after all": page_failed,
+    "paid on our page, and the payment did not go through": page_failed,
     "paid on our page, outcome unknown": page_in_doubt,
     "the amount can't be paid on our page": page_impossible,
-    "money was taken back": taken_back,
-    "money that was taken back was returned": given_back_again,
-    "possibly taken back, outcome unknown for three days": nobody_says,
-    "a refund was sent back by the client's bank": sent_back,
+    "a payment was reversed": taken_back,
+    "a reversed payment was reinstated": given_back_again,
+    "possibly reversed, outcome unknown for three days": nobody_says,
+    "a refund was returned by the client's bank": sent_back,
     "an overdue invoice holds orders (`hold_on: overdue`)": overdue_holds,
-    "the checkout took money, and no invoice asks for it": checkout_without_invoice,
+    "the checkout took money, and there is no invoice for it": checkout_without_invoice,
     "a mail to the client could not be delivered": undelivered,
 }

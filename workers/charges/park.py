@@ -1,4 +1,4 @@
-"""A row that makes the claim fail for good: put aside until a person decides, with the reason, without any call."""
+"""A row that makes the claim fail for good: set aside until a person decides, with the reason, without any call."""
 
 from datetime import timedelta
 

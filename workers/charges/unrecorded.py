@@ -1,4 +1,4 @@
-"""An answer that could not be recorded: the attempt, refund, payment link or question is put aside with it, for a person to
+"""An answer that could not be recorded: the attempt, refund, payment link or question is set aside with it, for a person to
 check.
 
 Its neighbours are recorded. What it says is kept as evidence; the row says that money may have moved, and is looked at again
@@ -30,11 +30,11 @@ UNRECORDED = "unrecorded"
 log = structlog.get_logger()
 
 Park = Callable[[str], None]
-"""(what went wrong) → the row is put aside, and that is committed."""
+"""(what went wrong) → the row is set aside, and that is committed."""
 
 
 def record_or_park(write: Callable[[], None], park: Park) -> Exception | None:
-    """Record an answer. One that can't be, for its data (or a bug), is put aside; an error of the moment is returned.
+    """Record an answer. One that can't be, for its data (or a bug), is set aside; an error of the moment is returned.
 
     The moment's error leaves the row as it was claimed: after the lease the provider is asked.
     """

@@ -205,7 +205,7 @@ def _not_chargeable(tx: Transaction, agency_id: str, invoice: Invoice, latest: C
     if invoice.status == "void":
         return "the invoice is void, so nothing can be collected; issue a new one"
     if invoice.status == "paid" or invoice.outstanding_minor == 0:
-        return "the invoice is paid, so nothing is left to collect; money goes back by refund_payments.requested"
+        return "the invoice is paid, so nothing is left to collect; send refund.requested to refund it"
     if latest is not None and latest.state in CHARGE_IN_FLIGHT:
         return "an attempt is under way; ask again if it fails"
     if latest is not None and latest.state == "due" and latest.planned_at <= tx.as_of:

@@ -1,4 +1,4 @@
-"""An invoice that the agency issued itself: the first one anchors the invoice_series, others are recorded beside it."""
+"""An invoice that the agency issued itself: the first one anchors the series, others are recorded beside it."""
 
 from datetime import date
 from typing import NamedTuple
@@ -144,7 +144,7 @@ def _ends_on(known: _Known, data: InvoiceIssued) -> date:
 
 
 def _anchor(tx: Transaction, known: _Known, data: InvoiceIssued) -> tuple[int, date, date] | None:
-    """The invoice's place in the invoice_series, which it anchors: (index, starts_on, ends_on). None: outside the series."""
+    """The invoice's place in the series, which it anchors: (index, starts_on, ends_on). None: outside the series."""
     schedule = known.schedule
     first = schedule.anchor_on is None and known.subscription.by_hand
     stopped = schedule.stopped_reason is not None and schedule.stopped_reason != CANCELLED

@@ -55,7 +55,7 @@ _templates = Environment(
 
 
 class WebhookDeps(NamedTuple):
-    """What the application opens on. Without `page` there are no pages to pay by."""
+    """What the application opens on. Without `page` there are no payment pages by."""
 
     events: receive_event.Runtime
     page: pay_page.Runtime | None

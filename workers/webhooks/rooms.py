@@ -44,7 +44,7 @@ class Room:
         """Do the work in a thread of the room. Raises FullError, and what the work raises."""
         await self._enter(key)
         running = _in_thread(self.name, work, given)
-        # The place is free when the thread is, also if nobody waits for the answer any more.
+        # The place is free when the thread is, even if nobody waits for the answer any more.
         running.add_done_callback(lambda _done: self._leave(key))
         return await asyncio.shield(running)
 
