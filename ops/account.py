@@ -7,8 +7,8 @@ import click
 from ops.connect import open_store
 from ops.json_rows import AccountRow
 from ops.output import agency_option, by_option, json_option, print_rows, who
+from shared.domain.keys import segment
 from shared.domain.pacing import DEFAULT_RATE
-from shared.domain.segments import segment
 from shared.gateways.providers import ONLINE
 from shared.messages import event_data
 from shared.secret_store import NAME, ReadSecret, reader, variable_of
@@ -51,43 +51,48 @@ def account_command() -> None:
 @click.option("--shared", is_flag=True, help="Confirm that other agencies use the same account.")
 @by_option
 def set_command(
+    *,
     agency: str,
     provider: str,
     secret: str,
     rate: int,
     webhook_secret: str | None,
     by: str | None,
-    *,
     test: bool,
     shared: bool,
 ) -> None:
     """Set the provider account that an agency charges with."""
-    for option, name in (("--secret", secret), ("--webhook-secret", webhook_secret)):
-        if name is not None and (not NAME.fullmatch(name) or name.startswith(LIKE_SECRETS)):
-            wrong = (
-                "give its name, in lower-case letters, digits, - and _; the value goes into the environment or a file"
-            )
-            raise click.BadParameter(wrong, param_hint=option)
+    _check_names(secret, webhook_secret)
+    account = Configured(
+        agency_id=agency,
+        provider=provider,
+        secret=secret,
+        test=test,
+        rate_per_second=rate,
+        webhook_secret=webhook_secret,
+        shared=shared,
+    )
     with open_store() as store, store.transaction() as tx:
         lock_subject(tx, f"account/{provider}")
         if not agency_known(tx, agency):
             raise click.BadParameter(f"there is no agency {agency}", param_hint="--agency")
-        account = Configured(agency, provider, secret, test, rate, webhook_secret, shared)
         accounts.configure(tx, account)
-        tx.record(
-            event_data.AccountSet(
-                agency_id=agency,
-                provider=provider,
-                secret_name=secret,
-                webhook_secret_name=webhook_secret,
-                rate_per_second=rate,
-                is_test=test,
-                is_shared=shared,
-                by=who(by),
-            )
-        )
+        tx.record(_set(account, who(by)))
         known = accounts.configured(tx)
     _tell(agency, account, known)
+
+
+def _set(account: Configured, by: str) -> event_data.AccountSet:
+    return event_data.AccountSet(
+        agency_id=account.agency_id,
+        provider=account.provider,
+        secret_name=account.secret,
+        webhook_secret_name=account.webhook_secret,
+        rate_per_second=account.rate_per_second,
+        is_test=account.test,
+        is_shared=account.shared,
+        by=by,
+    )
 
 
 def _tell(agency: str, account: Configured, known: Sequence[Configured]) -> None:
@@ -139,3 +144,12 @@ def list_command(agency: str | None, *, as_json: bool) -> None:
         for each in found
     ]
     print_rows(rows, COLUMNS, AccountRow, as_json=as_json, none="no account is set up; see: duecycle account set")
+
+
+def _check_names(secret: str, webhook_secret: str | None) -> None:
+    for option, name in (("--secret", secret), ("--webhook-secret", webhook_secret)):
+        if name is not None and (not NAME.fullmatch(name) or name.startswith(LIKE_SECRETS)):
+            wrong = (
+                "give its name, in lower-case letters, digits, - and _; the value goes into the environment or a file"
+            )
+            raise click.BadParameter(wrong, param_hint=option)

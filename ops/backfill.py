@@ -47,13 +47,13 @@ class Span(NamedTuple):
 @by_option
 @json_option
 def backfill_command(
+    *,
     agency: str,
     from_on: date,
     to_on: date,
     subscription: str | None,
     stream: str | None,
     by: str | None,
-    *,
     dry_run: bool,
     apply_it: bool,
     as_json: bool,
@@ -107,7 +107,9 @@ class _Undone(Exception):  # noqa: N818 - it states what is done
 
 
 def _subscriptions(tx: Transaction, span: Span) -> list[str]:
-    found = spans.overlapping(tx, span.agency_id, span.subscription_id, span.stream, span.from_on, span.to_on)
+    found = spans.overlapping(
+        tx, span.agency_id, span.subscription_id, stream=span.stream, from_on=span.from_on, to_on=span.to_on
+    )
     return sorted(
         {row["subscription_id"] for row in _rows(tx, span, tx.as_of)} | {each.subscription_id for each in found}
     )
@@ -115,7 +117,7 @@ def _subscriptions(tx: Transaction, span: Span) -> list[str]:
 
 def _rows(tx: Transaction, span: Span, until: datetime) -> list[dict[str, Any]]:
     past = operator_lists.cycles_between(
-        tx, span.agency_id, span.subscription_id, span.stream, span.from_on, span.to_on
+        tx, span.agency_id, span.subscription_id, stream=span.stream, from_on=span.from_on, to_on=span.to_on
     )
     rows = [{**each._asdict(), **_verdict(each)} for each in past]
     for schedule, limits in _unplanned(tx, span):
@@ -162,11 +164,13 @@ def _verdict(cycle: Past) -> dict[str, Any]:
 
 def _apply(tx: Transaction, agency: Agency, span: Span, until: datetime, by: str | None) -> list[dict[str, Any]]:
     """Decide and apply under the lock of one subscription; a row with many periods is split at the requested ones."""
-    whole = spans.overlapping(tx, span.agency_id, span.subscription_id, span.stream, span.from_on, span.to_on)
+    whole = spans.overlapping(
+        tx, span.agency_id, span.subscription_id, stream=span.stream, from_on=span.from_on, to_on=span.to_on
+    )
     spans.split(tx, agency, [each for each in whole if each.reason == BEFORE_KNOWN], span.from_on, span.to_on)
     rows = _rows(tx, span, until)
     past = operator_lists.cycles_between(
-        tx, span.agency_id, span.subscription_id, span.stream, span.from_on, span.to_on
+        tx, span.agency_id, span.subscription_id, stream=span.stream, from_on=span.from_on, to_on=span.to_on
     )
     opened = [each for each in past if _verdict(each)["action"] == OPEN]
     if opened:

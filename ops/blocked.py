@@ -135,18 +135,20 @@ def retry(store: Store, wanted: Wanted, by: str) -> int:
 @click.option("--starts-on", type=Day(), required=True, help="First day of the cycle.")
 @click.option("--reason", required=True, help="Why no document will be created; stored in the cycle's history.")
 @by_option
-def skip_command(agency: str, subscription: str, stream: Stream, starts_on: date, reason: str, by: str | None) -> None:
+def skip_command(
+    *, agency: str, subscription: str, stream: Stream, starts_on: date, reason: str, by: str | None
+) -> None:
     """Skip a blocked cycle permanently, so that no document is created; this can't be undone."""
     which = f"the {stream} cycle of {subscription} that starts on {starts_on}"
     with open_store(writes=True) as store:
-        done = skip(store, agency, subscription, stream, starts_on, reason, who(by))
+        done = skip(store, agency, subscription, stream=stream, starts_on=starts_on, why=reason, by=who(by))
     if not done:
         raise click.UsageError(f"{which} is not blocked; see: blocked list")
     click.echo(f"{which} is skipped; later ones continue")
 
 
 def skip(
-    store: Store, agency_id: str, subscription_id: str, stream: Stream, starts_on: date, why: str, by: str
+    store: Store, agency_id: str, subscription_id: str, *, stream: Stream, starts_on: date, why: str, by: str
 ) -> bool:
     """Skip a blocked cycle and release what waited for it, in one transaction. Returns False if it is not blocked."""
     with store.transaction() as tx:

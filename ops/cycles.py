@@ -85,6 +85,7 @@ def _at_least_one(text: str | int) -> int:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 def cycles_command(
+    *,
     anchor_on: date,
     unit: Unit,
     every: int,

@@ -17,7 +17,7 @@ from shared.broker.names import CHANGES_EXCHANGE
 from shared.broker.publisher import Outgoing, Publisher
 from shared.broker.startup_check import check_broker
 from shared.messages import MESSAGE_BYTES_MAX
-from shared.messages.encodings import is_blank, wide_encoding, without_mark
+from shared.messages.decoding import is_blank, wide_encoding, without_mark
 from shared.messages.events import CONTENT_TYPE
 
 PORTION = 500
@@ -130,7 +130,7 @@ def _line(number: int, text: bytes) -> Line:
     kind = message.get("type") if isinstance(message, dict) else None
     if not isinstance(kind, str) or not 0 < len(kind.encode()) < 256:
         return Line(number, None, 'has no type; write a CloudEvent, such as {"type": "duecycle.client.upserted.v1", …}')
-    return Line(number, Outgoing(CHANGES_EXCHANGE, kind, text, CONTENT_TYPE))
+    return Line(number, Outgoing(exchange=CHANGES_EXCHANGE, routing_key=kind, body=text, content_type=CONTENT_TYPE))
 
 
 def _portions(lines: Iterator[Line]) -> Iterator[list[Line]]:

@@ -101,7 +101,14 @@ def _look(store: Store, registry: GatewayRegistry, account: Configured, back: ti
     online = as_online(gateway)
     begin = since - SETTLES_WITHIN
     listed = list(online.payments_since(begin)), list(online.refunds_since(begin))
-    lists = ProviderLists(agency_id, provider, since, *listed, shared=account.shared)
+    lists = ProviderLists(
+        agency_id=agency_id,
+        provider=provider,
+        since=since,
+        payments=listed[0],
+        refunds=listed[1],
+        shared=account.shared,
+    )
     with store.transaction() as tx:
         return reconciliation.compare(tx, lists)
 

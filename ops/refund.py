@@ -41,13 +41,13 @@ def refund_command() -> None:
 @click.option("--outside", is_flag=True, help="The refund was made elsewhere: only record it.")
 @by_option
 def request_command(
+    *,
     agency: str,
     invoice: str | None,
     number: str | None,
     amount_minor: int | None,
     reason: str | None,
     by: str | None,
-    *,
     outside: bool,
 ) -> None:
     """Refund money of a paid or void invoice; `refund list` shows the progress."""
@@ -56,7 +56,16 @@ def request_command(
         whose = facts.require_agency(tx, agency)
         try:
             if outside:
-                done = refund_payments.record(tx, whose, found, amount_minor, reason, tx.as_of, None, by=who(by))
+                done = refund_payments.record(
+                    tx,
+                    whose,
+                    found,
+                    amount_minor=amount_minor,
+                    reason=reason,
+                    refunded_at=tx.as_of,
+                    outside=None,
+                    by=who(by),
+                )
             else:
                 done = refund_payments.request(tx, whose, found, amount_minor, reason, by=who(by))
         except RefundRefusedError as refused:
@@ -110,13 +119,13 @@ def _row(agency: str, refund: Refund) -> dict[str, Any]:
 )
 @by_option
 def resolve_command(
+    *,
     agency: str,
     invoice: str | None,
     number: str | None,
     refund: int,
     refunded: str | None,
     by: str | None,
-    *,
     not_refunded: bool,
 ) -> None:
     """Record the outcome of a refund in doubt, after you looked it up with the provider by its idempotency key."""
@@ -139,7 +148,7 @@ def resolve_command(
 )
 @by_option
 def taken_back_command(
-    agency: str, invoice: str | None, number: str | None, payment: str, amount_minor: int, by: str | None
+    *, agency: str, invoice: str | None, number: str | None, payment: str, amount_minor: int, by: str | None
 ) -> None:
     """Record a reversed payment (a lost dispute, a returned debit) when the provider can't report it."""
     with open_store(writes=True) as store, store.transaction() as tx:

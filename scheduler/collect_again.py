@@ -151,8 +151,15 @@ def _added(tx: Transaction, client: _Client, id_: str) -> list[NewCharge]:
     latest, invoice = client.latest.get(id_), client.invoices[id_]
     if latest is not None and latest.state == "due" and not latest.once:
         return []
-    of = (invoice.subscription_id, invoice.client_id, invoice.currency)
-    return [NewCharge(id_, 1 if latest is None else latest.attempt + 1, *of, tx.as_of)]
+    new = NewCharge(
+        invoice_id=id_,
+        attempt=1 if latest is None else latest.attempt + 1,
+        subscription_id=invoice.subscription_id,
+        client_id=invoice.client_id,
+        currency=invoice.currency,
+        planned_at=tx.as_of,
+    )
+    return [new]
 
 
 def _new_ladder(invoice: Invoice, client: _Client, id_: str) -> list[Failing]:
@@ -164,4 +171,13 @@ def _new_ladder(invoice: Invoice, client: _Client, id_: str) -> list[Failing]:
         return []
     latest = client.latest.get(id_)
     code = CODE if latest is None else latest.code
-    return [Failing(invoice.invoice_id, invoice.failing_since, code, None, invoice.ladder + 1, None)]
+    return [
+        Failing(
+            invoice_id=invoice.invoice_id,
+            failing_since=invoice.failing_since,
+            failing_code=code,
+            ladder_started_at=None,
+            ladder=invoice.ladder + 1,
+            exhausted_at=None,
+        )
+    ]

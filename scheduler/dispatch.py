@@ -152,7 +152,7 @@ def _take(store: Store, pool: Pool, room: int, valve: Valve) -> Taken:
         if pool == "charges":
             rows, used_up = _take_paced(tx, room, cut, excluded, valve.lease)
         else:
-            rows = due_rows.take_due(tx, pool, room, cut, excluded, valve.lease)
+            rows = due_rows.take_due(tx, pool, room, cut=cut, excluded=excluded, lease=valve.lease)
     messages = batches(pool, rows)
     return Taken(messages, rows, until, more=len(messages) >= room, spent=used_up)
 
@@ -179,7 +179,7 @@ def _take_paced(
             due_rows.sleep(tx, "charges", account.agency_id, account.paused_until)
         elif most is not None:
             allowed[account.agency_id] = most
-    rows = due_rows.take_due(tx, "charges", room, cut, excluded, lease, allowed)
+    rows = due_rows.take_due(tx, "charges", room, cut=cut, excluded=excluded, lease=lease, allowed=allowed)
     counts = Counter(row.agency_id for row in rows)
     for account in found:
         if counts[account.agency_id]:

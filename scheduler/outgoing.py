@@ -43,8 +43,14 @@ class RabbitExchange:
 def in_order(event: Unpublished) -> InOrder:
     """An event as a message to the exchange."""
     of = (event.agency_id, event.subject, event.subject_seq)
-    body = cloud_event(event.agency_id, event.type, event.subject, event.subject_seq, event.at, event.data)
+    body = cloud_event(
+        event.agency_id, event.type, event.subject, subject_seq=event.subject_seq, at=event.at, data=event.data
+    )
     message = Outgoing(
-        EVENTS_EXCHANGE, event_type(event.type), body, content_type=CONTENT_TYPE, message_id=message_id(*of)
+        exchange=EVENTS_EXCHANGE,
+        routing_key=event_type(event.type),
+        body=body,
+        content_type=CONTENT_TYPE,
+        message_id=message_id(*of),
     )
     return InOrder((event.agency_id, event.subject), message)

@@ -115,15 +115,15 @@ def _row(tx: Transaction, schedule: Schedule, cycle: Planned) -> tuple[object, .
 def _span(tx: Transaction, schedule: Schedule, cycle: Planned, rhythm: Rhythm) -> Span:
     """The row of many periods that ended before we knew of them."""
     return Span(
-        schedule.agency_id,
-        schedule.subscription_id,
-        schedule.stream,
-        cycle.starts_on,
-        cycle.ends_on,
-        cycle.cycle_index,
-        cycle.periods,
-        rhythm,
-        cycle.due_at,
-        cycle.skipped or "",
-        tx.as_of,
+        agency_id=schedule.agency_id,
+        subscription_id=schedule.subscription_id,
+        stream=schedule.stream,
+        starts_on=cycle.starts_on,
+        ends_on=cycle.ends_on,
+        cycle_index=cycle.cycle_index,
+        periods=cycle.periods,
+        rhythm=rhythm,
+        due_at=cycle.due_at,
+        reason=cycle.skipped or "",
+        settled_at=tx.as_of,
     )

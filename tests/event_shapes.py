@@ -62,7 +62,7 @@ _valid: set[tuple[str, frozenset[str]]] = set()
 
 
 def _by_schema(name: str, filled: frozenset[str], found: dict[str, Any]) -> list[str]:
-    whole = json.loads(cloud_event("a", name, "subscription/s", 1, AT, found))
+    whole = json.loads(cloud_event("a", name, "subscription/s", subject_seq=1, at=AT, data=found))
     errors = [f"{name}: {error.message}" for error in validator("event.schema.json").iter_errors(whole)]
     if not errors:
         _valid.add((name, filled))

@@ -17,6 +17,7 @@ from shared.gateways.providers import PROVIDERS
 ROOT = Path(__file__).resolve().parents[1]
 PRODUCT = ("shared", "scheduler", "workers", "ops")
 LONGEST_FUNCTION = 40
+FIELDS_BY_PLACE_MAX = 5
 CHARGE_NAMES = {
     "charge",
     "latest",
@@ -272,6 +273,30 @@ def charges_move_in_one_place(source: Source) -> Iterator[Violation]:
                 yield Violation(source.path, f"line {node.lineno} writes the state of {row}")
 
 
+@cache
+def wide_rows() -> frozenset[str]:
+    """Names of row classes with more than five fields that no narrower class has."""
+    wide: dict[str, bool] = {}
+    for folder in PRODUCT:
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in nodes_of(path.read_text("utf-8")):
+                if isinstance(node, ast.ClassDef):
+                    is_row = any(ast.unparse(base) == "NamedTuple" for base in node.bases)
+                    fields = sum(isinstance(each, ast.AnnAssign) for each in node.body)
+                    wide[node.name] = wide.get(node.name, True) and is_row and fields > FIELDS_BY_PLACE_MAX
+    return frozenset(name for name, only in wide.items() if only)
+
+
+def rows_are_built_by_name(source: Source) -> Iterator[Violation]:
+    """A row of more than five fields is built by keywords: two neighbours of one type would be swapped unseen."""
+    bound = bound_names(source)
+    for node in source.nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+            name = dotted(node.func, bound).rpartition(".")[2]
+            if name in wide_rows():
+                yield Violation(source.path, f"line {node.lineno} builds {name} by place")
+
+
 def functions_are_short(source: Source) -> Iterator[Violation]:
     """A function can be read at one glance."""
     if source.under(*PRODUCT) and not source.under("shared/store/migrations"):
@@ -293,6 +318,7 @@ RULES: tuple[Rule, ...] = (
     one_publisher,
     money_is_no_float,
     functions_are_short,
+    rows_are_built_by_name,
     charges_move_in_one_place,
     names_say_what_is_inside,
     providers_stay_home,

@@ -197,10 +197,35 @@ def acme(engine: Engine, clock: FixedClock, database_url: str, tmp_path: Path) -
     keys = ("payment_failed:client:inv:sub:2026-06-01:1/first", "other/first", "third/first")
     with diary.store.transaction() as tx:
         notices.insert(
-            tx, "acme", [NewNotice(key, "payment_failed", "client", "a@a.example", None, None, "{}") for key in keys]
+            tx,
+            "acme",
+            [
+                NewNotice(
+                    key=key,
+                    occasion="payment_failed",
+                    audience="client",
+                    recipient="a@a.example",
+                    subscription_id=None,
+                    invoice_id=None,
+                    context="{}",
+                )
+                for key in keys
+            ],
         )
         failed = [
-            Sending(key, "failed", None, None, "550", None, None, 1, outcome, tx.as_of, tx.as_of)
+            Sending(
+                key=key,
+                state="failed",
+                subject=None,
+                message_id=None,
+                reason="550",
+                wake_at=None,
+                sent_at=None,
+                tries=1,
+                outcome=outcome,
+                tried_at=tx.as_of,
+                refused_since=tx.as_of,
+            )
             for key, outcome in zip(keys, ("recipient", "agency", "recipient"), strict=True)
         ]
         notices.settle(tx, "acme", failed)

@@ -31,16 +31,16 @@ def block(cycle: Cycle, blocked: Blocked, now: datetime) -> LeftUnsettled:
     since = cycle.blocked_at or now
     at = retry_at(since, now)
     return LeftUnsettled(
-        cycle.subscription_id,
-        cycle.starts_on,
-        "blocked",
-        blocked.reason,
-        blocked.detail,
-        None,
-        None,
-        at,
-        cycle.held_at,
-        since,
+        subscription_id=cycle.subscription_id,
+        starts_on=cycle.starts_on,
+        state="blocked",
+        reason=blocked.reason,
+        detail=blocked.detail,
+        blocking_starts_on=None,
+        blocking_invoice_id=None,
+        wake_at=at,
+        held_at=cycle.held_at,
+        blocked_at=since,
     )
 
 
@@ -70,7 +70,17 @@ def tell_blocked(tx: Transaction, agency: Agency, stream: Stream, blocked: Seque
             reason=why.reason,
             detail=why.detail,
         )
-        drafts.append(Draft(said, AGENCY, about, cycle.subscription_id, None, None, why.reason))
+        drafts.append(
+            Draft(
+                said=said,
+                audience=AGENCY,
+                about=about,
+                subscription_id=cycle.subscription_id,
+                client_id=None,
+                invoice_id=None,
+                instance=why.reason,
+            )
+        )
     notify(tx, agency, drafts)
 
 
@@ -113,7 +123,11 @@ def work_stream(store: Store, agency_id: str, ids: Sequence[str], stream: Stream
         ids = _count(store, agency_id, ids, stream)
     try:
         work(
-            store, agency_id, ids, step, lambda tx, agency, id_, what: _park(tx, agency, id_, stream, DATA_ERROR, what)
+            store,
+            agency_id,
+            ids,
+            step,
+            lambda tx, agency, id_, what: _park(tx, agency, id_, stream=stream, reason=DATA_ERROR, detail=what),
         )
     except Exception:
         _forget(store, agency_id, ids, stream, again=again)  # an error of the moment is an orderly end too
@@ -153,11 +167,18 @@ def _count(store: Store, agency_id: str, ids: Sequence[str], stream: Stream) -> 
         over_limit = tries.over_try_limit(tx, agency_id, ids, stream, TRIES_MAX)
     for id_ in sorted(over_limit):
         with store.transaction() as tx:
-            _park(tx, agency_id, id_, stream, KILLS_ITS_WORKER, "the worker ended without an answer five times")
+            _park(
+                tx,
+                agency_id,
+                id_,
+                stream=stream,
+                reason=KILLS_ITS_WORKER,
+                detail="the worker ended without an answer five times",
+            )
     return [id_ for id_ in ids if id_ not in over_limit]
 
 
-def _park(tx: Transaction, agency_id: str, subscription_id: str, stream: Stream, reason: str, detail: str) -> None:
+def _park(tx: Transaction, agency_id: str, subscription_id: str, *, stream: Stream, reason: str, detail: str) -> None:
     """Block the first unsettled cycle of a subscription's stream; the later ones stay behind it."""
     lock_of_agency(tx, agency_id, [subscription_id], wait=True)
     unsettled = cycles.unsettled(tx, agency_id, [subscription_id], stream)

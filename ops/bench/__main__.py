@@ -35,6 +35,7 @@ AT_LEAST = 1
     "--record", is_flag=True, help="Also write docs/figures.json, for the pages; then run python -m ops.pages."
 )
 def main(
+    *,
     cycles: int,
     naive_cycles: int,
     samples: int,
@@ -42,7 +43,6 @@ def main(
     schedules: int,
     dispatched: int,
     parts: tuple[str, ...],
-    *,
     million: bool,
     as_json: bool,
     record: bool,
@@ -55,7 +55,16 @@ def main(
     if record and parts:
         raise click.UsageError("--record needs a whole run: leave out --only")
     few = min(Sizes().few_schedules, schedules // 2)
-    sizes = Sizes(cycles, naive_cycles, samples, sample_seconds, few, schedules, dispatched, million)
+    sizes = Sizes(
+        cycles=cycles,
+        naive_cycles=naive_cycles,
+        samples=samples,
+        sample_seconds=sample_seconds,
+        few_schedules=few,
+        many_schedules=schedules,
+        dispatched=dispatched,
+        million=million,
+    )
     console = Console(stderr=True)
     with console.status("starting PostgreSQL") as status:
         found = measure(sizes, lambda what: status.update(what), parts or PARTS)

@@ -47,7 +47,10 @@ def _rate(url: str, rabbitmq: PrivateRabbitmq, messages: Sequence[bytes], batch:
 def _publish(rabbitmq: PrivateRabbitmq, messages: Sequence[bytes]) -> None:
     publisher = Publisher([rabbitmq.url], "bench upstream", "upstream")
     publisher.start()
-    publisher.publish_all([Outgoing(CHANGES_EXCHANGE, "duecycle.import.v1", body) for body in messages], timeout=120)
+    publisher.publish_all(
+        [Outgoing(exchange=CHANGES_EXCHANGE, routing_key="duecycle.import.v1", body=body) for body in messages],
+        timeout=120,
+    )
     publisher.close()
 
 

@@ -127,7 +127,9 @@ def _issue(engine: Engine, agency_id: str, subscription_id: str) -> None:
         cycle = _plan(schedule, agency, now)
         session.add(cycle)
         session.flush()
-        invoice, line = _invoice(session, agency, client, service, subscription, cycle, now)
+        invoice, line = _invoice(
+            session, agency, client, service=service, subscription=subscription, cycle=cycle, now=now
+        )
         session.add(invoice)
         session.flush()
         session.add_all([line, _charge(invoice, now), _event(session, invoice, line, now)])
@@ -137,7 +139,7 @@ def _issue(engine: Engine, agency_id: str, subscription_id: str) -> None:
 
 def _plan(schedule: Schedule, agency: Agency, now: datetime) -> Cycle:
     """The due cycle, and the schedule moved on."""
-    recurring = Recurring(*(getattr(schedule, name) for name in Recurring._fields))
+    recurring = Recurring(**{name: getattr(schedule, name) for name in Recurring._fields})
     index = schedule.next_index
     starts_on, ends_on = recurring.boundary(index), recurring.boundary(index + 1)
     cycle = Cycle(
@@ -171,6 +173,7 @@ def _invoice(
     session: Session,
     agency: Agency,
     client: Client,
+    *,
     service: Service,
     subscription: Subscription,
     cycle: Cycle,

@@ -25,11 +25,19 @@ def run(rabbitmq: PrivateRabbitmq) -> Mapping[str, float]:
     try:
         exchange, work_queue = RabbitExchange(publisher), RabbitWorkQueue(publisher)
         events = [
-            Unpublished("a", number, "invoice.issued", f"subscription/{number}", 1, AT, {"total_minor": number})
+            Unpublished(
+                agency_id="a",
+                event_id=number,
+                type="invoice.issued",
+                subject=f"subscription/{number}",
+                subject_seq=1,
+                at=AT,
+                data={"total_minor": number},
+            )
             for number in range(EVENTS)
         ]
         due = [Due("orders", "a", [f"s{number:06}" for number in range(500)])] * MESSAGES
-        one = Outgoing("", queue_of("orders"), b"x" * 400)
+        one = Outgoing(exchange="", routing_key=queue_of("orders"), body=b"x" * 400)
         relayed = _rate(lambda: [exchange.publish(events[at : at + 500]) for at in range(0, EVENTS, 500)], EVENTS)
 
         def publish() -> None:

@@ -105,8 +105,30 @@ def _seed(cluster: LocalCluster, phases: Sequence[Phase]) -> None:
         session.execute("UPDATE payment_methods SET provider = 'paypal', token = 'v' WHERE agency_id = %s", [SLOW])
     store = Store(make_engine(cluster.database_url))
     with store.transaction() as tx:
-        accounts.configure(tx, Configured(GOOD, "stripe", "stripe", True, 10, "stripe-hook", False))
-        accounts.configure(tx, Configured(SLOW, "paypal", "paypal", True, 10, "paypal-hook", False))
+        accounts.configure(
+            tx,
+            Configured(
+                agency_id=GOOD,
+                provider="stripe",
+                secret="stripe",  # noqa: S106
+                test=True,
+                rate_per_second=10,
+                webhook_secret="stripe-hook",  # noqa: S106
+                shared=False,
+            ),
+        )
+        accounts.configure(
+            tx,
+            Configured(
+                agency_id=SLOW,
+                provider="paypal",
+                secret="paypal",  # noqa: S106
+                test=True,
+                rate_per_second=10,
+                webhook_secret="paypal-hook",  # noqa: S106
+                shared=False,
+            ),
+        )
     store.engine.dispose()
 
 

@@ -125,7 +125,8 @@ def large_changes(broker_url: str, agency_id: str) -> Iterator[None]:
         for first in range(0, LARGE, 10):
             numbers = range(first, first + 10)
             publisher.publish_all(
-                [Outgoing(CHANGES_EXCHANGE, "drill", _large(agency_id, n)) for n in numbers], timeout=60
+                [Outgoing(exchange=CHANGES_EXCHANGE, routing_key="drill", body=_large(agency_id, n)) for n in numbers],
+                timeout=60,
             )
     finally:
         publisher.close()

@@ -14,7 +14,7 @@ import pika
 from shared.broker.names import CHANGES_EXCHANGE, EVENTS_EXCHANGE
 from shared.broker.publisher import Outgoing, Publisher
 from shared.broker.topology import declare
-from shared.domain.segments import message_subject
+from shared.domain.keys import message_subject
 
 EVERY_SECONDS = 0.25
 PATIENCE = 60.0
@@ -122,7 +122,10 @@ class Changes:
         data = {"agency_id": self._agency_id, "client_id": "probe", "revision": self._number, "name": "P"}
         change = {"specversion": "1.0", "id": id_, "source": "/probe", "type": "duecycle.client.upserted.v1"}
         whole = {**change, "time": "2026-06-01T00:00:00Z", "data": {**data, "email": "p@drill.example"}}
-        self._publisher.publish_all([Outgoing(CHANGES_EXCHANGE, "drill", json.dumps(whole).encode())], timeout=PATIENCE)
+        self._publisher.publish_all(
+            [Outgoing(exchange=CHANGES_EXCHANGE, routing_key="drill", body=json.dumps(whole).encode())],
+            timeout=PATIENCE,
+        )
         with self._news:
             answered = self._news.wait_for(lambda: subject in self._answered, PATIENCE)
         return "" if answered else "no answer"

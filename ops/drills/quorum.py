@@ -139,7 +139,7 @@ class _Upstream:
         try:
             for first in range(0, CHANGES, 50):
                 batch = [
-                    Outgoing(CHANGES_EXCHANGE, "duecycle.drill.v1", _change(number))
+                    Outgoing(exchange=CHANGES_EXCHANGE, routing_key="duecycle.drill.v1", body=_change(number))
                     for number in range(first, first + 50)
                 ]
                 until(partial(_taken, publisher, batch))

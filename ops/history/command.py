@@ -97,7 +97,7 @@ def told(tx: Transaction, named: Named, limit: int, *, as_json: bool = False) ->
     about = _about(known, named)
     if as_json:
         return _for_programs(about, lines, standing, words)
-    return _for_people(about, lines, standing, words, known, left_out)
+    return _for_people(about, lines, standing, words=words, known=known, left_out=left_out)
 
 
 def _about(known: Known, named: Named) -> dict[str, Any]:
@@ -122,6 +122,7 @@ def _for_people(
     about: dict[str, Any],
     lines: Sequence[Line],
     standing: Sequence[Standing],
+    *,
     words: Words,
     known: Known,
     left_out: int,

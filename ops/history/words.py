@@ -5,8 +5,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from shared.domain.calendar import local_date, local_time_of
-from shared.domain.currency import exponent
-from shared.domain.money import display
+from shared.domain.money import display, exponent
 from shared.store.history import Known
 
 Data = Mapping[str, Any]

@@ -253,7 +253,9 @@ class _Telling:
             for key, row in now[table].items()
             if self._known[table].get(key) != row
         ]
-        self._steps.append(Step(name, self._clock.at, list(due), changes, list(self._log), published))
+        self._steps.append(
+            Step(name=name, at=self._clock.at, due=list(due), changes=changes, log=list(self._log), published=published)
+        )
         self._known = now
         self._log.clear()
 

@@ -33,12 +33,12 @@ def write_report(
     axis = Axis.over(since, until)
     summary = summarise(folder)
     with path.open("w", encoding="utf-8", newline="\n") as out:
-        out.writelines(_page(folder, summary, axis, title, outage, input_name, seed))
+        out.writelines(_page(folder, summary, axis, title=title, outage=outage, input_name=input_name, seed=seed))
     return path
 
 
 def _page(
-    folder: Path, summary: Summary, axis: Axis, title: str, outage: Outage, input_name: str, seed: int
+    folder: Path, summary: Summary, axis: Axis, *, title: str, outage: Outage, input_name: str, seed: int
 ) -> Iterator[str]:
     style, script = _asset("report.css"), _asset("report.js")
     script_hash = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -196,7 +196,11 @@ def _add_charge(summary: Summary, charge: Charge) -> None:
         return
     failed = summary.failures.setdefault(
         (charge.agency_id, charge.invoice_id),
-        FailedInvoice(charge.subscription_id, charge.invoice_number or charge.invoice_id, charge.currency),
+        FailedInvoice(
+            subscription_id=charge.subscription_id,
+            label=charge.invoice_number or charge.invoice_id,
+            currency=charge.currency,
+        ),
     )
     failed.attempts += 1
     failed.causes[" ".join(filter(None, (charge.outcome, charge.code)))] += 1
@@ -210,7 +214,7 @@ def _add_invoice(summary: Summary, invoice: Invoice) -> None:
     summary.tallies[invoice.agency_id, invoice.subscription_id].failing += invoice.is_failing
     failed = summary.failures.get((invoice.agency_id, invoice.invoice_id))
     if failed is None and invoice.is_failing:  # it has no usable payment method, so nothing was tried
-        failed = FailedInvoice(invoice.subscription_id, invoice.label, invoice.currency)
+        failed = FailedInvoice(subscription_id=invoice.subscription_id, label=invoice.label, currency=invoice.currency)
         failed.causes["no attempt"] += 1
         failed.first_at = failed.last_at = invoice.failing_since
         summary.failures[invoice.agency_id, invoice.invoice_id] = failed

@@ -4,7 +4,7 @@ import html
 import json
 from datetime import UTC, date, datetime, timedelta
 
-from shared.domain.currency import exponent
+from shared.domain.money import exponent
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 

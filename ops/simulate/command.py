@@ -91,7 +91,9 @@ def simulate_command(
         with store.transaction() as tx:
             deployment.fix(tx, "simulation")
         try:
-            ran = _run(store, clock, World(store, out / "mails", seed), file, until, outage, console)
+            ran = _run(
+                store, clock, World(store, out / "mails", seed), file=file, until=until, outage=outage, console=console
+            )
             write_outputs(store, out, ran.left)
             summary = summarise(store, ran)
             broken = violations(store)
@@ -137,7 +139,7 @@ def _prepare(out: Path, *, force: bool) -> None:
 
 
 def _run(
-    store: Store, clock: FixedClock, world: World, file: Path, until: date, outage: Outage | None, console: Console
+    store: Store, clock: FixedClock, world: World, *, file: Path, until: date, outage: Outage | None, console: Console
 ) -> Ran:
     upstream = Upstream(file)
     last = datetime.combine(until, datetime.min.time(), UTC)
@@ -150,7 +152,7 @@ def _run(
         def progress(at: datetime, lines: int) -> None:
             bar.update(task, completed=(at - first).days, at=f"{at:%Y-%m-%d %H:%M}  {lines} messages")
 
-        return run(store, clock, world, upstream, until, outage, progress)
+        return run(store, clock, world, upstream=upstream, until_on=until, outage=outage, progress=progress)
 
 
 def _show(summary: Summary, report: Path, *, as_json: bool) -> None:

@@ -42,13 +42,16 @@ def run(
     store: Store,
     clock: FixedClock,
     world: World,
+    *,
     upstream: Upstream,
     until_on: date,
     outage: Outage | None,
     progress: Callable[[datetime, int], None],
 ) -> Ran:
     """Read messages, each at its own time, and run up to and including `until_on`, each agency's whole local day."""
-    return _Run(store, clock, world, upstream, until_on, outage, progress).go()
+    return _Run(
+        store=store, clock=clock, world=world, upstream=upstream, until_on=until_on, outage=outage, progress=progress
+    ).go()
 
 
 class _Run:
@@ -57,6 +60,7 @@ class _Run:
         store: Store,
         clock: FixedClock,
         world: World,
+        *,
         upstream: Upstream,
         until_on: date,
         outage: Outage | None,
@@ -85,7 +89,15 @@ class _Run:
         for _ in iter(self._upstream.skip, None):
             self._after_end += 1
         last = max(self._ends.values(), default=self._end)
-        return Ran(since, last, self._moments, self._lines, self._after_end, self._repeated, self._left)
+        return Ran(
+            since=since,
+            until=last,
+            moments=self._moments,
+            lines=self._lines,
+            after_end=self._after_end,
+            repeated=self._repeated,
+            left=self._left,
+        )
 
     def _awake(self, at: datetime) -> datetime:
         """The moment itself, or the end of the outage it lies in."""

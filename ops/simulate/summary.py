@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ops.simulate.run import Ran
-from shared.domain.currency import exponent
-from shared.domain.money import display
+from shared.domain.money import display, exponent
 from shared.store import run_counts
 from shared.store.database import Store
 

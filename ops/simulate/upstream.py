@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from shared.messages import MESSAGE_BYTES_MAX
-from shared.messages.encodings import is_blank, without_mark
+from shared.messages.decoding import is_blank, without_mark
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

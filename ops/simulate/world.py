@@ -50,6 +50,7 @@ class World:
         store: Store,
         mails: Path,
         seed: int = 0,
+        *,
         gateways: Mapping[str, Gateway] | None = None,
         pay_url: Callable[[str, str], str] | None = None,
         broker: EmbeddedBroker | None = None,
@@ -58,11 +59,15 @@ class World:
         self._broker = broker or EmbeddedBroker()
         self._random = Random(seed) if seed else None  # noqa: S311 - a shuffle, not a secret
         self._listener = _Listener()
-        charging = Charging(store, always({**sandbox_of(store), **(gateways or {})}), concurrency=1)
+        charging = Charging(store=store, gateways=always({**sandbox_of(store), **(gateways or {})}), concurrency=1)
         declare(self._broker, "invoices", partial(issue_invoices, store))
         declare(self._broker, "charges", partial(charge_invoices, charging))
         declare(self._broker, "orders", partial(create_orders, store))
-        declare(self._broker, "notices", partial(send_notices, Sending(store, EmlWriter(mails), pay_url=pay_url)))
+        declare(
+            self._broker,
+            "notices",
+            partial(send_notices, Sending(store=store, sender=EmlWriter(mails), pay_url=pay_url)),
+        )
         declare(self._broker, "intake", partial(replay_waiting, store))
 
     def receive(self, raw: bytes) -> Received:

@@ -38,7 +38,7 @@ def keep_accounts(
         if not _is_trouble(found) and not troubled:
             continue
         account = accounts.load(tx, agency.agency_id, provider, lock=True) or Account(
-            agency.agency_id, provider, None, None
+            agency_id=agency.agency_id, provider=provider, rate_per_second=None, free_at=None
         )
         after = _after(account, found, tx.as_of, asked=asked)
         accounts.write(tx, after)
@@ -72,4 +72,18 @@ def _tell(tx: Transaction, agency: Agency, account: Account) -> None:
     code, instance = account.refused_code, since.date().isoformat()
     tx.record(event_data.AccountRefused(agency_id=agency.agency_id, provider=account.provider, code=code, since=since))
     said = notice_data.AccountRefused(provider=account.provider, code=code, since=since.date())
-    notify(tx, agency, [Draft(said, AGENCY, account.provider, None, None, None, instance)])
+    notify(
+        tx,
+        agency,
+        [
+            Draft(
+                said=said,
+                audience=AGENCY,
+                about=account.provider,
+                subscription_id=None,
+                client_id=None,
+                invoice_id=None,
+                instance=instance,
+            )
+        ],
+    )

@@ -8,8 +8,8 @@ from shared.billing.notify import AGENCY, Draft, notify
 from shared.billing.receive_payments import receive
 from shared.documents import notice_data
 from shared.domain.facts import INVOICE, Agency, InitialPayment, Subscription
+from shared.domain.keys import joined
 from shared.domain.planning import CANCELLED
-from shared.domain.segments import joined
 from shared.messages import event_data
 from shared.store import facts, invoice_cycles, payments, schedules
 from shared.store.database import Transaction
@@ -77,8 +77,16 @@ def _without_invoice(tx: Transaction, agency: Agency, taken: Collection[_Taken])
     for subscription, payment, first in taken:
         reason = reasons.get(subscription.subscription_id) if first is None else _why_not(first, payment)
         if reason is not None:
-            said = (payment.provider, payment.reference, payment.amount_minor, payment.currency)
-            found.append(Unapplied(subscription.subscription_id, *said, reason, payment.paid_at))
+            unapplied = Unapplied(
+                subscription_id=subscription.subscription_id,
+                source=payment.provider,
+                reference=payment.reference,
+                amount_minor=payment.amount_minor,
+                currency=payment.currency,
+                reason=reason,
+                received_at=payment.paid_at,
+            )
+            found.append(unapplied)
     return found
 
 
@@ -135,9 +143,26 @@ def _tell_unapplied(tx: Transaction, agency: Agency, unapplied: Collection[Unapp
             reference=each.reference,
         )
         instance = joined(each.source, each.reference)
-        drafts.append(Draft(said, AGENCY, each.subscription_id, each.subscription_id, None, None, instance))
+        drafts.append(
+            Draft(
+                said=said,
+                audience=AGENCY,
+                about=each.subscription_id,
+                subscription_id=each.subscription_id,
+                client_id=None,
+                invoice_id=None,
+                instance=instance,
+            )
+        )
     notify(tx, agency, drafts)
 
 
 def _payment(paid: InitialPayment, invoice_id: str) -> Payment:
-    return Payment(paid.provider, paid.reference, invoice_id, paid.amount_minor, paid.currency, paid.paid_at)
+    return Payment(
+        source=paid.provider,
+        reference=paid.reference,
+        invoice_id=invoice_id,
+        amount_minor=paid.amount_minor,
+        currency=paid.currency,
+        received_at=paid.paid_at,
+    )

@@ -47,7 +47,17 @@ def stop(tx: Transaction, agency: Agency, stopped: Mapping[str, str]) -> None:
     for id_ in newly:
         tx.record(event_data.SeriesStopped(agency_id=agency.agency_id, subscription_id=id_, reason=stopped[id_]))
         said = notice_data.SeriesStopped(subscription_id=id_, reason=stopped[id_])
-        drafts.append(Draft(said, AGENCY, id_, id_, None, None, tx.as_of.date().isoformat()))
+        drafts.append(
+            Draft(
+                said=said,
+                audience=AGENCY,
+                about=id_,
+                subscription_id=id_,
+                client_id=None,
+                invoice_id=None,
+                instance=tx.as_of.date().isoformat(),
+            )
+        )
     notify(tx, agency, drafts)
 
 
@@ -69,7 +79,7 @@ def resume(tx: Transaction, agency: Agency, ids: Collection[str], from_on: date 
         falls_due_at = due_at(starts_on, agency.timezone, agency.issue_time)
         if bounded.limits.over(starts_on, falls_due_at):
             continue
-        missed += _missed(agency, tx.as_of, schedule, schedule.next_index, index, starts_on)
+        missed += _missed(agency, tx.as_of, schedule, first=schedule.next_index, end=index, before=starts_on)
         resumed.append(
             schedule._replace(
                 next_index=index,
@@ -120,29 +130,29 @@ def skip_missed(tx: Transaction, agency: Agency, schedule: Schedule, before: dat
     """
     first = schedule.next_index
     end = max(first, schedule.rhythm().first_on_or_after(before))
-    spans.insert(tx, _missed(agency, tx.as_of, schedule, first, end, before))
+    spans.insert(tx, _missed(agency, tx.as_of, schedule, first=first, end=end, before=before))
     return end
 
 
-def _missed(agency: Agency, as_of: datetime, schedule: Schedule, first: int, end: int, before: date) -> list[Span]:
+def _missed(agency: Agency, as_of: datetime, schedule: Schedule, *, first: int, end: int, before: date) -> list[Span]:
     if end - first > CYCLES_PER_PASS_MAX:
-        return [_skipped(agency, as_of, schedule, first, end, before)]
-    return [_skipped(agency, as_of, schedule, index, index + 1, before) for index in range(first, end)]
+        return [_skipped(agency, as_of, schedule, first=first, end=end, before=before)]
+    return [_skipped(agency, as_of, schedule, first=index, end=index + 1, before=before) for index in range(first, end)]
 
 
-def _skipped(agency: Agency, as_of: datetime, schedule: Schedule, first: int, end: int, before: date) -> Span:
+def _skipped(agency: Agency, as_of: datetime, schedule: Schedule, *, first: int, end: int, before: date) -> Span:
     """The cycles from one index up to another, as one row."""
     starts_on = schedule.boundary(first)
     return Span(
-        agency.agency_id,
-        schedule.subscription_id,
-        INVOICE,
-        starts_on,
-        min(schedule.boundary(end), before),
-        first,
-        end - first,
-        schedule.rhythm(),
-        due_at(starts_on, agency.timezone, agency.issue_time),
-        SERIES_STOPPED,
-        as_of,
+        agency_id=agency.agency_id,
+        subscription_id=schedule.subscription_id,
+        stream=INVOICE,
+        starts_on=starts_on,
+        ends_on=min(schedule.boundary(end), before),
+        cycle_index=first,
+        periods=end - first,
+        rhythm=schedule.rhythm(),
+        due_at=due_at(starts_on, agency.timezone, agency.issue_time),
+        reason=SERIES_STOPPED,
+        settled_at=as_of,
     )

@@ -70,7 +70,7 @@ def issue(tx: Transaction, agency: Agency, drafts: Sequence[Draft]) -> None:
         return
     rows = _numbered(tx, agency, drafts)
     lines = [
-        NewLine(draft.invoice_id, position, *line)
+        NewLine(invoice_id=draft.invoice_id, line_no=position, **line._asdict())
         for draft in drafts
         for position, line in enumerate(draft.bill.lines, start=1)
     ]
@@ -92,45 +92,49 @@ def _numbered(tx: Transaction, agency: Agency, drafts: Sequence[Draft]) -> list[
     ours_today = any(draft.issued_on is None for draft in drafts)
     prefix = agency.invoice_prefix
     on = today if ours_today else None
-    taken = numbering.take(tx, agency.agency_id, numbering.INVOICE, lambda each: number(prefix, each), ours, on)
+    taken = numbering.take(
+        tx, agency.agency_id, numbering.INVOICE, printed=lambda each: number(prefix, each), count=ours, issued_on=on
+    )
     issue_on = max(today, taken.last_issued_on or today)
     sequences = iter(taken.sequences)
     parties = _encode(_party(agency))
     rows = []
     for draft in drafts:
         own = next(sequences) if draft.external_number is None else None
-        rows.append(_row(tx, agency, draft, own, draft.issued_on or issue_on, parties))
+        rows.append(_row(tx, agency, draft, own=own, issued_on=draft.issued_on or issue_on, party=parties))
     return rows
 
 
-def _row(tx: Transaction, agency: Agency, draft: Draft, own: int | None, issued_on: date, party: bytes) -> NewInvoice:
+def _row(
+    tx: Transaction, agency: Agency, draft: Draft, *, own: int | None, issued_on: date, party: bytes
+) -> NewInvoice:
     bill = draft.bill
     index, starts_on, ends_on = draft.cycle or (None, None, None)
     nothing_to_pay = bill.total_minor == 0
     return NewInvoice(
-        draft.invoice_id,
-        draft.subscription_id,
-        draft.client.client_id,
-        starts_on,
-        ends_on,
-        index,
-        own,
-        None if own is None else number(agency.invoice_prefix, own),
-        draft.external_number,
-        "paid" if nothing_to_pay else "open",
-        draft.collection,
-        draft.origin,
-        issued_on,
-        tx.as_of,
-        issued_on + timedelta(days=agency.payment_terms_days),
-        bill.currency,
-        bill.subtotal_minor,
-        bill.tax_minor,
-        bill.total_minor,
-        _encode([tax._asdict() for tax in bill.taxes]).decode(),
-        tx.as_of if nothing_to_pay else None,
-        tx.as_of if nothing_to_pay else None,
-        _snapshot(draft, party),
+        invoice_id=draft.invoice_id,
+        subscription_id=draft.subscription_id,
+        client_id=draft.client.client_id,
+        cycle_starts_on=starts_on,
+        cycle_ends_on=ends_on,
+        cycle_index=index,
+        sequence=own,
+        number=None if own is None else number(agency.invoice_prefix, own),
+        external_number=draft.external_number,
+        status="paid" if nothing_to_pay else "open",
+        collection=draft.collection,
+        origin=draft.origin,
+        issued_on=issued_on,
+        issued_at=tx.as_of,
+        due_on=issued_on + timedelta(days=agency.payment_terms_days),
+        currency=bill.currency,
+        subtotal_minor=bill.subtotal_minor,
+        tax_minor=bill.tax_minor,
+        total_minor=bill.total_minor,
+        taxes=_encode([tax._asdict() for tax in bill.taxes]).decode(),
+        paid_at=tx.as_of if nothing_to_pay else None,
+        settled_at=tx.as_of if nothing_to_pay else None,
+        snapshot=_snapshot(draft, party),
     )
 
 
@@ -213,7 +217,16 @@ def _next_steps(
         elif row.invoice_id in answered:
             continue
         elif outstanding_minor > 0 and draft.collection == "automatic":
-            planned.append(NewCharge(row.invoice_id, 1, row.subscription_id, row.client_id, row.currency, tx.as_of))
+            planned.append(
+                NewCharge(
+                    invoice_id=row.invoice_id,
+                    attempt=1,
+                    subscription_id=row.subscription_id,
+                    client_id=row.client_id,
+                    currency=row.currency,
+                    planned_at=tx.as_of,
+                )
+            )
         elif outstanding_minor > 0 and draft.tell:
             asked.append(row)
     charges.insert(tx, agency.agency_id, planned)
@@ -239,26 +252,26 @@ def _about(row: NewInvoice, struct: type[notice_data.InvoiceOpen | notice_data.I
 def _as_read(row: NewInvoice) -> Invoice:
     """An invoice just written, as collection would read it: nothing collected, nothing failing."""
     return Invoice(
-        row.invoice_id,
-        row.subscription_id,
-        row.client_id,
-        row.cycle_starts_on,
-        row.cycle_ends_on,
-        row.cycle_index,
-        row.number or row.external_number,
-        row.status,
-        row.collection,
-        row.origin,
-        row.issued_on,
-        row.due_on,
-        row.currency,
-        row.total_minor,
-        None,
-        None,
-        0,
-        None,
-        msgspec.json.decode(row.snapshot),
-        0,
+        invoice_id=row.invoice_id,
+        subscription_id=row.subscription_id,
+        client_id=row.client_id,
+        cycle_starts_on=row.cycle_starts_on,
+        cycle_ends_on=row.cycle_ends_on,
+        cycle_index=row.cycle_index,
+        number=row.number or row.external_number,
+        status=row.status,
+        collection=row.collection,
+        origin=row.origin,
+        issued_on=row.issued_on,
+        due_on=row.due_on,
+        currency=row.currency,
+        total_minor=row.total_minor,
+        failing_since=None,
+        ladder_started_at=None,
+        ladder=0,
+        exhausted_at=None,
+        snapshot=msgspec.json.decode(row.snapshot),
+        collected_minor=0,
     )
 
 

@@ -67,7 +67,7 @@ def resolve(tx: Transaction, agency: Agency, invoice: Invoice, reference: str | 
         pay_links.write(tx, agency.agency_id, [pay_link.ended(tx, found)])
         charges.wake_open(tx, agency.agency_id, [found.invoice_id])
     else:
-        pay_link.paid(tx, agency, invoice, found, reference, None)
+        pay_link.paid(tx, agency, invoice, link=found, reference=reference, saved=None)
     inbox.wake(tx, agency.agency_id, [f"settlement/{invoice.invoice_id}"])
     return found
 
@@ -90,11 +90,24 @@ def _resolve_charge(tx: Transaction, agency: Agency, charge: Charge, reference: 
     charges.write(tx, agency.agency_id, [done._replace(fence=charge.fence + 1)])
     amount = charge.amount_minor or 0
     source = charge.provider or ""
-    receive(tx, agency, [Payment(source, reference, charge.invoice_id, amount, charge.currency, tx.as_of)])
+    receive(
+        tx,
+        agency,
+        [
+            Payment(
+                source=source,
+                reference=reference,
+                invoice_id=charge.invoice_id,
+                amount_minor=amount,
+                currency=charge.currency,
+                received_at=tx.as_of,
+            )
+        ],
+    )
 
 
 def told_paid(
-    tx: Transaction, agency: Agency, invoice: Invoice, amount_minor: int | None, reference: str | None, by: str
+    tx: Transaction, agency: Agency, invoice: Invoice, *, amount_minor: int | None, reference: str | None, by: str
 ) -> bool:
     """Upstream says that an invoice is paid: whether that is the answer to our question about an attempt or link in doubt.
 
@@ -116,7 +129,7 @@ def told_paid(
 
 
 def told_refunded(
-    tx: Transaction, agency: Agency, invoice: Invoice, amount_minor: int | None, reference: str | None, by: str
+    tx: Transaction, agency: Agency, invoice: Invoice, *, amount_minor: int | None, reference: str | None, by: str
 ) -> Refund | None:
     """The same of a refund: the one in doubt to which `invoice.refunded` is the answer, settled; None if there is none."""
     for refund in refunds.of_invoices(tx, agency.agency_id, [invoice.invoice_id]):

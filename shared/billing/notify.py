@@ -50,7 +50,15 @@ def facts_of(invoice: Invoice) -> InvoiceFacts:
 def about_invoice(invoice: Invoice, said: NoticeData, audience: str, instance: str = "") -> Draft:
     """A draft about an invoice."""
     id_ = invoice.invoice_id
-    return Draft(said, audience, id_, invoice.subscription_id, invoice.client_id, id_, instance)
+    return Draft(
+        said=said,
+        audience=audience,
+        about=id_,
+        subscription_id=invoice.subscription_id,
+        client_id=invoice.client_id,
+        invoice_id=id_,
+        instance=instance,
+    )
 
 
 def notify(
@@ -79,11 +87,11 @@ def _notice(agency: Agency, draft: Draft, clients: Mapping[str, Client]) -> NewN
     kept = asdict(to) | asdict(draft.said)
     del kept["pay_url"]  # it is made when the mail is sent
     return NewNotice(
-        notice_key(draft.said.occasion, draft.audience, draft.about, draft.instance),
-        draft.said.occasion,
-        draft.audience,
-        recipient,
-        draft.subscription_id,
-        draft.invoice_id,
-        _encode(kept).decode(),
+        key=notice_key(draft.said.occasion, draft.audience, draft.about, draft.instance),
+        occasion=draft.said.occasion,
+        audience=draft.audience,
+        recipient=recipient,
+        subscription_id=draft.subscription_id,
+        invoice_id=draft.invoice_id,
+        context=_encode(kept).decode(),
     )

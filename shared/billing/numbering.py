@@ -20,7 +20,7 @@ class Numbers(NamedTuple):
 
 
 def take(
-    tx: Transaction, agency_id: str, kind: str, printed: Callable[[int], str], count: int, issued_on: date | None
+    tx: Transaction, agency_id: str, kind: str, *, printed: Callable[[int], str], count: int, issued_on: date | None
 ) -> Numbers:
     """Take the next `count` free numbers of a series, which stays locked until the transaction ends.
 

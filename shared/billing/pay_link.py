@@ -142,7 +142,7 @@ def ended(tx: Transaction, link: PayLink) -> PayLink:
 
 
 def paid(
-    tx: Transaction, agency: Agency, invoice: Invoice, link: PayLink, reference: str, saved: Saved | None
+    tx: Transaction, agency: Agency, invoice: Invoice, *, link: PayLink, reference: str, saved: Saved | None
 ) -> PayLink:
     """The client has paid at a payment page: the money is recorded, and what he paid by is kept if he wanted that.
 
@@ -153,7 +153,14 @@ def paid(
         check_move(PAY_LINK_MOVES, "link", link.state, "paid")
     done = link._replace(state="paid", wake_at=None, settled_at=tx.as_of, doubtful_since=None)
     pay_links.write(tx, agency.agency_id, [done])
-    payment = Payment(link.provider, reference, link.invoice_id, link.amount_minor, link.currency, tx.as_of)
+    payment = Payment(
+        source=link.provider,
+        reference=reference,
+        invoice_id=link.invoice_id,
+        amount_minor=link.amount_minor,
+        currency=link.currency,
+        received_at=tx.as_of,
+    )
     receive(tx, agency, [payment])
     if saved is not None and link.keeps_method:
         of = (invoice.client_id, page_method_id(link.invoice_id, link.link_seq))

@@ -7,7 +7,7 @@ from shared.billing.event_fields import of_invoice
 from shared.billing.notify import AGENCY, CLIENT, Draft, about_invoice, facts_of, notify
 from shared.documents import notice_data
 from shared.domain.facts import Agency
-from shared.domain.segments import joined
+from shared.domain.keys import joined
 from shared.domain.states import SERIES_GOES_ON
 from shared.messages import event_data
 from shared.store import charges, cycles, invoices, payments, refunds, reversals

@@ -118,8 +118,16 @@ def _payments_here(tx: Transaction, lists: ProviderLists) -> Iterator[Difference
     until = tx.as_of - provider_of(lists.provider).list_lag
     for payment in payments.collected_between(tx, lists.agency_id, lists.provider, lists.since, until):
         if payment.reference not in listed:
-            of = (payment.invoice_id, payment.amount_minor, None, payment.currency)
-            yield Difference(lists.agency_id, lists.provider, "missing_there", payment.reference, *of)
+            yield Difference(
+                agency_id=lists.agency_id,
+                provider=lists.provider,
+                what="missing_there",
+                reference=payment.reference,
+                invoice_id=payment.invoice_id,
+                here_minor=payment.amount_minor,
+                there_minor=None,
+                currency=payment.currency,
+            )
 
 
 def _paid_twice(tx: Transaction, lists: ProviderLists, ours: Mapping[str, str]) -> Iterator[Difference]:
@@ -167,15 +175,31 @@ def _refunds_here(tx: Transaction, lists: ProviderLists) -> Iterator[Difference]
     until = tx.as_of - provider_of(lists.provider).list_lag
     for refund in refunds.settled_between(tx, lists.agency_id, lists.provider, lists.since, until):
         if refund.reference is not None and refund.reference not in listed:
-            of = (refund.invoice_id, refund.amount_minor, None, refund.currency)
-            yield Difference(lists.agency_id, lists.provider, "refund_missing_there", refund.reference, *of)
+            yield Difference(
+                agency_id=lists.agency_id,
+                provider=lists.provider,
+                what="refund_missing_there",
+                reference=refund.reference,
+                invoice_id=refund.invoice_id,
+                here_minor=refund.amount_minor,
+                there_minor=None,
+                currency=refund.currency,
+            )
 
 
 def _difference(
     lists: ProviderLists, what: What, there: Listed, invoice_id: str | None, here_minor: int | None
 ) -> Difference:
-    of = (there.reference, invoice_id, here_minor, there.amount_minor, there.currency)
-    return Difference(lists.agency_id, lists.provider, what, *of)
+    return Difference(
+        agency_id=lists.agency_id,
+        provider=lists.provider,
+        what=what,
+        reference=there.reference,
+        invoice_id=invoice_id,
+        here_minor=here_minor,
+        there_minor=there.amount_minor,
+        currency=there.currency,
+    )
 
 
 def adopt(tx: Transaction, agency: Agency, difference: Difference) -> bool:
@@ -188,7 +212,14 @@ def adopt(tx: Transaction, agency: Agency, difference: Difference) -> bool:
         return _adopt_refund(tx, agency, invoice, difference, amount)
     if difference.currency != invoice.currency:
         return False
-    new = Payment(difference.provider, difference.reference, invoice.invoice_id, amount, invoice.currency, tx.as_of)
+    new = Payment(
+        source=difference.provider,
+        reference=difference.reference,
+        invoice_id=invoice.invoice_id,
+        amount_minor=amount,
+        currency=invoice.currency,
+        received_at=tx.as_of,
+    )
     receive(tx, agency, [new])
     charges.wake_doubtful(tx, agency.agency_id, invoice.invoice_id)
     return True
@@ -200,7 +231,13 @@ def _adopt_refund(tx: Transaction, agency: Agency, invoice: Invoice, difference:
         of = (left.source, difference.payment or left.reference)
         if of == (difference.provider, left.reference) and left.left_minor >= amount:
             added = found_at_provider(
-                tx, agency, invoice, difference.provider, left.reference, difference.reference, amount
+                tx,
+                agency,
+                invoice,
+                source=difference.provider,
+                payment_reference=left.reference,
+                reference=difference.reference,
+                amount_minor=amount,
             )
             return added is not None
     return False

@@ -59,11 +59,11 @@ def record(
     tx: Transaction,
     agency: Agency,
     invoice: Invoice,
+    *,
     amount_minor: int | None,
     reason: str | None,
     refunded_at: datetime,
     outside: Outside | None = None,
-    *,
     by: str | None = None,
 ) -> list[Refund]:
     """Record money that was given back elsewhere, of whichever payments it can be of. Raises RefundRefusedError."""
@@ -96,7 +96,7 @@ def _plan(
         part = min(amount, payment.left_minor)
         if part > 0:
             refund_seq += 1
-            planned.append(_new(tx, agency, invoice, refund_seq, payment, part))
+            planned.append(_new(tx, agency, invoice, refund_seq=refund_seq, payment=payment, amount_minor=part))
         amount -= part
     return planned
 
@@ -113,7 +113,7 @@ def _too_much(amount: int, left: int, everywhere: int) -> str:
 
 
 def _new(
-    tx: Transaction, agency: Agency, invoice: Invoice, refund_seq: int, payment: Refundable, amount_minor: int
+    tx: Transaction, agency: Agency, invoice: Invoice, *, refund_seq: int, payment: Refundable, amount_minor: int
 ) -> Refund:
     return Refund(
         invoice_id=invoice.invoice_id,
@@ -144,6 +144,7 @@ def found_at_provider(
     tx: Transaction,
     agency: Agency,
     invoice: Invoice,
+    *,
     source: str,
     payment_reference: str,
     reference: str,
@@ -166,7 +167,7 @@ def found_at_provider(
         max((each.refund_seq for each in refunds.of_invoices(tx, agency.agency_id, [invoice.invoice_id])), default=0)
         + 1
     )
-    new = _new(tx, agency, invoice, refund_seq, left[0], amount_minor)._replace(
+    new = _new(tx, agency, invoice, refund_seq=refund_seq, payment=left[0], amount_minor=amount_minor)._replace(
         origin="provider",
         state="pending",
         reference=reference,
@@ -254,7 +255,12 @@ def _credit_note(tx: Transaction, agency: Agency, invoice: Invoice, refund: Refu
     today = local_date(tx.as_of, agency.timezone)
     prefix = agency.invoice_prefix
     taken = numbering.take(
-        tx, agency.agency_id, numbering.CREDIT_NOTE, lambda each: credit_note_number(prefix, each), 1, today
+        tx,
+        agency.agency_id,
+        numbering.CREDIT_NOTE,
+        printed=lambda each: credit_note_number(prefix, each),
+        count=1,
+        issued_on=today,
     )
     issued_on = max(today, taken.last_issued_on or today)
     note = _note(agency, refund, sums, taken.sequences[0], tx.as_of)._replace(issued_on=issued_on)
@@ -265,15 +271,15 @@ def _credit_note(tx: Transaction, agency: Agency, invoice: Invoice, refund: Refu
 def _note(agency: Agency, refund: Refund, sums: Credit, sequence: int, at: datetime) -> NewCreditNote:
     rates: list[Mapping[str, Any]] = [each._asdict() for each in sums.taxes]
     return NewCreditNote(
-        refund.invoice_id,
-        refund.refund_seq,
-        sequence,
-        credit_note_number(agency.invoice_prefix, sequence),
-        local_date(at, agency.timezone),
-        at,
-        refund.currency,
-        sums.subtotal_minor,
-        sums.tax_minor,
-        sums.total_minor,
-        _encode(rates).decode(),
+        invoice_id=refund.invoice_id,
+        refund_seq=refund.refund_seq,
+        sequence=sequence,
+        number=credit_note_number(agency.invoice_prefix, sequence),
+        issued_on=local_date(at, agency.timezone),
+        issued_at=at,
+        currency=refund.currency,
+        subtotal_minor=sums.subtotal_minor,
+        tax_minor=sums.tax_minor,
+        total_minor=sums.total_minor,
+        taxes=_encode(rates).decode(),
     )

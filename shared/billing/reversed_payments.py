@@ -11,8 +11,8 @@ from shared.billing.notify import AGENCY, CLIENT, Draft, about_invoice, facts_of
 from shared.billing.receive_payments import close
 from shared.documents import notice_data
 from shared.domain.facts import Agency
+from shared.domain.keys import joined
 from shared.domain.reversed_payments import gone_twice, shares, total_taken
-from shared.domain.segments import joined
 from shared.domain.states import INVOICE_MOVES, check_move
 from shared.messages import event_data
 from shared.store import cycles, invoices, payments, reversals
@@ -27,7 +27,7 @@ BY_HAND = "by_hand"
 OWED = ("open", "uncollectible")
 
 
-def ask(tx: Transaction, agency_id: str, provider: str, kind: str, reference: str, payment_reference: str) -> bool:
+def ask(tx: Transaction, agency_id: str, provider: str, *, kind: str, reference: str, payment_reference: str) -> bool:
     """Let the charges pool ask a provider what is gone of a payment. False: the payment is none of ours.
 
     The subscriptions of its invoices are locked, so that no answer is being written meanwhile.
@@ -66,7 +66,9 @@ def said_by_hand(
     listed = payments.of_invoice(tx, agency.agency_id, invoice.invoice_id)
     source = next((each.source for each in listed if each.reference == payment_reference), None)
     reference = f"by-hand/{payment_reference}"
-    if source is None or not ask(tx, agency.agency_id, source, BY_HAND, reference, payment_reference):
+    if source is None or not ask(
+        tx, agency.agency_id, source, kind=BY_HAND, reference=reference, payment_reference=payment_reference
+    ):
         return False
     asked = reversals.inquiry(tx, agency.agency_id, source, reference)
     inquiry = None if asked is None else locked(tx, agency.agency_id, asked)
@@ -103,7 +105,7 @@ def answered(tx: Transaction, agency: Agency, inquiry: Inquiry, amount_minor: in
     after = invoices.load(tx, agency_id, moved)
     drafts: list[Draft] = []
     for row in rows:
-        drafts += _follow(tx, agency, before[row.invoice_id], after[row.invoice_id], row, by)
+        drafts += _follow(tx, agency, before[row.invoice_id], after=after[row.invoice_id], row=row, by=by)
     paid, refunded = sum(each.amount_minor for each in left), sum(each.refunded_minor for each in left)
     more = gone_twice(said, paid, refunded) - gone_twice(said_before, paid, refunded)
     if more > 0:
@@ -149,7 +151,7 @@ def _same(row: Reversal, inquiry: Inquiry, invoice_id: str) -> bool:
 
 
 def _follow(
-    tx: Transaction, agency: Agency, before: Invoice, after: Invoice, row: Reversal, by: str | None
+    tx: Transaction, agency: Agency, before: Invoice, *, after: Invoice, row: Reversal, by: str | None
 ) -> list[Draft]:
     """What an invoice becomes by one row: open and failing, paid again, or only told."""
     moved = event_data.PaymentReversed if row.amount_minor > 0 else event_data.PaymentReinstated
@@ -216,5 +218,12 @@ def _reopen(tx: Transaction, agency: Agency, invoice: Invoice) -> None:
 
 def _paid_again(tx: Transaction, agency: Agency, invoice: Invoice, row: Reversal) -> None:
     """What was taken back came back: the same follows as of any other money."""
-    back = Payment(row.source, row.reference, row.invoice_id, -row.amount_minor, row.currency, tx.as_of)
+    back = Payment(
+        source=row.source,
+        reference=row.reference,
+        invoice_id=row.invoice_id,
+        amount_minor=-row.amount_minor,
+        currency=row.currency,
+        received_at=tx.as_of,
+    )
     close(tx, agency, [invoice], {invoice.invoice_id: [back]})

@@ -27,4 +27,6 @@ class RabbitWorkQueue:
 
 def _outgoing(due: Due) -> Outgoing:
     message = message_of(due)
-    return Outgoing(WORK_EXCHANGE, message.queue_name, message.encode(), message_id=message.message_id)
+    return Outgoing(
+        exchange=WORK_EXCHANGE, routing_key=message.queue_name, body=message.encode(), message_id=message.message_id
+    )

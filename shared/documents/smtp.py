@@ -65,7 +65,12 @@ def account_of(url: str) -> Account:
     if parts.scheme == "smtp+plain" and (user or password):
         raise ValueError("smtp+plain is not encrypted: it takes no user and no password; write smtp:// or smtps://")
     return Account(
-        parts.scheme, parts.hostname, parts.port or PORTS[parts.scheme], user, password, *asked.get("ca", [None])
+        scheme=parts.scheme,
+        host=parts.hostname,
+        port=parts.port or PORTS[parts.scheme],
+        user=user,
+        password=password,
+        ca=asked["ca"][-1] if "ca" in asked else None,
     )
 
 

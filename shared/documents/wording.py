@@ -6,8 +6,7 @@ from shlex import quote
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from shared.documents.notice_parts import AboutInvoice, NoticeData, Parties
-from shared.domain.currency import exponent
-from shared.domain.money import display
+from shared.domain.money import display, exponent
 from shared.gateways import providers
 
 Text = tuple[str, list[str]]

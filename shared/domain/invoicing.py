@@ -102,9 +102,16 @@ def make_bill(service: ServiceRevision, price_minor: int, currency: str, quantit
     """The invoice of one service: exact product, rounded once per line, then the tax of its rate."""
     amount = price_minor * quantity
     net, tax = split_tax(amount, service.tax_rate, inclusive=service.tax_inclusive)
-    line = Line(description, quantity, price_minor, net, service.tax_name, service.tax_rate)
+    line = Line(
+        description=description,
+        quantity=quantity,
+        unit_price_minor=price_minor,
+        net_minor=net,
+        tax_name=service.tax_name,
+        tax_rate=service.tax_rate,
+    )
     taxes = (Tax(service.tax_name, service.tax_rate, net, tax),)
-    return Bill(currency, (line,), taxes, net, tax, net + tax)
+    return Bill(currency=currency, lines=(line,), taxes=taxes, subtotal_minor=net, tax_minor=tax, total_minor=net + tax)
 
 
 def describe(name: str, starts_on: date, ends_on: date) -> str:

@@ -1,8 +1,46 @@
 """Every business key, spelled here and nowhere else. A key is made from the business, never from time or a message."""
 
+import base64
+import binascii
 import hashlib
+import re
 from datetime import date
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+_MARK: Final = "~"
+
+
+def segment(id_: str) -> str:
+    """An id as one segment of a path: itself if it is plain, else `~` and its UTF-8 in base64url. Different ids differ."""
+    if _PLAIN.fullmatch(id_):
+        return id_
+    return _MARK + base64.urlsafe_b64encode(id_.encode()).decode().rstrip("=")
+
+
+def id_of(found: str) -> str | None:
+    """The id of a segment; None for a segment that we would not have written.
+
+    What is neither plain nor marked is taken as the id itself: addresses from before were written so.
+    """
+    if not found.startswith(_MARK):
+        return found
+    try:
+        id_ = base64.urlsafe_b64decode(found[1:] + "=" * (-len(found[1:]) % 4)).decode()
+    except (binascii.Error, UnicodeError, ValueError):
+        return None
+    return id_ if id_ and segment(id_) == found else None
+
+
+def joined(first: str, last: str) -> str:
+    """Two free texts as one, split by a slash: other texts make another one, for the last holds no slash then."""
+    return f"{first}/{last.replace('%', '%25').replace('/', '%2F')}"
+
+
+def message_subject(source: str, id_: str) -> str:
+    """The subject of events about one message from upstream."""
+    return f"message/{joined(source, id_)}"
+
 
 _DIGITS = "0123456789"
 _INVOICE, _ORDER, _PAGE_METHOD = "inv:", "ord:", "pay:"

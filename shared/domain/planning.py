@@ -147,7 +147,15 @@ def plan(
         if falls_due_at > as_of or len(planned) == cycles_max:
             return planned, schedule._replace(next_index=index, next_at=falls_due_at, planned_until=starts_on)
         ends_on = recurrence.boundary(index + 1 - first)
-        planned.append(Planned(index, starts_on, ends_on, falls_due_at, limits.passed_over(starts_on, ends_on)))
+        planned.append(
+            Planned(
+                cycle_index=index,
+                starts_on=starts_on,
+                ends_on=ends_on,
+                due_at=falls_due_at,
+                skipped=limits.passed_over(starts_on, ends_on),
+            )
+        )
         index, starts_on = index + 1, ends_on
         falls_due_at = due_at(starts_on, limits.timezone, limits.issue_time)
 
@@ -184,7 +192,15 @@ def _before_known(schedule: Schedule, limits: Limits, as_of: datetime) -> Planne
     starts_on, ends_on = schedule.boundary(index), schedule.boundary(index + periods)
     at = due_at(starts_on, limits.timezone, limits.issue_time)
     reason = limits.passed_over(starts_on, schedule.boundary(index + 1))
-    return Planned(index, starts_on, ends_on, at, reason, periods, schedule.rhythm())
+    return Planned(
+        cycle_index=index,
+        starts_on=starts_on,
+        ends_on=ends_on,
+        due_at=at,
+        skipped=reason,
+        periods=periods,
+        rhythm=schedule.rhythm(),
+    )
 
 
 def change_recurrence(schedule: Schedule, unit: Unit, every: int) -> Schedule:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from shared.domain.currency import exponent
+from shared.domain.money import exponent
 
 # Stripe's exponent where it differs from ISO 4217's. HUF and TWD are charged with two decimals by both.
 _STRIPE_EXPONENT: Final[Mapping[str, int]] = {"MGA": 0, "ISK": 2, "UGX": 2}

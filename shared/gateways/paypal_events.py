@@ -127,8 +127,15 @@ def listed(event: Mapping[str, Any]) -> Listed:
     at = _instant(event.get("create_time"))
     if amount is None or currency is None or at is None or "id" not in resource:
         raise OSError(f"PayPal listed something that can't be read: {event.get('id')}")
-    of = (str(resource["id"]), resource.get("custom_id"), resource.get("invoice_id"), amount, currency, at)
-    return Listed(*of, payment=_capture_of(resource))
+    return Listed(
+        reference=str(resource["id"]),
+        key=resource.get("custom_id"),
+        invoice_id=resource.get("invoice_id"),
+        amount_minor=amount,
+        currency=currency,
+        at=at,
+        payment=_capture_of(resource),
+    )
 
 
 def next_page(page: Mapping[str, Any]) -> str | None:

@@ -94,15 +94,15 @@ def _before(today: date, argument: str) -> bool:
 def _entry(request: ChargeRequest, today: date) -> Entry:
     outcome, code, settles_on = _script(request.token, today)
     return Entry(
-        request.agency_id,
-        request.key,
-        request.amount_minor,
-        request.currency,
-        request.token,
-        outcome,
-        code,
-        f"sbx_{request.key[-24:]}",
-        settles_on,
+        agency_id=request.agency_id,
+        key=request.key,
+        amount_minor=request.amount_minor,
+        currency=request.currency,
+        token=request.token,
+        outcome=outcome,
+        code=code,
+        reference=f"sbx_{request.key[-24:]}",
+        settles_on=settles_on,
     )
 
 

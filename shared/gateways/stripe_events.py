@@ -111,15 +111,15 @@ def listed(found: stripe.PaymentIntent | stripe.Refund) -> Listed:
     currency = found.currency.upper()
     at = datetime.fromtimestamp(found.created, UTC)
     return Listed(
-        found.id,
-        about.get("key"),
-        about.get("invoice_id"),
-        stripe_minor(found.amount, currency),
-        currency,
-        at,
-        about.get("agency_id"),
-        about.get("deployment"),
-        _id_of(getattr(found, "payment_intent", None) or getattr(found, "charge", None)),
+        reference=found.id,
+        key=about.get("key"),
+        invoice_id=about.get("invoice_id"),
+        amount_minor=stripe_minor(found.amount, currency),
+        currency=currency,
+        at=at,
+        agency_id=about.get("agency_id"),
+        deployment=about.get("deployment"),
+        payment=_id_of(getattr(found, "payment_intent", None) or getattr(found, "charge", None)),
     )
 
 

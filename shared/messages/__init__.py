@@ -18,9 +18,8 @@ from shared.messages.changes import (
     SubscriptionResumed,
     SubscriptionUpserted,
 )
-from shared.messages.decoding import Change, Envelope, decode_change
+from shared.messages.decoding import MESSAGE_BYTES_MAX, Change, Envelope, decode_change
 from shared.messages.event_data import EVENT_TYPES, EventData
-from shared.messages.json_parsing import MESSAGE_BYTES_MAX
 from shared.messages.parts import Address, Cycle, Dunning, InitialPayment, MisfitError, Tax, content_digest
 from shared.messages.rejection import Rejected
 from shared.messages.work import Due, Pool

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from shared.domain.segments import segment
+from shared.domain.keys import segment
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
 _MESSAGE_ID_MAX: Final = 255  # bytes of a short string of AMQP 0-9-1
@@ -29,7 +29,7 @@ def message_id(agency_id: str, subject: str, subject_seq: int) -> str:
     return id_ if len(id_.encode()) <= _MESSAGE_ID_MAX else f"sha256/{sha256(id_.encode()).hexdigest()}"
 
 
-def cloud_event(agency_id: str, name: str, subject: str, subject_seq: int, at: datetime, data: Any) -> bytes:
+def cloud_event(agency_id: str, name: str, subject: str, *, subject_seq: int, at: datetime, data: Any) -> bytes:
     """An event in CloudEvents' structured JSON. Its source is the agency; "" stands for the installation as a whole."""
     return _encode(
         {

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Union, ge
 from msgspec import Meta
 
 from shared.domain.calendar import zone_exists
-from shared.domain.currency import CURRENCIES
 from shared.domain.mail_addresses import on_the_wire
+from shared.domain.money import CURRENCIES
 from shared.messages import patterns
 
 NEXT_BOUNDARY: Literal["next_boundary"] = "next_boundary"

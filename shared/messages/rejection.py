@@ -31,12 +31,13 @@ class Rejected(Exception):  # noqa: N818 - it states what became of the message,
         self,
         field: str,
         reason: str,
+        *,
         source: str = "",
         id: str = "",  # noqa: A002 - the name that CloudEvents gives it
         type: str = "",  # noqa: A002
         agency_id: str = "",
     ) -> None:
-        super().__init__(field, reason, source, id, type, agency_id)
+        super().__init__(field, reason)
         self.field, self.reason = field, reason
         self.source, self.id, self.type, self.agency_id = source, id, type, agency_id
 

@@ -1,15 +1,77 @@
 """Many rows, one statement: INSERT and UPDATE over `unnest` of one array per column."""
 
 from collections.abc import Collection, Sequence
+from datetime import date, datetime, time
 from functools import cache
 from typing import Any
 
+import msgspec
+from psycopg import Connection, DataError
+from psycopg.adapt import Dumper
+from psycopg.types.json import set_json_loads
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.store.errors import require_all
 from shared.store.transaction import Transaction
+
+_NUL = "\0"
+_PLAIN = (int, date, datetime, time)
+
+
+class ArrayDumper(Dumper):
+    """Dumps a flat list whose elements are text, bytes, numbers, dates, times, aware datetimes, booleans or None."""
+
+    oid = 0
+
+    def dump(self, obj: list[Any]) -> bytes:
+        """The array literal. Raises psycopg.DataError for a NUL character, which PostgreSQL cannot store."""
+        encoding = self.connection.info.encoding if self.connection is not None else "utf-8"
+        return _literal(obj).encode(encoding)
+
+
+def register(connection: Connection[Any]) -> None:
+    """Let a connection send lists, and read JSON, this way."""
+    connection.adapters.register_dumper(list, ArrayDumper)
+    set_json_loads(msgspec.json.decode, connection)
+
+
+def _literal(values: list[Any]) -> str:
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        return f'{{"{_escaped(values)}"}}'
+    if len(kinds) == 1 and kinds <= set(_PLAIN):
+        return f'{{"{_QUOTED.join(map(str, values))}"}}'
+    return f"{{{','.join(map(_element, values))}}}"
+
+
+_QUOTED = '","'
+
+
+def _escaped(texts: list[str]) -> str:
+    """All elements at once: joined by the one character that none may contain, then escaped, then split."""
+    joined = _NUL.join(texts)
+    if joined.count(_NUL) != len(texts) - 1:
+        raise DataError("PostgreSQL text cannot contain NUL (0x00) characters")
+    return joined.replace("\\", "\\\\").replace('"', '\\"').replace(_NUL, _QUOTED)
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        return f'"{_escaped([value])}"'
+    if isinstance(value, bool):
+        return "t" if value else "f"
+    if isinstance(value, bytes):
+        return f'"\\\\x{value.hex()}"'
+    if isinstance(value, _PLAIN):
+        return f'"{value}"'
+    raise TypeError(
+        f"an array element is {type(value).__name__}: give text, bytes, numbers, dates, times, instants or None"
+    )
+
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -29,6 +91,7 @@ def upsert(
     tx: Transaction,
     table: Table,
     keys: tuple[str, ...],
+    *,
     columns: tuple[str, ...],
     rows: Sequence[Sequence[Any]],
     kept: tuple[tuple[str, str], ...] = (),
@@ -56,6 +119,7 @@ def update(
     tx: Transaction,
     table: Table,
     agency_id: str,
+    *,
     keys: tuple[str, ...],
     columns: tuple[str, ...],
     rows: Sequence[Sequence[Any]],
@@ -66,7 +130,7 @@ def update(
     Raises MissedRowsError unless every row was found.
     """
     if rows:
-        written = update_found(tx, table, agency_id, keys, columns, rows, where)
+        written = update_found(tx, table, agency_id, keys=keys, columns=columns, rows=rows, where=where)
         require_all(written, len(rows), f"{table.name} of {agency_id}")
 
 
@@ -74,6 +138,7 @@ def update_found(
     tx: Transaction,
     table: Table,
     agency_id: str,
+    *,
     keys: tuple[str, ...],
     columns: tuple[str, ...],
     rows: Sequence[Sequence[Any]],

@@ -106,7 +106,7 @@ def _read(tx: Transaction, agency_id: str, invoice_ids: Collection[str], ending:
 def write(tx: Transaction, agency_id: str, charges: Sequence[Charge]) -> None:
     """Write attempts back whole; coming to a decision is an orderly end, so tries are forgotten."""
     rows = [(charge.invoice_id, charge.attempt, *(getattr(charge, name) for name in _WRITTEN), 0) for charge in charges]
-    bulk.update(tx, tables.charges, agency_id, ("invoice_id", "attempt"), (*_WRITTEN, "tries"), rows)
+    bulk.update(tx, tables.charges, agency_id, keys=("invoice_id", "attempt"), columns=(*_WRITTEN, "tries"), rows=rows)
 
 
 def wake_doubtful(tx: Transaction, agency_id: str, invoice_id: str) -> None:

@@ -142,8 +142,8 @@ def leave_unsettled(
         tx,
         tables.cycles,
         agency_id,
-        ("subscription_id", "stream", "starts_on"),
-        (
+        keys=("subscription_id", "stream", "starts_on"),
+        columns=(
             "state",
             "reason",
             "detail",
@@ -155,7 +155,7 @@ def leave_unsettled(
             "tries",
             "dispatches",
         ),
-        [(each.subscription_id, stream, each.starts_on, *each[2:], tries, 0) for each in left],
+        rows=[(each.subscription_id, stream, each.starts_on, *each[2:], tries, 0) for each in left],
         where=bulk.still_in("t.state", CYCLE_UNSETTLED),
     )
 
@@ -250,7 +250,7 @@ def cut(tx: Transaction, agency_id: str, subscription_id: str, starts_on: date) 
     ):
         return False
     tomorrow = starts_on + timedelta(days=1)
-    for span in spans.overlapping(tx, agency_id, subscription_id, "invoice", starts_on, tomorrow):
+    for span in spans.overlapping(tx, agency_id, subscription_id, stream="invoice", from_on=starts_on, to_on=tomorrow):
         if span.rhythm.boundary(span.cycle_index + span.periods - 1) >= starts_on:
             return False
     tx.run(

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
-from shared.store import arrays, events
+from shared.store import bulk, events
 from shared.store.clock_watch import ClockStoppedError, ClockWatch
 from shared.store.connection_args import PATIENCE
 from shared.store.transaction import Event, Transaction
@@ -111,5 +111,5 @@ def make_engine(
         hide_parameters=True,  # tokens, names and addresses are among them
         connect_args={**plain, **connect_args},
     )
-    event.listen(engine, "connect", lambda connection, _record: arrays.register(connection))
+    event.listen(engine, "connect", lambda connection, _record: bulk.register(connection))
     return engine

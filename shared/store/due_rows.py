@@ -114,6 +114,7 @@ def take_due(
     tx: Transaction,
     pool: str,
     room: int,
+    *,
     cut: Cut,
     excluded: Collection[str],
     lease: timedelta,

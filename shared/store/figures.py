@@ -150,9 +150,9 @@ def snapshot(tx: Transaction, agency_id: str | None = None, *, by_agency: bool =
     }
     paused = {row[0]: row[1] for row in tx.rows("SELECT pool, count(*) FROM pauses GROUP BY 1")}
     return Figures(
-        tx.as_of,
-        [Cycles._make(row) for row in cycles],
-        charges,
+        as_of=tx.as_of,
+        cycles=[Cycles._make(row) for row in cycles],
+        charges=charges,
         charges_stuck=stuck,
         notices=told,
         **counts,

@@ -215,7 +215,7 @@ class Failing(NamedTuple):
 
 def mark_failing(tx: Transaction, agency_id: str, failing: Sequence[Failing]) -> None:
     """Write how far collection has got."""
-    bulk.update(tx, tables.invoices, agency_id, ("invoice_id",), Failing._fields[1:], failing)
+    bulk.update(tx, tables.invoices, agency_id, keys=("invoice_id",), columns=Failing._fields[1:], rows=failing)
 
 
 def by_number(tx: Transaction, agency_id: str, number: str, sequences: Sequence[int]) -> list[str]:

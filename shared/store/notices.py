@@ -161,4 +161,4 @@ def settle(tx: Transaction, agency_id: str, sendings: Sequence[Sending]) -> int:
     still_due = bulk.still_in("t.state", ["due"])
     columns = (*Sending._fields[1:], "not_before", "lease_until")
     rows = [(*each, each.wake_at, None) for each in sendings]
-    return bulk.update_found(tx, tables.notices, agency_id, ("key",), columns, rows, still_due)
+    return bulk.update_found(tx, tables.notices, agency_id, keys=("key",), columns=columns, rows=rows, where=still_due)

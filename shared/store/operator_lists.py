@@ -193,7 +193,7 @@ class Past(NamedTuple):
 
 
 def cycles_between(
-    tx: Transaction, agency_id: str, subscription_id: str | None, stream: str | None, from_on: date, to_on: date
+    tx: Transaction, agency_id: str, subscription_id: str | None, *, stream: str | None, from_on: date, to_on: date
 ) -> list[Past]:
     """The cycles of an agency that start in the half-open span, in order."""
     rows = tx.rows(

@@ -39,7 +39,7 @@ def insert(tx: Transaction, agency_id: str, orders: Sequence[NewOrder]) -> int:
 
 def renew(tx: Transaction, agency_id: str, renewals: Sequence[Renewal]) -> None:
     """Renew orders for a later period."""
-    bulk.update(tx, tables.orders, agency_id, ("order_id",), Renewal._fields[1:], renewals)
+    bulk.update(tx, tables.orders, agency_id, keys=("order_id",), columns=Renewal._fields[1:], rows=renewals)
 
 
 def latest(tx: Transaction, agency_id: str, ids: Sequence[str]) -> dict[str, str]:

@@ -54,7 +54,7 @@ def write(tx: Transaction, agency_id: str, links: Sequence[PayLink]) -> None:
     """Write how links go on."""
     names = (*_WRITTEN, *_FLAGS)
     rows = [(each.invoice_id, each.link_seq, *(getattr(each, name) for name in names)) for each in links]
-    bulk.update(tx, tables.pay_links, agency_id, ("invoice_id", "link_seq"), names, rows)
+    bulk.update(tx, tables.pay_links, agency_id, keys=("invoice_id", "link_seq"), columns=names, rows=rows)
 
 
 def of_invoices(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> list[PayLink]:

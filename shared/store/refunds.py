@@ -78,7 +78,9 @@ def insert(tx: Transaction, agency_id: str, refunds: Sequence[Refund]) -> int:
 def write(tx: Transaction, agency_id: str, refunds: Sequence[Refund]) -> None:
     """Write how refunds go on; coming to a decision is an orderly end, so tries are forgotten."""
     rows = [(each.invoice_id, each.refund_seq, *(getattr(each, name) for name in _WRITTEN), 0) for each in refunds]
-    bulk.update(tx, tables.refunds, agency_id, ("invoice_id", "refund_seq"), (*_WRITTEN, "tries"), rows)
+    bulk.update(
+        tx, tables.refunds, agency_id, keys=("invoice_id", "refund_seq"), columns=(*_WRITTEN, "tries"), rows=rows
+    )
 
 
 def of_invoices(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> list[Refund]:

@@ -132,7 +132,7 @@ def write(tx: Transaction, agency_id: str, inquiries: Sequence[Inquiry]) -> None
     """Write how questions go on."""
     rows = [(each.provider, each.reference, *(getattr(each, name) for name in _ASKED), 0) for each in inquiries]
     names = (*_ASKED, "tries")
-    bulk.update(tx, tables.payment_inquiries, agency_id, ("provider", "reference"), names, rows)
+    bulk.update(tx, tables.payment_inquiries, agency_id, keys=("provider", "reference"), columns=names, rows=rows)
 
 
 def due(tx: Transaction, agency_id: str, invoice_ids: Collection[str]) -> list[Inquiry]:

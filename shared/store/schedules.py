@@ -117,7 +117,15 @@ def _limits(row: Any) -> Limits:
     cancel_on: date | None = row[4]
     cancel_effective_at: datetime | None = row[5]
     ended_at: datetime | None = row[6]
-    return Limits(timezone, issue_time, known_on, cancel_on, cancel_effective_at, ended_at, cut_over_on)
+    return Limits(
+        timezone=timezone,
+        issue_time=issue_time,
+        known_on=known_on,
+        cancel_on=cancel_on,
+        cancel_effective_at=cancel_effective_at,
+        ended_at=ended_at,
+        cut_over_on=cut_over_on,
+    )
 
 
 def load(tx: Transaction, agency_id: str, subscription_id: str) -> dict[str, Bounded]:
@@ -178,7 +186,7 @@ def rewrite(tx: Transaction, agency_id: str, schedules: Sequence[Schedule]) -> N
         (s.subscription_id, s.stream, *(getattr(s, name) for name in _MOVING), tx.as_of if s.stopped_reason else None)
         for s in schedules
     ]
-    bulk.update(tx, tables.schedules, agency_id, _KEYS, (*_MOVING, "stopped_at"), rows)
+    bulk.update(tx, tables.schedules, agency_id, keys=_KEYS, columns=(*_MOVING, "stopped_at"), rows=rows)
 
 
 def resumed_indexes(tx: Transaction, agency_id: str, ids: Sequence[str]) -> dict[str, int]:

@@ -45,7 +45,7 @@ def insert(tx: Transaction, spans: Sequence[Span]) -> None:
 
 
 def overlapping(
-    tx: Transaction, agency_id: str, subscription_id: str | None, stream: str | None, from_on: date, to_on: date
+    tx: Transaction, agency_id: str, subscription_id: str | None, *, stream: str | None, from_on: date, to_on: date
 ) -> list[Span]:
     """The rows of several periods that reach into a half-open span of days."""
     rows = tx.rows(

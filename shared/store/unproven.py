@@ -64,7 +64,7 @@ def keep(
 
 
 def set_aside(
-    tx: Transaction, agency_id: str, provider: str, raw: bytes, headers: Mapping[str, str], reason: str
+    tx: Transaction, agency_id: str, provider: str, *, raw: bytes, headers: Mapping[str, str], reason: str
 ) -> int:
     """Keep a webhook that is proven and can't be read or applied, to be tried again.
 

@@ -24,7 +24,7 @@ ORDERS = queue_of("orders")
 
 
 def to(queue: str, body: bytes = b"x") -> Outgoing:
-    return Outgoing("", queue, body)
+    return Outgoing(exchange="", routing_key=queue, body=body)
 
 
 def depth(connection: pika.BlockingConnection, queue: str = ORDERS) -> int:
@@ -85,7 +85,7 @@ def test_the_load_counts_what_waits_and_what_consumers_may_hold(
 def test_a_publish_where_one_may_not_raises_and_the_next_goes_on(publisher: Publisher) -> None:
     """An exchange that does not exist ends the channel; the connection is made again automatically."""
     with pytest.raises(BrokerError, match="no exchange"):
-        publisher.publish([Outgoing("no-such-exchange", "k", b"")])
+        publisher.publish([Outgoing(exchange="no-such-exchange", routing_key="k", body=b"")])
 
     until(lambda: _published(publisher))
 

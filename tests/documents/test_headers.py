@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.documents import headers
+from shared.documents import sending
 from shared.documents.mail import Mail
 from shared.documents.sending import Envelope, UnsentError, compose
 from shared.domain.mail_addresses import on_the_wire
@@ -69,13 +69,13 @@ def test_whatever_stands_in_name_and_subject_adds_no_header(name: str, subject: 
 
 
 def test_a_short_name_stays_readable() -> None:
-    assert headers.mailbox("From", "Studio, Co.", "a@b.example") == 'From: "Studio, Co." <a@b.example>'
-    assert headers.mailbox("From", " ", "a@b.example") == "From: a@b.example"
-    assert headers.words("Subject", "Paid: invoice 1") == "Subject: Paid: invoice 1"
+    assert sending.mailbox("From", "Studio, Co.", "a@b.example") == 'From: "Studio, Co." <a@b.example>'
+    assert sending.mailbox("From", " ", "a@b.example") == "From: a@b.example"
+    assert sending.words("Subject", "Paid: invoice 1") == "Subject: Paid: invoice 1"
 
 
 def test_a_long_plain_subject_is_folded_at_its_spaces() -> None:
-    folded = headers.words("Subject", "Invoice " * 20)
+    folded = sending.words("Subject", "Invoice " * 20)
     assert [len(line) <= 78 for line in folded.split("\r\n")] == [True] * 3
     assert "=?" not in folded
 

@@ -19,19 +19,52 @@ def on(text: str) -> date:
 def service(revision: int = 1, since: str = "2026-01-01", **changes: Any) -> ServiceRevision:
     """100.00 EUR a month and 19 % tax on top."""
     base = ServiceRevision(
-        "seo", revision, at(since), "SEO care", 10000, "EUR", "VAT", "19", False, "month", 1, "month", 1, "new_order"
+        service_id="seo",
+        revision=revision,
+        effective_at=at(since),
+        name="SEO care",
+        price_minor=10000,
+        currency="EUR",
+        tax_name="VAT",
+        tax_rate="19",
+        tax_inclusive=False,
+        unit="month",
+        every=1,
+        order_unit="month",
+        order_every=1,
+        renewal="new_order",
     )
     return base._replace(**changes)
 
 
 def revision(number: int = 1, since: str = "2026-01-01", **changes: Any) -> SubscriptionRevision:
-    base = SubscriptionRevision("sub", number, at(since), "law", "seo", "active", None, 1, "automatic")
+    base = SubscriptionRevision(
+        subscription_id="sub",
+        revision=number,
+        effective_at=at(since),
+        client_id="law",
+        service_id="seo",
+        status="active",
+        cancel_on=None,
+        quantity=1,
+        collection="automatic",
+    )
     return base._replace(**changes)
 
 
 def subscription(**changes: Any) -> Subscription:
     base = Subscription(
-        "sub", "law", "seo", "self_checkout", on("2026-06-01"), at("2026-05-20"), None, None, None, None, None
+        subscription_id="sub",
+        client_id="law",
+        service_id="seo",
+        checkout="self_checkout",
+        starts_on=on("2026-06-01"),
+        known_since=at("2026-05-20"),
+        bill_from=None,
+        order_id=None,
+        initial_payment=None,
+        ended_at=None,
+        ended_reason=None,
     )
     return base._replace(**changes)
 

@@ -17,7 +17,7 @@ def covering(status: str | None, state: str = "done", reason: str | None = None)
 
 
 def unresolved(status: str = "open", *, failing: bool = False, due_on: date = DUE_LATER, id_: str = "i6") -> Unresolved:
-    return Unresolved(id_, JUNE, status, failing, due_on)
+    return Unresolved(invoice_id=id_, starts_on=JUNE, status=status, failing=failing, due_on=due_on)
 
 
 FAILED = Held("payment_failed", JUNE, "i6")

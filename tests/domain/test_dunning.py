@@ -122,7 +122,18 @@ def test_a_method_that_came_meanwhile_is_tried_at_once_on_a_new_ladder() -> None
 
 
 def method(id_: str, *, default: bool = False, since: str = "2026-06-01", usable: bool = True) -> Method:
-    return Method(id_, 1, "sandbox", "ok", None, default, f"seen-{id_}", at(since), at(since), usable)
+    return Method(
+        payment_method_id=id_,
+        revision=1,
+        provider="sandbox",
+        token="ok",  # noqa: S106
+        customer=None,
+        is_default=default,
+        credential=f"seen-{id_}",
+        instructed_at=at(since),
+        received_at=at(since),
+        usable=usable,
+    )
 
 
 def tried(

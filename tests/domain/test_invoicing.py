@@ -131,7 +131,16 @@ def test_a_price_that_comes_later_prices_the_cycles_that_waited_for_it() -> None
     ]
     found = decided(subscription(), [revision(quantity=2), revision(2, "2026-08-01", quantity=9)], services)
     assert isinstance(found, Issue)
-    assert found.bill.lines == (Line("SEO care, 2026-07-01 – 2026-07-31", 2, 20000, 40000, "VAT", "19"),)
+    assert found.bill.lines == (
+        Line(
+            description="SEO care, 2026-07-01 – 2026-07-31",
+            quantity=2,
+            unit_price_minor=20000,
+            net_minor=40000,
+            tax_name="VAT",
+            tax_rate="19",
+        ),
+    )
     assert (found.bill.subtotal_minor, found.bill.tax_minor, found.bill.total_minor) == (40000, 7600, 47600)
 
 
@@ -147,7 +156,16 @@ def test_the_price_in_force_at_the_due_instant_counts() -> None:
 def test_an_inclusive_price_is_the_total() -> None:
     found = decided(subscription(), [revision(quantity=3)], [service(price_minor=9999, tax_inclusive=True)])
     assert isinstance(found, Issue)
-    assert found.bill.lines == (Line("SEO care, 2026-07-01 – 2026-07-31", 3, 9999, 25208, "VAT", "19"),)
+    assert found.bill.lines == (
+        Line(
+            description="SEO care, 2026-07-01 – 2026-07-31",
+            quantity=3,
+            unit_price_minor=9999,
+            net_minor=25208,
+            tax_name="VAT",
+            tax_rate="19",
+        ),
+    )
     assert found.bill.taxes == (Tax("VAT", "19", 25208, 4789),)
     assert (found.bill.subtotal_minor, found.bill.tax_minor, found.bill.total_minor) == (25208, 4789, 29997)
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.currency import exponent
-from shared.domain.money import Split, display, divide_half_up, rate_units, split_tax
+from shared.domain.money import Split, display, divide_half_up, exponent, rate_units, split_tax
 
 amounts = st.integers(-(10**15), 10**15)
 rates = st.builds(

@@ -8,7 +8,7 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 def test_a_fresh_account_takes_a_burst_and_then_its_rate() -> None:
-    account = Account("a", "stripe", 20, None)
+    account = Account(agency_id="a", provider="stripe", rate_per_second=20, free_at=None)
     assert allowance(account, NOW, burst=20) == 20
     account = account._replace(free_at=spent(account, 20, NOW))
     assert allowance(account, NOW, burst=20) == 0
@@ -17,12 +17,14 @@ def test_a_fresh_account_takes_a_burst_and_then_its_rate() -> None:
 
 
 def test_an_account_without_a_rate_takes_everything() -> None:
-    assert allowance(Account("a", "sandbox", None, None), NOW, burst=20) is None
+    assert (
+        allowance(Account(agency_id="a", provider="sandbox", rate_per_second=None, free_at=None), NOW, burst=20) is None
+    )
 
 
 def test_from_the_fifth_failure_in_a_row_on_the_pauses_grow_to_an_hour() -> None:
     """1, 2, 4 … 60 minutes; failures while it is paused, of attempts that were under way, do not lengthen it."""
-    account, now, pauses = Account("a", "stripe", 20, None), NOW, []
+    account, now, pauses = Account(agency_id="a", provider="stripe", rate_per_second=20, free_at=None), NOW, []
     for _ in range(4):
         account = failed(account, now)
         assert account.paused_until is None
@@ -37,7 +39,7 @@ def test_from_the_fifth_failure_in_a_row_on_the_pauses_grow_to_an_hour() -> None
 
 def test_too_many_requests_halve_the_rate_and_it_grows_back() -> None:
     """Twice every ten minutes, down to one a second; answers that were on their way together count once."""
-    account = Account("a", "stripe", 20, None)
+    account = Account(agency_id="a", provider="stripe", rate_per_second=20, free_at=None)
     account = slowed(account, NOW)
     assert (rate(account, NOW), account.paused_until) == (10, NOW + timedelta(seconds=2))
     assert slowed(account, NOW + timedelta(seconds=1)) == account
@@ -53,6 +55,6 @@ def test_too_many_requests_halve_the_rate_and_it_grows_back() -> None:
 
 
 def test_an_account_without_a_rate_gets_one_while_it_is_slowed_down() -> None:
-    account = slowed(Account("a", "sandbox", None, None), NOW)
+    account = slowed(Account(agency_id="a", provider="sandbox", rate_per_second=None, free_at=None), NOW)
     assert rate(account, NOW) == 10
     assert rate(account, NOW + SLOW_FOR) is None

@@ -14,22 +14,47 @@ from tests.domain.facts_of import at, on
 def schedule(**changes: Any) -> Schedule:
     """Monthly from 31 January, nothing planned yet."""
     base = Schedule(
-        "ag", "sub", "invoice", on("2026-01-31"), 0, "month", 1, 0, 0, at("2026-01-31"), on("2026-01-31"), None, 0
+        agency_id="ag",
+        subscription_id="sub",
+        stream="invoice",
+        anchor_on=on("2026-01-31"),
+        anchor_index=0,
+        unit="month",
+        every=1,
+        epoch=0,
+        next_index=0,
+        next_at=at("2026-01-31"),
+        planned_until=on("2026-01-31"),
+        stopped_reason=None,
+        resumed_index=0,
     )
     return base._replace(**changes)
 
 
 def limits(**changes: Any) -> Limits:
-    return Limits("UTC", time(0), on("2026-01-01"), None, None, None)._replace(**changes)
+    return Limits(
+        timezone="UTC",
+        issue_time=time(0),
+        known_on=on("2026-01-01"),
+        cancel_on=None,
+        cancel_effective_at=None,
+        ended_at=None,
+    )._replace(**changes)
 
 
 def test_every_boundary_that_has_come_is_a_cycle_with_its_own_period() -> None:
     """A gap of three months gives three cycles, counted from the anchor."""
     planned, after = plan(schedule(), limits(), at("2026-04-29"))
     assert planned == [
-        Planned(0, on("2026-01-31"), on("2026-02-28"), at("2026-01-31"), None),
-        Planned(1, on("2026-02-28"), on("2026-03-31"), at("2026-02-28"), None),
-        Planned(2, on("2026-03-31"), on("2026-04-30"), at("2026-03-31"), None),
+        Planned(
+            cycle_index=0, starts_on=on("2026-01-31"), ends_on=on("2026-02-28"), due_at=at("2026-01-31"), skipped=None
+        ),
+        Planned(
+            cycle_index=1, starts_on=on("2026-02-28"), ends_on=on("2026-03-31"), due_at=at("2026-02-28"), skipped=None
+        ),
+        Planned(
+            cycle_index=2, starts_on=on("2026-03-31"), ends_on=on("2026-04-30"), due_at=at("2026-03-31"), skipped=None
+        ),
     ]
     assert (after.next_index, after.next_at, after.planned_until) == (3, at("2026-04-30"), on("2026-04-30"))
 
@@ -144,9 +169,29 @@ def test_many_periods_before_we_knew_are_one_row_that_can_be_split_again() -> No
     planned, after = catch_up(schedule(**DAILY), limits(), at("2026-01-02"))
     rhythm = Rhythm(on("1970-01-01"), 0, "day", 1)
     assert planned == [
-        Planned(0, on("1970-01-01"), on("2026-01-01"), at("1970-01-01"), "before_known", 20454, rhythm),
-        Planned(20454, on("2026-01-01"), on("2026-01-02"), at("2026-01-01"), None),
-        Planned(20455, on("2026-01-02"), on("2026-01-03"), at("2026-01-02"), None),
+        Planned(
+            cycle_index=0,
+            starts_on=on("1970-01-01"),
+            ends_on=on("2026-01-01"),
+            due_at=at("1970-01-01"),
+            skipped="before_known",
+            periods=20454,
+            rhythm=rhythm,
+        ),
+        Planned(
+            cycle_index=20454,
+            starts_on=on("2026-01-01"),
+            ends_on=on("2026-01-02"),
+            due_at=at("2026-01-01"),
+            skipped=None,
+        ),
+        Planned(
+            cycle_index=20455,
+            starts_on=on("2026-01-02"),
+            ends_on=on("2026-01-03"),
+            due_at=at("2026-01-02"),
+            skipped=None,
+        ),
     ]
     assert (after.next_index, after.planned_until) == (20456, on("2026-01-03"))
     assert Rhythm.of(rhythm.text()) == rhythm

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.segments import id_of, joined, message_subject, segment
+from shared.domain.keys import id_of, joined, message_subject, segment
 from shared.messages.events import event_id, message_id
 
 # Every kind of legal id that a path, a proxy or a file system may take for something else.

@@ -225,8 +225,8 @@ class Run(Reckoning):
 
     def work(self, between: Any) -> None:
         runtime = Runtime(
-            self.town.store,
-            always({self.town.name: self.town.gateway}),
+            store=self.town.store,
+            gateways=always({self.town.name: self.town.gateway}),
             concurrency=1,
             between=between,
             monotonic=lambda: self.town.clock.at.timestamp(),  # a worker that lags knows by its own clock

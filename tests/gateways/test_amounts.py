@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.currency import CURRENCIES, exponent
+from shared.domain.money import CURRENCIES, exponent
 from shared.gateways.amounts import (
     STRIPE_LARGEST,
     UnpayableAmountError,

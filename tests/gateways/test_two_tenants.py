@@ -131,5 +131,15 @@ def assert_the_lists_agree(town: Town) -> None:
         agencies = [row[0] for row in tx.rows("SELECT agency_id FROM agencies ORDER BY 1")]
         for agency_id in agencies:
             for shared in (True, False):
-                found = reconciliation.compare(tx, ProviderLists(agency_id, town.name, began, *listed, shared=shared))
+                found = reconciliation.compare(
+                    tx,
+                    ProviderLists(
+                        agency_id=agency_id,
+                        provider=town.name,
+                        since=began,
+                        payments=listed[0],
+                        refunds=listed[1],
+                        shared=shared,
+                    ),
+                )
                 assert [each for each in found if each.what not in ("missing_there", "refund_missing_there")] == []

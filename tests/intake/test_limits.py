@@ -159,7 +159,9 @@ def test_of_earlier_messages_under_an_id_little_is_read(store: Store) -> None:
         assert [each.state for each in receive_batch(store, [raw])] == ["rejected"]
 
     with store.transaction() as tx:
-        (found,) = inbox.earlier(tx, [Arrived("/portal", "same", "a", "", None, bad[0])]).values()
+        (found,) = inbox.earlier(
+            tx, [Arrived(source="/portal", id="same", agency_id="a", type="", time=None, raw=bad[0])]
+        ).values()
 
     assert [len(each.raw) for each in found] == [len(bad[18]), len(bad[19]), 0]
     assert receive_batch(store, [bad[19]])[0].state == "repeated"

@@ -66,7 +66,9 @@ def test_a_wrong_year_plans_dispatches_and_charges_nothing(diary: Diary, store: 
     watched = [Store(store.engine, clock, ClockWatch(name, counting.machine, counted=counting)) for name in ("s", "c")]
     work_queue = WorkQueue()
     scheduler = Scheduler(watched[0], work_queue, lambda: 0)
-    runtime = Runtime(watched[1], always({"sandbox": SandboxGateway(SandboxLedger(watched[1]))}), concurrency=1)
+    runtime = Runtime(
+        store=watched[1], gateways=always({"sandbox": SandboxGateway(SandboxLedger(watched[1]))}), concurrency=1
+    )
     charge_invoices(runtime, "ag", [INVOICE])
     while scheduler.tick().done:
         pass

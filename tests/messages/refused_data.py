@@ -21,7 +21,10 @@ THREE_WAYS = "invoice_id, or number, or subscription_id with period_starts_on"
 
 
 def of(name: str, base: Data, *cases: tuple[Data, str, str], by_schema: bool = True) -> list[Refused]:
-    return [Refused(name, base | changes, f"data.{field}", says, {}, by_schema) for changes, field, says in cases]
+    return [
+        Refused(name=name, data=base | changes, field=f"data.{field}", says=says, attributes={}, by_schema=by_schema)
+        for changes, field, says in cases
+    ]
 
 
 AGENCIES = of(

@@ -33,34 +33,42 @@ def _missing() -> list[Refused]:
         "invoice.issued": ISSUED,
     }
     found = [
-        Refused(name, without(data, field), f"data.{field}", "missing")
+        Refused(name=name, data=without(data, field), field=f"data.{field}", says="missing")
         for name, data in required.items()
         for field in data
     ]
     found += [
-        Refused(name, without(data, "agency_id"), "data.agency_id", "missing")
+        Refused(name=name, data=without(data, "agency_id"), field="data.agency_id", says="missing")
         for name, data in (("invoice.paid", PAID), ("invoice.voided", VOIDED), ("charge.requested", REQUESTED))
     ]
     found += [
         Refused(
-            "subscription.upserted",
-            SUBSCRIPTION | {"initial_payment": without(PAYMENT, field)},
-            f"data.initial_payment.{field}",
-            "missing",
+            name="subscription.upserted",
+            data=SUBSCRIPTION | {"initial_payment": without(PAYMENT, field)},
+            field=f"data.initial_payment.{field}",
+            says="missing",
         )
         for field in PAYMENT
     ]
-    found.append(Refused("service.upserted", SERVICE | {"tax": {"name": "VAT"}}, "data.tax.rate", "missing"))
-    found.append(Refused("service.upserted", SERVICE | {"tax": {"rate": "19"}}, "data.tax.name", "missing"))
+    found.append(
+        Refused(name="service.upserted", data=SERVICE | {"tax": {"name": "VAT"}}, field="data.tax.rate", says="missing")
+    )
+    found.append(
+        Refused(name="service.upserted", data=SERVICE | {"tax": {"rate": "19"}}, field="data.tax.name", says="missing")
+    )
     cycle = {"billing_cycle": {"unit": "month"}}
-    found.append(Refused("service.upserted", SERVICE | cycle, "data.billing_cycle.every", "missing"))
+    found.append(
+        Refused(name="service.upserted", data=SERVICE | cycle, field="data.billing_cycle.every", says="missing")
+    )
     cycle = {"billing_cycle": {"every": 1}}
-    found.append(Refused("service.upserted", SERVICE | cycle, "data.billing_cycle.unit", "missing"))
+    found.append(
+        Refused(name="service.upserted", data=SERVICE | cycle, field="data.billing_cycle.unit", says="missing")
+    )
     return found
 
 
 def _envelope(field: str, says: str, by_schema: bool = True, **attributes: Any) -> Refused:
-    return Refused("invoice.paid", PAID, field, says, attributes, by_schema)
+    return Refused(name="invoice.paid", data=PAID, field=field, says=says, attributes=attributes, by_schema=by_schema)
 
 
 ENVELOPES = [
@@ -95,10 +103,10 @@ ENVELOPES = [
 
 # The sample's broken line: what is wrong with one field counts before what is missing.
 BROKEN = Refused(
-    "subscription.upserted",
-    {"agency_id": "a1", "subscription_id": "sub1", "revision": 1, "starts_on": "2026-02-30"},
-    "data.starts_on",
-    'got a string ("2026-02-30"), no such day',
+    name="subscription.upserted",
+    data={"agency_id": "a1", "subscription_id": "sub1", "revision": 1, "starts_on": "2026-02-30"},
+    field="data.starts_on",
+    says='got a string ("2026-02-30"), no such day',
 )
 
 REFUSED = [BROKEN, *_missing(), *AGENCIES, *SERVICES, *SUBSCRIPTIONS, *OTHERS, *ENVELOPES]

@@ -180,7 +180,7 @@ def test_the_published_examples_are_taken(kind: str) -> None:
     assert validator("envelope.schema.json").is_valid(change_example(kind))
 
 
-EVENT = json.loads(cloud_event("a", "cycle.held", "a1/sub1", 1, AT, event("cycle.held")))
+EVENT = json.loads(cloud_event("a", "cycle.held", "a1/sub1", subject_seq=1, at=AT, data=event("cycle.held")))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.domain.currency import CURRENCIES, exponent
+from shared.domain.money import CURRENCIES, exponent
 
 
 @pytest.mark.parametrize(

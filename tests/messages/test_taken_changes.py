@@ -45,7 +45,14 @@ def test_the_envelope_is_taken_over_with_its_time_in_utc() -> None:
 
 
 def test_a_name_with_an_underscore_keeps_it() -> None:
-    change = Change("s", "i", "duecycle.payment_method.removed.v1", datetime(2026, 1, 1, tzinfo=UTC), None, None)  # type: ignore[arg-type]
+    change = Change(
+        source="s",
+        id="i",
+        type="duecycle.payment_method.removed.v1",
+        time=datetime(2026, 1, 1, tzinfo=UTC),
+        subject=None,
+        data=None,
+    )  # type: ignore[arg-type]
     assert change.name == "payment_method.removed"
 
 

@@ -198,7 +198,9 @@ def test_a_missing_secret_is_one_agencys_trouble_alone(store: Store) -> None:
             ("d", "paypal", "pair"),
             ("e", "paypal", "bad"),
         ):
-            accounts.configure(tx, Configured(agency_id, provider, secret, test=True, rate_per_second=None))
+            accounts.configure(
+                tx, Configured(agency_id=agency_id, provider=provider, secret=secret, test=True, rate_per_second=None)
+            )
         found = {agency_id: registry(tx, agency_id) for agency_id in "abcdef"}
         assert not isinstance(found["a"]["stripe"], str)
         assert found["a"]["paypal"] == "account_missing"

@@ -19,7 +19,16 @@ def refused(desk: Desk) -> Desk:
     with desk.diary.store.transaction() as tx, unguarded(tx):
         context = tx.scalar("SELECT context::text FROM notices WHERE occasion = 'invoice_paid'")
         new = [
-            NewNotice(f"n-{n}", "invoice_paid", "client", "old@law.example", "sub", INVOICE, context) for n in (1, 2)
+            NewNotice(
+                key=f"n-{n}",
+                occasion="invoice_paid",
+                audience="client",
+                recipient="old@law.example",
+                subscription_id="sub",
+                invoice_id=INVOICE,
+                context=context,
+            )
+            for n in (1, 2)
         ]
         notices.insert(tx, "ag", new)
         tx.run(

@@ -25,7 +25,7 @@ MONEY = "SELECT source, amount_minor FROM payments ORDER BY 1"
 
 
 def _runtime(store: Store) -> Runtime:
-    return Runtime(store, always({"sandbox": SandboxGateway(SandboxLedger(store))}), concurrency=1)
+    return Runtime(store=store, gateways=always({"sandbox": SandboxGateway(SandboxLedger(store))}), concurrency=1)
 
 
 def _charge(store: Store) -> None:
@@ -160,7 +160,9 @@ def _answer(stage: Stage, outcome: Outcome, meanwhile: bytes) -> str:
         if moment == "claimed":
             states.append(receive_change(stage.store, meanwhile).state)
 
-    runtime = Runtime(stage.store, always({"sandbox": _Answers(outcome)}), concurrency=1, between=between)
+    runtime = Runtime(
+        store=stage.store, gateways=always({"sandbox": _Answers(outcome)}), concurrency=1, between=between
+    )
     charge_invoices.charge_invoices(runtime, "ag", [INVOICE])
     return states[0]
 

@@ -41,7 +41,7 @@ def _charge(stage: Stage, dies_at: str | None = None) -> None:
             raise Killed(moment)
 
     gateways = {"sandbox": SandboxGateway(SandboxLedger(stage.store))}
-    runtime = Runtime(stage.store, always(gateways), concurrency=1, between=between)
+    runtime = Runtime(store=stage.store, gateways=always(gateways), concurrency=1, between=between)
     charge_invoices.charge_invoices(runtime, "ag", [INVOICE])
 
 
@@ -136,7 +136,7 @@ def test_no_call_goes_out_after_half_the_lease(stage: Stage) -> None:
     _issued(stage, "ok")
     seconds = iter([0.0, LEASE.total_seconds() / 2 + 1])
     gateways = {"sandbox": SandboxGateway(SandboxLedger(stage.store))}
-    runtime = Runtime(stage.store, always(gateways), concurrency=1, monotonic=lambda: next(seconds))
+    runtime = Runtime(store=stage.store, gateways=always(gateways), concurrency=1, monotonic=lambda: next(seconds))
     charge_invoices.charge_invoices(runtime, "ag", [INVOICE])
     assert (stage.ask(CHARGES), stage.ask(LEDGER)) == ([(1, "due", 1)], [])
     stage.diary.go("2026-06-01T00:05:00Z")
@@ -150,7 +150,7 @@ def test_an_attempt_whose_worker_gave_up_waiting_is_not_parked(stage: Stage, dat
     with stage.store.transaction() as tx:
         tx.run("UPDATE charges SET dispatches = 2")
     hasty = Store(make_engine(database_url, statement_timeout_ms=100), stage.clock)
-    runtime = Runtime(hasty, always({"sandbox": SandboxGateway(SandboxLedger(hasty))}), concurrency=1)
+    runtime = Runtime(store=hasty, gateways=always({"sandbox": SandboxGateway(SandboxLedger(hasty))}), concurrency=1)
     with stage.store.transaction() as holding:
         lock_subscriptions(holding, [("ag", "sub")], wait=True)
         for _ in range(8):

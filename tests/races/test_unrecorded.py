@@ -50,7 +50,7 @@ def diary(store: Store, clock: FixedClock, tmp_path: Path) -> Diary:
 
 
 def runtime(diary: Diary, concurrency: int = 1) -> Runtime:
-    return Runtime(diary.store, always({"sandbox": Till()}), concurrency)
+    return Runtime(store=diary.store, gateways=always({"sandbox": Till()}), concurrency=concurrency)
 
 
 def rows(diary: Diary, sql: str, **params: object) -> list[tuple[object, ...]]:

@@ -149,7 +149,7 @@ def test_refused_events_are_counted_with_their_age(store: Store, clock: FixedClo
 
 
 def test_refusals_are_told_at_once_each_minute_and_when_they_end() -> None:
-    event = Unpublished("a", 1, "order.created", "s/1", 1, None, {})  # type: ignore[arg-type]
+    event = Unpublished(agency_id="a", event_id=1, type="order.created", subject="s/1", subject_seq=1, at=None, data={})  # type: ignore[arg-type]
     now = [100.0]
     refusing = Passed(0, [event])
     passes = [refusing, refusing, refusing, Passed(1, cleared=True)]

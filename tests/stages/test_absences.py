@@ -97,7 +97,7 @@ def test_while_the_mail_server_is_away_one_mail_of_a_batch_is_tried(
     """Fifty waits for one dead server would outlast the lease. However long it is away, no notice is given up."""
     port = free_ports(1)[0]
     outcomes: list[str] = []
-    runtime = Runtime(store, sender_of(f"smtp+plain://127.0.0.1:{port}"), on_outcome=outcomes.append)
+    runtime = Runtime(store=store, sender=sender_of(f"smtp+plain://127.0.0.1:{port}"), on_outcome=outcomes.append)
     work_queue = Belfry()
     dispatch(store, world._broker, ["invoices", "orders"])
     world._broker.drain()

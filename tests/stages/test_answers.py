@@ -31,7 +31,7 @@ from shared.store.database import FixedClock, Store, Transaction
 from shared.store.payments import Payment
 from tests.forced import unguarded
 from tests.journeys.diary import Diary
-from workers.charges.decide import CHARGE, Call
+from workers.charges.claim import CHARGE, Call
 from workers.charges.outcomes import answer_name
 from workers.charges.refund_payments import RefundCall, settle_refund
 from workers.charges.settle import Answer, settle
@@ -91,7 +91,14 @@ def put(tx: Transaction, charge: Charge) -> None:
     )
     charges.write(tx, "ag", [stands])
     if state == "succeeded":
-        paid = Payment("sandbox", stands.reference or "", charge.invoice_id, 11900, "EUR", tx.as_of)
+        paid = Payment(
+            source="sandbox",
+            reference=stands.reference or "",
+            invoice_id=charge.invoice_id,
+            amount_minor=11900,
+            currency="EUR",
+            received_at=tx.as_of,
+        )
         receive(tx, facts.require_agency(tx, "ag"), [paid])
 
 
@@ -183,7 +190,7 @@ def test_every_answer_to_a_refund_in_every_state(refunding: Diary) -> None:
             currency="EUR",
             payment_reference=due.payment_reference,
         )
-        called = RefundCall(due, gateway, request, None, again=False, remembered=True)
+        called = RefundCall(refund=due, gateway=gateway, request=request, sent=None, again=False, remembered=True)
         settle_refund(store, "ag", called, found(answer, f"back-{state}"))
         with store.transaction() as tx:
             (after,) = refunds.of_invoices(tx, "ag", [due.invoice_id])

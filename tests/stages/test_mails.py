@@ -47,7 +47,7 @@ class Office:
     def __init__(self, store: Store, clock: FixedClock, diary: Diary) -> None:
         self.store, self.clock, self.diary, self.post = store, clock, diary, Post()
         self.outcomes: list[str] = []
-        self.runtime = Runtime(store, self.post, on_outcome=self.outcomes.append)
+        self.runtime = Runtime(store=store, sender=self.post, on_outcome=self.outcomes.append)
         diary.open()
 
     def rows(self, sql: str) -> list[Any]:
@@ -61,7 +61,15 @@ class Office:
             '{"agency": "Northlight", "agency_email": "old@agency.example", "subscription_id": "s", "reason": "r"}'
         )
         new = [
-            NewNotice(f"n-{name}", "series_stopped", "client", f"{name}@x.example", None, None, context)
+            NewNotice(
+                key=f"n-{name}",
+                occasion="series_stopped",
+                audience="client",
+                recipient=f"{name}@x.example",
+                subscription_id=None,
+                invoice_id=None,
+                context=context,
+            )
             for name in names
         ]
         with self.store.transaction() as tx:
@@ -248,7 +256,18 @@ def test_a_corrected_address_ends_the_trouble_at_once(office: Office) -> None:
         context = "SELECT recipient, subscription_id, invoice_id, context::text FROM notices WHERE key = :key"
         recipient, subscription, invoice, told = tx.rows(context, key=key)[0]
         to = {"a": (recipient, invoice), "b": ("b@x.example", None), "c": ("c@x.example", None)}
-        new = [NewNotice(f"n-{n}", "invoice_open", "client", to[n][0], subscription, to[n][1], told) for n in to]
+        new = [
+            NewNotice(
+                key=f"n-{n}",
+                occasion="invoice_open",
+                audience="client",
+                recipient=to[n][0],
+                subscription_id=subscription,
+                invoice_id=to[n][1],
+                context=told,
+            )
+            for n in to
+        ]
         notices.insert(tx, "ag", new)
     office.post.refuse(recipient, "recipient")
     office.post.refuse("b@x.example", "recipient")

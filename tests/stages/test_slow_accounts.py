@@ -82,7 +82,7 @@ def test_what_was_not_begun_is_put_back_and_what_is_planned_stays(
     watch = Watch()
     bulkhead = Bulkhead(2, watch)
     told: list[bool] = []
-    runtime = Runtime(store, always({}), bulkhead=bulkhead, on_put_back=lambda: told.append(True))
+    runtime = Runtime(store=store, gateways=always({}), bulkhead=bulkhead, on_put_back=lambda: told.append(True))
     with bulkhead.enter("ag"):
         watch.seconds += SLOW_SECONDS + 1
         charge_invoices(runtime, "ag", [INVOICE], again=True)

@@ -44,12 +44,23 @@ def test_a_mail_that_takes_minutes_is_nobody_elses_and_the_others_go_to_the_next
 ) -> None:
     diary.open()
     context = '{"agency": "A", "agency_email": "a@a.example", "subscription_id": "s", "reason": "r"}'
-    new = [NewNotice(key, "series_stopped", "agency", "x@x.example", None, None, context) for key in ("n1", "n2")]
+    new = [
+        NewNotice(
+            key=key,
+            occasion="series_stopped",
+            audience="agency",
+            recipient="x@x.example",
+            subscription_id=None,
+            invoice_id=None,
+            context=context,
+        )
+        for key in ("n1", "n2")
+    ]
     with store.transaction() as tx:
         notices.insert(tx, "ag", new)
     began = clock.at
     server = Slow(store, clock, timedelta(minutes=9), ends)
-    runtime = Runtime(store, server, mail_seconds=MAIL_SECONDS, monotonic=lambda: server.seconds)
+    runtime = Runtime(store=store, sender=server, mail_seconds=MAIL_SECONDS, monotonic=lambda: server.seconds)
     send_notices(runtime, "ag", ["n1", "n2"])
 
     (during,) = server.during

@@ -103,8 +103,8 @@ def ids(diary: Diary, sql: str) -> list[str]:
 def stages(diary: Diary) -> dict[str, Callable[[], object]]:
     """Every stage on its own, over everything there is."""
     store = diary.store
-    charging = Runtime(store, always({"sandbox": SandboxGateway(SandboxLedger(store))}), concurrency=1)
-    sending = send_notices.Runtime(store, EmlWriter(diary.mails))
+    charging = Runtime(store=store, gateways=always({"sandbox": SandboxGateway(SandboxLedger(store))}), concurrency=1)
+    sending = send_notices.Runtime(store=store, sender=EmlWriter(diary.mails))
     subscriptions = "SELECT subscription_id FROM subscriptions ORDER BY 1"
     return {
         "recheck": lambda: until_idle(lambda: recheck(store)),
@@ -176,7 +176,7 @@ def test_an_attempt_in_doubt_is_asked_about_once_a_moment(diary: Diary) -> None:
     fill(diary)
     diary.settle()
     diary.clock.at += timedelta(minutes=1)
-    silent = Runtime(diary.store, always({"sandbox": Silent()}), concurrency=1)
+    silent = Runtime(store=diary.store, gateways=always({"sandbox": Silent()}), concurrency=1)
     lost = ["inv:lost:2026-06-20"]
     charge_invoices(silent, "ag", lost)
     once = contents(diary.store)
@@ -198,15 +198,15 @@ def test_what_a_dead_worker_left_behind_stays_until_its_lease_is_over(diary: Dia
         raise KeyboardInterrupt(moment)
 
     gateway = SandboxGateway(SandboxLedger(diary.store))
-    dying = Runtime(diary.store, always({"sandbox": gateway}), concurrency=1, between=die)
+    dying = Runtime(store=diary.store, gateways=always({"sandbox": gateway}), concurrency=1, between=die)
     due = ["inv:due:2026-06-20"]
     with pytest.raises(KeyboardInterrupt):
         charge_invoices(dying, "ag", due)
     left = contents(diary.store)
-    charge_invoices(Runtime(diary.store, always({"sandbox": Silent()})), "ag", due)
+    charge_invoices(Runtime(store=diary.store, gateways=always({"sandbox": Silent()})), "ag", due)
     assert changed(left, contents(diary.store)) == {}
     diary.clock.at += timedelta(minutes=2)
-    charge_invoices(Runtime(diary.store, always({"sandbox": gateway})), "ag", due)
-    charge_invoices(Runtime(diary.store, always({"sandbox": gateway})), "ag", due)
+    charge_invoices(Runtime(store=diary.store, gateways=always({"sandbox": gateway})), "ag", due)
+    charge_invoices(Runtime(store=diary.store, gateways=always({"sandbox": gateway})), "ag", due)
     after = [row for row in contents(diary.store)["charges"] if row["invoice_id"] == due[0]]
     assert [(row["attempt"], row["state"]) for row in after] == [(1, "succeeded")]

@@ -21,10 +21,10 @@ EVERYWHERE = (("shared.process", "Process"), ("shared.store.database", "Store"))
 _FACTS = ("agencies", "clients", "services", "payment_methods", "subscriptions")
 _HISTORY = ("service_revisions", "subscription_revisions")
 GIVEN = {
-    "shared.store.fact_writes.upsert_all": _FACTS,
-    "shared.store.fact_writes.change": ("subscriptions",),
-    "shared.store.fact_writes.keep_late": _HISTORY,
-    "shared.store.fact_writes.forget_cycles": ("cycles", "schedules"),
+    "shared.store.fact_buffer.upsert_all": _FACTS,
+    "shared.store.fact_buffer.change": ("subscriptions",),
+    "shared.store.fact_buffer.keep_late": _HISTORY,
+    "shared.store.fact_buffer.forget_cycles": ("cycles", "schedules"),
     "shared.store.fact_buffer.FactBuffer": _HISTORY,
     **dict.fromkeys(
         (f"shared.store.due_rows.{name}" for name in ("_TAKE_DUE", "_sleep", "_give_back")),

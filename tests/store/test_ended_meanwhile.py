@@ -43,7 +43,11 @@ def charge(diary: Diary, gateway: Silent, *, paid_meanwhile: bool) -> None:
         if moment == "claimed" and paid_meanwhile:
             assert diary.say("invoice.paid", invoice_id=INVOICE, reference="bank").state == "applied"
 
-    charge_invoices(Runtime(diary.store, always({"sandbox": gateway}), 1, between), "ag", [INVOICE])
+    charge_invoices(
+        Runtime(store=diary.store, gateways=always({"sandbox": gateway}), concurrency=1, between=between),
+        "ag",
+        [INVOICE],
+    )
 
 
 def ends(diary: Diary) -> list[tuple[object, ...]]:
@@ -61,7 +65,11 @@ def test_not_found_after_a_payment_came(diary: Diary) -> None:
     charge(diary, Silent(Unknown("lost")), paid_meanwhile=True)
     assert ends(diary)[0][0] == "unknown"
     diary.clock.at = diary.moment("2026-06-03T12:00:00+00:00", None)
-    charge_invoices(Runtime(diary.store, always({"sandbox": Silent(NotSent("x"), NotFound())}), 1), "ag", [INVOICE])
+    charge_invoices(
+        Runtime(store=diary.store, gateways=always({"sandbox": Silent(NotSent("x"), NotFound())}), concurrency=1),
+        "ag",
+        [INVOICE],
+    )
     assert ends(diary) == [("not_sent", "invoice_paid", None)]
     diary.check()
 

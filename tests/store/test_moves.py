@@ -96,7 +96,18 @@ def test_a_cycle_that_has_ended_is_neither_settled_nor_stuck(ledger: Store) -> N
             "SELECT agency_id, subscription_id, starts_on FROM cycles WHERE stream = 'invoice' AND state = 'done' LIMIT 1"
         )[0]
     again = Settled(subscription_id, starts_on, "skipped", "because")
-    blocked = LeftUnsettled(subscription_id, starts_on, "blocked", "data_error", None, None, None, tx.as_of, None, None)
+    blocked = LeftUnsettled(
+        subscription_id=subscription_id,
+        starts_on=starts_on,
+        state="blocked",
+        reason="data_error",
+        detail=None,
+        blocking_starts_on=None,
+        blocking_invoice_id=None,
+        wake_at=tx.as_of,
+        held_at=None,
+        blocked_at=None,
+    )
     with pytest.raises(MissedRowsError, match="0 of 1"), ledger.transaction() as tx:
         settle(tx, agency_id, "invoice", [again])
     with pytest.raises(MissedRowsError, match="0 of 1"), ledger.transaction() as tx:
@@ -107,8 +118,25 @@ def test_a_mail_that_was_sent_is_not_due_again_because_a_late_worker_says_so(led
     """Its lease was over, another worker has sent the mail; what the late one says of the others still counts."""
     with ledger.transaction() as tx:
         key, agency_id = tx.rows("SELECT key, agency_id FROM notices WHERE state = 'sent' LIMIT 1")[0]
-        late = Sending(key, "due", None, None, "timed out", tx.as_of, None, 1)
-        other = NewNotice("other", "invoice_open", "client", "c@c.example", None, None, "{}")
+        late = Sending(
+            key=key,
+            state="due",
+            subject=None,
+            message_id=None,
+            reason="timed out",
+            wake_at=tx.as_of,
+            sent_at=None,
+            tries=1,
+        )
+        other = NewNotice(
+            key="other",
+            occasion="invoice_open",
+            audience="client",
+            recipient="c@c.example",
+            subscription_id=None,
+            invoice_id=None,
+            context="{}",
+        )
         notices.insert(tx, agency_id, [other])
         notices.settle(tx, agency_id, [late, late._replace(key="other", state="failed", wake_at=None)])
         states = dict(tx.rows("SELECT key, state FROM notices WHERE key IN ('other', :key)", key=key))  # type: ignore[arg-type]

@@ -33,7 +33,9 @@ def test_a_changed_prefix_never_prints_a_number_again(store: Store, clock: Fixed
     diary.go("2026-06-01")
     with store.transaction() as tx:
         tx.run("UPDATE number_series SET next_sequence = 100001")
-        taken = numbering.take(tx, "ag", numbering.INVOICE, lambda each: keys.number("R", each), 2, None)
+        taken = numbering.take(
+            tx, "ag", numbering.INVOICE, printed=lambda each: keys.number("R", each), count=2, issued_on=None
+        )
         assert taken.sequences == [100002, 100003]
         assert [tuple(row) for row in tx.rows("SELECT sequence, number FROM skipped_numbers")] == [(100001, "R100001")]
 

@@ -167,12 +167,20 @@ def test_a_mail_that_fails_is_logged_by_its_key_alone(
 
     Diary(store, clock, tmp_path).open()
     context = {"agency": CANARY, "agency_email": CANARY, "subscription_id": CANARY, "reason": CANARY}
-    new = NewNotice("n", "series_stopped", "agency", f"{CANARY}@x.example", None, None, json.dumps(context))
+    new = NewNotice(
+        key="n",
+        occasion="series_stopped",
+        audience="agency",
+        recipient=f"{CANARY}@x.example",
+        subscription_id=None,
+        invoice_id=None,
+        context=json.dumps(context),
+    )
     with store.transaction() as tx:
         notices.insert(tx, "ag", [new])
     lines.truncate(0)
     lines.seek(0)
-    send_notices.send_notices(send_notices.Runtime(store, Fails()), "ag", ["n"])
+    send_notices.send_notices(send_notices.Runtime(store=store, sender=Fails()), "ag", ["n"])
     with store.transaction() as tx:
         assert CANARY in tx.scalar("SELECT reason FROM notices WHERE key = 'n'")
     logged = [json.loads(line) for line in lines.getvalue().splitlines()]

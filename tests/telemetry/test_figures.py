@@ -123,11 +123,39 @@ def test_due_means_that_the_time_has_come(store: Store, clock: FixedClock, tmp_p
     diary.go("2026-06-01")
     later = clock.at + timedelta(hours=1)
     with store.transaction() as tx:
-        notices.insert(tx, "ag", [NewNotice("n-1", "invoice_paid", "client", "a@b.example", None, None, "{}")])
+        notices.insert(
+            tx,
+            "ag",
+            [
+                NewNotice(
+                    key="n-1",
+                    occasion="invoice_paid",
+                    audience="client",
+                    recipient="a@b.example",
+                    subscription_id=None,
+                    invoice_id=None,
+                    context="{}",
+                )
+            ],
+        )
         notices.settle(
             tx,
             "ag",
-            [Sending("n-1", "due", None, None, "away", later, None, 1, "away", clock.at, clock.at)],
+            [
+                Sending(
+                    key="n-1",
+                    state="due",
+                    subject=None,
+                    message_id=None,
+                    reason="away",
+                    wake_at=later,
+                    sent_at=None,
+                    tries=1,
+                    outcome="away",
+                    tried_at=clock.at,
+                    refused_since=clock.at,
+                )
+            ],
         )
 
     def counted() -> list[float]:

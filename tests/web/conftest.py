@@ -96,7 +96,17 @@ class Shop:
         if token:
             self.diary.say("payment_method.upserted", provider=self.name, token=token, customer="cus_1")
         with self.diary.store.transaction() as tx:
-            accounts.configure(tx, Configured("ag", self.name, "main", True, None, "hook"))
+            accounts.configure(
+                tx,
+                Configured(
+                    agency_id="ag",
+                    provider=self.name,
+                    secret="main",  # noqa: S106
+                    test=True,
+                    rate_per_second=None,
+                    webhook_secret="hook",  # noqa: S106
+                ),
+            )
         self.diary.say("subscription.upserted", "2026-05-21", **subscription)
         self.diary.go(until)
         return "inv:sub:2026-06-01"

@@ -69,7 +69,16 @@ def refund_in_doubt(shop: Shop) -> None:
 def books_differ(shop: Shop) -> None:
     """A payment that only Stripe knows: what `duecycle reconcile --apply` does, as the mail says."""
     shop.open("", collection="manual")
-    found = Difference("ag", "stripe", "missing_here", "pi_9", INVOICE, None, 11900, "EUR")
+    found = Difference(
+        agency_id="ag",
+        provider="stripe",
+        what="missing_here",
+        reference="pi_9",
+        invoice_id=INVOICE,
+        here_minor=None,
+        there_minor=11900,
+        currency="EUR",
+    )
     with shop.diary.store.transaction() as tx:
         reconciliation.tell(tx, facts.require_agency(tx, "ag"), found)
     assert "duecycle reconcile --apply" in mail(shop, "Please check", AGENCY)

@@ -33,7 +33,9 @@ def die(moment: str) -> Callable[[str], None]:
 
 
 def work(shop: Shop, between: Callable[[str], None] = lambda _moment: None) -> None:
-    runtime = Runtime(shop.diary.store, always({shop.name: shop.gateway}), concurrency=1, between=between)
+    runtime = Runtime(
+        store=shop.diary.store, gateways=always({shop.name: shop.gateway}), concurrency=1, between=between
+    )
     charge_invoices(runtime, "ag", [INVOICE])
 
 

@@ -85,7 +85,11 @@ def test_a_payment_page_that_nobody_closed_is_not_called_ended(shop: Shop) -> No
         tx.run("UPDATE charges SET planned_at = :now, wake_at = :now WHERE state = 'due'", now=shop.clock.at)
     watch = chain([0.0], repeat(1000.0))
     gateways = always({shop.name: shop.gateway})
-    charge_invoices(Runtime(shop.diary.store, gateways, concurrency=1, monotonic=lambda: next(watch)), "ag", [INVOICE])
+    charge_invoices(
+        Runtime(store=shop.diary.store, gateways=gateways, concurrency=1, monotonic=lambda: next(watch)),
+        "ag",
+        [INVOICE],
+    )
     assert shop.diary.ask("SELECT state FROM pay_links") != [("ended",)]
     if isinstance(shop.provider, StripeLike):
         assert [each["status"] for each in shop.provider.sessions.values()] == ["open"]
@@ -161,7 +165,7 @@ def test_a_debit_that_is_under_way_is_not_given_up_for_one_look_that_failed(shop
     assert shop.diary.ask(LINKS) == [(1, "paying")]
     gateways = always({"stripe": "secret_missing"})  # type: ignore[dict-item]
     shop.clock.at += timedelta(days=1)
-    charge_invoices(Runtime(shop.diary.store, gateways, concurrency=1), "ag", [INVOICE])
+    charge_invoices(Runtime(store=shop.diary.store, gateways=gateways, concurrency=1), "ag", [INVOICE])
     assert shop.diary.ask(LINKS) == [(1, "paying")]
     shop.provider.settle()
     shop.wait(days=1)

@@ -27,7 +27,11 @@ def differences(shop: Shop, days: int = 30) -> list[Difference]:
     since = shop.clock.at - timedelta(days=days)
     begin = since - SETTLES_WITHIN
     lists = ProviderLists(
-        "ag", shop.name, since, list(shop.gateway.payments_since(begin)), list(shop.gateway.refunds_since(begin))
+        agency_id="ag",
+        provider=shop.name,
+        since=since,
+        payments=list(shop.gateway.payments_since(begin)),
+        refunds=list(shop.gateway.refunds_since(begin)),
     )
     with shop.diary.store.transaction() as tx:
         return reconciliation.compare(tx, lists)
@@ -171,7 +175,17 @@ def test_a_refund_is_adopted_for_the_payment_that_the_provider_names(shop: Shop)
         newer = "INSERT INTO payments VALUES ('ag', 'stripe', 'pi_newer', :to, 11900, 'EUR', now(), now())"
         tx.run(newer, to=INVOICE)
     found = [
-        Difference("ag", "stripe", "refund_missing_here", f"re_{of}", INVOICE, None, 900, "EUR", of)
+        Difference(
+            agency_id="ag",
+            provider="stripe",
+            what="refund_missing_here",
+            reference=f"re_{of}",
+            invoice_id=INVOICE,
+            here_minor=None,
+            there_minor=900,
+            currency="EUR",
+            payment=of,
+        )
         for of in (payment, "pi_unknown")
     ]
     assert adopted(shop, found) == [True, False]

@@ -163,7 +163,7 @@ def test_what_waits_ends_with_the_ladder(shop: Shop, cause: str) -> None:
             continue
         shop.clock.at += timedelta(days=1)
         missing: GatewaysOf = always({"stripe": "secret_missing"})  # type: ignore[dict-item]
-        charge_invoices(Runtime(shop.diary.store, missing, concurrency=1), "ag", ["inv:sub:2026-06-01"])
+        charge_invoices(Runtime(store=shop.diary.store, gateways=missing, concurrency=1), "ag", ["inv:sub:2026-06-01"])
     told = shop.diary.notices("dunning_exhausted")
     assert sorted(each.audience for each in told) == ["agency", "client"]
     reasons = (

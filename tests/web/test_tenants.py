@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from ops.cli import commands
 from shared.billing import reconciliation
 from shared.billing.reconciliation import SETTLES_WITHIN, Difference, ProviderLists
-from shared.domain.segments import segment
+from shared.domain.keys import segment
 from shared.store import accounts, deployment
 from shared.store.accounts import Configured
 from tests.domain.test_segments import ODD
@@ -36,7 +36,18 @@ def second_agency(shop: Shop, agency_id: str = "other", **account: Any) -> None:
         customer="cus_1",
     )
     with diary.store.transaction() as tx:
-        accounts.configure(tx, Configured(agency_id, shop.name, "main", True, None, "hook", **account))
+        accounts.configure(
+            tx,
+            Configured(
+                agency_id=agency_id,
+                provider=shop.name,
+                secret="main",  # noqa: S106
+                test=True,
+                rate_per_second=None,
+                webhook_secret="hook",  # noqa: S106
+                **account,
+            ),
+        )
     diary.say("subscription.upserted", "2026-05-21", agency_id=agency_id)
 
 
@@ -52,7 +63,12 @@ def differences(shop: Shop, agency_id: str, *, shared: bool) -> list[Difference]
     begin = since - SETTLES_WITHIN
     lists = list(shop.gateway.payments_since(begin)), list(shop.gateway.refunds_since(begin))
     with shop.diary.store.transaction() as tx:
-        return reconciliation.compare(tx, ProviderLists(agency_id, shop.name, since, *lists, shared=shared))
+        return reconciliation.compare(
+            tx,
+            ProviderLists(
+                agency_id=agency_id, provider=shop.name, since=since, payments=lists[0], refunds=lists[1], shared=shared
+            ),
+        )
 
 
 @both

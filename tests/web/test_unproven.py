@@ -210,7 +210,17 @@ def test_a_silent_paypal_and_forged_webhooks_hold_nobody_else_up(shop: Shop) -> 
     about, and another agency's webhooks, page and button are answered."""
     shop.open("", collection="manual")
     with shop.diary.store.transaction() as tx:
-        accounts.configure(tx, Configured("forged", "paypal", "main", True, None, "paypal-hook"))
+        accounts.configure(
+            tx,
+            Configured(
+                agency_id="forged",
+                provider="paypal",
+                secret="main",  # noqa: S106
+                test=True,
+                rate_per_second=None,
+                webhook_secret="paypal-hook",  # noqa: S106
+            ),
+        )
     shop.secrets["paypal-hook"] = "WEBHOOK1"
     stop = Event()
     with closing(socket.create_server(("127.0.0.1", 0), backlog=100)) as silent:

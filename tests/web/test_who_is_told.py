@@ -247,7 +247,16 @@ def disputed(shop: Shop) -> Told:
 def books_differ(shop: Shop) -> Told:
     shop.open("pm_ok")
     before = told(shop)
-    difference = Difference("ag", "stripe", "paid_twice", "pi_2", INVOICE, 11900, 23800, "EUR")
+    difference = Difference(
+        agency_id="ag",
+        provider="stripe",
+        what="paid_twice",
+        reference="pi_2",
+        invoice_id=INVOICE,
+        here_minor=11900,
+        there_minor=23800,
+        currency="EUR",
+    )
     for _ in range(2):
         with shop.diary.store.transaction() as tx:
             reconciliation.tell(tx, facts.require_agency(tx, "ag"), difference)

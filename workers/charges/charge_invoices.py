@@ -19,8 +19,7 @@ from workers.batches import work
 from workers.charges.ask_taken_back import ask as ask_question
 from workers.charges.ask_taken_back import claim_questions, settle_question
 from workers.charges.bulkhead import Bulkhead
-from workers.charges.claim import LEASE, claim
-from workers.charges.decide import LOOKUP, Call, OpenLink
+from workers.charges.claim import LEASE, LOOKUP, Call, OpenLink, claim
 from workers.charges.follow_links import claim_links, look, settle_link
 from workers.charges.outcomes import OUTCOMES
 from workers.charges.park import PARKED_FOR, park

@@ -207,7 +207,14 @@ def _failing(tx: Transaction, outcome: _Outcome) -> Failing:
     ladder = outcome.step.ladder
     exhausted_at = tx.as_of if outcome.step.exhausted else None
     code = outcome.failure.charge.code
-    return Failing(ladder.invoice_id, ladder.failing_since, code, ladder.started_at, ladder.generation, exhausted_at)
+    return Failing(
+        invoice_id=ladder.invoice_id,
+        failing_since=ladder.failing_since,
+        failing_code=code,
+        ladder_started_at=ladder.started_at,
+        ladder=ladder.generation,
+        exhausted_at=exhausted_at,
+    )
 
 
 def _record(tx: Transaction, agency_id: str, outcome: _Outcome) -> None:

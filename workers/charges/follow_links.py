@@ -93,7 +93,9 @@ def claim_links(
         agency = facts.require_agency(tx, agency_id)
         busy = {each.invoice_id for each in charges.open_of(tx, agency_id, links) if each.state in CHARGE_IN_FLIGHT}
         usable = gateways(tx, agency_id)
-        decided = [_decide(tx, usable, agency, each, loaded[id_], id_ in busy) for id_, each in links.items()]
+        decided = [
+            _decide(tx, usable, agency, link=each, invoice=loaded[id_], busy=id_ in busy) for id_, each in links.items()
+        ]
         calls = [each for each in decided if isinstance(each, LinkCall)]
         until = tx.as_of + lease
         claimed = [each.link._replace(state="paying", wake_at=until) for each in calls]
@@ -104,7 +106,7 @@ def claim_links(
 
 
 def _decide(
-    tx: Transaction, usable: Mapping[str, Gateway | str], agency: Agency, link: PayLink, invoice: Invoice, busy: bool
+    tx: Transaction, usable: Mapping[str, Gateway | str], agency: Agency, *, link: PayLink, invoice: Invoice, busy: bool
 ) -> LinkCall | PayLink:
     now = tx.as_of
     wanted = pay_link.is_wanted(invoice, link)
@@ -160,7 +162,7 @@ def settle_link(store: Store, agency_id: str, call: LinkCall, looked: Looked) ->
         link = next(each for each in links if each.link_seq == call.link.link_seq)._replace(unrecorded=None)
         agency = facts.require_agency(tx, agency_id)
         invoice = invoices.load(tx, agency_id, [link.invoice_id])[link.invoice_id]
-        after = _after(tx, agency, invoice, link, call, looked)
+        after = _after(tx, agency, invoice, link=link, call=call, looked=looked)
         if isinstance(looked.found, Succeeded) or _refuses_account(looked.found):
             keep_accounts(tx, agency, [(link.provider, cast("Found", looked.found))])
         if after is not link:
@@ -179,11 +181,13 @@ def _let_attempts_go(tx: Transaction, agency_id: str, links: Sequence[PayLink]) 
         charges.wake_open(tx, agency_id, over)
 
 
-def _after(tx: Transaction, agency: Agency, invoice: Invoice, link: PayLink, call: LinkCall, looked: Looked) -> PayLink:
+def _after(
+    tx: Transaction, agency: Agency, invoice: Invoice, *, link: PayLink, call: LinkCall, looked: Looked
+) -> PayLink:
     found = looked.found
     verdict = VERDICTS[pay_link.standing(link)][ANSWERS.get(type(found), "lost")]
     if isinstance(found, Succeeded):
-        return pay_link.paid(tx, agency, invoice, link, found.reference, looked.saved)
+        return pay_link.paid(tx, agency, invoice, link=link, reference=found.reference, saved=looked.saved)
     match verdict:
         case "ended":
             return pay_link.over(tx, agency, invoice, link)

@@ -22,7 +22,7 @@ from shared.gateways.port import (
 )
 from shared.messages import event_data
 from shared.store.invoices import Invoice
-from workers.charges.decide import Call
+from workers.charges.claim import Call
 
 OUTCOMES: Mapping[type, str] = {
     Succeeded: "succeeded",

@@ -19,8 +19,8 @@ def prepare(process: WorkerProcess) -> None:
         metrics.CHARGE_OUTCOMES.labels(provider, outcome).inc()
 
     runtime = Runtime(
-        process.store,
-        gateways,
+        store=process.store,
+        gateways=gateways,
         lease=process.settings.lease,
         on_outcome=count,
         bulkhead=Bulkhead(process.settings.threads),

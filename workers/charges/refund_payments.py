@@ -101,10 +101,10 @@ def _decide(
     if isinstance(gateway, str):
         return refund._replace(code=gateway, wake_at=tx.as_of + GATEWAY_MISSING)
     call = RefundCall(
-        refund._replace(fence=refund.fence + 1),
-        gateway,
-        refund_request(agency_id, refund),
-        None,
+        refund=refund._replace(fence=refund.fence + 1),
+        gateway=gateway,
+        request=refund_request(agency_id, refund),
+        sent=None,
         again=False,
         remembered=True,
     )
@@ -166,7 +166,7 @@ def settle_refund(store: Store, agency_id: str, call: RefundCall, found: Found) 
         agency = facts.require_agency(tx, agency_id)
         invoice = invoices.load(tx, agency_id, [refund.invoice_id])[refund.invoice_id]
         known = refund._replace(code=None) if (refund.code or "").startswith(UNRECORDED) else refund
-        _follow(tx, agency, invoice, known, meant, after)
+        _follow(tx, agency, invoice, refund=known, found=meant, after=after)
         keep_accounts(tx, agency, [(refund.source, found)], asked=call.sent is not None)
 
 
@@ -178,7 +178,7 @@ def _keep_evidence(tx: Transaction, agency_id: str, refund: Refund, found: Found
     tx.record(event_data.RefundAnsweredLate(**of, answer=provider_answer(found)))
 
 
-def _follow(tx: Transaction, agency: Agency, invoice: Invoice, refund: Refund, found: Found, after: str) -> None:
+def _follow(tx: Transaction, agency: Agency, invoice: Invoice, *, refund: Refund, found: Found, after: str) -> None:
     match after, found:
         case "succeeded", Succeeded(reference):
             succeed(tx, agency, invoice, refund, reference)

@@ -37,7 +37,7 @@ from shared.store.locks import lock_of_agency
 from shared.store.payments import Payment
 from shared.store.rechecks import NewRecheck
 from shared.telemetry import metrics
-from workers.charges.decide import CHARGE, LOOKUP, Call
+from workers.charges.claim import CHARGE, LOOKUP, Call
 from workers.charges.dunning import look_at_others
 from workers.charges.end_collection import tell_once
 from workers.charges.outcomes import answer_name, of_call, provider_answer
@@ -120,7 +120,7 @@ def _settle(tx: Transaction, agency: Agency, charge: Charge, invoice: Invoice, a
         _disprove(tx, agency, charge, found)
         return
     charge = charge._replace(code=None) if (charge.code or "").startswith(UNRECORDED) else charge
-    _follow(tx, agency, charge, invoice, found, after, seen=answer.call.again)
+    _follow(tx, agency, charge, invoice=invoice, found=found, after=after, seen=answer.call.again)
     if after not in IN_DOUBT:
         # Nothing is on its way any more: a void that waited for this is looked at.
         inbox.wake(tx, agency.agency_id, [f"settlement/{charge.invoice_id}"])
@@ -130,14 +130,14 @@ def _settle(tx: Transaction, agency: Agency, charge: Charge, invoice: Invoice, a
 
 
 def _follow(
-    tx: Transaction, agency: Agency, charge: Charge, invoice: Invoice, found: Found, after: str, *, seen: bool
+    tx: Transaction, agency: Agency, charge: Charge, *, invoice: Invoice, found: Found, after: str, seen: bool
 ) -> None:
     match after, found:
         case "succeeded", Succeeded(reference):
             _succeed(tx, agency, charge, invoice, reference)
         case (("pending" | "unknown"), _):
             told = found.reference if isinstance(found, Pending) else charge.reference
-            _wait(tx, agency, charge, invoice, after, told)
+            _wait(tx, agency, charge, invoice=invoice, state=after, reference=told)
         case "declined", Declined(code, advice):
             decline_class = _class(tx, agency.agency_id, charge, code, advice)
             decline(tx, agency, charge._replace(code=code, decline_class=decline_class), invoice)
@@ -157,7 +157,20 @@ def _succeed(tx: Transaction, agency: Agency, charge: Charge, invoice: Invoice, 
     tx.record(event_data.ChargeSucceeded(**of_charge(agency.agency_id, charge, invoice), reference=reference))
     amount = charge.amount_minor or 0
     provider = charge.provider or ""
-    receive(tx, agency, [Payment(provider, reference, invoice.invoice_id, amount, charge.currency, tx.as_of)])
+    receive(
+        tx,
+        agency,
+        [
+            Payment(
+                source=provider,
+                reference=reference,
+                invoice_id=invoice.invoice_id,
+                amount_minor=amount,
+                currency=charge.currency,
+                received_at=tx.as_of,
+            )
+        ],
+    )
     if charge.once:
         tell_once(tx, agency, charge, invoice)
     if collection.clients_with_failing(tx, agency.agency_id, [charge.client_id], [charge.invoice_id]):
@@ -187,7 +200,14 @@ def _require_action(tx: Transaction, agency: Agency, charge: Charge, invoice: In
     end = ends_at(ladder, agency.retry_days, agency.timezone, tx.as_of)
     write(tx, agency, charging.action_required(charge, code, CUSTOMER, end))
     tx.record(event_data.ChargeActionRequired(**of_charge(agency.agency_id, charge, invoice), code=code))
-    failing = Failing(invoice.invoice_id, ladder.failing_since, code, ladder.started_at, ladder.generation, None)
+    failing = Failing(
+        invoice_id=invoice.invoice_id,
+        failing_since=ladder.failing_since,
+        failing_code=code,
+        ladder_started_at=ladder.started_at,
+        ladder=ladder.generation,
+        exhausted_at=None,
+    )
     invoices.mark_failing(tx, agency.agency_id, [failing])
     if invoice.failing_since is None:
         tx.record(
@@ -224,6 +244,7 @@ def _wait(
     tx: Transaction,
     agency: Agency,
     charge: Charge,
+    *,
     invoice: Invoice,
     state: InDoubt,
     reference: str | None,

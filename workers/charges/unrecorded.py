@@ -22,7 +22,7 @@ from shared.store.locks import lock_of_agency
 from shared.store.pay_links import PayLink
 from shared.store.refunds import Refund
 from shared.store.reversals import Inquiry
-from workers.charges.decide import Call
+from workers.charges.claim import Call
 from workers.charges.outcomes import ANSWERS, printable, provider_answer
 from workers.charges.park import PARKED_FOR
 

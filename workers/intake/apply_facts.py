@@ -15,7 +15,7 @@ from shared.messages import (
     ServiceUpserted,
     content_digest,
 )
-from shared.store import fact_writes, tables
+from shared.store import fact_buffer, tables
 from shared.store.fact_buffer import FactBuffer
 from workers.intake.references import arrivals_of
 from workers.intake.verdicts import Accepted, Applied, Refused, Stale, Verdict, Waits, compare
@@ -91,7 +91,7 @@ def service(work: FactBuffer, change: Change, data: ServiceUpserted) -> Verdict:
     if isinstance(accepted, Stale):
         late = _service_values(data, change.time, content_digest(data))
         work.flush()
-        fact_writes.keep_late(work.tx, tables.service_revisions, keys, late)
+        fact_buffer.keep_late(work.tx, tables.service_revisions, keys, late)
     if not isinstance(accepted, Accepted):
         return accepted
     values = _service_values(data, accepted.effective_at, accepted.digest)
@@ -163,6 +163,6 @@ def payment_method_removed(work: FactBuffer, change: Change, data: PaymentMethod
     if not isinstance(accepted, Accepted):
         return accepted
     work.flush()
-    fact_writes.remove_method(work.tx, key, data.revision, accepted.effective_at, accepted.digest)
+    fact_buffer.remove_method(work.tx, key, data.revision, accepted.effective_at, accepted.digest)
     work.forget()
     return Applied()

@@ -9,8 +9,7 @@ from shared.domain import charging
 from shared.domain.charging import Charge, NewCharge
 from shared.domain.dunning import DECLINES_MAX, DECLINES_WINDOW, choose
 from shared.domain.facts import Agency
-from shared.domain.keys import payment_source
-from shared.domain.segments import joined
+from shared.domain.keys import joined, payment_source
 from shared.domain.states import CHARGE_IN_FLIGHT, INVOICE_MOVES, check_move
 from shared.messages import (
     Change,
@@ -47,12 +46,17 @@ def paid(tx: Transaction, change: Change, data: InvoicePaid) -> Verdict:
     amount = data.amount_minor if data.amount_minor is not None else invoice.outstanding_minor
     arrived_at = data.paid_at or change.time
     payment = Payment(
-        payment_source(change.source), reference, invoice.invoice_id, amount, invoice.currency, arrived_at
+        source=payment_source(change.source),
+        reference=reference,
+        invoice_id=invoice.invoice_id,
+        amount_minor=amount,
+        currency=invoice.currency,
+        received_at=arrived_at,
     )
     recorded = _recorded(tx, data, payment)
     if recorded is not None:
         return Repeated() if data.amount_minor in (None, recorded) else _other_amount(reference, recorded)
-    if told_paid(tx, agency, invoice, data.amount_minor, data.reference, change.source):
+    if told_paid(tx, agency, invoice, amount_minor=data.amount_minor, reference=data.reference, by=change.source):
         return Applied()
     if data.amount_minor is None and (invoice.status == "void" or amount == 0):
         why = "void, so it has no outstanding amount" if invoice.status == "void" else "paid, so nothing is left to pay"
@@ -130,13 +134,17 @@ def refunded(tx: Transaction, change: Change, data: InvoiceRefunded) -> Verdict:
     if recorded:
         return Repeated() if data.amount_minor in (None, recorded) else _other_refund(outside.reference, recorded)
     agency = facts.require_agency(tx, data.agency_id)
-    answered = told_refunded(tx, agency, invoice, data.amount_minor, data.reference, change.source)
+    answered = told_refunded(
+        tx, agency, invoice, amount_minor=data.amount_minor, reference=data.reference, by=change.source
+    )
     if answered is not None:
         refunds.name_outside(tx, data.agency_id, [answered], outside)
         return Applied()
     at = data.refunded_at or change.time
     try:
-        refund_payments.record(tx, agency, invoice, data.amount_minor, data.reason, at, outside)
+        refund_payments.record(
+            tx, agency, invoice, amount_minor=data.amount_minor, reason=data.reason, refunded_at=at, outside=outside
+        )
     except RefundRefusedError as refused:
         return Refused(f"data.{refused.field}", str(refused))
     return Applied()
@@ -193,10 +201,16 @@ def charge_requested(tx: Transaction, _change: Change, data: ChargeRequested) ->
     if latest is not None and latest.state == "action_required":
         ended = charging.declined(latest, "superseded_by_request", tx.as_of)
         charges.write(tx, data.agency_id, [ended])
-    attempt = 1 if latest is None else latest.attempt + 1
-    of = (invoice.subscription_id, invoice.client_id, invoice.currency)
-    dunned = latest is not None and latest.state == "action_required"
-    charges.insert(tx, data.agency_id, [NewCharge(invoice.invoice_id, attempt, *of, tx.as_of, once=not dunned)])
+    new = NewCharge(
+        invoice_id=invoice.invoice_id,
+        attempt=1 if latest is None else latest.attempt + 1,
+        subscription_id=invoice.subscription_id,
+        client_id=invoice.client_id,
+        currency=invoice.currency,
+        planned_at=tx.as_of,
+        once=latest is None or latest.state != "action_required",
+    )
+    charges.insert(tx, data.agency_id, [new])
     return Applied()
 
 

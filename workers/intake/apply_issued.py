@@ -9,10 +9,9 @@ from shared.billing.issue_invoices import Draft, issue
 from shared.domain.calendar import Recurrence, due_at, local_date
 from shared.domain.facts import INVOICE, Agency, ServiceRevision, Subscription, SubscriptionRevision, in_force
 from shared.domain.invoicing import Bill, Line, Tax, describe, make_bill, priced
-from shared.domain.keys import OUR_FORMS, is_our_form, payment_source
+from shared.domain.keys import OUR_FORMS, is_our_form, joined, payment_source
 from shared.domain.money import split_tax
 from shared.domain.planning import CANCELLED, Schedule
-from shared.domain.segments import joined
 from shared.messages import Change, InvoiceIssued
 from shared.store import cycles, facts, invoices, numbers, payments, schedules
 from shared.store.database import Transaction
@@ -51,18 +50,18 @@ def issued(tx: Transaction, change: Change, data: InvoiceIssued) -> Verdict:
         return bill
     cycle = _anchor(tx, known, data)
     draft = Draft(
-        data.invoice_id,
-        data.subscription_id,
-        facts.clients(tx, data.agency_id, [known.revision.client_id])[known.revision.client_id],
-        cycle,
-        bill,
-        known.service,
-        known.revision.quantity,
-        "manual",
-        "manual",
+        invoice_id=data.invoice_id,
+        subscription_id=data.subscription_id,
+        client=facts.clients(tx, data.agency_id, [known.revision.client_id])[known.revision.client_id],
+        cycle=cycle,
+        bill=bill,
+        service=known.service,
+        quantity=known.revision.quantity,
+        collection="manual",
+        origin="manual",
         issued_on=data.issued_on,
         external_number=data.number,
-        payments=_payments(tx, known, change, data, bill, cycle),
+        payments=_payments(tx, known, change, data=data, bill=bill, cycle=cycle),
         tell=data.send,
     )
     issue(tx, agency, [draft])
@@ -134,9 +133,23 @@ def _bill(known: _Known, data: InvoiceIssued) -> Bill | Refused:
     if data.currency != service.currency:
         return Refused("data.currency", f"is {data.currency}, the service is in {service.currency}; send one currency")
     net, tax = split_tax(data.total_minor, service.tax_rate, inclusive=True)
-    line = Line(name, 1, data.total_minor if service.tax_inclusive else net, net, service.tax_name, service.tax_rate)
+    line = Line(
+        description=name,
+        quantity=1,
+        unit_price_minor=data.total_minor if service.tax_inclusive else net,
+        net_minor=net,
+        tax_name=service.tax_name,
+        tax_rate=service.tax_rate,
+    )
     taxes = (Tax(service.tax_name, service.tax_rate, net, tax),)
-    return Bill(data.currency, (line,), taxes, net, tax, data.total_minor)
+    return Bill(
+        currency=data.currency,
+        lines=(line,),
+        taxes=taxes,
+        subtotal_minor=net,
+        tax_minor=tax,
+        total_minor=data.total_minor,
+    )
 
 
 def _ends_on(known: _Known, data: InvoiceIssued) -> date:
@@ -196,6 +209,7 @@ def _payments(
     tx: Transaction,
     known: _Known,
     change: Change,
+    *,
     data: InvoiceIssued,
     bill: Bill,
     cycle: tuple[int, date, date] | None,
@@ -206,8 +220,15 @@ def _payments(
     outstanding_minor = bill.total_minor - sum(each.amount_minor for each in taken)
     if data.status != "paid" or outstanding_minor <= 0:
         return taken
-    told = (payment_source(change.source), joined(change.source, change.id))
-    return (*taken, Payment(*told, data.invoice_id, outstanding_minor, bill.currency, change.time))
+    paid = Payment(
+        source=payment_source(change.source),
+        reference=joined(change.source, change.id),
+        invoice_id=data.invoice_id,
+        amount_minor=outstanding_minor,
+        currency=bill.currency,
+        received_at=change.time,
+    )
+    return (*taken, paid)
 
 
 def _taken(

@@ -10,7 +10,7 @@ from shared.domain.facts import INVOICE, ORDER, Agency, Stream, Subscription, in
 from shared.domain.keys import OUR_FORMS, is_our_form
 from shared.domain.planning import CANCELLED, Schedule
 from shared.messages import Change, SubscriptionResumed, SubscriptionUpserted, content_digest
-from shared.store import cycles, fact_writes, facts, schedules, tables
+from shared.store import cycles, fact_buffer, facts, schedules, tables
 from shared.store.database import Transaction
 from shared.store.fact_buffer import FactBuffer
 from shared.store.locks import lock_subscriptions
@@ -67,9 +67,9 @@ def _follow(
             return unkept
         checkout_money.take_late(work.tx, agency, stored, data)
         bill_from.take_late(work.tx, agency, stored, data)
-        fact_writes.known_earlier(work.tx, data.agency_id, data.subscription_id, change.time)
+        fact_buffer.known_earlier(work.tx, data.agency_id, data.subscription_id, change.time)
         late = _history(agency, data, change.time, content_digest(data))
-        fact_writes.keep_late(work.tx, tables.subscription_revisions, _keys(data), late)
+        fact_buffer.keep_late(work.tx, tables.subscription_revisions, _keys(data), late)
         if stored.ended_at is None:
             _restart(work.tx, agency, data)
     if not isinstance(accepted, Accepted):
@@ -119,7 +119,7 @@ def _refused(work: FactBuffer, agency: Agency, stored: Subscription, data: Subsc
         )
     if stored.checkout != data.checkout:
         return Refused("data.checkout", f"is {stored.checkout} and can't change; cancel and send a new subscription")
-    if stored.starts_on != data.starts_on and fact_writes.has_document(work.tx, data.agency_id, data.subscription_id):
+    if stored.starts_on != data.starts_on and fact_buffer.has_document(work.tx, data.agency_id, data.subscription_id):
         return Refused(
             "data.starts_on",
             f"is fixed at {stored.starts_on} since the first cycle has a document; cancel and send a new subscription",
@@ -205,10 +205,10 @@ def _update(
     for once in ("initial_payment", "bill_from"):
         if fixed[once] is None:
             del fixed[once]  # what was sent once stays: money, and where billing begins
-    fact_writes.change(work.tx, tables.subscriptions, _keys(data), {**history, **fixed})
+    fact_buffer.change(work.tx, tables.subscriptions, _keys(data), {**history, **fixed})
     work.insert(tables.subscription_revisions, {**_keys(data), **history})
     if before.starts_on != data.starts_on:
-        fact_writes.forget_cycles(work.tx, data.agency_id, data.subscription_id)
+        fact_buffer.forget_cycles(work.tx, data.agency_id, data.subscription_id)
         _plan_streams(work, agency, data, before.known_since)
         work.flush()
     elif before.ended_at is None:

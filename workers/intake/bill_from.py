@@ -6,7 +6,7 @@ from shared.domain.calendar import local_date
 from shared.domain.facts import Agency, Subscription
 from shared.domain.planning import BEFORE_CUT_OVER, BEFORE_KNOWN
 from shared.messages import SubscriptionUpserted
-from shared.store import cycles, fact_writes, passed_over, spans, tables
+from shared.store import cycles, fact_buffer, passed_over, spans, tables
 from shared.store.cycles import Settled
 from shared.store.database import Transaction
 from workers.cycle_batches import cycle_ended
@@ -42,7 +42,7 @@ def take_late(tx: Transaction, agency: Agency, stored: Subscription, data: Subsc
     if data.bill_from is None or stored.bill_from is not None:
         return
     keys = {"agency_id": data.agency_id, "subscription_id": data.subscription_id}
-    fact_writes.change(tx, tables.subscriptions, keys, {"bill_from": data.bill_from})
+    fact_buffer.change(tx, tables.subscriptions, keys, {"bill_from": data.bill_from})
     apply(tx, agency, stored, data)
 
 
@@ -55,7 +55,7 @@ def apply(tx: Transaction, agency: Agency, stored: Subscription, data: Subscript
     if since is None or since == stored.bill_from:
         return
     agency_id, id_ = data.agency_id, data.subscription_id
-    for span in spans.overlapping(tx, agency_id, id_, None, since, date.max):
+    for span in spans.overlapping(tx, agency_id, id_, stream=None, from_on=since, to_on=date.max):
         if span.reason in PASSED_OVER:
             spans.split(tx, agency, [span], span.rhythm.start_of_period(since), date.max)
     passed_over.reopen_since(tx, agency_id, id_, since)

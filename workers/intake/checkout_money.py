@@ -5,7 +5,7 @@ import msgspec
 from shared.billing.checkout import settle_initial_payments
 from shared.domain.facts import Agency, InitialPayment, Subscription
 from shared.messages import SubscriptionUpserted
-from shared.store import fact_writes, invoice_cycles, payments, tables
+from shared.store import fact_buffer, invoice_cycles, payments, tables
 from shared.store.database import Transaction
 from workers.intake.verdicts import Refused
 
@@ -50,7 +50,7 @@ def take_late(tx: Transaction, agency: Agency, stored: Subscription, data: Subsc
     if data.initial_payment is None or (stored.initial_payment is not None and _same(stored.initial_payment, data)):
         return
     keys = {"agency_id": data.agency_id, "subscription_id": data.subscription_id}
-    fact_writes.change(tx, tables.subscriptions, keys, {"initial_payment": encoded(data)})
+    fact_buffer.change(tx, tables.subscriptions, keys, {"initial_payment": encoded(data)})
     settle_initial_payments(tx, agency, [data.subscription_id])
 
 

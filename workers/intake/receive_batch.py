@@ -24,6 +24,7 @@ from shared.store.inbox import Arrived, Identity, Room
 from shared.store.locks import Pair, lock_agencies, lock_subscriptions
 from workers.intake.receive_changes import (
     Received,
+    apart_if_held_up,
     arrived,
     receive_again,
     receive_change,
@@ -32,7 +33,6 @@ from workers.intake.receive_changes import (
 )
 from workers.intake.references import arrivals_of, keys_by_table
 from workers.intake.select_invoice import subscriptions_spoken_of
-from workers.intake.waiting_changes import apart_if_held_up
 
 _OF_A_SUBSCRIPTION = (SubscriptionUpserted, SubscriptionResumed, InvoiceIssued)
 _agency = attrgetter("agency_id")

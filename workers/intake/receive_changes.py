@@ -1,9 +1,9 @@
 """Store a message, then apply it; what waited for it is applied with it."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import structlog
 
@@ -15,14 +15,34 @@ from shared.store import inbox
 from shared.store.database import Store, Transaction
 from shared.store.errors import is_data_error, limit_of
 from shared.store.fact_buffer import FactBuffer
-from shared.store.inbox import TELL_WAITING_AFTER, Arrived, Earlier, Room, Settled, Waiting
+from shared.store.inbox import NO_ROOM, TELL_WAITING_AFTER, Arrived, Earlier, Room, Settled, Waiting
 from shared.store.locks import lock_agency
 from workers.intake.kinds import APPLY
 from workers.intake.select_invoice import given_meanwhile
 from workers.intake.verdicts import Applied, OfChange, Refused, Repeated, Stale, Waits, of_change, too_far_ahead
-from workers.intake.waiting_changes import BesideError, apart_if_held_up
 
 log = structlog.get_logger()
+
+
+T = TypeVar("T")
+
+
+class BesideError(OSError):
+    """What waited hit a limit or a lock while it was applied beside something else: not an error of that one's data."""
+
+
+def apart_if_held_up(attempt: Callable[[Room], T]) -> T:
+    """Do `attempt`, a transaction, with room for what waited; should that hit a limit or a lock, once more without it.
+
+    Then what waited is released instead, and the scheduler dispatches it at its next tick: each is applied on its own, and
+    refused or reported as always.
+    """
+    try:
+        return attempt(inbox.ROOM)
+    except BesideError as error:
+        log.warning("change.beside_failed", error=safe_words(error.__cause__ or error))
+    return attempt(NO_ROOM)
+
 
 UNREADABLE = "unreadable"
 REUSED = "a message with this id but different content was accepted before; send this one under an id of its own"
@@ -63,7 +83,9 @@ def receive_change(store: Store, raw: bytes) -> Received:
 def reject_broken(store: Store, raw: bytes, kept: Arrived, error: Exception) -> Received:
     """Keep a message that nothing can be done with as rejected, with words."""
     log.error("change.failed", source=kept.source, id=kept.id, type=kept.type, exc_info=error)
-    failed = Rejected("", _broken(error), kept.source, kept.id, kept.type, kept.agency_id)
+    failed = Rejected(
+        field="", reason=_broken(error), source=kept.source, id=kept.id, type=kept.type, agency_id=kept.agency_id
+    )
     return _receive(store, raw, failed)
 
 
@@ -113,12 +135,21 @@ def _told_before(
     """
     for each in earlier:
         if each.raw == kept.raw or _says_the_same(each.raw, read):
-            return Received(kept.agency_id, kept.source, kept.id, "repeated", each.field or "", each.reason or "")
+            return Received(
+                agency_id=kept.agency_id,
+                source=kept.source,
+                id=kept.id,
+                state="repeated",
+                field=each.field or "",
+                reason=each.reason or "",
+            )
     if all(each.state == "rejected" for each in earlier):
         return None
     inbox.keep_rejected(tx, kept, "id", REUSED)
     _tell_rejected(tx, kept, "id", REUSED)
-    return Received(kept.agency_id, kept.source, kept.id, "rejected", "id", REUSED)
+    return Received(
+        agency_id=kept.agency_id, source=kept.source, id=kept.id, state="rejected", field="id", reason=REUSED
+    )
 
 
 def _says_the_same(raw: bytes, read: Change | Rejected) -> bool:
@@ -146,8 +177,17 @@ def arrived(raw: bytes, read: Change | Rejected) -> Arrived:
     """What the inbox keeps of a message; one without an id goes by its content."""
     if isinstance(read, Rejected):
         id_ = read.id or hashlib.sha256(raw).hexdigest()
-        return Arrived(read.source or UNREADABLE, id_, read.agency_id, read.type, None, raw[:MESSAGE_BYTES_MAX])
-    return Arrived(read.source, read.id, read.data.agency_id, read.type, read.time, raw)
+        return Arrived(
+            source=read.source or UNREADABLE,
+            id=id_,
+            agency_id=read.agency_id,
+            type=read.type,
+            time=None,
+            raw=raw[:MESSAGE_BYTES_MAX],
+        )
+    return Arrived(
+        source=read.source, id=read.id, agency_id=read.data.agency_id, type=read.type, time=read.time, raw=raw
+    )
 
 
 def receive_kept(work: FactBuffer, read: Change | Rejected, inbox_id: int | None, kept: Arrived) -> Received:
@@ -157,7 +197,14 @@ def receive_kept(work: FactBuffer, read: Change | Rejected, inbox_id: int | None
     if isinstance(read, Rejected):
         work.settle(kept.agency_id, inbox_id, Settled("rejected", read.field, read.reason))
         _tell_rejected(work.tx, kept, read.field, read.reason)
-        return Received(kept.agency_id, kept.source, kept.id, "rejected", read.field, read.reason)
+        return Received(
+            agency_id=kept.agency_id,
+            source=kept.source,
+            id=kept.id,
+            state="rejected",
+            field=read.field,
+            reason=read.reason,
+        )
     return _apply(work, read, inbox_id)
 
 
@@ -179,6 +226,7 @@ def _apply(
     """
     agency_id = change.data.agency_id
     tx = work.tx
+    received = partial(Received, agency_id=agency_id, source=change.source, id=change.id)
     refused = too_far_ahead(change, tx.as_of) or given_meanwhile(tx, change.data, waited_for)
     verdict = refused or APPLY[type(change.data)](work, change, change.data)
     match verdict:
@@ -188,22 +236,22 @@ def _apply(
             if work.awaited(agency_id, arrivals):
                 work.flush()
                 _apply_awaiting(work, agency_id, arrivals)
-            return Received(agency_id, change.source, change.id, "applied")
+            return received(state="applied")
         case Repeated() | Stale():
             late = isinstance(verdict, Stale)
             state: MessageState = "stale" if late else "repeated"
             answer = event_data.ChangeStale if late else event_data.ChangeRepeated
             work.settle(agency_id, inbox_id, Settled(state))
             tx.record(answer(**of_change(change)))
-            return Received(agency_id, change.source, change.id, state)
+            return received(state=state)
         case Refused(field, reason):
             work.settle(agency_id, inbox_id, Settled("rejected", field, reason))
             tx.record(event_data.ChangeRejected(**of_change(change), field=field, reason=reason))
-            return Received(agency_id, change.source, change.id, "rejected", field, reason)
+            return received(state="rejected", field=field, reason=reason)
         case Waits(waits_for):
             wake_at = tx.as_of + TELL_WAITING_AFTER if tell_later else None
             work.settle(agency_id, inbox_id, Settled("waiting", waits_for=waits_for, wake_at=wake_at))
-            return Received(agency_id, change.source, change.id, "waiting", "", f"waits for {waits_for}")
+            return received(state="waiting", reason=f"waits for {waits_for}")
 
 
 def _apply_awaiting(work: FactBuffer, agency_id: str, arrivals: Sequence[str]) -> None:
@@ -247,7 +295,14 @@ def _apply_waiting(work: FactBuffer, waiting: Waiting) -> tuple[Change, Received
         reason = _broken(error)
         work.settle(change.data.agency_id, waiting.inbox_id, Settled("rejected", "", reason))
         work.tx.record(event_data.ChangeRejected(**of_change(change), field="", reason=reason))
-        return change, Received(change.data.agency_id, change.source, change.id, "rejected", "", reason)
+        return change, Received(
+            agency_id=change.data.agency_id,
+            source=change.source,
+            id=change.id,
+            state="rejected",
+            field="",
+            reason=reason,
+        )
 
 
 def _broken(error: BaseException) -> str:

@@ -8,8 +8,7 @@ from shared.store.database import Store
 from shared.store.inbox import Arrived, Room, Settled
 from shared.store.locks import lock_agency
 from shared.store.operator_lists import Kept
-from workers.intake.receive_changes import REUSED, Received, apply_stored
-from workers.intake.waiting_changes import apart_if_held_up
+from workers.intake.receive_changes import REUSED, Received, apart_if_held_up, apply_stored
 
 
 def replay(store: Store, inbox_id: int, by: str) -> Received | None:
@@ -22,24 +21,35 @@ def replay(store: Store, inbox_id: int, by: str) -> Received | None:
     if found is None:
         return None
     read = _read(found[1])
-    return apart_if_held_up(partial(_replay, store, inbox_id, by, found, read))
+    return apart_if_held_up(partial(_replay, store, inbox_id, by, found=found, read=read))
 
 
 def _replay(
-    store: Store, inbox_id: int, by: str, found: tuple[Kept, bytes], read: Change | Rejected, room: Room
+    store: Store, inbox_id: int, by: str, *, found: tuple[Kept, bytes], read: Change | Rejected, room: Room
 ) -> Received:
     agency_id = read.agency_id if isinstance(read, Rejected) else read.data.agency_id
     with store.transaction() as tx:
         lock_agency(tx, agency_id)
         kept, raw = operator_lists.message(tx, inbox_id, lock=True) or found
         if kept.state not in ("rejected", "waiting"):
-            return Received(kept.agency_id, kept.source, kept.id, kept.state)
+            return Received(agency_id=kept.agency_id, source=kept.source, id=kept.id, state=kept.state)
         if isinstance(read, Rejected):
             inbox.settle_all(tx, {inbox_id: Settled("rejected", read.field, read.reason)})
-            return Received(kept.agency_id, kept.source, kept.id, "rejected", read.field, read.reason)
-        earlier = inbox.earlier(tx, [Arrived(kept.source, kept.id, agency_id, kept.type, None, raw)])
+            return Received(
+                agency_id=kept.agency_id,
+                source=kept.source,
+                id=kept.id,
+                state="rejected",
+                field=read.field,
+                reason=read.reason,
+            )
+        earlier = inbox.earlier(
+            tx, [Arrived(source=kept.source, id=kept.id, agency_id=agency_id, type=kept.type, time=None, raw=raw)]
+        )
         if kept.state == "rejected" and any(e.state != "rejected" for each in earlier.values() for e in each):
-            return Received(kept.agency_id, kept.source, kept.id, "rejected", "id", REUSED)
+            return Received(
+                agency_id=kept.agency_id, source=kept.source, id=kept.id, state="rejected", field="id", reason=REUSED
+            )
         operator_lists.arrived_again(tx, inbox_id, agency_id, read.type, read.time)
         tx.record(
             event_data.ChangeReplayed(

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple, TypedDict
 
 from shared.domain.clock import shown
 from shared.messages import Change, InvoicePaid, InvoiceRefunded, SubscriptionUpserted, content_digest
-from shared.store.fact_writes import Standing
+from shared.store.fact_buffer import Standing
 
 
 class Applied(NamedTuple):

@@ -74,18 +74,18 @@ def _read(tx: Transaction, agency_id: str, ids: Sequence[str]) -> _Known:
     revisions = facts.subscription_revisions(tx, agency_id, ids)
     each = [revision for listed in revisions.values() for revision in listed]
     return _Known(
-        facts.require_agency(tx, agency_id),
-        facts.subscriptions(tx, agency_id, ids),
-        revisions,
-        facts.service_revisions(tx, agency_id, {revision.service_id for revision in each}),
-        facts.clients(tx, agency_id, {revision.client_id for revision in each}),
-        invoices.latest_statuses(tx, agency_id, ids),
-        schedules.resumed_indexes(tx, agency_id, ids),
+        agency=facts.require_agency(tx, agency_id),
+        subscriptions=facts.subscriptions(tx, agency_id, ids),
+        revisions=revisions,
+        services=facts.service_revisions(tx, agency_id, {revision.service_id for revision in each}),
+        clients=facts.clients(tx, agency_id, {revision.client_id for revision in each}),
+        latest=invoices.latest_statuses(tx, agency_id, ids),
+        resumed=schedules.resumed_indexes(tx, agency_id, ids),
     )
 
 
 def _decide(tx: Transaction, known: _Known, due: Sequence[Cycle]) -> _Decided:
-    decided = _Decided([], [], [], [], {}, set(), set())
+    decided = _Decided(drafts=[], settled=[], left=[], blocked=[], stopped={}, halted=set(), first_ended=set())
     blocked_series: set[str] = set()
     for cycle in due:
         id_ = cycle.subscription_id
@@ -132,15 +132,15 @@ def _end(known: _Known, decided: _Decided, cycle: Cycle, outcome: Skip | Cancel)
 def _draft(known: _Known, subscription: Subscription, cycle: Cycle, outcome: Issue) -> Draft:
     invoice_id = keys.invoice_id(cycle.subscription_id, cycle.starts_on)
     return Draft(
-        invoice_id,
-        cycle.subscription_id,
-        known.clients[outcome.client_id],
-        (cycle.cycle_index, cycle.starts_on, cycle.ends_on),
-        outcome.bill,
-        outcome.service,
-        outcome.quantity,
-        outcome.collection,
-        "automatic",
+        invoice_id=invoice_id,
+        subscription_id=cycle.subscription_id,
+        client=known.clients[outcome.client_id],
+        cycle=(cycle.cycle_index, cycle.starts_on, cycle.ends_on),
+        bill=outcome.bill,
+        service=outcome.service,
+        quantity=outcome.quantity,
+        collection=outcome.collection,
+        origin="automatic",
         payments=taken_at_checkout(subscription, cycle.cycle_index, invoice_id),
     )
 

@@ -23,10 +23,10 @@ def prepare(process: WorkerProcess) -> None:
         metrics.MAILS.labels(outcome).inc()
 
     runtime = Runtime(
-        process.store,
-        sender,
-        settings.lease,
-        count,
+        store=process.store,
+        sender=sender,
+        lease=settings.lease,
+        on_outcome=count,
         pay_url=pay_url,
         mail_seconds=longest,
         stopping=process.background.stopping,

@@ -63,14 +63,28 @@ def send_notices(runtime: Runtime, agency_id: str, ids: Sequence[str], *, again:
     for position, notice in enumerate(claimed):
         if runtime.monotonic() > began + runtime.lease.total_seconds() / 4 or runtime.stopping():
             log.info("notices.left", agency_id=agency_id, mails=len(claimed) - position)
-            _leave(runtime, agency_id, claimed[position:], "it could not be sent in time", timedelta(0), began)
+            _leave(
+                runtime,
+                agency_id,
+                claimed[position:],
+                reason="it could not be sent in time",
+                wait=timedelta(0),
+                began=began,
+            )
             return
         if not _hold(runtime, agency_id, notice):
             continue
         unsent = _send(runtime, agency_id, notice, agency)
         wait = PATIENCE[unsent.trouble].others if unsent is not None and not unsent.alone else None
         if unsent is not None and wait is not None:
-            _leave(runtime, agency_id, claimed[position + unsent.tried :], f"not tried: {unsent}", wait, began)
+            _leave(
+                runtime,
+                agency_id,
+                claimed[position + unsent.tried :],
+                reason=f"not tried: {unsent}",
+                wait=wait,
+                began=began,
+            )
             return
 
 
@@ -144,14 +158,38 @@ def _give_up(tx: Transaction, agency_id: str, agency: Agency | None, notice: Not
         client=notice.context.get("client"),
         key=notice.key,
     )
-    notify(tx, agency, [Draft(told, AGENCY, notice.key, notice.subscription_id, None, notice.invoice_id)])
+    notify(
+        tx,
+        agency,
+        [
+            Draft(
+                said=told,
+                audience=AGENCY,
+                about=notice.key,
+                subscription_id=notice.subscription_id,
+                client_id=None,
+                invoice_id=notice.invoice_id,
+            )
+        ],
+    )
 
 
 def _sending(notice: Notice, subject: str | None, id_: str, unsent: UnsentError | None, now: datetime) -> Sending:
     """What to record of a mail that was tried."""
     if unsent is None:
         return Sending(
-            notice.key, "sent", subject, id_, None, None, now, notice.tries, "sent", now, None, notice.doubts
+            key=notice.key,
+            state="sent",
+            subject=subject,
+            message_id=id_,
+            reason=None,
+            wake_at=None,
+            sent_at=now,
+            tries=notice.tries,
+            outcome="sent",
+            tried_at=now,
+            refused_since=None,
+            doubts=notice.doubts,
         )
     trouble, patience = unsent.trouble, PATIENCE[unsent.trouble]
     tries = notice.tries if patience.counts else notice.tries - 1
@@ -159,7 +197,20 @@ def _sending(notice: Notice, subject: str | None, id_: str, unsent: UnsentError 
     doubts = notice.doubts + (trouble == "in_doubt")
     at = next_try(trouble, Tried(tries, doubts, since, unsent.lasting), now)
     state: NoticeState = "failed" if at is None else "due"
-    return Sending(notice.key, state, subject, id_, unsent.reason[:300], at, None, tries, trouble, now, since, doubts)
+    return Sending(
+        key=notice.key,
+        state=state,
+        subject=subject,
+        message_id=id_,
+        reason=unsent.reason[:300],
+        wake_at=at,
+        sent_at=None,
+        tries=tries,
+        outcome=trouble,
+        tried_at=now,
+        refused_since=since,
+        doubts=doubts,
+    )
 
 
 def _letter(runtime: Runtime, agency_id: str, notice: Notice, agency: Agency | None) -> tuple[Envelope, Mail]:
@@ -184,7 +235,7 @@ def _context(runtime: Runtime, agency_id: str, notice: Notice) -> Mapping[str, A
 
 
 def _leave(
-    runtime: Runtime, agency_id: str, left: Sequence[Notice], reason: str, wait: timedelta, began: float
+    runtime: Runtime, agency_id: str, left: Sequence[Notice], *, reason: str, wait: timedelta, began: float
 ) -> None:
     """Those that could not be reached in time: due again later. Nothing was tried, so nothing counts against them.
 
@@ -196,8 +247,18 @@ def _leave(
         at = tx.as_of + wait
         rows = [
             Sending(
-                *(each.key, "due", None, None, reason[:300], at, None, each.tries - 1),
-                *(each.outcome, each.tried_at, each.refused_since, each.doubts),
+                key=each.key,
+                state="due",
+                subject=None,
+                message_id=None,
+                reason=reason[:300],
+                wake_at=at,
+                sent_at=None,
+                tries=each.tries - 1,
+                outcome=each.outcome,
+                tried_at=each.tried_at,
+                refused_since=each.refused_since,
+                doubts=each.doubts,
             )
             for each in left
         ]

@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from shared.domain.segments import id_of
+from shared.domain.keys import id_of
 from shared.error_words import safe_words
 from shared.gateways.providers import ONLINE
 from workers.webhooks import pay_page, receive_event

@@ -11,8 +11,7 @@ import structlog
 
 from shared.billing import pay_link
 from shared.billing.account_health import OF_THE_MOMENT, keep_accounts
-from shared.domain.currency import exponent
-from shared.domain.money import display
+from shared.domain.money import display, exponent
 from shared.gateways.capabilities import as_online
 from shared.gateways.port import KEY_IN_USE, LinkRequest, NotSent, OnlineGateway, Opened, Unknown
 from shared.gateways.providers import provider_of
@@ -199,12 +198,12 @@ def _end(tx: Transaction, agency_id: str, link: PayLink) -> None:
 def _shown(tx: Transaction, agency_id: str, invoice: Invoice, standing: Standing) -> Shown:
     agency = facts.require_agency(tx, agency_id)
     return Shown(
-        standing,
-        agency.name,
-        agency.email,
-        invoice.number or "",
-        str((invoice.snapshot.get("service") or {}).get("name") or ""),
-        invoice.due_on.isoformat(),
-        display(invoice.outstanding_minor, invoice.currency, exponent(invoice.currency)),
-        provider_of(agency.gateway).keeps_methods,
+        standing=standing,
+        agency=agency.name,
+        agency_email=agency.email,
+        number=invoice.number or "",
+        service=str((invoice.snapshot.get("service") or {}).get("name") or ""),
+        due_on=invoice.due_on.isoformat(),
+        amount=display(invoice.outstanding_minor, invoice.currency, exponent(invoice.currency)),
+        keeps=provider_of(agency.gateway).keeps_methods,
     )

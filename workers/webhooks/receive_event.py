@@ -51,7 +51,7 @@ def receive_webhook(runtime: Runtime, provider: str, agency_id: str, raw: bytes,
     try:
         claim = providers.provider_of(provider).webhook_claim
         if claim is not None:
-            return _keep_unproven(runtime, claim, provider, agency_id, raw, headers)
+            return _keep_unproven(runtime, claim, provider, agency_id=agency_id, raw=raw, headers=headers)
         return _prove(runtime, provider, agency_id, raw, headers)
     except UnreadableError as unread:
         reason = str(unread)
@@ -65,7 +65,7 @@ def receive_webhook(runtime: Runtime, provider: str, agency_id: str, raw: bytes,
         return _refused(provider, agency_id, reason)
     with runtime.store.transaction() as tx:
         proof = {name: value for name, value in headers.items() if name.endswith("-signature")}
-        given_up = unproven.set_aside(tx, agency_id, provider, raw, proof, UNREADABLE + reason)
+        given_up = unproven.set_aside(tx, agency_id, provider, raw=raw, headers=proof, reason=UNREADABLE + reason)
     log.error("webhook.unreadable", provider=provider, agency_id=agency_id, reason=reason, given_up=given_up)
     return "unreadable"
 
@@ -88,7 +88,7 @@ def _prove(runtime: Runtime, provider: str, agency_id: str, raw: bytes, headers:
 
 
 def _keep_unproven(
-    runtime: Runtime, claim: Claim, provider: str, agency_id: str, raw: bytes, headers: Mapping[str, str]
+    runtime: Runtime, claim: Claim, provider: str, *, agency_id: str, raw: bytes, headers: Mapping[str, str]
 ) -> Outcome:
     with runtime.store.transaction() as tx:
         told = claim(raw, headers, tx.as_of)
@@ -118,7 +118,17 @@ def keep(
     tx: Transaction, provider: str, agency_id: str, event: ProviderEvent, raw: bytes
 ) -> Literal["applied", "repeated"]:
     """Keep and apply a webhook that is proven."""
-    inbox_id = _keep(tx, Arrived(f"/webhooks/{provider}/{agency_id}", event.id, agency_id, event.type, event.at, raw))
+    inbox_id = _keep(
+        tx,
+        Arrived(
+            source=f"/webhooks/{provider}/{agency_id}",
+            id=event.id,
+            agency_id=agency_id,
+            type=event.type,
+            time=event.at,
+            raw=raw,
+        ),
+    )
     if inbox_id is None:
         return "repeated"
     apply(tx, provider, agency_id, event)
@@ -147,7 +157,7 @@ def apply(tx: Transaction, provider: str, agency_id: str, event: ProviderEvent) 
             _dispute(tx, provider, agency_id, event)
         case "reversal" if event.reference is not None and event.payment is not None:
             if refunds.by_reference(tx, agency_id, provider, event.reference) is None:
-                _ask(tx, agency_id, provider, "reversal", event.reference, event)
+                _ask(tx, agency_id, provider, kind="reversal", reference=event.reference, event=event)
         case _:
             return
 
@@ -155,7 +165,7 @@ def apply(tx: Transaction, provider: str, agency_id: str, event: ProviderEvent) 
 def _payment(tx: Transaction, provider: str, agency_id: str, event: ProviderEvent) -> None:
     if event.failed and event.payment is not None:
         # What was there has failed after all, as a debit may weeks later.
-        _ask(tx, agency_id, provider, "payment", event.payment, event)
+        _ask(tx, agency_id, provider, kind="payment", reference=event.payment, event=event)
     link = pay_links.named(tx, agency_id, provider, event.reference, event.key)
     if link is not None:
         lock_of_agency(tx, agency_id, [link.subscription_id], wait=True)
@@ -173,11 +183,11 @@ def _payment(tx: Transaction, provider: str, agency_id: str, event: ProviderEven
         charges.write(tx, agency_id, [woken])
 
 
-def _ask(tx: Transaction, agency_id: str, provider: str, kind: str, reference: str, event: ProviderEvent) -> None:
+def _ask(tx: Transaction, agency_id: str, provider: str, *, kind: str, reference: str, event: ProviderEvent) -> None:
     """Ask what is gone of the payment that an event is about, under whichever of its names it is recorded."""
     payment = _ours(tx, agency_id, provider, event)
     if payment is not None:
-        reversed_payments.ask(tx, agency_id, provider, kind, reference, payment)
+        reversed_payments.ask(tx, agency_id, provider, kind=kind, reference=reference, payment_reference=payment)
 
 
 def _ours(tx: Transaction, agency_id: str, provider: str, event: ProviderEvent) -> str | None:
@@ -218,17 +228,19 @@ def _refund(tx: Transaction, provider: str, agency_id: str, event: ProviderEvent
     if known is None and event.key is not None:
         known = refunds.by_key(tx, agency_id, event.key)
     if known is None:
-        _refund_there(tx, provider, agency_id, event, payment or "", found)
+        _refund_there(tx, provider, agency_id, event=event, payment=payment or "", found=found)
     elif known.state in ("unknown", "pending"):
         lock_of_agency(tx, agency_id, [known.subscription_id], wait=True)
         refunds.write(tx, agency_id, [known._replace(reference=event.reference, wake_at=tx.as_of)])
     elif known.state == "succeeded":
         # The client's bank may have sent it back.
-        reversed_payments.ask(tx, agency_id, provider, "refund", event.reference, known.payment_reference)
+        reversed_payments.ask(
+            tx, agency_id, provider, kind="refund", reference=event.reference, payment_reference=known.payment_reference
+        )
 
 
 def _refund_there(
-    tx: Transaction, provider: str, agency_id: str, event: ProviderEvent, payment: str, found: Sequence[Invoice]
+    tx: Transaction, provider: str, agency_id: str, *, event: ProviderEvent, payment: str, found: Sequence[Invoice]
 ) -> None:
     """A refund that is none of ours, of the first invoice under its payment that has so much left; also called a reversal
     it may report as a refund, too."""
@@ -237,7 +249,18 @@ def _refund_there(
         return
     agency = facts.require_agency(tx, agency_id)
     for invoice in found:
-        if found_at_provider(tx, agency, invoice, provider, payment, reference, event.amount_minor) is not None:
+        if (
+            found_at_provider(
+                tx,
+                agency,
+                invoice,
+                source=provider,
+                payment_reference=payment,
+                reference=reference,
+                amount_minor=event.amount_minor,
+            )
+            is not None
+        ):
             return
 
 
@@ -248,7 +271,7 @@ def _dispute(tx: Transaction, provider: str, agency_id: str, event: ProviderEven
     known = payments.by_references(tx, agency_id, provider, [payment for _, payment in event.disputed])
     asked = [(reference, payment) for reference, payment in event.disputed if payment in known]
     for reference, payment in asked:
-        reversed_payments.ask(tx, agency_id, provider, "dispute", reference, payment)
+        reversed_payments.ask(tx, agency_id, provider, kind="dispute", reference=reference, payment_reference=payment)
     if not asked or not event.type.lower().endswith("dispute.created"):
         return
     for invoice in _locked_invoices(tx, provider, agency_id, asked[0][1])[:1]:

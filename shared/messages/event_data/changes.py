@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from shared.domain.segments import message_subject
+from shared.domain.keys import message_subject
 from shared.messages.event_data import fields as f
 from shared.messages.event_data.base import EventData
 

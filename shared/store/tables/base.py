@@ -1,8 +1,9 @@
 """Column shorthands and the naming of constraints."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, MetaData, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Constraint, DateTime, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(
@@ -14,6 +15,11 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+def table(name: str, *, columns: Iterable[Column[Any]], rules: Iterable[Constraint] = (), **options: Any) -> Table:
+    """A table; `rules`: its keys and checks; `options`: how it is stored."""
+    return Table(name, metadata, *columns, *rules, **options)
 
 
 def text(name: str, *, null: bool = False) -> Column[str]:
@@ -38,6 +44,6 @@ def document(name: str, *, null: bool = False) -> Column[Any]:
     return Column(name, JSONB, nullable=null)
 
 
-def one_of(column: str, *values: str) -> CheckConstraint:
+def one_of(column: str, values: Iterable[str]) -> CheckConstraint:
     listed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")

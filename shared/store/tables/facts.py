@@ -2,50 +2,54 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Date, Index, Integer, Table, Time
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Date, Index, Integer, Time
 
-from shared.store.tables.base import document, instant, key, metadata, minor, one_of, text
+from shared.store.tables.base import document, instant, key, minor, one_of, table, text
 
-agencies = Table(
+agencies = table(
     "agencies",
-    metadata,
-    key("agency_id"),
-    Column("revision", BigInteger, nullable=False),
-    instant("effective_at"),
-    text("name"),
-    text("timezone"),
-    text("currency"),
-    text("email"),
-    text("locale"),
-    text("invoice_prefix"),
-    Column("payment_terms_days", Integer, nullable=False),
-    Column("issue_time", Time, nullable=False),
-    text("gateway"),
-    document("address", null=True),
-    text("tax_id", null=True),
-    document("retry_days"),
-    text("on_exhausted"),
-    text("backlog"),
-    text("hold_on"),
-    text("digest"),
-    one_of("on_exhausted", "leave_open", "mark_uncollectible", "cancel"),
-    one_of("backlog", "all", "latest"),
-    one_of("hold_on", "failure", "overdue"),
+    columns=[
+        key("agency_id"),
+        Column("revision", BigInteger, nullable=False),
+        instant("effective_at"),
+        text("name"),
+        text("timezone"),
+        text("currency"),
+        text("email"),
+        text("locale"),
+        text("invoice_prefix"),
+        Column("payment_terms_days", Integer, nullable=False),
+        Column("issue_time", Time, nullable=False),
+        text("gateway"),
+        document("address", null=True),
+        text("tax_id", null=True),
+        document("retry_days"),
+        text("on_exhausted"),
+        text("backlog"),
+        text("hold_on"),
+        text("digest"),
+    ],
+    rules=[
+        one_of("on_exhausted", ("leave_open", "mark_uncollectible", "cancel")),
+        one_of("backlog", ("all", "latest")),
+        one_of("hold_on", ("failure", "overdue")),
+    ],
 )
 
-clients = Table(
+clients = table(
     "clients",
-    metadata,
-    key("agency_id"),
-    key("client_id"),
-    Column("revision", BigInteger, nullable=False),
-    instant("effective_at"),
-    text("name"),
-    text("email"),
-    text("locale", null=True),
-    document("address", null=True),
-    text("tax_id", null=True),
-    text("digest"),
+    columns=[
+        key("agency_id"),
+        key("client_id"),
+        Column("revision", BigInteger, nullable=False),
+        instant("effective_at"),
+        text("name"),
+        text("email"),
+        text("locale", null=True),
+        document("address", null=True),
+        text("tax_id", null=True),
+        text("digest"),
+    ],
 )
 
 
@@ -67,93 +71,102 @@ def _service_columns() -> list[Column[Any]]:
     return columns
 
 
-services = Table(
+services = table(
     "services",
-    metadata,
-    key("agency_id"),
-    key("service_id"),
-    Column("revision", BigInteger, nullable=False),
-    instant("effective_at"),
-    *_service_columns(),
-    one_of("unit", "day", "week", "month", "year"),
-    one_of("order_unit", "day", "week", "month", "year"),
-    one_of("renewal", "new_order", "update_order", "keep_order"),
+    columns=[
+        key("agency_id"),
+        key("service_id"),
+        Column("revision", BigInteger, nullable=False),
+        instant("effective_at"),
+        *_service_columns(),
+    ],
+    rules=[
+        one_of("unit", ("day", "week", "month", "year")),
+        one_of("order_unit", ("day", "week", "month", "year")),
+        one_of("renewal", ("new_order", "update_order", "keep_order")),
+    ],
 )
 
-service_revisions = Table(
+service_revisions = table(
     "service_revisions",
-    metadata,
-    key("agency_id"),
-    key("service_id"),
-    Column("revision", BigInteger, primary_key=True),
-    instant("effective_at"),
-    *_service_columns(),
+    columns=[
+        key("agency_id"),
+        key("service_id"),
+        Column("revision", BigInteger, primary_key=True),
+        instant("effective_at"),
+        *_service_columns(),
+    ],
 )
 
-payment_methods = Table(
+payment_methods = table(
     "payment_methods",
-    metadata,
-    key("agency_id"),
-    key("client_id"),
-    key("payment_method_id"),
-    Column("revision", BigInteger, nullable=False),
-    instant("effective_at"),
-    instant("received_at"),
-    text("provider"),
-    text("token"),
-    text("customer", null=True),
-    Column("is_default", Boolean, nullable=False),
-    instant("removed_at", null=True),
-    text("digest"),
-    # What the provider sees of it, and the newest message that asked for it to be used: a repeat of what is known does not.
-    text("credential"),
-    instant("instructed_at"),
+    columns=[
+        key("agency_id"),
+        key("client_id"),
+        key("payment_method_id"),
+        Column("revision", BigInteger, nullable=False),
+        instant("effective_at"),
+        instant("received_at"),
+        text("provider"),
+        text("token"),
+        text("customer", null=True),
+        Column("is_default", Boolean, nullable=False),
+        instant("removed_at", null=True),
+        text("digest"),
+        # What the provider sees of it, and the newest message that asked for it to be used: a repeat of what is known does not.
+        text("credential"),
+        instant("instructed_at"),
+    ],
 )
 
-subscriptions = Table(
+subscriptions = table(
     "subscriptions",
-    metadata,
-    key("agency_id"),
-    key("subscription_id"),
-    Column("revision", BigInteger, nullable=False),
-    instant("effective_at"),
-    instant("known_since"),
-    text("client_id"),
-    text("service_id"),
-    text("checkout"),
-    Column("starts_on", Date, nullable=False),
-    text("status"),
-    Column("cancel_on", Date),
-    Column("quantity", BigInteger, nullable=False),
-    text("collection"),
-    text("order_id", null=True),
-    Column("bill_from", Date),
-    document("initial_payment", null=True),
-    instant("ended_at", null=True),
-    text("ended_reason", null=True),
-    text("digest"),
-    # Never written: the right to update it is the right to lock the row, and nothing else (shared/store/grants.py).
-    Column("lock_only", Boolean),
-    one_of("checkout", "self_checkout", "manual"),
-    one_of("status", "active", "paused", "cancelled"),
-    one_of("collection", "automatic", "manual"),
-    CheckConstraint("quantity >= 0", name="quantity_not_negative"),
+    columns=[
+        key("agency_id"),
+        key("subscription_id"),
+        Column("revision", BigInteger, nullable=False),
+        instant("effective_at"),
+        instant("known_since"),
+        text("client_id"),
+        text("service_id"),
+        text("checkout"),
+        Column("starts_on", Date, nullable=False),
+        text("status"),
+        Column("cancel_on", Date),
+        Column("quantity", BigInteger, nullable=False),
+        text("collection"),
+        text("order_id", null=True),
+        Column("bill_from", Date),
+        document("initial_payment", null=True),
+        instant("ended_at", null=True),
+        text("ended_reason", null=True),
+        text("digest"),
+        # Never written: the right to update it is the right to lock the row, and nothing else (shared/store/grants.py).
+        Column("lock_only", Boolean),
+    ],
+    rules=[
+        one_of("checkout", ("self_checkout", "manual")),
+        one_of("status", ("active", "paused", "cancelled")),
+        one_of("collection", ("automatic", "manual")),
+        CheckConstraint("quantity >= 0", name="quantity_not_negative"),
+    ],
 )
 
-subscription_revisions = Table(
+subscription_revisions = table(
     "subscription_revisions",
-    metadata,
-    key("agency_id"),
-    key("subscription_id"),
-    Column("revision", BigInteger, primary_key=True),
-    instant("effective_at"),
-    text("client_id"),
-    text("service_id"),
-    text("status"),
-    Column("cancel_on", Date),
-    Column("quantity", BigInteger, nullable=False),
-    text("collection"),
-    text("digest"),
+    columns=[
+        key("agency_id"),
+        key("subscription_id"),
+        Column("revision", BigInteger, primary_key=True),
+        instant("effective_at"),
+        text("client_id"),
+        text("service_id"),
+        text("status"),
+        Column("cancel_on", Date),
+        Column("quantity", BigInteger, nullable=False),
+        text("collection"),
+        text("digest"),
+    ],
 )
 
 # A fact of a service or of a client changes: these find the subscriptions that depend on it.
