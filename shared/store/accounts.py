@@ -127,16 +127,3 @@ def configure(tx: Transaction, account: Configured) -> None:
         """,
         **account._asdict(),
     )
-
-
-def set_rate(tx: Transaction, agency_id: str, provider: str, rate_per_second: int | None) -> None:
-    """Say how many attempts per second an account takes; None: no limit of ours."""
-    tx.run(
-        """
-        INSERT INTO gateway_accounts (agency_id, provider, rate_per_second) VALUES (:agency_id, :provider, :rate)
-        ON CONFLICT (agency_id, provider) DO UPDATE SET rate_per_second = excluded.rate_per_second
-        """,
-        agency_id=agency_id,
-        provider=provider,
-        rate=rate_per_second,
-    )

@@ -13,7 +13,7 @@ from shared.store.due_rows import DueRow
 from tests.scheduler.rows import due_cycles
 
 
-class Belfry:
+class RecordingQueue:
     """A work queue that remembers what was published, with so many messages under way already."""
 
     def __init__(self, under_way: int = 0, held: int = 0) -> None:
@@ -33,7 +33,7 @@ class Belfry:
 def test_what_is_due_is_dispatched_once_and_again_only_after_the_lease(store: Store, clock: FixedClock) -> None:
     """A message that is lost is dispatched again when its lease ends, and says that it was dispatched before."""
     due_cycles(store, "a", 3)
-    work_queue = Belfry()
+    work_queue = RecordingQueue()
 
     assert dispatch_pool(store, work_queue, "invoices") == 1
     assert dispatch_pool(store, work_queue, "invoices") == 0
@@ -47,7 +47,7 @@ def test_what_is_due_is_dispatched_once_and_again_only_after_the_lease(store: St
 def test_rows_of_another_stream_are_not_dispatched_to_this_pool(store: Store) -> None:
     """Orders are dispatched to the orders pool alone."""
     due_cycles(store, "a", 2, stream="order")
-    work_queue = Belfry()
+    work_queue = RecordingQueue()
 
     assert dispatch_pool(store, work_queue, "invoices") == 0
     assert dispatch_pool(store, work_queue, "orders") == 1
@@ -56,7 +56,7 @@ def test_rows_of_another_stream_are_not_dispatched_to_this_pool(store: Store) ->
 def test_a_full_pool_gets_nothing_more(store: Store) -> None:
     """At most 64 messages of a pool are under way; rows that find no room keep waking."""
     due_cycles(store, "a", 5)
-    work_queue = Belfry(under_way=IN_FLIGHT_MAX)
+    work_queue = RecordingQueue(under_way=IN_FLIGHT_MAX)
 
     assert dispatch_pool(store, work_queue, "invoices") == 0
     with store.transaction() as tx:
@@ -70,7 +70,7 @@ def test_a_giant_agency_leaves_room_for_a_small_one(store: Store, monkeypatch) -
     due_cycles(store, "small", 6)
     with store.transaction() as tx:
         tx.run("UPDATE cycles SET wake_at = wake_at - interval '1 second' WHERE agency_id = 'giant'")
-    work_queue = Belfry()
+    work_queue = RecordingQueue()
 
     dispatch_pool(store, work_queue, "invoices")
 
@@ -83,7 +83,7 @@ def test_frozen_agencies_are_left_alone(store: Store) -> None:
     """An agency that is excluded keeps its rows as they are."""
     due_cycles(store, "a", 1)
     due_cycles(store, "b", 1)
-    work_queue = Belfry()
+    work_queue = RecordingQueue()
 
     dispatch_pool(store, work_queue, "invoices", excluded=["a"])
 
@@ -94,7 +94,7 @@ def test_a_row_that_was_tried_three_times_is_dispatched_alone(store: Store) -> N
     """A row that may be killing its worker shares its message with nobody."""
     due_cycles(store, "a", 2)
     due_cycles(store, "suspect", 2, tries=3)
-    work_queue = Belfry()
+    work_queue = RecordingQueue()
 
     dispatch_pool(store, work_queue, "invoices")
 
@@ -123,7 +123,7 @@ def test_the_broken_queue_of_one_pool_keeps_no_other_from_being_dispatched(store
     due_cycles(store, "a", 1)
     due_cycles(store, "b", 1, stream="order")
 
-    class Broken(Belfry):
+    class Broken(RecordingQueue):
         def load(self, pool: Pool) -> Load:
             if pool == "invoices":
                 raise OSError("no answer about the queue")

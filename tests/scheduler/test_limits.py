@@ -14,7 +14,7 @@ from shared.store.database import Store
 from shared.store.rechecks import NewRecheck
 from tests.limits import timed_out
 from tests.scheduler.rows import due_cycles, schedule
-from tests.scheduler.test_dispatch import Belfry
+from tests.scheduler.test_dispatch import RecordingQueue
 
 
 def breaks(monkeypatch: pytest.MonkeyPatch, where: object, name: str, when: Callable[..., bool]) -> None:
@@ -35,7 +35,7 @@ def test_planning_that_takes_too_long_is_done_in_parts(store: Store, monkeypatch
         schedule(store, "a", f"s{number:06}", next_at="2026-06-01T00:00:00Z")
     breaks(monkeypatch, plan, "write", lambda _tx, due: len(due) > 3)
 
-    Scheduler(store, Belfry(), lambda: 0).tick()
+    Scheduler(store, RecordingQueue(), lambda: 0).tick()
 
     with store.transaction() as tx:
         assert tx.scalar("SELECT count(*) FROM cycles WHERE stream = 'order'") == 8
@@ -47,7 +47,7 @@ def test_a_schedule_that_takes_too_long_alone_is_set_aside(store: Store, monkeyp
     for number in range(1, 9):
         schedule(store, "a", f"s{number:06}", next_at="2026-06-01T00:00:00Z")
     breaks(monkeypatch, plan, "write", lambda _tx, due: any(each.schedule.subscription_id == "s000003" for each in due))
-    work_queue = Belfry()
+    work_queue = RecordingQueue()
 
     Scheduler(store, work_queue, lambda: 0).tick()
 
@@ -64,7 +64,7 @@ def test_a_database_that_plans_nothing_in_time_sets_nothing_aside_and_dispatches
     for number in range(1, 9):
         schedule(store, "a", f"s{number:06}", next_at="2026-06-01T00:00:00Z")
     breaks(monkeypatch, plan, "write", lambda _tx, _due: True)
-    work_queue = Belfry()
+    work_queue = RecordingQueue()
 
     with pytest.raises(OperationalError):
         Scheduler(store, work_queue, lambda: 0).tick()
@@ -93,7 +93,7 @@ def test_rows_that_can_not_be_taken_at_once_are_taken_in_parts(store: Store, mon
     for agency_id in ("a", "b", "c", "d"):
         due_cycles(store, agency_id, 2)
     breaks(monkeypatch, due_rows, "take_due", lambda _tx, _pool, room, *_rest: room > 2)
-    work_queue = Belfry()
+    work_queue = RecordingQueue()
 
     dispatch(store, work_queue, ["invoices"])
 
@@ -106,7 +106,7 @@ def test_a_pool_whose_rows_can_not_be_taken_keeps_no_other_from_being_dispatched
     due_cycles(store, "a", 2)
     due_cycles(store, "b", 2, stream="order")
     breaks(monkeypatch, due_rows, "take_due", lambda _tx, pool, *_rest: pool == "invoices")
-    work_queue = Belfry()
+    work_queue = RecordingQueue()
 
     with pytest.raises(OperationalError):
         dispatch(store, work_queue, ["invoices", "orders"])

@@ -11,7 +11,7 @@ from shared.store import figures, rechecks
 from shared.store.database import FixedClock, Store, Transaction
 from shared.store.rechecks import NewRecheck
 from tests.scheduler.rows import due_cycles, schedule
-from tests.scheduler.test_dispatch import Belfry
+from tests.scheduler.test_dispatch import RecordingQueue
 
 BAD = "s000002"
 
@@ -37,7 +37,7 @@ def with_schedules(store: Store, count: int) -> Scheduler:
     due_cycles(store, "a", count)
     for number in range(1, count + 1):
         schedule(store, "a", f"s{number:06}", next_at="2026-06-01T00:00:00Z")
-    return Scheduler(store, Belfry(), lambda: 0)
+    return Scheduler(store, RecordingQueue(), lambda: 0)
 
 
 def test_a_schedule_that_can_not_be_planned_stops_no_other(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +106,7 @@ def test_a_recheck_that_fails_stops_no_other_and_holds_back_its_own_fact(
 
     monkeypatch.setattr(recheck, "_check", look)
     add(store, ("subscription", "s000001"), ("subscription", "s000002"), ("subscription", "s000001"))
-    scheduler = Scheduler(store, Belfry(), lambda: 0)
+    scheduler = Scheduler(store, RecordingQueue(), lambda: 0)
 
     for _ in range(3):
         scheduler.tick()

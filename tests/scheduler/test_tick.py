@@ -17,7 +17,7 @@ from shared.store.database import FixedClock, Store
 from shared.store.notifications import Listener
 from tests.event_shapes import event
 from tests.scheduler.rows import due_cycles, schedule
-from tests.scheduler.test_dispatch import Belfry
+from tests.scheduler.test_dispatch import RecordingQueue
 
 
 def _planned(store: Store) -> int:
@@ -29,7 +29,7 @@ def test_after_a_gap_nothing_is_planned_before_intake_has_caught_up(store: Store
     """What changed during an outage is still in the queue, and counts from when it became true."""
     due_cycles(store, "a", 1)
     waiting = [0]
-    scheduler = Scheduler(store, Belfry(), lambda: waiting[0])
+    scheduler = Scheduler(store, RecordingQueue(), lambda: waiting[0])
     scheduler.tick()
     schedule(store, "a", "s000001", next_at="2026-06-01T00:00:00Z")
     clock.at += GAP + timedelta(seconds=1)
@@ -47,7 +47,7 @@ def test_after_a_gap_nothing_is_planned_before_intake_has_caught_up(store: Store
 def test_a_queue_that_is_busy_in_normal_times_holds_nothing_up(store: Store, clock: FixedClock) -> None:
     """Without a gap the scheduler plans, however many messages are on their way."""
     due_cycles(store, "a", 1)
-    scheduler = Scheduler(store, Belfry(), lambda: 1_000)
+    scheduler = Scheduler(store, RecordingQueue(), lambda: 1_000)
     scheduler.tick()
     schedule(store, "a", "s000001", next_at="2026-06-01T00:00:00Z")
     clock.at += timedelta(seconds=1)
@@ -65,7 +65,7 @@ def test_a_giant_backlog_delays_nobody_elses_plan(store: Store, monkeypatch: pyt
     for number in range(1, 201):
         schedule(store, "giant", f"s{number:06}", next_at="2026-05-31T00:00:00Z")
     schedule(store, "small", "s000001", next_at="2026-06-01T00:00:00Z")
-    scheduler = Scheduler(store, Belfry(), lambda: 0)
+    scheduler = Scheduler(store, RecordingQueue(), lambda: 0)
 
     scheduler.tick()
 
@@ -131,7 +131,7 @@ def test_pools_have_work_while_a_long_backlog_is_still_planned(store: Store) -> 
     due_cycles(store, "a", PASSES_MAX * 2)
     for number in range(1, PASSES_MAX * 2 + 1):
         schedule(store, "a", f"s{number:06}", next_at="2026-06-01T00:00:00Z")
-    work_queue = Belfry()
+    work_queue = RecordingQueue()
 
     with mock.patch("scheduler.tick.SCHEDULES_PER_PASS", 1):
         ticked = Scheduler(store, work_queue, lambda: 0).tick()
@@ -143,7 +143,7 @@ def test_pools_have_work_while_a_long_backlog_is_still_planned(store: Store) -> 
 def test_a_broker_that_is_away_keeps_nothing_else_from_being_done(store: Store) -> None:
     """Cycles are planned as ever; every row stays due, and is dispatched as soon as the broker is back."""
 
-    class Mute(Belfry):
+    class Mute(RecordingQueue):
         def load(self, pool: Pool) -> Load:
             raise OSError("no broker")
 
@@ -153,7 +153,7 @@ def test_a_broker_that_is_away_keeps_nothing_else_from_being_done(store: Store) 
     with pytest.raises(OSError, match="no broker"):
         Scheduler(store, Mute(), lambda: 0).tick()
     assert _planned(store) == 1
-    work_queue = Belfry()
+    work_queue = RecordingQueue()
     Scheduler(store, work_queue, lambda: 0).tick()
 
     assert {(message.pool, message.again) for message in work_queue.published} == {
@@ -165,14 +165,14 @@ def test_a_broker_that_is_away_keeps_nothing_else_from_being_done(store: Store) 
 def test_a_publish_that_fails_costs_not_even_a_lease(store: Store) -> None:
     """Rows that were taken for a message nobody took are due again at once."""
 
-    class Broken(Belfry):
+    class Broken(RecordingQueue):
         def publish(self, messages: Sequence[Due]) -> None:
             raise OSError("refused")
 
     due_cycles(store, "a", 3)
     with pytest.raises(OSError, match="refused"):
         Scheduler(store, Broken(), lambda: 0).tick()
-    work_queue = Belfry()
+    work_queue = RecordingQueue()
     Scheduler(store, work_queue, lambda: 0).tick()
 
     assert work_queue.published[0].ids == ["s000001", "s000002", "s000003"]

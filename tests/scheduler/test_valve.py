@@ -8,7 +8,7 @@ from scheduler.dispatch import BATCHES, IN_FLIGHT_MAX, REFILL_BELOW, dispatch_po
 from shared.store import accounts, pauses
 from shared.store.database import FixedClock, Store
 from tests.scheduler.rows import due_cycles
-from tests.scheduler.test_dispatch import Belfry
+from tests.scheduler.test_dispatch import RecordingQueue
 
 
 def _due(store: Store) -> int:
@@ -20,7 +20,7 @@ def test_a_thousand_agencies_with_a_row_each_make_no_thousand_messages(store: St
     """The limit is one of messages; rows that find no room are not even touched."""
     for number in range(100):
         due_cycles(store, f"agency-{number:03}", 1)
-    work_queue = Belfry()
+    work_queue = RecordingQueue()
 
     assert dispatch_pool(store, work_queue, "invoices") == IN_FLIGHT_MAX
     assert len(work_queue.published) == IN_FLIGHT_MAX
@@ -32,8 +32,8 @@ def test_what_workers_hold_counts_and_many_workers_still_get_work(store: Store) 
     for number in range(100):
         due_cycles(store, f"agency-{number:03}", 1)
 
-    assert dispatch_pool(store, Belfry(held=40), "invoices") == IN_FLIGHT_MAX - 40
-    assert dispatch_pool(store, Belfry(held=500), "invoices") == REFILL_BELOW
+    assert dispatch_pool(store, RecordingQueue(held=40), "invoices") == IN_FLIGHT_MAX - 40
+    assert dispatch_pool(store, RecordingQueue(held=500), "invoices") == REFILL_BELOW
 
 
 def test_a_giant_whose_rows_are_all_older_does_not_delay_a_small_agency(store: Store, monkeypatch) -> None:
@@ -43,7 +43,7 @@ def test_a_giant_whose_rows_are_all_older_does_not_delay_a_small_agency(store: S
     due_cycles(store, "small", 5)
     with store.transaction() as tx:
         tx.run("UPDATE cycles SET wake_at = wake_at - interval '1 day' WHERE agency_id = 'giant'")
-    work_queue = Belfry()
+    work_queue = RecordingQueue()
 
     dispatch_pool(store, work_queue, "invoices")
 
@@ -58,7 +58,7 @@ def test_a_hundred_thousand_due_cycles_of_one_agency_leave_the_door_open(store: 
     due_cycles(store, "small", 3)
     with store.transaction() as tx:
         tx.run("UPDATE cycles SET wake_at = wake_at - interval '1 day' WHERE agency_id = 'giant'")
-    work_queue = Belfry()
+    work_queue = RecordingQueue()
 
     dispatch_pool(store, work_queue, "invoices")
 
@@ -72,7 +72,7 @@ def test_a_paused_pool_gets_nothing_and_its_rows_stay_due(store: Store, agency: 
     with store.transaction() as tx:
         assert pauses.add(tx, "invoices", agency, "audit")
         assert not pauses.add(tx, "invoices", agency, "audit")
-    work_queue = Belfry()
+    work_queue = RecordingQueue()
 
     dispatch_pool(store, work_queue, "invoices")
     assert {message.agency_id for message in work_queue.published} == ({"b"} if agency else set())
@@ -109,17 +109,24 @@ def due_charges(store: Store, agency_id: str, count: int, rate: int | None) -> N
             agency_id=agency_id,
             as_of=tx.as_of,
         )
-        accounts.set_rate(tx, agency_id, "sandbox", rate)
+        tx.run(
+            """
+            INSERT INTO gateway_accounts (agency_id, provider, rate_per_second) VALUES (:agency_id, 'sandbox', :rate)
+            ON CONFLICT (agency_id, provider) DO UPDATE SET rate_per_second = excluded.rate_per_second
+            """,
+            agency_id=agency_id,
+            rate=rate,
+        )
 
 
-def dispatched_ids(work_queue: Belfry) -> int:
+def dispatched_ids(work_queue: RecordingQueue) -> int:
     return sum(len(message.ids) for message in work_queue.published)
 
 
 def test_attempts_of_a_paced_account_go_out_at_its_rate(store: Store, clock: FixedClock) -> None:
     """A batch at once, then as many a second as the account takes, however often dispatch looks."""
     due_charges(store, "a", 100, rate=5)
-    work_queue = Belfry()
+    work_queue = RecordingQueue()
 
     for _ in range(3):
         dispatch_pool(store, work_queue, "charges")
@@ -138,7 +145,7 @@ def test_a_giant_on_a_slow_account_does_not_hide_the_charges_of_others(store: St
     due_charges(store, "giant", 1500, rate=5)
     clock.at += timedelta(seconds=1)
     due_charges(store, "small", 3, rate=None)
-    work_queue = Belfry()
+    work_queue = RecordingQueue()
 
     dispatch_pool(store, work_queue, "charges")
 
@@ -147,7 +154,7 @@ def test_a_giant_on_a_slow_account_does_not_hide_the_charges_of_others(store: St
 
 def test_an_account_without_a_rate_is_not_held_back(store: Store) -> None:
     due_charges(store, "a", 100, rate=None)
-    work_queue = Belfry()
+    work_queue = RecordingQueue()
     dispatch_pool(store, work_queue, "charges")
     assert dispatched_ids(work_queue) == 100
 
@@ -159,7 +166,7 @@ def test_a_paused_account_sleeps_without_being_dispatched_and_others_go_on(store
         account = accounts.load(tx, "paused", "sandbox")
         assert account is not None
         accounts.write(tx, account._replace(failures=5, pauses=1, paused_until=tx.as_of + timedelta(minutes=4)))
-    work_queue = Belfry()
+    work_queue = RecordingQueue()
 
     dispatch_pool(store, work_queue, "charges")
     assert {message.agency_id for message in work_queue.published} == {"fresh"}

@@ -17,7 +17,7 @@ from shared.documents.delivery import sender_of
 from shared.store.database import FixedClock, Store
 from shared.store.invariants import violations
 from tests.races.seeded import seed_agency, seed_subscriptions
-from tests.scheduler.test_dispatch import Belfry
+from tests.scheduler.test_dispatch import RecordingQueue
 from workers.notices.send_notices import Runtime, send_notices
 from workers.orders.create_orders import create_orders
 
@@ -25,7 +25,7 @@ COUNT = 20
 NOTICES = "SELECT state, tries, reason FROM notices ORDER BY created_at, key"
 
 
-class Queue(Belfry):
+class Queue(RecordingQueue):
     """A queue that nobody takes from: what was published waits in it."""
 
     def publish(self, messages: Sequence[Any]) -> None:
@@ -98,7 +98,7 @@ def test_while_the_mail_server_is_away_one_mail_of_a_batch_is_tried(
     port = free_ports(1)[0]
     outcomes: list[str] = []
     runtime = Runtime(store=store, sender=sender_of(f"smtp+plain://127.0.0.1:{port}"), on_outcome=outcomes.append)
-    work_queue = Belfry()
+    work_queue = RecordingQueue()
     dispatch(store, world._broker, ["invoices", "orders"])
     world._broker.drain()
     dispatch(store, world._broker, ["charges"])

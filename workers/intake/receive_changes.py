@@ -89,11 +89,6 @@ def reject_broken(store: Store, raw: bytes, kept: Arrived, error: Exception) -> 
     return _receive(store, raw, failed)
 
 
-def receive_changes(store: Store, raws: Sequence[bytes]) -> list[Received]:
-    """Store and apply messages in their order."""
-    return [receive_change(store, raw) for raw in raws]
-
-
 def _receive(store: Store, raw: bytes, read: Change | Rejected) -> Received:
     kept = arrived(raw, read)
 

@@ -245,9 +245,6 @@ def _tell_overdue(tx: Transaction, known: Known, staying: Sequence[tuple[Cycle, 
         notify(tx, known.agency, [about_invoice(each, told, to) for each, told in said for to in audiences])
 
 
-RELEASED_LATE = "cycle.released_late"
-
-
 def create_orders(store: Store, agency_id: str, ids: Sequence[str], *, again: bool = False) -> None:
     """Process all due order cycles of the subscriptions `ids` of one agency."""
     work_stream(store, agency_id, ids, ORDER, _step, again=again)
