@@ -18,7 +18,7 @@ from tests.journeys.portal import DEFAULTS, IDS
 from tests.races.upstream import message
 from tests.table_contents import changed, contents
 from workers.intake.receive_batch import receive_batch
-from workers.intake.receive_changes import Received
+from workers.intake.receive_changes import Received, receive_change
 
 SEEDS = range(6)
 ROUNDS = 3
