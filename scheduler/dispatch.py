@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from shared.domain.pacing import allowance, spent
+from shared.domain.retry_times import LEASE
 from shared.error_words import safe_words
 from shared.messages import Due
 from shared.messages.work import IDS_MAX, Load, Pool
@@ -17,7 +18,6 @@ from shared.store.due_rows import Cut, DueRow
 from shared.store.errors import limit_of
 
 log = structlog.get_logger()
-LEASE = timedelta(minutes=2)
 IN_FLIGHT_MAX = 64
 REFILL_BELOW = 16  # a pool that has enough to do is left alone: rows that gather meanwhile make fuller messages
 FAIR_SHARE = 4  # a quarter of a pool for one agency while others wait

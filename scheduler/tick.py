@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import structlog
 
-from scheduler.dispatch import LEASE, WorkQueue, dispatch
+from scheduler.dispatch import WorkQueue, dispatch
 from scheduler.plan import SCHEDULES_PER_PASS, plan_pass
 from scheduler.recheck import recheck
+from shared.domain.retry_times import LEASE
 from shared.store import due_rows, heartbeats
 from shared.store.database import Store
 from shared.store.errors import is_data_error, limit_of

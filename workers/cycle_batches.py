@@ -12,7 +12,7 @@ from shared.documents import notice_data
 from shared.domain.facts import ORDER, Agency, Stream
 from shared.domain.invoicing import Blocked
 from shared.domain.planning import CYCLES_PER_PASS_MAX
-from shared.domain.retry_times import retry_at
+from shared.domain.retry_times import TRIES_MAX, retry_at
 from shared.messages import event_data
 from shared.store import cycles, facts, tries
 from shared.store.cycles import Cycle, LeftUnsettled, Settled
@@ -20,7 +20,6 @@ from shared.store.database import Store, Transaction
 from shared.store.locks import lock_of_agency
 from workers.batches import Step, work
 
-TRIES_MAX = 5
 KILLS_ITS_WORKER = "kills_its_worker"
 DATA_ERROR = "data_error"
 log = structlog.get_logger()

@@ -9,7 +9,7 @@ from shared.billing.refund_payments import fail, succeed
 from shared.domain import charging
 from shared.domain.charging import Charge
 from shared.domain.facts import Agency
-from shared.domain.unknown_outcomes import needs_a_person
+from shared.domain.unknown_outcomes import NEEDS_A_PERSON, needs_a_person
 from shared.gateways.providers import provider_of
 from shared.messages import event_data
 from shared.store import charges, inbox, pay_links, refunds
@@ -25,7 +25,6 @@ class NotInDoubtError(ValueError):
 
 
 DOUBTFUL = ("unknown", "pending")
-ASKED = "needs_a_person"
 
 
 def in_doubt(tx: Transaction, agency: Agency, invoice: Invoice) -> Charge | PayLink:
@@ -121,7 +120,7 @@ def told_paid(
         return False
     if amount_minor not in (None, found.amount_minor):
         return False
-    asked = found.code == ASKED if isinstance(found, Charge) else pay_link.is_asked(tx, found)
+    asked = found.code == NEEDS_A_PERSON if isinstance(found, Charge) else pay_link.is_asked(tx, found)
     if not _is_answer(reference, found.key, found.provider, (found.reference,), asked=asked):
         return False
     resolve(tx, agency, invoice, _recorded_as(found.key, found.provider, reference), by=by)
@@ -134,7 +133,7 @@ def told_refunded(
     """The same of a refund: the one in doubt to which `invoice.refunded` is the answer, settled; None if there is none."""
     for refund in refunds.of_invoices(tx, agency.agency_id, [invoice.invoice_id]):
         fits = refund.state in DOUBTFUL and amount_minor in (None, refund.amount_minor)
-        asked = refund.code == ASKED
+        asked = refund.code == NEEDS_A_PERSON
         if fits and _is_answer(reference, refund.key, refund.source, (refund.reference,), asked=asked):
             name = _recorded_as(refund.key, refund.source, reference)
             return resolve_refund(tx, agency, invoice, refund.refund_seq, name, by=by)

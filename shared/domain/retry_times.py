@@ -4,6 +4,9 @@ from datetime import datetime, timedelta
 
 from shared.domain.dunning import doubling
 
+LEASE = timedelta(minutes=2)  # how long a taken row is left to whoever took it
+TRIES_MAX = 5  # tries without an orderly end, then a row is blocked or parked
+GATEWAY_MISSING = timedelta(hours=1)  # until a row without a usable provider account is looked at again
 SAFETY_NET = timedelta(hours=6)
 FIRST_RETRY = timedelta(minutes=1)
 

@@ -5,6 +5,8 @@ remembers it, then by asking, and in the end by a person. Never by a new key.
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+NEEDS_A_PERSON: Final = "needs_a_person"  # the code of what has been in doubt for too long
+
 # A stored error is replayed for ever, so sending again is not the only thing that is tried.
 RESEND_FOR: Final = timedelta(minutes=10)
 PERSON_AFTER: Final = timedelta(hours=72)

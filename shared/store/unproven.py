@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from shared.domain.retry_times import LEASE
 from shared.store.database import Transaction
 
 # Of one agency and provider at a time, those that can't be read apart from the others: whoever forges webhooks fills no disk.
 KEPT_MAX = 1000
 _UNBOUNDED = 2**31 - 1
 UNREADABLE_WAIT = timedelta(hours=6)  # between two tries of what is proven and can't be applied
-LEASE = timedelta(minutes=2)  # longer than asking takes; whoever took a row and is gone leaves it to others
 
 
 class Unproven(NamedTuple):

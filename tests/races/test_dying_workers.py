@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from scheduler.plan import plan
+from shared.domain.retry_times import LEASE
 from shared.gateways.sandbox import SandboxGateway
 from shared.store.database import Store, make_engine
 from shared.store.locks import lock_subscriptions
@@ -13,7 +14,6 @@ from shared.store.sandbox_ledger import SandboxLedger
 from tests.races.sessions import Stage
 from workers.charges import charge_invoices
 from workers.charges.charge_invoices import Runtime, always
-from workers.charges.claim import LEASE
 from workers.invoices.issue_invoices import issue_invoices
 
 INVOICE = "inv:sub:2026-06-01"

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from scheduler.dispatch import BATCHES, IN_FLIGHT_MAX, LEASE, batches, dispatch, dispatch_pool
+from scheduler.dispatch import BATCHES, IN_FLIGHT_MAX, batches, dispatch, dispatch_pool
+from shared.domain.retry_times import LEASE
 from shared.messages import Due
 from shared.messages.work import Load, Pool
 from shared.store.database import FixedClock, Store

@@ -11,9 +11,10 @@ from aiosmtpd.controller import Controller
 
 from ops.servers.rabbitmq import free_ports
 from ops.simulate.world import World
-from scheduler.dispatch import LEASE, REFILL_BELOW, dispatch, dispatch_pool
+from scheduler.dispatch import REFILL_BELOW, dispatch, dispatch_pool
 from scheduler.plan import plan
 from shared.documents.delivery import sender_of
+from shared.domain.retry_times import LEASE
 from shared.store.database import FixedClock, Store
 from shared.store.invariants import violations
 from tests.races.seeded import seed_agency, seed_subscriptions

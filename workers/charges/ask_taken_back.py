@@ -13,7 +13,7 @@ from shared.billing.reversed_payments import BY_HAND
 from shared.documents import notice_data
 from shared.domain.dunning import doubling
 from shared.domain.facts import Agency
-from shared.domain.unknown_outcomes import needs_a_person
+from shared.domain.unknown_outcomes import NEEDS_A_PERSON, needs_a_person
 from shared.gateways.capabilities import as_online
 from shared.gateways.port import (
     Declined,
@@ -36,7 +36,6 @@ from workers.gateway_accounts import GatewaysOf
 
 ASKED_FOR: Final = timedelta(days=30)
 RETURNED: Final = "returned"
-IN_DOUBT: Final = "needs_a_person"
 log = structlog.get_logger()
 
 
@@ -162,6 +161,6 @@ def _later(tx: Transaction, agency: Agency, inquiry: Inquiry) -> None:
         instance = f"{inquiry.reference}/{since.isoformat()}"
         notify(tx, agency, [about_invoice(invoice, said, AGENCY, instance)])
     at = min(doubling(since, tx.as_of, FIRST_LOOK, LATEST_LOOK), max(last_at, tx.as_of))
-    waiting = inquiry._replace(code=IN_DOUBT if needs_a_person(since, tx.as_of) else None, wake_at=at)
-    ended = inquiry._replace(state="unanswered", code=IN_DOUBT, wake_at=None)
+    waiting = inquiry._replace(code=NEEDS_A_PERSON if needs_a_person(since, tx.as_of) else None, wake_at=at)
+    ended = inquiry._replace(state="unanswered", code=NEEDS_A_PERSON, wake_at=None)
     reversals.write(tx, agency.agency_id, [ended if over else waiting])

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import structlog
 
 from shared.billing.account_health import CLIENT_IS_PAYING, LEASE_IS_OVER
+from shared.domain.retry_times import LEASE, TRIES_MAX
 from shared.gateways.port import Found, Gateway, NotSent, Unknown
 from shared.store import charges, invoices, refunds
 from shared.store.database import Store, Transaction
@@ -19,7 +20,7 @@ from workers.batches import work
 from workers.charges.ask_taken_back import ask as ask_question
 from workers.charges.ask_taken_back import claim_questions, settle_question
 from workers.charges.bulkhead import Bulkhead
-from workers.charges.claim import LEASE, LOOKUP, Call, OpenLink, claim
+from workers.charges.claim import LOOKUP, Call, OpenLink, claim
 from workers.charges.follow_links import claim_links, look, settle_link
 from workers.charges.outcomes import OUTCOMES
 from workers.charges.park import PARKED_FOR, park
@@ -28,7 +29,6 @@ from workers.charges.settle import Answer, settle
 from workers.charges.unrecorded import park_charge, park_link, park_question, park_refund, record_or_park
 from workers.gateway_accounts import GatewaysOf
 
-TRIES_MAX = 5
 PUT_BACK_FOR = timedelta(seconds=5)
 log = structlog.get_logger()
 

@@ -23,6 +23,7 @@ from shared.domain.dunning import (
 )
 from shared.domain.facts import Agency
 from shared.domain.refusals import UNPAYABLE
+from shared.domain.retry_times import GATEWAY_MISSING, LEASE
 from shared.domain.unknown_outcomes import is_remembered, next_step
 from shared.gateways.capabilities import as_online
 from shared.gateways.port import ChargeRequest, Gateway, OnlineGateway, Sent
@@ -39,7 +40,6 @@ from workers.gateway_accounts import Gateways
 
 CHARGE, RESEND, LOOKUP = "charge", "resend", "lookup"
 SOON = timedelta(minutes=1)
-GATEWAY_MISSING = timedelta(hours=1)
 
 
 class Call(NamedTuple):
@@ -278,7 +278,6 @@ def _request(known: Known, charge: Charge, invoice: Invoice, method: Method) -> 
     )
 
 
-LEASE = timedelta(minutes=2)
 _encode = msgspec.json.encode
 
 

@@ -11,6 +11,7 @@ from shared.billing.account_health import keep_accounts
 from shared.billing.pay_link import request_of
 from shared.domain.facts import Agency
 from shared.domain.pay_links import UNASKED_MAX, VERDICTS, Answer
+from shared.domain.retry_times import GATEWAY_MISSING
 from shared.domain.states import CHARGE_IN_FLIGHT
 from shared.gateways.capabilities import as_online
 from shared.gateways.port import (
@@ -42,7 +43,6 @@ AFTER_EXPIRY = timedelta(minutes=1)
 SOON = timedelta(minutes=1)
 LATER = timedelta(minutes=10)
 AT_MOST = timedelta(hours=6)  # a bank debit settles in days; webhooks are what makes us prompt
-GATEWAY_MISSING = timedelta(hours=1)
 ANSWERS: Final[Mapping[type, Answer]] = {
     Succeeded: "succeeded",
     Pending: "pending",

@@ -14,9 +14,9 @@ from shared.documents import notice_data
 from shared.domain.charging import InDoubt
 from shared.domain.dunning import doubling
 from shared.domain.facts import Agency
-from shared.domain.retry_times import net_at
+from shared.domain.retry_times import GATEWAY_MISSING, net_at
 from shared.domain.states import REFUND_ANSWERS, REFUND_MOVES, IllegalMoveError, check_move
-from shared.domain.unknown_outcomes import is_remembered, needs_a_person, next_step
+from shared.domain.unknown_outcomes import NEEDS_A_PERSON, is_remembered, needs_a_person, next_step
 from shared.gateways.port import (
     ActionRequired,
     Declined,
@@ -42,8 +42,6 @@ from workers.charges.unrecorded import UNRECORDED
 from workers.charges.unsuccessful import FIRST_LOOK, LATEST_LOOK
 from workers.gateway_accounts import GatewaysOf
 
-DOUBT = "needs_a_person"
-GATEWAY_MISSING = timedelta(hours=1)
 log = structlog.get_logger()
 
 
@@ -217,8 +215,8 @@ def _wait(tx: Transaction, agency: Agency, invoice: Invoice, refund: Refund, sta
         check_move(REFUND_MOVES, "refund", refund.state, state)
         waits = event_data.RefundPending if state == "pending" else event_data.RefundUnknown
         tx.record(waits(**of_refund(agency.agency_id, refund, invoice)))
-    if code != DOUBT and needs_a_person(since, tx.as_of, pending=state == "pending"):
-        code = DOUBT
+    if code != NEEDS_A_PERSON and needs_a_person(since, tx.as_of, pending=state == "pending"):
+        code = NEEDS_A_PERSON
         said = notice_data.RefundInDoubt(
             **facts_of(invoice),
             since=since.date(),

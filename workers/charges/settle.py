@@ -17,7 +17,7 @@ from shared.domain.dunning import DECLINES_WINDOW, Ladder, begin, doubling, ends
 from shared.domain.facts import Agency
 from shared.domain.retry_times import net_at
 from shared.domain.states import charge_after
-from shared.domain.unknown_outcomes import needs_a_person
+from shared.domain.unknown_outcomes import NEEDS_A_PERSON, needs_a_person
 from shared.gateways.port import (
     ActionRequired,
     Declined,
@@ -45,7 +45,6 @@ from workers.charges.unrecorded import UNRECORDED
 from workers.charges.unsuccessful import FIRST_LOOK, LATEST_LOOK, collects, decline, plan_again, unsent, write
 
 IN_DOUBT = ("unknown", "pending")
-DOUBT = "needs_a_person"
 log = structlog.get_logger()
 
 
@@ -263,8 +262,8 @@ def _wait(
         # An order that waits for the first answer goes out: a debit that is on its way is no failure.
         cycles.release(tx, agency.agency_id, [charge.subscription_id], ["waiting"])
     code = charge.code
-    if code != DOUBT and needs_a_person(since, tx.as_of, pending=state == "pending"):
-        code = DOUBT
+    if code != NEEDS_A_PERSON and needs_a_person(since, tx.as_of, pending=state == "pending"):
+        code = NEEDS_A_PERSON
         tx.record(event_data.ChargeDoubtful(**of_charge(agency.agency_id, charge, invoice), since=since))
         said = notice_data.ChargeInDoubt(
             **facts_of(invoice), since=since.date(), provider=charge.provider, key=charge.key

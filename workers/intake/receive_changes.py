@@ -46,7 +46,7 @@ def apart_if_held_up(attempt: Callable[[Room], T]) -> T:
 
 UNREADABLE = "unreadable"
 REUSED = "a message with this id but different content was accepted before; send this one under an id of its own"
-TRIES_MAX = 3
+DEADLOCK_TRIES_MAX = 3
 
 
 class Received(NamedTuple):
@@ -69,13 +69,13 @@ def receive_change(store: Store, raw: bytes) -> Received:
         change = decode_change(raw)
     except Rejected as rejected:
         return _receive(store, raw, rejected)
-    for attempt in range(1, TRIES_MAX + 1):
+    for attempt in range(1, DEADLOCK_TRIES_MAX + 1):
         try:
             return _receive(store, raw, change)
         except Exception as error:
             if is_data_error(error):
                 return reject_broken(store, raw, arrived(raw, change), error)
-            if attempt == TRIES_MAX or limit_of(error):
+            if attempt == DEADLOCK_TRIES_MAX or limit_of(error):
                 raise
     raise AssertionError("unreachable")
 

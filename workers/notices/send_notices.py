@@ -17,6 +17,7 @@ from shared.documents.sending import Envelope, Sender, UnsentError, message_id
 from shared.domain.facts import Agency
 from shared.domain.keys import notice_subject
 from shared.domain.mailing import PATIENCE, Tried, next_try
+from shared.domain.retry_times import LEASE
 from shared.domain.states import NoticeState
 from shared.error_words import safe_words
 from shared.messages import event_data
@@ -26,7 +27,6 @@ from shared.store.errors import limit_of
 from shared.store.locks import lock_subject
 from shared.store.notices import Notice, Sending
 
-LEASE = timedelta(minutes=2)
 SOON = timedelta(minutes=1)
 MARGIN = timedelta(minutes=1)  # for recording it
 log = structlog.get_logger()
