@@ -14,7 +14,7 @@ from shared.messages import Due
 from shared.messages.work import IDS_MAX, Load, Pool
 from shared.store import accounts, due_rows, pauses
 from shared.store.database import Store, Transaction
-from shared.store.due_rows import Cut, DueRow
+from shared.store.due_rows import DueRow, MessageSize
 from shared.store.errors import limit_of
 
 log = structlog.get_logger()
@@ -43,7 +43,7 @@ class WorkQueue(Protocol):
         ...
 
 
-class Valve(NamedTuple):
+class PassOptions(NamedTuple):
     """What a pass may take, and for how long. `excluded`: agencies that are left out of it, in a simulation those whose time
     has not come."""
 
@@ -99,7 +99,7 @@ def dispatch_pool(
     fair = True
     while room > 0:
         full = [agency_id for agency_id, count in served.items() if count >= share] if fair else []
-        taken = _take_within_limits(store, pool, min(room, share), Valve([*excluded, *full, *spent_now], lease))
+        taken = _take_within_limits(store, pool, min(room, share), PassOptions([*excluded, *full, *spent_now], lease))
         _publish(store, work_queue, pool, taken)
         for message in taken.messages:
             served[message.agency_id] = served.get(message.agency_id, 0) + 1
@@ -127,11 +127,11 @@ class Taken(NamedTuple):
     spent: frozenset[str] = frozenset()
 
 
-def _take_within_limits(store: Store, pool: Pool, room: int, valve: Valve) -> Taken:
+def _take_within_limits(store: Store, pool: Pool, room: int, options: PassOptions) -> Taken:
     """Take as many as the database can move at a time: a taking that hits a limit is tried with half the room, down to one."""
     while True:
         try:
-            return _take(store, pool, room, valve)
+            return _take(store, pool, room, options)
         except Exception as error:
             if limit_of(error) is None or room <= 1:
                 raise
@@ -139,20 +139,20 @@ def _take_within_limits(store: Store, pool: Pool, room: int, valve: Valve) -> Ta
             room //= 2
 
 
-def _take(store: Store, pool: Pool, room: int, valve: Valve) -> Taken:
+def _take(store: Store, pool: Pool, room: int, options: PassOptions) -> Taken:
     """Move `wake_at` of due rows by the lease and commit; then they may be published."""
     with store.transaction() as tx:
-        until = tx.as_of + valve.lease
+        until = tx.as_of + options.lease
         excluded = _paused(tx, pool)
         if excluded is None:
             return Taken([], [], until, more=False)
-        excluded += valve.excluded
-        cut = Cut(BATCHES[pool], ALONE_AFTER_TRIES)
+        excluded += options.excluded
+        size = MessageSize(BATCHES[pool], ALONE_AFTER_TRIES)
         used_up: frozenset[str] = frozenset()
         if pool == "charges":
-            rows, used_up = _take_paced(tx, room, cut, excluded, valve.lease)
+            rows, used_up = _take_paced(tx, room, size, excluded, options.lease)
         else:
-            rows = due_rows.take_due(tx, pool, room, cut=cut, excluded=excluded, lease=valve.lease)
+            rows = due_rows.take_due(tx, pool, room, size=size, excluded=excluded, lease=options.lease)
     messages = batches(pool, rows)
     return Taken(messages, rows, until, more=len(messages) >= room, spent=used_up)
 
@@ -164,22 +164,22 @@ def _paused(tx: Transaction, pool: Pool) -> list[str] | None:
 
 
 def _take_paced(
-    tx: Transaction, room: int, cut: Cut, excluded: Sequence[str], lease: timedelta
+    tx: Transaction, room: int, size: MessageSize, excluded: Sequence[str], lease: timedelta
 ) -> tuple[list[DueRow], frozenset[str]]:
     """Take due charges, of each gateway account as many as its rate allows; those of a paused account sleep as long.
 
     Returns with them the agencies that have got all that they are allowed.
     """
-    candidates = due_rows.agencies_due(tx, "charges", room * cut.size, excluded)
+    candidates = due_rows.agencies_due(tx, "charges", room * size.rows, excluded)
     found, elsewhere = accounts.held_back(tx, candidates)
     allowed = dict.fromkeys(elsewhere, 0)
     for account in found:
-        most = allowance(account, tx.as_of, cut.size)
+        most = allowance(account, tx.as_of, size.rows)
         if account.paused_until is not None and account.paused_until > tx.as_of:
             due_rows.sleep(tx, "charges", account.agency_id, account.paused_until)
         elif most is not None:
             allowed[account.agency_id] = most
-    rows = due_rows.take_due(tx, "charges", room, cut=cut, excluded=excluded, lease=lease, allowed=allowed)
+    rows = due_rows.take_due(tx, "charges", room, size=size, excluded=excluded, lease=lease, allowed=allowed)
     counts = Counter(row.agency_id for row in rows)
     for account in found:
         if counts[account.agency_id]:

@@ -103,10 +103,10 @@ FROM due WHERE t.ctid = due.at AND t.tableoid = due.home
 RETURNING t.agency_id, t.{id}, {returned}"""
 
 
-class Cut(NamedTuple):
-    """How rows become messages: `size` rows at most in each; from `alone_after` tries on a row gets one of its own."""
+class MessageSize(NamedTuple):
+    """How rows become messages: `rows` at most in each; from `alone_after` tries on a row gets one of its own."""
 
-    size: int
+    rows: int
     alone_after: int
 
 
@@ -115,7 +115,7 @@ def take_due(
     pool: str,
     room: int,
     *,
-    cut: Cut,
+    size: MessageSize,
     excluded: Collection[str],
     lease: timedelta,
     allowed: Mapping[str, int] | None = None,
@@ -128,7 +128,7 @@ def take_due(
     """
     taken_rows: list[DueRow] = []
     for source in _SOURCES[pool]:
-        room_left = room - _messages(taken_rows, cut)
+        room_left = room - _messages(taken_rows, size)
         if room_left <= 0:
             break
         taken = Counter(row.agency_id for row in taken_rows)
@@ -137,10 +137,10 @@ def take_due(
             as_of=tx.as_of,
             until=tx.as_of + lease,
             excluded=list(excluded),
-            limit=room_left * cut.size,
+            limit=room_left * size.rows,
             room=room_left,
-            size=cut.size,
-            alone_after=cut.alone_after,
+            size=size.rows,
+            alone_after=size.alone_after,
             paced=list(allowed or ()),
             allowed=[max(0, most - taken[agency_id]) for agency_id, most in (allowed or {}).items()],
         )
@@ -148,9 +148,9 @@ def take_due(
     return taken_rows
 
 
-def _messages(taken_rows: Collection[DueRow], cut: Cut) -> int:
+def _messages(taken_rows: Collection[DueRow], size: MessageSize) -> int:
     """At least as many messages as these rows make."""
-    return sum(-(-rows // cut.size) for rows in Counter(row.agency_id for row in taken_rows).values())
+    return sum(-(-rows // size.rows) for rows in Counter(row.agency_id for row in taken_rows).values())
 
 
 def _take_due_sql(source: Source, *, counts: bool) -> str:

@@ -1,4 +1,4 @@
-"""Dispatch is the only valve: how much is under way, for whom, and that a lost message costs nothing but a lease."""
+"""Dispatch alone controls the flow: how much is under way, for whom, and that a lost message costs nothing but a lease."""
 
 from collections.abc import Sequence
 from datetime import timedelta

@@ -8,12 +8,12 @@ import pytest
 
 from shared.store import due_rows
 from shared.store.database import Store, Transaction
-from shared.store.due_rows import Cut, DueRow
+from shared.store.due_rows import DueRow, MessageSize
 
 TABLES = ("cycles", "charges", "refunds", "pay_links", "notices", "inbox")
 AGENCIES = 6
 LEASE = timedelta(minutes=2)
-CUT = Cut(size=500, alone_after=3)
+SIZE = MessageSize(rows=500, alone_after=3)
 POOL_TABLES = {
     "orders": (("cycles", "stream = 'order'"),),
     "invoices": (("cycles", "stream = 'invoice'"),),
@@ -78,7 +78,7 @@ def test_sleep_moves_the_rows_of_its_agency_alone(tx: Transaction, pool: str) ->
 def test_wake_takes_the_rows_that_it_returns(tx: Transaction, pool: str) -> None:
     """The rows of two agencies are excluded and those of a third are limited; nothing beside is moved."""
     each = rows_of(tx, pool)
-    taken_rows = due_rows.take_due(tx, pool, 100, cut=CUT, excluded=["a1", "a2"], lease=LEASE, allowed={"a3": 1})
+    taken_rows = due_rows.take_due(tx, pool, 100, size=SIZE, excluded=["a1", "a2"], lease=LEASE, allowed={"a3": 1})
     taken = Counter(row.agency_id for row in taken_rows)
     assert taken == {"a3": 1, "a4": each, "a5": each, "a6": each}
     assert touched(tx, pool, tx.as_of + LEASE) == taken
@@ -87,7 +87,7 @@ def test_wake_takes_the_rows_that_it_returns(tx: Transaction, pool: str) -> None
 @pytest.mark.parametrize("pool", POOL_TABLES)
 def test_what_was_not_published_is_given_back_alone(tx: Transaction, pool: str) -> None:
     each = rows_of(tx, pool)
-    taken_rows = due_rows.take_due(tx, pool, 100, cut=CUT, excluded=[], lease=LEASE)
+    taken_rows = due_rows.take_due(tx, pool, 100, size=SIZE, excluded=[], lease=LEASE)
     assert len(taken_rows) == AGENCIES * each
     back: list[DueRow] = [row for row in taken_rows if row.agency_id == "a5"]
     due_rows.give_back(tx, pool, back, tx.as_of + LEASE)

@@ -1,4 +1,4 @@
-"""The valve counts messages, keeps agencies apart, respects pauses, and paces gateway accounts."""
+"""Flow control counts messages, keeps agencies apart, respects pauses, and paces gateway accounts."""
 
 from datetime import timedelta
 
