@@ -250,12 +250,12 @@ class CycleCount(JsonRow, frozen=True, kw_only=True):
 
 
 class PauseRow(JsonRow, frozen=True, kw_only=True):
-    """A paused pool; an empty `agency_id` means for all agencies."""
+    """A paused pool; an empty `agency_id` means for all agencies. `reason`: null where the database role may not read it."""
 
     pool: str
     agency_id: str
     paused_at: datetime
-    reason: str
+    reason: str | None
 
 
 class QueueDepth(JsonRow, frozen=True, kw_only=True):

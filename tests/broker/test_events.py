@@ -191,7 +191,7 @@ def test_old_events_are_sent_once_more_to_one_queue(
         ((), "say which events: --since"),
         (("--subject", "s/1"), "--subject needs --agency"),
         (("--since", "yesterday"), "write 2026-06-01T00:00:00Z"),
-        (("--since", "2026-06-01T00:00:00"), "has no offset"),
+        (("--since", "2026-06-01T00:00:00"), "has no UTC offset"),
     ],
 )
 def test_a_replay_that_is_not_clear_is_refused_with_the_option(words: tuple[str, ...], told: str) -> None:

@@ -42,7 +42,7 @@ def test_a_broker_killed_under_load_loses_nothing(
     """SIGKILL, and up again on the same data, at once or after a while."""
     with PrivateRabbitmq(open_folder / "node") as node:
         load = make_load(database_url, node.url)
-        load.begin(250)
+        load.begin(200)
         before = pids(load)
         load.reach(50)
         node.kill()
@@ -64,7 +64,7 @@ def test_a_database_that_crashes_and_throws_out_its_sessions_loses_nothing(
         migrate.upgrade(server.url())
         roles.apply(server.url())
         load = make_load(server.url(), broker_url)
-        load.begin(250)
+        load.begin(200)
         before = pids(load)
         for paid in (20, 50, 80):
             load.reach(paid)

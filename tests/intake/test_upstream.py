@@ -217,7 +217,7 @@ def test_a_file_is_published_with_confirms_and_reaches_the_inbox(
 
     assert done.exit_code == 1
     assert json_line({"published": 30, "unreadable": 2}, IngestedRow) in done.output.splitlines()
-    assert "line 31 is no JSON" in done.output
+    assert "line 31 is not JSON" in done.output
     assert "line 33 has no type" in done.output
     running = Running(store, ChangesConsumer([url], "test"))
     until(lambda: len(inbox(store)) == 30)

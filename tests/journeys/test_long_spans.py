@@ -61,7 +61,7 @@ def test_a_part_of_a_long_row_can_be_billed_after_all(diary: Diary) -> None:
     words = ("--from", "2010-03-01", "--to", "2010-05-01", "--stream", "invoice")
     assert "2 cycles would be" in backfill(diary, *words, "--dry-run")
     assert diary.cycles(stream="invoice") == before
-    assert "2 cycles were opened" in backfill(diary, *words, "--apply")
+    assert "2 cycles reopened or planned" in backfill(diary, *words, "--apply")
     with diary.store.transaction() as tx:  # commands go by the database's clock
         tx.run("UPDATE cycles SET wake_at = :now WHERE state = 'due'", now=diary.clock.at)
     diary.go("2026-01-02")

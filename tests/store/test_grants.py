@@ -274,7 +274,7 @@ def test_roles_are_made_by_the_command_and_made_again_without_harm(engine: Engin
     for _ in range(2):
         answer = CliRunner().invoke(commands, words, env={"DUECYCLE_DATABASE_URL": url})
         assert answer.exit_code == 0, answer.output
-        assert answer.output.endswith("the roles of 9 kinds of processes may do what they need\n")
+        assert answer.output.endswith("created or updated the roles of 9 kinds of processes\n")
     with engine.connect() as connection:
         found = connection.execute(
             text("SELECT rolpassword FROM pg_authid WHERE rolname LIKE 'duecycle\\_%'")

@@ -25,7 +25,7 @@ def replay(store: Store, inbox_id: int, by: str) -> Received | None:
 
 
 def _replay(
-    store: Store, inbox_id: int, by: str, *, found: tuple[Kept, bytes], read: Change | Rejected, room: Room
+    store: Store, inbox_id: int, by: str, room: Room, *, found: tuple[Kept, bytes], read: Change | Rejected
 ) -> Received:
     agency_id = read.agency_id if isinstance(read, Rejected) else read.data.agency_id
     with store.transaction() as tx:
