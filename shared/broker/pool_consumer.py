@@ -185,10 +185,10 @@ class PoolConsumer(_RabbitmqConsumer):
             return answer.result(ANSWER_SECONDS)
         except ConnectionWrongStateError:
             return "the connection is gone; another one is on its way"
-        except AMQPError as error:
-            return f"the broker refuses {self.queue_name}: {explain(error, self.broker.urls[0])}"
         except FutureTimeout:
             return f"no answer within {ANSWER_SECONDS:g} s"
+        except (AMQPError, OSError) as error:
+            return f"the broker refuses {self.queue_name}: {explain(error, self.broker.urls[0])}"
 
     def _subscribe(self) -> None:
         with answered_within(self.connection):

@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
-from alembic import command
+from alembic import command, op
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, text
@@ -12,6 +13,7 @@ from sqlalchemy import Engine, create_engine, text
 from ops.servers.postgres import PostgresServer
 from shared.store import migrate
 from shared.store.database import Store
+from shared.store.migrations import steps
 from shared.store.tables import metadata
 
 # Everything that a comparison of tables and columns alone does not see: checks, predicates, orders, storage.
@@ -92,6 +94,37 @@ def test_a_mail_that_was_written_before_an_upgrade_can_be_sent_after_it(empty_ur
     finally:
         engine.dispose()
     assert context == {"outstanding_minor": 100, "refund_seq": 2, "number": "1"}
+
+
+@pytest.mark.parametrize(("owner", "step"), [(steps, "in_batches"), (op, "alter_column")], ids=["batches", "columns"])
+def test_an_upgrade_that_stops_halfway_can_be_run_again(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch, owner: ModuleType, step: str
+) -> None:
+    """Whether it stops between two batches, which are committed, or between two columns, which are not."""
+    command.upgrade(migrate._config(empty_url), "0013")
+    calls, real = [], getattr(owner, step)
+
+    def stopping(*args: str, **options: str) -> None:
+        calls.append(args)
+        if len(calls) == 2:
+            raise RuntimeError("stopped")
+        real(*args, **options)
+
+    engine = create_engine(empty_url)
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(WAITING)
+        with monkeypatch.context() as stopped:
+            stopped.setattr(owner, step, stopping)
+            with pytest.raises(RuntimeError, match="stopped"):
+                migrate.upgrade(empty_url)
+        migrate.upgrade(empty_url)
+        with engine.begin() as connection:
+            context = connection.exec_driver_sql("SELECT context FROM notices").scalar_one()
+    finally:
+        engine.dispose()
+    assert context == {"outstanding_minor": 100, "refund_seq": 2, "number": "1"}
+    assert migrate.current_revision(empty_url) == migrate.expected_revision()
 
 
 def test_migrating_twice_is_harmless(ledger: Store) -> None:

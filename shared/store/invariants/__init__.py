@@ -19,7 +19,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     *refunds.INVARIANTS,
 )
 # Reading whole tables takes longer, and sorts more, than anything else that is ever asked. Whole tables are joined by hashing
-# or merging: a nested loop is chosen only for statistics that are out of date, and then takes hours instead of seconds.
+# or merging: statistics that are out of date would suggest nested loops, whose time grows with the square of the rows.
 _AT_LEISURE = (
     "SET TRANSACTION READ ONLY",
     "SET LOCAL enable_nestloop = off",

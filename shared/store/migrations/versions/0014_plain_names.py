@@ -24,10 +24,11 @@ FIELDS = (("rest_minor", "outstanding_minor"), ("refund_turn", "refund_seq"))
 
 
 def upgrade() -> None:
-    for table, old, new in RENAMED:
-        _rename_column(table, old, new)
+    # Batches commit as they go and may be run again; the columns then change together with the revision.
     for old, new in FIELDS:
         _rename_field(old, new)
+    for table, old, new in RENAMED:
+        _rename_column(table, old, new)
 
 
 def downgrade() -> None:
