@@ -310,7 +310,7 @@ class AboutSubscription(JsonRow, frozen=True, kw_only=True):
 
 
 class AboutInvoice(JsonRow, frozen=True, kw_only=True):
-    """The invoice that a history is about. `collected_minor`: what was paid, less what was taken back."""
+    """The invoice that a history is about. `collected_minor`: what was paid, less what was reversed."""
 
     kind: Literal["about"]
     agency_id: str

@@ -136,7 +136,7 @@ waits and names the invoice it waits for. It is dispatched again after two hours
         "The money is collected",
         "charges",
         """
-A charge has three phases, so that no transaction is open while the provider is asked. *Claim* stores the attempt with its
+A charge has three steps, so that no transaction is open while the provider is asked. *Claim* stores the attempt with its
 idempotency key and its exact request, and commits. Then the provider is *called*. *Settle* records the answer in a new
 transaction. If the process dies in between, the attempt is in doubt and the provider is asked for its outcome; it is never
 charged with another key.

@@ -243,7 +243,7 @@ def test_a_client_may_keep_what_he_pays_by(shop: Shop) -> None:
 
 
 def test_a_client_who_does_not_tick_keeps_nothing(shop: Shop) -> None:
-    """Nor does one whose payment page was opened without the tick: that one is closed, and there is a new one."""
+    """Nor does one whose payment page was opened without the box ticked: that one is closed, and there is a new one."""
     shop.open("", collection="manual")
     shop.press()
     assert "preparing a new payment page" in shop.press(keep=True).text

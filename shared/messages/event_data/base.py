@@ -70,7 +70,7 @@ class OfRefund(OfInvoice, frozen=True, kw_only=True):
 
 
 class OfLink(OfInvoice, frozen=True, kw_only=True):
-    """About a payment page of an invoice."""
+    """About a payment link of an invoice."""
 
     link_seq: f.LinkSeq
     key: f.Key

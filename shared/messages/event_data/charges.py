@@ -1,4 +1,4 @@
-"""Events about collecting: attempts, payment pages, and the reconciliation with a provider's list."""
+"""Events about collecting: attempts, payment links, and the reconciliation with a provider's list."""
 
 from typing import ClassVar
 
@@ -65,9 +65,9 @@ class ChargeDoubtful(OfCharge, frozen=True, kw_only=True):
 
 
 class ChargeResolved(OfInvoice, frozen=True, kw_only=True):
-    """A person settled an attempt or a payment page in doubt.
+    """A person resolved an attempt or a payment link in doubt.
 
-    `reference` is null if nothing was paid, `attempt` if it was a page.
+    `reference` is null if nothing was paid, `attempt` if it was a link.
     """
 
     event_type: ClassVar[str] = "charge.resolved"
@@ -96,20 +96,20 @@ class DunningExhausted(OfInvoice, frozen=True, kw_only=True):
 
 
 class LinkOpened(OfLink, frozen=True, kw_only=True):
-    """A client opened a payment page."""
+    """A client opened a payment link."""
 
     event_type: ClassVar[str] = "link.opened"
     expires_at: f.ExpiresAt
 
 
 class LinkFailed(OfLink, frozen=True, kw_only=True):
-    """A payment that a client agreed to on a payment page did not go through."""
+    """A payment that a client agreed to by a payment link did not go through."""
 
     event_type: ClassVar[str] = "link.failed"
 
 
 class LinkUnrecorded(OfLink, frozen=True, kw_only=True):
-    """What the provider says of a payment page could not be recorded: a person has to look."""
+    """What the provider says of a payment link could not be recorded: a person has to look."""
 
     event_type: ClassVar[str] = "link.unrecorded"
     answer: ProviderAnswer

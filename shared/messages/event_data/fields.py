@@ -67,14 +67,14 @@ Origin = Annotated[str, _says("How it came about, such as automatic, manual, req
 
 Attempt = Annotated[int, _counts("Counts the attempts to collect the invoice from 1.", 1)]
 RefundSeq = Annotated[int, _counts("Counts the refunds of the invoice from 1.", 1)]
-LinkSeq = Annotated[int, _counts("Counts the payment pages of the invoice from 1.", 1)]
+LinkSeq = Annotated[int, _counts("Counts the payment links of the invoice from 1.", 1)]
 Key = Annotated[str, _says("The idempotency key under which the provider was asked; null if it was not asked yet.")]
 Provider = Annotated[str, _says("The payment provider: sandbox, stripe or paypal.")]
 Source = Annotated[str, _says("Who moved the money: a provider, or `upstream:` and the source of the message.")]
 Reference = Annotated[str, _says("The id that the provider (or upstream) gave to what the event is about.")]
 PaymentReference = Annotated[str, _says("The id that the provider (or upstream) gave to the payment concerned.")]
 Kind = Annotated[
-    str, _says("How the money was taken back: dispute, refund, reversal or by_hand, as the provider tells.")
+    str, _says("How the payment was reversed: dispute, refund, reversal or by_hand, as the provider tells.")
 ]
 Difference = Annotated[
     Literal[

@@ -58,7 +58,7 @@ class InvoicePaid(OfInvoice, frozen=True, kw_only=True):
 
 
 class InvoiceFailing(OfInvoice, frozen=True, kw_only=True):
-    """Collecting an invoice failed for the first time, or its payment was taken back; orders that need it are held."""
+    """Collecting an invoice failed for the first time, or its payment was reversed; orders that need it are held."""
 
     event_type: ClassVar[str] = "invoice.failing"
     outstanding_minor: f.OutstandingMinor

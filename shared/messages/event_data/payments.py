@@ -1,4 +1,4 @@
-"""Events about money that arrived, went back, or was taken back."""
+"""Events about money that arrived, was refunded, or was reversed."""
 
 from typing import ClassVar
 
@@ -61,13 +61,13 @@ class OfReversal(OfInvoice, frozen=True, kw_only=True):
 
 
 class PaymentReversed(OfReversal, frozen=True, kw_only=True):
-    """Money of a payment was taken back."""
+    """A payment was reversed, wholly or in part."""
 
     event_type: ClassVar[str] = "payment.reversed"
 
 
 class PaymentReinstated(OfReversal, frozen=True, kw_only=True):
-    """Money that had been taken back of a payment came back."""
+    """A reversed payment was reinstated."""
 
     event_type: ClassVar[str] = "payment.reinstated"
 
@@ -124,7 +124,7 @@ class RefundUnrecorded(OfRefund, frozen=True, kw_only=True):
 
 
 class InquiryUnrecorded(OfInvoice, frozen=True, kw_only=True):
-    """What a provider says of money that may have been taken back could not be recorded: a person has to look."""
+    """What a provider says of a payment that may have been reversed could not be recorded: a person has to look."""
 
     event_type: ClassVar[str] = "inquiry.unrecorded"
     provider: f.Provider
